@@ -1,0 +1,1 @@
+"""The settings of `theory`, trained in torch, and the claims that compare the two."""

@@ -1,0 +1,252 @@
+"""The training loop: a batch of independent runs, on the device asked for, recorded, resumable, honest on divergence."""
+
+import hashlib
+import io
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.updates import GradientDescent, Loss, State, Update, along
+from theory.files import write_atomically
+from theory.trajectory import Trajectory
+from theory.validation import Array, positive, positive_integer, reject
+
+Observe = Callable[[State], Mapping[str, Tensor]]
+
+CHUNK = 500  # steps between looks at the state: one synchronisation with the device each
+SAVE_EVERY = 5.0  # seconds between checkpoints
+
+
+class TrainingDiverged(RuntimeError):
+    """A run left the finite numbers; the message says at which step and which step size would be stable."""
+
+
+def select_device(name: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        InvalidArgument: the device is unknown, or not on this machine.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        reject("device", repr(name), "auto, cpu, or a CUDA device that torch sees on this machine")
+    return str(device)
+
+
+def recording_steps(steps: int, count: int) -> list[int]:
+    """`count` steps from 0 to `steps`, evenly spaced."""
+    return sorted({round(step) for step in np.linspace(0, steps, count)})
+
+
+def train(
+    loss: Loss,
+    start: Mapping[str, Array | Tensor],
+    *,
+    learning_rate: float | Array,
+    steps: int,
+    record: Sequence[int],
+    observe: Observe | None = None,
+    update: Update | None = None,
+    stop_below: float | None = None,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Trajectory:
+    """Train a batch of independent runs.
+
+    Args:
+        loss: state -> losses (runs,); run i's loss depends on run i's tensors alone.
+        start: parameters by name, first dimension the runs, float64 unless they are torch tensors of another type.
+        learning_rate: one number, or one a run (runs,).
+        steps: at most this many.
+        record: steps at which `observe` is called, in 0 ... `steps`; the last state is recorded in any case.
+        observe: state -> what to record, each (runs, ...); default: the loss.
+        update: the rule; default: `GradientDescent(loss)`.
+        stop_below: hold a run from the first step at which its loss is below this, and end when all are held.
+        device: name of a torch device.
+        checkpoint: file the state is saved to every few seconds; if it holds a state of this same call, training goes
+            on from there and ends with the same bits as a run that was never interrupted.
+        progress: called with the fraction of the steps done.
+
+    Returns:
+        Trajectory, t = step x learning_rate (T,), or (T, runs) if each run has its own learning rate. `facts`:
+        `recorded` steps (T,), `steps` taken by each run (runs,), `parameters` at the end (numpy).
+
+    Raises:
+        InvalidArgument: see the messages; nothing has been trained then.
+        TrainingDiverged: a loss or parameter is no longer finite.
+    """
+    rule = update or GradientDescent(loss)
+    look = observe or (lambda state: {"loss": loss(state)})
+    state, rates = _begin(start, learning_rate, device)
+    parameters = tuple(state)
+    positive_integer("steps", steps)
+    wanted = sorted(set(record))
+    if not wanted or wanted[0] < 0 or wanted[-1] > steps:
+        reject("record", f"{len(wanted)} steps", f"steps between 0 and {steps}")
+    if stop_below is not None:
+        positive("stop_below", stop_below)
+    rule.begin(state)
+    key = _fingerprint(state, rates, steps, wanted, stop_below, type(rule).__name__, device)
+    run = _Run(state, torch.ones_like(rates, dtype=torch.bool), torch.zeros_like(rates, dtype=torch.long))
+    run = _resume(checkpoint, key, device) or run
+    origin = {name: tensor.clone() for name, tensor in state.items()}
+    saved = time.monotonic()
+    with torch.no_grad():
+        if run.step == 0 and not run.recorded and wanted[0] == 0:
+            run.note(look)
+        while run.step < steps and bool(run.active.any()):
+            target = min([step for step in wanted if step > run.step] + [run.step + CHUNK, steps])
+            before = {name: tensor.clone() for name, tensor in run.state.items()}
+            _advance(rule, run, rates, target - run.step, stop_below)
+            if not _finite(run.state):
+                raise TrainingDiverged(_diagnosis(loss, rule, origin, before, rates, run.step, parameters))
+            run.step = target
+            if target in wanted:
+                run.note(look)
+            if checkpoint and time.monotonic() - saved > SAVE_EVERY:
+                _save(checkpoint, key, run)
+                saved = time.monotonic()
+            progress(run.step / steps)
+        if run.recorded[-1] != run.step:
+            run.note(look)
+    if checkpoint:
+        _save(checkpoint, key, run)
+    return _trajectory(run, learning_rate, parameters)
+
+
+@dataclass
+class _Run:
+    """Everything a checkpoint holds."""
+
+    state: State
+    active: Tensor
+    taken: Tensor
+    step: int = 0
+    recorded: list[int] = None  # type: ignore[assignment]
+    records: list[dict[str, Tensor]] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.recorded = self.recorded or []
+        self.records = self.records or []
+
+    def note(self, look: Observe) -> None:
+        self.recorded.append(self.step)
+        self.records.append({name: value.detach().clone() for name, value in look(self.state).items()})
+
+
+def _begin(start: Mapping[str, Array | Tensor], learning_rate: float | Array, device: str) -> tuple[State, Tensor]:
+    if not start:
+        reject("start", "{}", "at least one parameter")
+    state = {}
+    for name, value in start.items():
+        tensor = value.detach().clone() if isinstance(value, Tensor) else torch.tensor(np.asarray(value, np.float64))
+        if not bool(torch.isfinite(tensor).all()):
+            reject(f"start[{name!r}]", "a tensor with NaN or infinity", "finite numbers")
+        state[name] = tensor.to(device)
+    counts = {name: tensor.shape[0] if tensor.dim() else 0 for name, tensor in state.items()}
+    runs = max(counts.values())
+    if set(counts.values()) != {runs} or runs == 0:
+        reject("start", counts, "the same number of runs as first dimension of every parameter")
+    rates = np.asarray(learning_rate, dtype=np.float64)
+    if rates.shape not in ((), (runs,)) or not (np.isfinite(rates).all() and (rates > 0).all()):
+        reject("learning_rate", learning_rate, f"a finite number above 0, or {runs} of them, one a run")
+    kind = next(iter(state.values())).dtype
+    return state, torch.tensor(np.broadcast_to(rates, (runs,)).copy(), dtype=kind, device=device)
+
+
+def _advance(rule: Update, run: _Run, rates: Tensor, count: int, stop_below: float | None) -> None:
+    if stop_below is None:
+        for _ in range(count):
+            rule.apply(run.state, rule.evaluate(run.state)[1], rates)
+        run.taken += count
+        return
+    for _ in range(count):
+        losses, work = rule.evaluate(run.state)
+        run.active &= ~(losses < stop_below)
+        rule.apply(run.state, work, rates * run.active)
+        run.taken += run.active
+
+
+def _finite(state: State) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in state.values())
+
+
+def _diagnosis(
+    loss: Loss, rule: Update, origin: State, before: State, rates: Tensor, step: int, parameters: tuple[str, ...]
+) -> str:
+    """Replay the last chunk to find the step, and derive the stable step size from the curvature at the start."""
+    losses = last = loss(before)
+    while _finite(before) and bool(torch.isfinite(losses).all()):
+        last = losses
+        losses, work = rule.evaluate(before)
+        rule.apply(before, work, rates)
+        step += 1
+    bad = int(torch.argmin(torch.isfinite(losses).to(torch.int)))
+    stable = 2 / sharpness(loss, {name: origin[name] for name in parameters})[bad]
+    return (
+        f"run {bad} diverged at step {step}: loss {float(last[bad]):.3g} before it, learning_rate = "
+        f"{float(rates[bad]):.6g}. At the start the loss has curvature {2 / float(stable):.6g}, so gradient descent "
+        f"is stable there up to learning_rate = {float(stable):.6g}."
+    )
+
+
+def sharpness(loss: Loss, state: State, iterations: int = 50) -> Tensor:
+    """Largest absolute eigenvalue (runs,) of each run's Hessian, by power iteration: 2 / sharpness is the largest
+    step size at which gradient descent is stable at a minimum of that curvature."""
+    leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in state.items()}
+    inputs = tuple(leaves.values())
+    with torch.enable_grad():
+        gradients = torch.autograd.grad(loss(leaves).sum(), inputs, create_graph=True)
+    generator = torch.Generator().manual_seed(0)
+    direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in inputs]
+    size = torch.ones((), device=inputs[0].device)
+    for _ in range(iterations):
+        scale = sum((d**2).flatten(1).sum(1) for d in direction).sqrt()  # type: ignore[union-attr]
+        direction = [d / along(scale, d) for d in direction]
+        product = torch.autograd.grad(gradients, inputs, direction, retain_graph=True)
+        size = sum((p**2).flatten(1).sum(1) for p in product).sqrt()  # type: ignore[union-attr]
+        direction = list(product)
+    return size
+
+
+def _trajectory(run: _Run, learning_rate: float | Array, parameters: tuple[str, ...]) -> Trajectory:
+    recorded = np.array(run.recorded)
+    t = np.multiply.outer(recorded, np.asarray(learning_rate, dtype=np.float64))
+    names = run.records[0]
+    arrays = {name: torch.stack([record[name] for record in run.records]).cpu().numpy() for name in names}
+    final = {name: run.state[name].cpu().numpy() for name in parameters}
+    return Trajectory(t, arrays, {"recorded": recorded, "steps": run.taken.cpu().numpy(), "parameters": final})
+
+
+def _fingerprint(state: State, *settings: Any) -> str:
+    """Identifies a call: a checkpoint of another one is not resumed from."""
+    digest = hashlib.sha256(repr([s.tolist() if isinstance(s, Tensor) else s for s in settings]).encode())
+    digest.update(f"{torch.__version__} {torch.get_num_threads()}".encode())
+    for name, tensor in state.items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).tobytes())
+    return digest.hexdigest()
+
+
+def _save(path: Path, key: str, run: _Run) -> None:
+    buffer = io.BytesIO()
+    torch.save({"key": key, **vars(run)}, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def _resume(path: Path | None, key: str, device: str) -> _Run | None:
+    if path is None or not path.exists():
+        return None
+    saved = torch.load(path, map_location=device, weights_only=True)
+    return _Run(**saved) if saved.pop("key") == key else None

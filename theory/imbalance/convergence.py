@@ -1,0 +1,95 @@
+"""Theorem 1: the loss decays at least at the rate 2 lambda_r(Sigma_x) c, with c set by the imbalance of the start."""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.imbalance.dynamics import generator, residual, signature, split
+from theory.imbalance.problem import Network, Regression, coordinates
+from theory.validation import Array, times
+
+
+def imbalance(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs h h"]:
+    """Lambda = U1^T U1 - V^T V = Z^T J Z, conserved by the flow. (U1, the part the data see, not U.)"""
+    return np.swapaxes(Z, -1, -2) @ (signature(problem)[:, None] * Z)
+
+
+def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r"]:
+    """The m + r eigenvalues of Lambda that can differ from 0, decreasing, at any width.
+
+    Lambda = Z^T J Z shares its nonzero spectrum with L^T J L, where Z^T = Q L^T has a QR factor L of size m + r.
+    """
+    size, h = Z.shape[-2:]
+    if h <= size:
+        small = np.linalg.eigvalsh(imbalance(problem, Z))
+        padded = np.concatenate([small, np.zeros((*Z.shape[:-2], size - h))], axis=-1)
+        return -np.sort(-padded, axis=-1)
+    L = np.swapaxes(np.linalg.qr(np.swapaxes(Z, -1, -2), mode="r"), -1, -2)
+    return np.linalg.eigvalsh(imbalance(problem, L))[..., ::-1]
+
+
+def imbalance_level(problem: Regression, network: Network) -> Float[Array, "*runs"]:
+    """c = [lambda_r(Lambda)]_+ + [lambda_m(-Lambda)]_+ (Theorem 1; eigenvalues in decreasing order)."""
+    return level(problem, coordinates(problem, network))
+
+
+def level(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+    """c of a state Z. lambda_m(-Lambda) is minus the m-th smallest of the spectrum of Lambda."""
+    spectrum = imbalance_spectrum(problem, Z)
+    hidden = spectrum[..., problem.r - 1]
+    output = -spectrum[..., problem.r]
+    return np.maximum(hidden, 0) + np.maximum(output, 0)
+
+
+def convergence_rate(problem: Regression, network: Network) -> Float[Array, "*runs"]:
+    """2 lambda_r(Sigma_x) c: lower bound on the exponential rate of L - L* under gradient flow (Theorem 1).
+
+    Per unit of time, time = step x learning rate on L.
+    """
+    return 2 * problem.S[-1] ** 2 * imbalance_level(problem, network)
+
+
+def loss_bound(
+    problem: Regression, network: Network, t: Float[Array, "*times"]
+) -> Float[Array, "*times_runs"]:
+    """exp(-2 lambda_r(Sigma_x) c t) (L(0) - L*), shape (*times, *runs) (Theorem 1).
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    rate = convergence_rate(problem, network)
+    t = times(t).reshape(*np.shape(t), *[1] * np.ndim(rate))
+    start = 0.5 * (residual(problem, coordinates(problem, network)) ** 2).sum((-2, -1))
+    # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
+    exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
+    return np.exp(-exponent) * start
+
+
+def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+    """-d/dt log(L - L*) = 2 (|E^T S U1|^2 + |S E V|^2) / |E|^2 at a state (equations 22 to 25)."""
+    V, U1 = split(problem, Z)
+    E = residual(problem, Z)
+    SE = problem.S[:, None] * E
+    decrease = ((np.swapaxes(SE, -1, -2) @ U1) ** 2).sum((-2, -1)) + ((SE @ V) ** 2).sum((-2, -1))
+    return 2 * decrease / (E**2).sum((-2, -1))
+
+
+def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+    """2 lambda_min(T), T = S U1 U1^T S (x) I + Sigma_x (x) V V^T: the exact rate as the loss vanishes, at a limit Z."""
+    V, U1 = split(problem, Z)
+    m, r = problem.m, problem.r
+    hidden = problem.S[:, None] * (U1 @ np.swapaxes(U1, -1, -2)) * problem.S
+    output = V @ np.swapaxes(V, -1, -2)
+    T = np.einsum("...ij,kl->...ikjl", hidden, np.eye(m)) + np.einsum("ij,...kl->...ikjl", np.diag(problem.S**2), output)
+    return 2 * np.linalg.eigvalsh(T.reshape(*T.shape[:-4], r * m, r * m))[..., 0]
+
+
+def descent_drift(
+    problem: Regression, Z: Float[Array, "*runs m+r h"], learning_rate: float
+) -> Float[Array, "*runs h h"]:
+    """Lambda after one step of gradient descent minus Lambda before it: exact, not an expansion.
+
+    eta^2 (V^T E^T Sigma_x E V - U1^T S E E^T S U1): the step is (I + eta A) Z and A J = -J A, so the first-order
+    terms cancel and eta^2 Z^T A J A Z is left.
+    """
+    AZ = generator(problem, Z) @ Z
+    return learning_rate**2 * np.swapaxes(AZ, -1, -2) @ (signature(problem)[:, None] * AZ)

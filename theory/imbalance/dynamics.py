@@ -1,0 +1,60 @@
+"""Gradient flow and gradient descent of the loss, in the coordinates Z = [V; U1] (equations 7 and 16)."""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory import flows
+from theory.imbalance.problem import Network, Regression, coordinates
+from theory.trajectory import Trajectory
+from theory.validation import Array
+
+
+def split(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> tuple[Array, Array]:
+    """Z -> (V, U1)."""
+    return Z[..., : problem.m, :], Z[..., problem.m :, :]
+
+
+def signature(problem: Regression) -> Float[Array, " m+r"]:
+    """Diagonal of J = diag(-I_m, I_r)."""
+    return np.concatenate([-np.ones(problem.m), np.ones(problem.r)])
+
+
+def residual(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs r m"]:
+    """E = y~ - S U1 V^T."""
+    V, U1 = split(problem, Z)
+    return problem.targets - problem.S[:, None] * (U1 @ np.swapaxes(V, -1, -2))
+
+
+def excess_loss(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+    """L - L* = 1/2 |E|^2."""
+    return 0.5 * (residual(problem, Z) ** 2).sum((-2, -1))
+
+
+def generator(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r m+r"]:
+    """A = [[0, E^T S], [S E, 0]]: Z' = A Z, and H = Z U2^T obeys the same equation (equation 16)."""
+    m, r = problem.m, problem.r
+    SE = problem.S[:, None] * residual(problem, Z)
+    A = np.zeros((*SE.shape[:-2], m + r, m + r))
+    A[..., m:, :m] = SE
+    A[..., :m, m:] = np.swapaxes(SE, -1, -2)
+    return A
+
+
+def velocity(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r h"]:
+    """Z' = [E^T S U1; S E V] (equation 7)."""
+    V, U1 = split(problem, Z)
+    SE = problem.S[:, None] * residual(problem, Z)
+    return np.concatenate([np.swapaxes(SE, -1, -2) @ U1, SE @ V], axis=-2)
+
+
+def gradient_flow(
+    problem: Regression, network: Network, t: Array, *, relative_tolerance: float = 1e-10
+) -> Trajectory:
+    """Z(t) of gradient flow from `network`, shape (T, ..., m + r, h)."""
+    return flows.flow(
+        lambda _, state: {"Z": velocity(problem, state["Z"])},
+        {"Z": coordinates(problem, network)},
+        t,
+        relative_tolerance=relative_tolerance,
+        absolute_tolerance=relative_tolerance / 100,
+    )
