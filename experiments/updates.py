@@ -50,6 +50,24 @@ class GradientDescent:
             state[name].addcmul_(along(learning_rate, gradient), gradient, value=-1)
 
 
+class Momentum(GradientDescent):
+    """Gradient descent with heavy-ball momentum (Polyak 1964): velocity <- decay velocity + gradient."""
+
+    def __init__(self, loss: Loss, decay: float = 0.9) -> None:
+        super().__init__(loss)
+        self.decay = decay
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        for name in self.names:
+            state[f"{name}.velocity"] = torch.zeros_like(state[name])
+
+    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
+        for name, gradient in zip(self.names, work):
+            velocity = state[f"{name}.velocity"].mul_(self.decay).add_(gradient)
+            state[name].addcmul_(along(learning_rate, gradient), velocity, value=-1)
+
+
 class Adam(GradientDescent):
     """Adam (Kingma & Ba 2015) with its published defaults: the rule that is *not* equivariant under rotations."""
 

@@ -36,8 +36,8 @@ def flow(
         events: functions of time and state whose zeros are to be found (attribute `terminal = True` stops there).
 
     Returns:
-        Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` accepted steps, `facts["events"]` a list
-        of the times each event occurred, `facts["local_error"]` a bound on the Euclidean norm of the error committed
+        Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the steps
+        taken, `facts["events"]` a list of the times each event occurred, `facts["local_error"]` a bound on the Euclidean norm of the error committed
         in one step (the solver keeps the root mean square of error / tolerance below one). After a terminal event
         the trajectory ends with the requested times before it.
 
@@ -55,7 +55,11 @@ def flow(
     if not np.isfinite(y0).all():
         reject("start", "an array with NaN or infinity", "finite numbers")
 
+    reached = 0.0
+
     def right_hand_side(time: float, y: Array) -> Array:
+        nonlocal reached
+        reached = time
         return _pack(velocity(time, _unpack(y, shapes)), shapes)
 
     if t[-1] == 0:
@@ -70,18 +74,18 @@ def flow(
         atol=absolute_tolerance,
         events=[_on_vector(event, shapes) for event in events] or None,
     )
-    if solution.status < 0 or not np.isfinite(solution.y).all():
-        reached = solution.t[-1] if solution.t.size else 0.0
+    # scipy hands back empty lists where no requested time was reached.
+    states = np.reshape(solution.y, (y0.size, -1)).T
+    if solution.status < 0 or not np.isfinite(states).all():
         raise FlowStopped(
             f"{method} stopped near t = {reached:.6g} of {t[-1]:.6g}: {solution.message} "
             f"Loosen relative_tolerance = {relative_tolerance:g}, or use method = 'LSODA' if the problem is stiff."
         )
-    states = solution.y.T
     arrays = {name: states[:, part].reshape(-1, *shapes[name]) for name, part in _parts(shapes).items()}
-    scale = absolute_tolerance + relative_tolerance * np.abs(states).max()
+    scale = absolute_tolerance + relative_tolerance * np.abs(states).max(initial=np.abs(y0).max())
     found = [] if solution.t_events is None else list(solution.t_events)
     steps = solution.nfev // _EVALUATIONS.get(method, 1)
-    return Trajectory(solution.t, arrays, _facts(steps, found, float(np.sqrt(y0.size) * scale)))
+    return Trajectory(np.asarray(solution.t), arrays, _facts(steps, found, float(np.sqrt(y0.size) * scale)))
 
 
 # Right-hand sides evaluated a step: an upper bound on the number of steps follows from their count.

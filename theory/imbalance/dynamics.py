@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import expm
 
 from theory import flows
 from theory.imbalance.problem import Network, Regression, coordinates
@@ -58,3 +59,13 @@ def gradient_flow(
         relative_tolerance=relative_tolerance,
         absolute_tolerance=relative_tolerance / 100,
     )
+
+
+def lie_euler(
+    problem: Regression, Z: Float[Array, "*runs m+r h"], learning_rate: float, steps: int
+) -> Float[Array, "*runs m+r h"]:
+    """Z after `steps` of Z+ = exp(eta A) Z: first order like gradient descent, but in O(m, r), so that
+    Z^T J Z is conserved at every step size (ours)."""
+    for _ in range(steps):
+        Z = expm(learning_rate * generator(problem, Z)) @ Z
+    return Z

@@ -34,6 +34,11 @@ class Regression:
         return W[:, :r], S[:r], Phi1[:r].T
 
     @property
+    def W(self) -> Float[Array, "n r"]:
+        """Orthonormal basis of the column space of X: X = W S Phi1^T."""
+        return self._svd[0]
+
+    @property
     def S(self) -> Float[Array, " r"]:
         """Singular values of X, decreasing: Sigma_x^(1/2)."""
         return self._svd[1]
@@ -51,7 +56,7 @@ class Regression:
     @cached_property
     def targets(self) -> Float[Array, "r m"]:
         """y~ = W^T Y: the part of Y that a linear map of X can reach."""
-        return self._svd[0].T @ self.Y
+        return self.W.T @ self.Y
 
     @property
     def D(self) -> int:
@@ -68,7 +73,7 @@ class Regression:
     @cached_property
     def optimal_loss(self) -> float:
         """L* = 1/2 |(I - W W^T) Y|^2."""
-        return 0.5 * float(((self.Y - self._svd[0] @ self.targets) ** 2).sum())
+        return 0.5 * float(((self.Y - self.W @ self.targets) ** 2).sum())
 
     @cached_property
     def minimum_norm_solution(self) -> Float[Array, "D m"]:

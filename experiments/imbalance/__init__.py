@@ -1,0 +1,5 @@
+"""Single-hidden-layer linear networks, trained; importing this registers the setting's claims."""
+
+from experiments.imbalance import conservation, convergence
+
+__all__ = ["conservation", "convergence"]
