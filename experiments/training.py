@@ -1,8 +1,9 @@
-"""The training loop: a batch of independent runs, on the device asked for, recorded, resumable, honest on divergence."""
+"""The training loop: a batch of independent runs, on any device, recorded, resumable, honest on divergence."""
 
 import hashlib
 import io
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,9 @@ def train(
     if stop_below is not None:
         positive("stop_below", stop_below)
     rule.begin(state)
-    key = _fingerprint(state, rates, steps, wanted, stop_below, type(rule).__name__, device)
+    with torch.no_grad():
+        seen = {**state, "training loss": loss(state), **look(state)}
+    key = _fingerprint(seen, rates, steps, wanted, stop_below, type(rule).__name__, device)
     run = _Run(state, torch.ones_like(rates, dtype=torch.bool), torch.zeros_like(rates, dtype=torch.long))
     run = _resume(checkpoint, key, device) or run
     origin = {name: tensor.clone() for name, tensor in state.items()}
@@ -106,19 +109,20 @@ def train(
         if run.step == 0 and not run.recorded and wanted[0] == 0:
             run.note(look)
         while run.step < steps and bool(run.active.any()):
-            target = min([step for step in wanted if step > run.step] + [run.step + CHUNK, steps])
+            coming = bisect_right(wanted, run.step)
+            target = min([*wanted[coming : coming + 1], run.step + CHUNK, steps])
             before = {name: tensor.clone() for name, tensor in run.state.items()}
-            _advance(rule, run, rates, target - run.step, stop_below)
-            if not _finite(run.state):
-                raise TrainingDiverged(_diagnosis(loss, rule, origin, before, rates, run.step, parameters))
+            losses = _advance(rule, run, rates, target - run.step, stop_below)
+            if not bool(_finite_runs({**run.state, "loss": losses}).all()):
+                raise TrainingDiverged(_diagnosis(loss, rule, origin, before, rates * run.active, run.step, parameters))
             run.step = target
-            if target in wanted:
+            if wanted[coming : coming + 1] == [target]:
                 run.note(look)
             if checkpoint and time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, key, run)
                 saved = time.monotonic()
             progress(run.step / steps)
-        if run.recorded[-1] != run.step:
+        if not run.recorded or run.recorded[-1] != run.step:
             run.note(look)
     if checkpoint:
         _save(checkpoint, key, run)
@@ -165,39 +169,42 @@ def _begin(start: Mapping[str, Array | Tensor], learning_rate: float | Array, de
     return state, torch.tensor(np.broadcast_to(rates, (runs,)).copy(), dtype=kind, device=device)
 
 
-def _advance(rule: Update, run: _Run, rates: Tensor, count: int, stop_below: float | None) -> None:
+def _advance(rule: Update, run: _Run, rates: Tensor, count: int, stop_below: float | None) -> Tensor:
+    """Take `count` steps; returns the losses before the last one."""
     if stop_below is None:
         for _ in range(count):
-            rule.apply(run.state, rule.evaluate(run.state)[1], rates)
+            losses, work = rule.evaluate(run.state)
+            rule.apply(run.state, work, rates)
         run.taken += count
-        return
+        return losses
     for _ in range(count):
         losses, work = rule.evaluate(run.state)
         run.active &= ~(losses < stop_below)
         rule.apply(run.state, work, rates * run.active)
         run.taken += run.active
+    return losses
 
 
-def _finite(state: State) -> bool:
-    return all(bool(torch.isfinite(tensor).all()) for tensor in state.values())
+def _finite_runs(state: State) -> Tensor:
+    """Which runs (runs,) have nothing but finite numbers."""
+    return torch.stack([torch.isfinite(tensor).reshape(len(tensor), -1).all(1) for tensor in state.values()]).all(0)
 
 
 def _diagnosis(
-    loss: Loss, rule: Update, origin: State, before: State, rates: Tensor, step: int, parameters: tuple[str, ...]
+    loss: Loss, rule: Update, origin: State, state: State, rates: Tensor, step: int, parameters: tuple[str, ...]
 ) -> str:
     """Replay the last chunk to find the step, and derive the stable step size from the curvature at the start."""
-    losses = last = loss(before)
-    while _finite(before) and bool(torch.isfinite(losses).all()):
-        last = losses
-        losses, work = rule.evaluate(before)
-        rule.apply(before, work, rates)
+    losses, work = rule.evaluate(state)
+    while bool(_finite_runs({**state, "loss": losses}).all()):
+        rule.apply(state, work, rates)
+        losses, work = rule.evaluate(state)
         step += 1
-    bad = int(torch.argmin(torch.isfinite(losses).to(torch.int)))
-    stable = 2 / sharpness(loss, {name: origin[name] for name in parameters})[bad]
+    bad = int(torch.argmin(_finite_runs({**state, "loss": losses}).to(torch.int)))
+    curvature = sharpness(loss, {name: origin[name] for name in parameters})[bad]
     return (
-        f"run {bad} diverged at step {step}: loss {float(last[bad]):.3g} before it, learning_rate = "
-        f"{float(rates[bad]):.6g}. At the start the loss has curvature {2 / float(stable):.6g}, so gradient descent "
-        f"is stable there up to learning_rate = {float(stable):.6g}."
+        f"run {bad} is no longer finite at step {step}, learning_rate = {float(rates[bad]):.6g}. At the start the "
+        f"loss has curvature {float(curvature):.6g}, so gradient descent is stable there up to learning_rate = "
+        f"{float(2 / curvature):.6g}."
     )
 
 
@@ -230,7 +237,8 @@ def _trajectory(run: _Run, learning_rate: float | Array, parameters: tuple[str, 
 
 
 def _fingerprint(state: State, *settings: Any) -> str:
-    """Identifies a call: a checkpoint of another one is not resumed from."""
+    """Identifies a call by its settings, its start and what is seen there: other data give another loss. A checkpoint
+    of another call is not resumed from."""
     digest = hashlib.sha256(repr([s.tolist() if isinstance(s, Tensor) else s for s in settings]).encode())
     digest.update(f"{torch.__version__} {torch.get_num_threads()}".encode())
     for name, tensor in state.items():

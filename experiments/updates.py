@@ -5,7 +5,7 @@ part of it, so that a checkpoint of the state is a checkpoint of the rule.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ State = dict[str, Tensor]
 Loss = Callable[[State], Tensor]
 
 
+@runtime_checkable
 class Update(Protocol):
     """One step in two halves, so that a run whose loss is low enough can be held where it is."""
 

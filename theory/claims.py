@@ -61,6 +61,7 @@ class Claim:
     hypotheses: tuple[str, ...]
     controls: tuple[str, ...]
     experiment: Callable[[Study], Iterator[Check | Curves]]
+    accepts_data: bool = False
 
     @property
     def setting(self) -> str:
@@ -91,7 +92,13 @@ REGISTRY: dict[str, Claim] = {}
 
 
 def claim(
-    id: str, *, source: str, statement: str, hypotheses: Sequence[str], controls: Sequence[str]
+    id: str,
+    *,
+    source: str,
+    statement: str,
+    hypotheses: Sequence[str],
+    controls: Sequence[str],
+    accepts_data: bool = False,
 ) -> Callable[[Callable[[Study], Iterator[Check | Curves]]], Claim]:
     """Register a generator of checks and curves as the claim `id`.
 
@@ -101,6 +108,7 @@ def claim(
         statement: LaTeX, without dollar signs.
         hypotheses: in words.
         controls: names of the negative controls; `judge` fails unless each is yielded by `refuted` or `misprint`.
+        accepts_data: the claim is judged on `study.data` where that is given.
 
     Raises:
         InvalidArgument: the id is taken or malformed, or there is no negative control.
@@ -113,7 +121,7 @@ def claim(
         reject("controls", "()", f"at least one negative control for {id}: a check that cannot fail proves nothing")
 
     def register(experiment: Callable[[Study], Iterator[Check | Curves]]) -> Claim:
-        REGISTRY[id] = Claim(id, source, statement, tuple(hypotheses), tuple(controls), experiment)
+        REGISTRY[id] = Claim(id, source, statement, tuple(hypotheses), tuple(controls), experiment, accepts_data)
         return REGISTRY[id]
 
     return register
@@ -225,9 +233,12 @@ def identity(name: str, residual: Any, *, because: str) -> Check:
 
 
 def refuted(name: str, check: Check) -> Check:
-    """A negative control: passes when `check` fails. Its margin says how far the broken claim missed."""
+    """A negative control: passes when `check` fails. Its margin says how far the broken claim missed.
+
+    A check that failed for lack of knowledge, on a NaN or by an interval too wide to exclude anything, refutes nothing.
+    """
     reason = f"must fail: {check.name}. {check.reason}"
-    return _judged(name, "refuted", check.predicted, check.measured, check.tolerance, reason, _inverse(check.margin))
+    return _judged(name, "refuted", check.predicted, check.measured, check.tolerance, reason, _miss(check))
 
 
 def misprint(name: str, check: Check, *, correction: str) -> Check:
@@ -245,6 +256,15 @@ def _interval(name: str, kind: str, estimate: Estimate, predicted: float, exclud
     return _judged(name, kind, predicted, estimate.value, half, reason, min(margins))
 
 
+def _miss(check: Check) -> float:
+    """How far the prediction of `check` missed, as a ratio above 1 if it did."""
+    if np.isnan([check.predicted, check.measured, check.tolerance]).any():
+        return 0.0
+    if check.kind in ("order", "slope", "rate"):
+        return abs(check.measured - check.predicted) / check.tolerance
+    return _inverse(check.margin)
+
+
 def _judged(
     name: str, kind: str, predicted: Any, measured: Any, tolerance: Any, reason: str, margin: Any
 ) -> Check:
@@ -254,11 +274,11 @@ def _judged(
 
 
 def _inverse(ratio: Any) -> float:
-    return float(np.inf) if ratio == 0 else float(1 / ratio)
+    return float(np.inf) if ratio == 0 else 1 / float(ratio)
 
 
-def _ratio(upper: Array, lower: Array) -> Array:
+def _ratio(upper: Array | np.float64, lower: Array) -> Array:
     """upper / lower for `lower <= upper` to be judged: at or above 1 exactly when it holds, NaN counts as broken."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(lower > 0, upper / lower, np.where(upper >= lower, np.inf, 0.0))
+        ratio = np.where(lower > 0, np.maximum(upper, 0) / lower, np.where(upper >= lower, np.inf, 0.0))
     return np.where(np.isnan(upper) | np.isnan(lower), 0.0, ratio)

@@ -36,10 +36,10 @@ def flow(
         events: functions of time and state whose zeros are to be found (attribute `terminal = True` stops there).
 
     Returns:
-        Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the steps
-        taken, `facts["events"]` a list of the times each event occurred, `facts["local_error"]` a bound on the Euclidean norm of the error committed
-        in one step (the solver keeps the root mean square of error / tolerance below one). After a terminal event
-        the trajectory ends with the requested times before it.
+        Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the accepted steps,
+        `facts["events"]` a list of the times each event occurred, `facts["local_error"]` a bound on the Euclidean
+        norm of the error committed in one step (the solver keeps the root mean square of error / tolerance below
+        one). After a terminal event the trajectory ends with the requested times before it.
 
     Raises:
         InvalidArgument: times not increasing, a start that is not finite, a tolerance out of range.

@@ -26,7 +26,7 @@ class Estimate:
     def half_width(self) -> float:
         return max(self.high - self.value, self.value - self.low)
 
-    def __contains__(self, number: float) -> bool:
+    def __contains__(self, number: float | int) -> bool:
         return self.low <= number <= self.high
 
 
@@ -46,7 +46,7 @@ def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -
     return Estimate(centre, centre - spread, centre + spread, reason)
 
 
-def line_slope(x: Array, y: Array) -> Array:
+def line_slope(x: Array, y: Array) -> Array | np.float64:
     """Least-squares slope of y (T,) or (T, R) against x (T,); one slope a column."""
     centred = np.asarray(x) - np.mean(x)
     return np.tensordot(centred, np.asarray(y), axes=(0, 0)) / (centred @ centred)
@@ -68,9 +68,10 @@ def loglog_slope(x: Array, y: Array, significance: float = SIGNIFICANCE) -> Esti
 def observed_order(step_sizes: Array | Sequence[float], errors: Array | Sequence[float]) -> Estimate:
     """Order p of errors ~ C h^p from at least three step sizes, each a fixed fraction of the one before.
 
-    Consecutive pairs give orders p_k = p + O(h); the pairs' difference therefore shrinks like h, and the last p_k is
-    off by at most |p_last - p_previous| x q / (1 - q), q the step ratio: that is the interval (doubled, since the
-    relation is itself only first order in h).
+    Consecutive pairs give orders p_k = p + O(h), so their differences shrink at least like h and the last p_k is off
+    by at most |p_last - p_previous| q / (1 - q), q the step ratio: that, doubled, is the interval, since the relation
+    is itself only first order in h. Earlier differences, scaled by q to the last, bound it as well; the largest is
+    taken, lest the last one be small by cancellation.
     """
     h, e = _positive("step_sizes", step_sizes), _positive("errors", errors)
     if h.size < 3 or h.shape != e.shape:
@@ -80,16 +81,17 @@ def observed_order(step_sizes: Array | Sequence[float], errors: Array | Sequence
         reject("step_sizes", h, "a decreasing geometric sequence")
     orders = np.log(e[1:] / e[:-1]) / np.log(ratios)
     q = float(ratios[0])
-    spread = 2 * float(abs(orders[-1] - orders[-2])) * q / (1 - q)
+    differences = np.abs(np.diff(orders))
+    spread = 2 * float((differences * q ** np.arange(differences.size)[::-1]).max()) * q / (1 - q)
     last = float(orders[-1])
     return Estimate(last, last - spread, last + spread, f"orders of successive pairs {np.round(orders, 4).tolist()}")
 
 
-def richardson(values: Sequence[Array], ratio: float = 2.0, order: int = 1) -> tuple[Array, Array]:
+def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int = 1) -> tuple[Array, Array]:
     """Limit at step size 0 of values computed at h, h/ratio, h/ratio^2, ..., and the error it may have.
 
     Args:
-        values: at least three arrays of one shape, coarse to fine.
+        values: at least three arrays of one shape, or numbers, coarse to fine.
         ratio: factor between successive step sizes.
         order: order of the leading error term; the following terms are order+1, order+2, ...
 
@@ -106,7 +108,7 @@ def richardson(values: Sequence[Array], ratio: float = 2.0, order: int = 1) -> t
         row = [(weight * fine - coarse) / (weight - 1) for coarse, fine in zip(row[:-1], row[1:])]
         if len(row) > 1:
             previous = row[-1]
-    return row[-1], np.abs(row[-1] - previous)
+    return np.asarray(row[-1]), np.asarray(np.abs(row[-1] - previous))
 
 
 def _positive(name: str, values: Array | Sequence[float]) -> Array:

@@ -24,6 +24,7 @@ class Study:
         seed: of every random number.
         device: name of the torch device that trains.
         scratch: folder for checkpoints, or None to keep none.
+        data: file with the user's own data, or None; only claims that accept data are given one.
         progress: called with the fraction of a training run that is done.
     """
 
@@ -32,6 +33,7 @@ class Study:
     seed: int = 0
     device: str = "cpu"
     scratch: Path | None = None
+    data: Path | None = None
     progress: Callable[[float], None] = field(default=lambda fraction: None, compare=False)
 
     def __post_init__(self) -> None:

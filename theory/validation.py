@@ -19,6 +19,8 @@ def reject(name: str, value: Any, expected: str) -> NoReturn:
 def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Array:
     """`value` as a float64 matrix with the shape asked for (None: any positive size), all entries finite."""
     try:
+        if np.iscomplexobj(value):
+            raise TypeError  # numpy would drop the imaginary part
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
         reject(name, f"an object of type {type(value).__name__}", "a matrix of real numbers")
@@ -33,21 +35,21 @@ def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int |
     return array
 
 
-def positive(name: str, value: float) -> float:
+def positive(name: str, value: Any) -> float:
     """`value` if it is a finite number above zero."""
     if not (np.isfinite(value) and value > 0):
         reject(name, value, "a finite number above 0")
     return float(value)
 
 
-def positive_integer(name: str, value: int) -> int:
+def positive_integer(name: str, value: Any) -> int:
     """`value` if it is a whole number of at least one."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         reject(name, value, "a whole number of at least 1")
     return int(value)
 
 
-def inside(name: str, value: float, low: float, high: float, brackets: str = "[]") -> float:
+def inside(name: str, value: Any, low: float | int, high: float | int, brackets: str = "[]") -> float:
     """`value` if it lies between `low` and `high`; `brackets` says which ends belong, as in mathematics."""
     above = value >= low if brackets[0] == "[" else value > low
     below = value <= high if brackets[1] == "]" else value < high

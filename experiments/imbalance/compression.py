@@ -1,14 +1,23 @@
 """Compressed networks in torch: the training code is that of any network; only the optimiser is restricted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from experiments.imbalance.networks import LinearDescent, train_network
-from experiments.updates import GradientDescent, Momentum, Update
+import numpy as np
+from scipy import stats
+
+from experiments.imbalance.networks import LinearDescent, squared_loss, train_network, weights
+from experiments.training import recording_steps
+from experiments.updates import Adam, GradientDescent, Momentum, Update
+from theory.claims import Check, Curves, claim, distributed, equal, refuted
+from theory.imbalance import compression
 from theory.imbalance.compression import Compressed
+from theory.imbalance.problem import Network, Regression, fan_in_scale, gaussian, paper_regression, random_regression
 from theory.study import Study
 from theory.trajectory import Trajectory
 from theory.validation import Array, reject
+
+EPS = float(np.finfo(float).eps)
 
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
@@ -47,3 +56,109 @@ def train_compressed(
         record=record,
         **options,
     )
+
+
+@claim(
+    "imbalance.compression",
+    source="ours; the hidden rotations leave Z(t) = P(t) Z(0) (Min et al. 2021, equation 16)",
+    statement=r"Z(0)^\top = Q L^\top \;\Rightarrow\; Z(t) = L(t)\, Q^\top"
+    r" \text{ for gradient descent, momentum and the flow}",
+    hypotheses=("an update that commutes with rotations of the hidden layer",),
+    controls=("Adam", "a learning rate 1 % larger", "width 100 in place of 30"),
+)
+def width_m_plus_r_is_enough(study: Study) -> Iterator[Check | Curves]:
+    yield from _recursion_against_torch(study)
+    yield from _every_equivariant_rule(study)
+    yield from _drawn_in_compressed_form(study)
+
+
+def _recursion_against_torch(study: Study) -> Iterator[Check]:
+    """The paper's data, width 2000: an explicit torch network against the recursion of width 101, without torch."""
+    D, n, h = study.pick(smoke=(60, 20, 300), quick=(400, 100, 2000), paper=(400, 100, 10000))
+    steps = study.pick(smoke=1000, quick=3000, paper=10000)
+    rng = study.rng("explicit")
+    problem = paper_regression(rng, whitened=False, D=D, n=n)
+    network = gaussian(problem, h, rng, scales=(fan_in_scale(h, 0.5),) * 2)
+    eta, record = 0.01, recording_steps(steps, 5)
+    explicit = train_network(
+        study, "explicit", problem, network, learning_rate=eta, steps=steps, record=record, observe=_products
+    )
+    small = compression.compress(problem, network)
+    measured = explicit["end_to_end"][:, 0]
+    tolerance = steps * EPS * np.sqrt(problem.D + h)
+    because = "one rounding a step of the (D + h)-term products, added up as a worst case"
+    for name, rate in (("recursion of width m + r", eta), ("a learning rate 1 % larger", 1.01 * eta)):
+        recursion = compression.gradient_descent(small, learning_rate=rate, steps=steps, record=record)
+        predicted = Compressed(problem, small.problem, small.network, small.frozen[0]).end_to_end(
+            recursion["U"], recursion["V"]
+        )
+        check = equal(name, measured, predicted, tolerance=tolerance, because=because)
+        yield check if rate == eta else refuted(name, check)
+
+
+def _every_equivariant_rule(study: Study) -> Iterator[Check]:
+    """Gradient descent fused and by autograd, and momentum, agree with their compression; Adam does not."""
+    rng = study.rng("rules")
+    problem = random_regression(rng, D=12, n=6, m=2, singular_values=np.linspace(1.3, 0.8, 5))
+    network = gaussian(problem, 30, rng, scales=(fan_in_scale(30, 0.5),) * 2, runs=4)
+    small = compression.compress(problem, network)
+    steps = 500
+    tolerance = steps * EPS * (problem.D + network.h)
+    because = "one rounding a step of the (D + h)-term products, added up as a worst case"
+    rules = {"fused descent": LinearDescent, "autograd descent": GradientDescent, "momentum": Momentum, "Adam": Adam}
+    for name, rule in rules.items():
+        measured, predicted = (
+            _train_with(study, f"{name} {kind}", rule, on, start, steps)
+            for kind, on, start in (
+                ("explicit", problem, network),
+                ("compressed", small.problem, small.network),
+            )
+        )
+        explicit = measured["U"] @ np.swapaxes(measured["V"], -1, -2)
+        lifted = small.end_to_end(predicted["U"], predicted["V"])
+        check = equal(name, explicit, lifted, tolerance=tolerance, because=because)
+        yield refuted(name, check) if rule is Adam else check
+
+
+def _train_with(
+    study: Study, name: str, rule: type, problem: Regression, network: Network, steps: int
+) -> Trajectory:
+    update = rule(problem, study.device) if rule is LinearDescent else rule(squared_loss(problem, study.device))
+    return train_network(
+        study,
+        name,
+        problem,
+        network,
+        learning_rate=0.01,
+        steps=steps,
+        record=[0, steps],
+        observe=weights,
+        update=update,
+    )
+
+
+def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
+    """Bartlett's triangle has the law of the compression of an explicit draw: compare a statistic that sees h."""
+    runs = study.pick(smoke=2000, quick=5000, paper=20000)
+    rng = study.rng("bartlett")
+    problem = random_regression(rng, D=6, n=4, m=1, singular_values=np.array([1.0, 0.5]))
+    h = 30
+    drawn = compression.gaussian_compressed(problem, h, rng, runs=runs)
+    rows = np.concatenate([drawn.network.V, drawn.network.U], axis=-2)
+    gram = rows @ np.swapaxes(rows, -1, -2)
+    # For a 3 x h standard normal Z, det(Z Z^T) is a product of chi^2 with h, h - 1, h - 2 degrees of freedom; the last
+    # factor is the squared distance of the last row from the others.
+    last = 1 / np.linalg.inv(gram)[:, -1, -1]
+    because = "squared distance of a Gaussian row from the span of two others: chi^2 with h - 2 degrees of freedom"
+    yield distributed("last row off the others", last, stats.chi2(h - 2), because=because)
+    first = gram[:, -1, -1]
+    because = "squared norm of a Gaussian row: chi^2 with h degrees of freedom"
+    yield distributed("norm of the last row", first, stats.chi2(h), because=because)
+    overlap = (drawn.frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(first)
+    because = "overlap of a row that is not seen with the direction of one that is: standard normal"
+    yield distributed("overlap with U2", overlap, stats.norm(), because=because)
+    yield refuted("width 100 in place of 30", distributed("norm", first, stats.chi2(100), because="another width"))
+
+
+def _products(state: dict[str, Any]) -> dict[str, Any]:
+    return {"end_to_end": state["U"] @ state["V"].mT}

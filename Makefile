@@ -1,0 +1,56 @@
+# make reproduce FIG="fig5 fig6"   figures into results/ (all of them unless FIG names some)
+# make verify                      every claim
+# make test                        lint and tests
+# make bench                       benchmarks
+# make paper                       the committed pictures, verdicts and tables
+# make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
+
+PYTHON ?= python3
+FIG ?= all
+ARGS ?=
+TORCH ?=
+
+BIN = .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# Version and index of the torch build that TORCH names; nothing if it names none.
+BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(TORCH))
+INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
+READY = .venv/.ready$(TORCH:%=-%)
+
+.PHONY: reproduce verify test bench paper setup clean
+
+reproduce: $(READY)
+	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
+
+verify: $(READY)
+	$(BIN)/python -m theory.verify $(ARGS)
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/.ready-bench
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' $(ARGS)
+
+paper: $(READY)
+	$(BIN)/python -m theory.verify --json figures/rendered/verdicts.json
+	$(BIN)/python -m theory.reproduce all
+	cp results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
+	$(BIN)/python -m theory.tables
+
+setup: $(READY)
+
+clean:
+	rm -rf .venv results dist .pytest_cache .ruff_cache .hypothesis .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.ready .venv/.ready-%: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) $(INDEX) $(BUILD) --editable '.[test]'
+	touch .venv/.ready $@
+
+.venv/.ready-bench: $(READY)
+	$(PIP) $(INDEX) $(BUILD) --editable '.[test,bench]'
+	touch $@

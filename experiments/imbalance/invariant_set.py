@@ -1,0 +1,130 @@
+"""Proposition 1: inside the invariant set training finds the minimum-norm solution, and nowhere beside it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.imbalance.networks import squared_loss, train_network, weights
+from experiments.training import recording_steps
+from experiments.updates import Adam
+from theory.claims import Check, Curves, claim, curves, equal, refuted
+from theory.imbalance import dynamics, invariant_set
+from theory.imbalance.problem import Network, Regression, coordinates, frozen_weights, gaussian, random_regression
+from theory.study import Study
+from theory.trajectory import Trajectory
+from theory.validation import Array
+
+EPS = float(np.finfo(float).eps)
+STARTS = (
+    "both products 0",
+    "U2 = 0",
+    "only V U2^T = 0",
+    "only U1 U2^T = 0",
+    "V = 0",
+    "generic",
+    "U1 = 0 and V = 0",
+)
+INSIDE = 2  # the first two satisfy both hypotheses
+
+
+@claim(
+    "min2021.proposition1",
+    source="Min et al. 2021, Proposition 1",
+    statement=r"V(0) U_2^\top = 0,\ U_1(0) U_2^\top = 0,\ E(\infty) = 0"
+    r" \;\Rightarrow\; U V^\top(\infty) = \hat\Theta = X^+ Y",
+    hypotheses=("V(0) U2^T = 0", "U1(0) U2^T = 0", "the residual vanishes"),
+    controls=(*(f"{start}: minimum norm" for start in STARTS[INSIDE:]), "Adam inside the set: minimum norm"),
+)
+def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
+    rng = study.rng("problem")
+    problem = random_regression(rng, D=40, n=10, m=2, singular_values=np.linspace(1.5, 0.7, 10))
+    network = _starts(problem, rng)
+    steps = study.pick(smoke=3000, quick=4000, paper=4000)
+    run = train_network(
+        study,
+        "starts",
+        problem,
+        network,
+        learning_rate=0.02,
+        steps=steps,
+        record=recording_steps(steps, 201),
+        observe=weights,
+    )
+    end_to_end = run["U"] @ np.swapaxes(run["V"], -1, -2)
+    distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
+    residual = dynamics.residual(problem, coordinates(problem, Network(run["U"], run["V"])))
+    rounding = _rounding(problem, network, run, residual)
+    # |U V^T - Theta_hat| <= |S^-1 E| + |U2 V^T|: what is left of the residual, and rounding in H = 0.
+    tolerance = rounding[-1] + np.sqrt((residual[-1] ** 2).sum((-2, -1))) / problem.S[-1]
+    because = "residual left / smallest singular value + roundings of H, grown as equation 38 allows"
+    for i, start in enumerate(STARTS):
+        # A start outside the set is judged by the tolerance of the one inside it.
+        check = equal(f"{start}: distance", distance[-1, i], 0.0, tolerance=tolerance[min(i, 1)], because=because)
+        yield check if i < INSIDE else refuted(f"{start}: minimum norm", check)
+    yield from _the_set_is_invariant(problem, network, run, rounding)
+    yield from _frozen_overlap(problem, network, run, rounding)
+    yield from _adam_leaves_the_set(study, problem, network, float(tolerance[0]))
+    yield curves(steps=run.facts["recorded"], distance=distance, starts=np.array(STARTS))
+
+
+def _starts(problem: Regression, rng: np.random.Generator) -> Network:
+    generic = gaussian(problem, 64, rng, scales=(1 / 8, 1 / 8))
+    Z = coordinates(problem, generic)
+    V, U1 = dynamics.split(problem, Z)
+    unseen = problem.Phi2 @ frozen_weights(problem, generic)
+    starts = (
+        invariant_set.onto_invariant_set(problem, generic),
+        Network(generic.U - unseen, generic.V),
+        invariant_set.without_overlap(problem, generic, V),
+        invariant_set.without_overlap(problem, generic, U1),
+        Network(generic.U, np.zeros_like(generic.V)),
+        generic,
+        Network(unseen, np.zeros_like(generic.V)),
+    )
+    return Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
+
+
+def _the_set_is_invariant(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
+    inside = Network(run["U"][:, :INSIDE], run["V"][:, :INSIDE])
+    leak = np.hypot(*invariant_set.leakage(problem, inside))
+    because = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
+    yield equal("H = Z U2^T inside the set", leak, 0.0, tolerance=rounding[:, :INSIDE], because=because)
+
+
+def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
+    """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t)."""
+    measured = problem.Phi2.T @ (run["U"] @ np.swapaxes(run["V"], -1, -2))
+    predicted = invariant_set.unseen_end_to_end(problem, network, run["V"])
+    # Where Z(0) has lost rank its rows span less, and QR completes them: the projector is no longer unique.
+    full = [i for i, start in enumerate(STARTS) if "V = 0" not in start]
+    because = "one rounding of Z U2^T a step, grown as equation 38 allows"
+    tolerance = rounding[:, full, None, None]
+    yield equal("U2 V(t)^T = U2 Pi V(t)^T", measured[:, full], predicted[:, full], tolerance=tolerance, because=because)
+
+
+def _adam_leaves_the_set(study: Study, problem: Regression, network: Network, tolerance: float) -> Iterator[Check]:
+    inside = Network(network.U[:1], network.V[:1])
+    rule = Adam(squared_loss(problem, study.device))
+    run = train_network(
+        study,
+        "Adam",
+        problem,
+        inside,
+        learning_rate=0.01,
+        steps=1000,
+        record=[1000],
+        observe=weights,
+        update=rule,
+    )
+    end_to_end = run["U"][-1] @ np.swapaxes(run["V"][-1], -1, -2)
+    distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
+    check = equal("distance", distance, 0.0, tolerance=tolerance, because="the tolerance of gradient descent")
+    yield refuted("Adam inside the set: minimum norm", check)
+
+
+def _rounding(problem: Regression, network: Network, run: Trajectory, residual: Array) -> Array:
+    """What rounding can make of H (T, runs): one rounding of |Z| |U2| a step, and its growth since (equation 38)."""
+    growth = invariant_set.growth_bound(problem, run.t, residual)
+    Z = np.sqrt((run["V"] ** 2).sum((-2, -1)) + (run["U"] ** 2).sum((-2, -1))).max(0)
+    terms = problem.D + network.h
+    return (run.facts["recorded"][:, None] + 1) * EPS * terms * growth * Z * np.linalg.norm(network.U, axis=(-2, -1))

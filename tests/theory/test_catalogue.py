@@ -1,0 +1,55 @@
+"""The table of figures, and the claims found by reading the source."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from theory.catalogue import CATALOGUE
+from theory.sourcecode import module_file, stated_claims
+
+
+@pytest.mark.parametrize("name", CATALOGUE.figures)
+def test_figures_show_claims_that_are_stated(name: str) -> None:
+    entry = CATALOGUE.figures[name]
+    assert entry.claims and set(entry.claims) <= set(stated_claims(CATALOGUE.settings))
+    assert module_file(entry.module) is not None, f"{entry.module} is missing"
+
+
+def test_claims_are_listed_as_they_are_registered() -> None:
+    """Reading the source finds what importing it registers: ids, sources, modules."""
+    code = (
+        "from importlib import import_module; from theory.catalogue import CATALOGUE; from theory.claims import REGISTRY;"
+        "from theory.sourcecode import stated_claims; known = stated_claims(CATALOGUE.settings);"
+        "[import_module(setting) for setting in CATALOGUE.settings];"
+        "imported = {c.id: (c.source, c.setting, c.accepts_data) for c in REGISTRY.values()};"
+        "assert imported == {k: (s.source, s.module, s.accepts_data) for k, s in known.items()}, imported"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=None)
+    assert done.returncode == 0, done.stderr
+
+
+def test_claims_of_a_module() -> None:
+    known = stated_claims(("toys",))
+    assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", True)
+    assert not known["toy.fails"].accepts_data
+    with pytest.raises(ModuleNotFoundError, match="no_such"):
+        stated_claims(("no_such_setting",))
+
+
+@pytest.mark.parametrize("command", ["verify", "reproduce"])
+def test_listing_is_quick_and_imports_nothing_heavy(command: str) -> None:
+    code = (
+        f"import sys; from theory.{command} import main; status = main(['--list']);"
+        "heavy = {'numpy', 'scipy', 'sympy', 'torch', 'matplotlib', 'rich', 'joblib'} & set(sys.modules);"
+        "assert not heavy, heavy; sys.exit(status)"
+    )
+    seconds = []
+    for _ in range(3):  # the machine may be busy with something else
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0, done.stderr
+        assert "min2021.theorem1" in done.stdout
+    assert min(seconds) < 0.3

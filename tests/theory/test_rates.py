@@ -1,0 +1,147 @@
+"""Intervals hold the truth as often as they say; observed orders and extrapolations against known expansions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from theory import rates
+from theory.rates import Estimate
+from theory.validation import InvalidArgument
+
+STEPS = 0.1 / 2.0 ** np.arange(5)
+
+
+def coverage_is(level: float, hits: int, draws: int) -> bool:
+    """Whether `hits` of `draws` is compatible with probability `level` (two-sided, false alarm below 1e-5)."""
+    return bool(stats.binomtest(hits, draws, level).pvalue > 1e-5)
+
+
+def test_estimate_knows_what_it_holds() -> None:
+    estimate = Estimate(1.0, 0.5, 2.0, "by hand")
+    assert estimate.half_width == 1.0
+    assert all(number in estimate for number in (0.5, 1.0, 2.0))
+    assert not any(number in estimate for number in (0.49, 2.01, np.nan))
+
+
+@pytest.mark.parametrize("runs", [3, 12])
+def test_mean_interval_covers_at_the_stated_rate(runs: int) -> None:
+    rng, draws = np.random.default_rng(1), 2000
+    hits = sum(5.0 in rates.mean(rng.normal(5, 2, runs), significance=0.2) for _ in range(draws))
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_slope_interval_covers_at_the_stated_rate() -> None:
+    """Errors of very different sizes along x: each run is one sample, so the interval stays exact."""
+    rng, draws, x = np.random.default_rng(2), 1000, np.array([1.0, 2.0, 4.0, 8.0])
+    noise = np.array([0.5, 0.1, 0.02, 0.3])[:, None]
+    hits = 0
+    for _ in range(draws):
+        y = x[:, None] ** -0.5 * np.exp(noise * rng.standard_normal((4, 6)))
+        hits += -0.5 in rates.loglog_slope(x, y, significance=0.2)
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_rate_interval_covers_at_the_stated_rate() -> None:
+    rng, draws, t = np.random.default_rng(3), 1000, np.linspace(0, 2, 7)
+    hits = 0
+    for _ in range(draws):
+        y = np.exp(-1.5 * t[:, None] + 0.1 * rng.standard_normal((7, 5)))
+        hits += 1.5 in rates.exponential_rate(t, y, significance=0.2)
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_less_significance_is_a_wider_interval() -> None:
+    samples = np.random.default_rng(4).standard_normal(10)
+    widths = [rates.mean(samples, significance).half_width for significance in (0.1, 1e-3, 1e-5)]
+    assert widths[0] < widths[1] < widths[2]
+    assert rates.mean(samples).half_width == pytest.approx(widths[2])
+    assert rates.mean(samples).value == pytest.approx(samples.mean())
+
+
+@pytest.mark.parametrize("samples", [[1.0, 2.0], [1.0, np.nan, 2.0], [1.0, 2.0, np.inf]])
+def test_mean_refuses(samples: list[float]) -> None:
+    with pytest.raises(InvalidArgument, match="samples = .*: expected at least 3 finite values"):
+        rates.mean(samples)
+
+
+@pytest.mark.parametrize("significance", [0.0, 1.0, -0.1])
+def test_significance_is_a_probability(significance: float) -> None:
+    with pytest.raises(InvalidArgument, match="significance = "):
+        rates.mean([1.0, 2.0, 3.0], significance)
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5))
+def test_line_slope_of_lines(slope: float, shift: float) -> None:
+    x = np.array([0.0, 1.0, 3.0, 4.5])
+    y = np.stack([slope * x + shift, -2 * slope * x], axis=1)
+    assert np.allclose(rates.line_slope(x, y), [slope, -2 * slope], atol=1e-12)
+
+
+def test_slopes_need_positive_values() -> None:
+    with pytest.raises(InvalidArgument, match="y = .*: expected positive finite numbers"):
+        rates.exponential_rate(np.arange(3.0), np.array([[1.0, 1.0, 0.0]] * 3))
+    with pytest.raises(InvalidArgument, match="x = .*: expected positive finite numbers"):
+        rates.loglog_slope(np.array([0.0, 1.0]), np.ones((2, 3)))
+
+
+@given(st.integers(1, 4), st.floats(-1, 1), st.floats(-1, 1))
+def test_observed_order_of_known_expansions(order: int, next_term: float, third_term: float) -> None:
+    errors = STEPS**order * (1 + next_term * STEPS + third_term * STEPS**2)
+    estimate = rates.observed_order(STEPS, errors)
+    assert order in Estimate(estimate.value, estimate.low - 1e-12, estimate.high + 1e-12, "rounding")
+    assert order - 0.5 not in estimate and order + 0.5 not in estimate
+
+
+def test_observed_order_tells_a_wrong_limit_apart() -> None:
+    """Errors that do not vanish with the step size have order 0, not 1."""
+    assert 1 not in rates.observed_order(STEPS, 1 + STEPS)
+
+
+@pytest.mark.parametrize(
+    ("steps", "errors", "message"),
+    [
+        ([0.1, 0.05], [1.0, 0.5], "errors = 2 values: expected one a step size, at least three"),
+        ([0.1, 0.05, 0.025], [1.0, 0.5], "errors = 2 values"),
+        ([0.1, 0.05, 0.02], [1.0, 0.5, 0.2], "step_sizes = .*: expected a decreasing geometric sequence"),
+        ([0.1, 0.2, 0.4], [1.0, 2.0, 4.0], "step_sizes = .*: expected a decreasing geometric sequence"),
+        ([0.1, 0.05, 0.025], [1.0, 0.5, 0.0], "errors = .*: expected positive finite numbers"),
+    ],
+)
+def test_observed_order_refuses(steps: list[float], errors: list[float], message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        rates.observed_order(steps, errors)
+
+
+@given(st.integers(3, 4), st.lists(st.floats(-1, 1), min_size=4, max_size=4), st.sampled_from([2.0, 3.0]))
+def test_richardson_is_exact_on_polynomials_it_has_enough_values_for(
+    count: int, coefficients: list[float], ratio: float
+) -> None:
+    h = 0.3 / ratio ** np.arange(count)
+    values = [1.5 + sum(c * step ** (k + 1) for k, c in enumerate(coefficients[: count - 1])) for step in h]
+    limit, error = rates.richardson([np.array(value) for value in values], ratio=ratio)
+    assert abs(limit - 1.5) < 1e-13
+    assert error >= 0
+
+
+def test_richardson_error_bounds_the_true_error() -> None:
+    """Euler's method for x' = a x to t = 1 has a full expansion in the step size: the limit is e^a."""
+    a = np.linspace(-2, 2, 41)
+    for start in (8, 16, 32):
+        values = [(1 + a / n) ** n for n in (start, 2 * start, 4 * start)]
+        limit, error = rates.richardson(values)
+        true = np.abs(limit - np.exp(a))
+        assert (true <= error + 1e-14).all()
+        assert true.max() < np.abs(values[-1] - np.exp(a)).max() / 10
+
+
+def test_richardson_of_second_order() -> None:
+    h = 0.2 / 2.0 ** np.arange(3)
+    limit, _ = rates.richardson([np.array(2 + step**2 - step**3) for step in h], order=2)
+    assert abs(limit - 2) < 1e-14
+
+
+def test_richardson_needs_three_values() -> None:
+    with pytest.raises(InvalidArgument, match="values = 2 step sizes: expected at least 3"):
+        rates.richardson([np.ones(1), np.ones(1)])

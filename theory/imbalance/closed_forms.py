@@ -1,0 +1,285 @@
+r"""Where the dynamics of whitened data (every singular value of X equal to 1) can be solved.
+
+One mode (r = m = 1, any width; the exact version of the paper's equation 14). With u, v the rows of U1 and V and
+p = u . v, the product c = |u + v| |u - v| is conserved, |u|^2 + |v|^2 = (c^2 + 4 p^2)^(1/2), and
+
+    p' = (c^2 + 4 p^2)^(1/2) (y - p),        -L'/L = 2 (c^2 + 4 p^2)^(1/2).
+
+Many modes: in the singular bases y~ = sum_i y_i a_i b_i^T each pair u_i = U1^T a_i, v_i = V^T b_i follows its own such
+equation, if it is orthogonal to the other pairs and to the rows that belong to no mode.
+
+Riccati: if every row of Z0 is an eigenvector of Lambda to one eigenvalue lam (balanced starts: lam = 0), then
+
+    Z' = F Z - 1/2 Z Z^T Z,    F = [[0, y~^T], [y~, 0]] + lam/2 J,
+    G = Z Z^T = e^(F t) Z0 (I + Z0^T int_0^t e^(2 F s) ds Z0)^-1 Z0^T e^(F t)
+
+(lam = 0: Fukumizu 1998). For a general Lambda G obeys no such equation of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.imbalance.dynamics import signature, split
+from theory.imbalance.problem import Network, Regression, coordinates
+from theory.validation import Array, positive_integer, reject, times
+
+# Infinite time, as a number: 0 x FOREVER is 0, and any rate above 1e-297 has long settled.
+FOREVER = 1e300
+EPS = float(np.finfo(float).eps)
+HYPOTHESIS = 1e-8  # how far a start may be, relative to its size, from the hypothesis of its closed form
+
+
+def scalar_level(u: Float[Array, "*runs h"], v: Float[Array, "*runs h"]) -> Float[Array, "*runs"]:
+    """c = |u + v| |u - v|, conserved: c^2 = (|u|^2 + |v|^2)^2 - 4 (u . v)^2 without its cancellation.
+
+    For r = m = 1 it is the c of Theorem 1.
+    """
+    return np.linalg.norm(u + v, axis=-1) * np.linalg.norm(u - v, axis=-1)
+
+
+def squared_norm(c: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
+    """|u|^2 + |v|^2 = (c^2 + 4 p^2)^(1/2)."""
+    return np.hypot(c, 2 * p)
+
+
+def scalar_rate(c: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
+    """-L'/L = 2 (c^2 + 4 p^2)^(1/2), exact at every moment; Theorem 1's 2 c is its value at p = 0."""
+    return 2 * squared_norm(c, p)
+
+
+def scalar_solution(
+    y: Float[Array, "*modes"] | float,
+    c: Float[Array, "*modes"] | float,
+    p: Float[Array, "*modes"] | float,
+    t: Float[Array, "*times"] | float,
+) -> Float[Array, "*times_modes"]:
+    """p(t) of p' = (c^2 + 4 p^2)^(1/2) (y - p).
+
+    With s = (c^2 + 4 y^2)^(1/2), decay = e^(-s t) and T = (1 - decay) / s, the two squared norms |u +- v|^2 are
+
+        |u + v|^2 = [|u0 + v0|^2 (alpha + beta decay) + c^2 T] / [|u0 + v0|^2 T + beta + alpha decay],
+
+    alpha, beta = 1 +- 2 y / s, and for |u - v|^2 the same with alpha and beta exchanged; p is a quarter of their
+    difference. No term is negative, so nothing cancels, and nothing is divided by c: c = 0 is the limit c -> 0 (below
+    c = 1e-154, where c^2 underflows, the solution is that limit too).
+
+    Args:
+        y, c, p: target, conserved level c >= 0 and start of each mode; they broadcast.
+        t: times of any shape, infinity included.
+
+    Returns:
+        p, shape (*times, *modes).
+
+    Raises:
+        InvalidArgument: a negative or NaN time, a c that is negative.
+    """
+    y, c, p = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (y, c, p)))
+    if not (c >= 0).all():
+        reject("c", c.min(), "a level of at least 0")
+    t = np.minimum(times(t), FOREVER).reshape(*np.shape(t), *[1] * y.ndim)
+    s = np.hypot(c, 2 * y)
+    moves = s > 0  # s = 0 is c = y = 0, where decay is algebraic: p = p0 / (1 + 2 |p0| t)
+    rate = np.where(moves, s, 1.0)
+    decay = np.exp(-s * t)
+    T = np.where(moves, -np.expm1(-s * t) / rate, t)
+    alpha, beta = (np.where(moves, part / rate, 1.0) for part in _squared_norms(c, y))
+    plus, minus = _squared_norms(c, p)
+    return (
+        _ratio(plus * (alpha + beta * decay) + c**2 * T, plus * T + beta + alpha * decay)
+        - _ratio(minus * (beta + alpha * decay) + c**2 * T, minus * T + alpha + beta * decay)
+    ) / 4
+
+
+def _squared_norms(c: Array, p: Array) -> tuple[Array, Array]:
+    """(|u + v|^2, |u - v|^2) = (c^2 + 4 p^2)^(1/2) +- 2 p; their product is c^2, which gives the smaller one."""
+    large = np.hypot(c, 2 * p) + 2 * np.abs(p)
+    small = c * _ratio(c, large)
+    return np.where(p >= 0, large, small), np.where(p >= 0, small, large)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """numerator / denominator, and 0 for 0 / 0: a norm that starts at 0 with c = 0 stays 0."""
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+
+
+@dataclass(frozen=True)
+class Modes:
+    """A start in the singular bases of the targets, y~ = sum_i y_i a_i b_i^T, i = 1 ... k = min(r, m).
+
+    Attributes:
+        hidden, output: the a_i as columns (r, k), the b_i as columns (m, k).
+        y: (k,).
+        c, p: level and product of each mode, (*runs, k).
+        coupling: the largest inner product of weights of different modes (*runs), relative to |Z|^2. Where it is 0
+            the modes are decoupled, for ever, and the solution is exact.
+    """
+
+    hidden: Float[Array, "r k"]
+    output: Float[Array, "m k"]
+    y: Float[Array, " k"]
+    c: Float[Array, "*runs k"]
+    p: Float[Array, "*runs k"]
+    coupling: Float[Array, "*runs"]
+
+    def product(self, t: Float[Array, "*times"] | float) -> Float[Array, "*times_runs r m"]:
+        """U1 V^T = sum_i p_i(t) a_i b_i^T."""
+        return (self.hidden * scalar_solution(self.y, self.c, self.p, t)[..., None, :]) @ self.output.T
+
+
+def modes(problem: Regression, Z: Float[Array, "*runs size h"]) -> Modes:
+    """The start Z = [V; U1] mode by mode. (Whether its modes are decoupled is for `coupling` to say.)"""
+    V, U1 = split(problem, Z)
+    a, y, bT = np.linalg.svd(problem.targets)
+    k = y.size
+    u, v = a.T @ U1, bT @ V
+    rows = np.concatenate([v, u], axis=-2)
+    mode = np.minimum(np.concatenate([np.arange(problem.m), np.arange(problem.r)]), k)
+    inner = np.abs(rows @ np.swapaxes(rows, -1, -2)) * (mode[:, None] != mode)
+    u, v = u[..., :k, :], v[..., :k, :]
+    coupling = inner.max((-2, -1)) / (Z**2).sum((-2, -1))
+    return Modes(a[:, :k], bT[:k].T, y, scalar_level(u, v), (u * v).sum(-1), coupling)
+
+
+def decoupled_solution(
+    problem: Regression, network: Network, t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs r m"]:
+    """U1 V^T at the times t (any shape, infinity included), from a start whose modes are decoupled.
+
+    Raises:
+        InvalidArgument: the data are not whitened, the modes of the start are coupled, a negative or NaN time.
+    """
+    require_whitened(problem)
+    start = modes(problem, coordinates(problem, network))
+    if start.coupling.max() > HYPOTHESIS:
+        expected = "0: weights of different modes that are orthogonal (see Modes)"
+        reject("coupling of the modes", start.coupling.max(), expected)
+    return start.product(t)
+
+
+def require_whitened(problem: Regression) -> None:
+    """Reject data whose singular values are not all 1."""
+    if np.abs(problem.S - 1).max() > HYPOTHESIS:
+        reject("singular values of X", problem.S, "whitened data, every one of them 1")
+
+
+def decoupled(problem: Regression, h: int, rng: np.random.Generator, *, runs: int = 1) -> Network:
+    """Random starts with decoupled modes and U2 = 0: each pair (u_i, v_i) is Gaussian in a plane of its own.
+
+    Raises:
+        InvalidArgument: h < m + r leaves no room for the planes.
+    """
+    r, m, k = problem.r, problem.m, min(problem.r, problem.m)
+    if positive_integer("h", h) < m + r:
+        reject("h", h, f"at least m + r = {m + r}: a plane for each mode, a direction for each row that has none")
+    frame = np.linalg.qr(rng.standard_normal((runs, h, m + r)))[0].swapaxes(-1, -2)
+    planes = frame[:, : 2 * k].reshape(runs, k, 2, h)
+    pairs = np.moveaxis(rng.standard_normal((runs, k, 2, 2)) @ planes, 2, 0)
+    a, _, bT = np.linalg.svd(problem.targets)
+    u, v = (np.concatenate([pair, frame[:, 2 * k :]], axis=-2) for pair in pairs)
+    return Network(problem.Phi1 @ (a @ u[:, :r]), bT.T @ v[:, :m])
+
+
+def mean_imbalance(problem: Regression, Z: Float[Array, "size h"]) -> float:
+    """tr(Z Lambda Z^T) / tr(Z Z^T): the eigenvalue of Lambda that the rows of Z share, or else a mean."""
+    G = Z @ Z.T
+    return float((signature(problem) @ G**2).sum() / np.trace(G))
+
+
+def riccati_solution(
+    problem: Regression, network: Network, t: Float[Array, "*times"] | float
+) -> Float[Array, "*times size size"]:
+    """G(t) = Z Z^T, size m + r, for a start (one run) whose rows Z0 all satisfy Z0 Lambda = lam Z0.
+
+    Args:
+        t: times of any shape, infinity included.
+
+    Raises:
+        InvalidArgument: more than one run, the data are not whitened, the rows of Z0 do not lie in one eigenspace of
+            Lambda, a negative or NaN time.
+    """
+    require_whitened(problem)
+    if network.U.shape[:-2] not in ((), (1,)):
+        reject("network.U.shape", network.U.shape, "one run")
+    Z = coordinates(problem, network).reshape(problem.m + problem.r, -1)
+    if not Z.any():
+        return np.zeros((*np.shape(times(t)), len(Z), len(Z)))
+    lam = mean_imbalance(problem, Z)
+    defect = np.linalg.norm(Z @ Z.T @ (signature(problem)[:, None] * Z) - lam * Z) / np.linalg.norm(Z) ** 3
+    if defect > HYPOTHESIS:
+        reject("|Z Lambda - lam Z| / |Z|^3", defect, "0: rows of Z in one eigenspace of the imbalance Lambda")
+    return riccati_gram(problem.targets, lam, Z, t)
+
+
+def riccati_gram(
+    targets: Float[Array, "r m"], lam: float, Z: Float[Array, "size h"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*times size size"]:
+    """G(t) = e^(F t) Z (I + Z^T int_0^t e^(2 F s) ds Z)^-1 Z^T e^(F t), F = [[-lam/2 I, y~^T], [y~, lam/2 I]].
+
+    In the eigenbasis of F, fastest growth first, a rotation of the hidden layer gives Z an echelon form: unit j has no
+    part in the modes before `pivots[j]`. Dividing what belongs to unit j by the growth of that mode, which cancels in
+    G, leaves nothing that can overflow, at infinite time neither.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    r, m = targets.shape
+    t = np.minimum(times(t), FOREVER)[..., None]
+    F = np.block([[-lam / 2 * np.eye(m), targets.T], [targets, lam / 2 * np.eye(r)]])
+    w, Q = (part[..., ::-1] for part in np.linalg.eigh(F))
+    w = np.where(np.abs(w) > w.size * EPS * np.abs(w).max(), w, 0.0)
+    K, pivots = _echelon(Q.T @ Z)
+    growing = np.maximum(w, 0)
+    speed = 2 * np.abs(w)
+    # int_0^t e^(2 w s) ds without its growth e^(2 w t), w > 0.
+    integral = np.where(speed > 0, -np.expm1(-speed * t) / np.where(speed > 0, speed, 1), t)
+    start = np.exp(-2 * growing * t)
+    unit = np.sqrt(start + integral)[..., None, pivots]
+    t = t[..., None]
+    N = K * _decay(w[:, None] - growing[pivots], t) / unit
+    B = K * _decay(growing[:, None] - growing[pivots], t) * np.sqrt(integral)[..., None] / unit
+    C = np.swapaxes(B, -1, -2) @ B + (start[..., None, pivots] / unit**2) * np.eye(len(pivots))
+    return Q @ N @ np.linalg.solve(C, np.swapaxes(Q @ N, -1, -2))
+
+
+def _decay(w: Array, t: Array) -> Array:
+    """e^(w t) where w <= 0. A positive w stands above a pivot, where it multiplies an entry that is 0."""
+    return np.exp(np.minimum(w, 0) * t)
+
+
+def _echelon(K: Array) -> tuple[Array, Array]:
+    """(K O, pivots) with O of orthonormal columns: column j of K O is 0 above row pivots[j], and no column is lost."""
+    frame, pivots = np.zeros((0, K.shape[1])), []
+    for i, row in enumerate(K):
+        rest = row
+        for _ in range(2):  # once more against the rounding of the first projection
+            rest = rest - (rest @ frame.T) @ frame
+        size = np.linalg.norm(rest)
+        if size > K.size * EPS * np.linalg.norm(K):
+            frame = np.vstack([frame, rest / size])
+            pivots.append(i)
+    pivot = np.array(pivots, dtype=int)
+    return np.where(np.arange(len(K))[:, None] >= pivot, K @ frame.T, 0.0), pivot
+
+
+def homogeneous(problem: Regression, lam: float, h: int, rng: np.random.Generator) -> Network:
+    """A random start (one run), U2 = 0, with Z Lambda = lam Z: its rows lie in one eigenspace of the imbalance.
+
+    It uses k = min(h, r) hidden directions (lam < 0: min(h, m)) and, turned by a random frame O of them, is
+
+        V Gaussian, U1 = P (V^T V + lam I)^(1/2)   (lam < 0: U1 Gaussian, V = P (U1^T U1 - lam I)^(1/2)),
+
+    P with orthonormal columns. Lambda = lam O O^T, which is lam I where h = k.
+    """
+    r, m = problem.r, problem.m
+    free, bound = (m, r) if lam >= 0 else (r, m)
+    k = min(positive_integer("h", h), bound)
+    free_rows = rng.standard_normal((free, k)) / np.sqrt(k)
+    values, vectors = np.linalg.eigh(free_rows.T @ free_rows + abs(lam) * np.eye(k))
+    P = np.linalg.qr(rng.standard_normal((bound, k)))[0]
+    bound_rows = P @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    frame = np.linalg.qr(rng.standard_normal((h, k)))[0].T
+    V, U1 = (free_rows, bound_rows) if lam >= 0 else (bound_rows, free_rows)
+    return Network((problem.Phi1 @ U1 @ frame)[None], (V @ frame)[None])

@@ -1,0 +1,123 @@
+r"""Infinite width: a closed equation for the product p = U1 V^T, for data of any spectrum.
+
+Let the rows of Z be orthogonal and of one length, Z0 Z0^T = k I: Gaussian weights N(0, h^(-2a)) are so in the limit of
+large h, with k = h^(1 - 2a), and an orthonormal frame times k^(1/2) is so at any width. G = Z Z^T then starts with
+G J G = k^2 J, the flow keeps it (its propagator lies in O(m, r)), and the blocks of that equation read
+
+    V V^T = (k^2 I + p^T p)^(1/2),        U1 U1^T = (k^2 I + p p^T)^(1/2).
+
+So p moves by itself, in r m dimensions whatever the width:
+
+    p' = S E (k^2 I + p^T p)^(1/2) + (k^2 I + p p^T)^(1/2) S E,        E = y~ - S p.
+
+U2 never moves and is independent of V, so the network ends at a distance from Theta_hat of about
+
+    |U V^T - Theta_hat|^2 = (D - r) h^(-2a) tr (k^2 I + Theta_hat^T Theta_hat)^(1/2).
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory import flows
+from theory.imbalance.problem import Network, Regression
+from theory.validation import Array, inside, positive, positive_integer, reject, times
+
+
+def level(h: int, exponent: float) -> float:
+    """k = h^(1 - 2a), a = `exponent`: squared length of the rows of Z for weights N(0, h^(-2a)).
+
+    Raises:
+        InvalidArgument: h below 1, an exponent outside (1/4, 1/2] (Lemma 1).
+    """
+    return float(positive_integer("h", h)) ** (1 - 2 * inside("exponent", exponent, 0.25, 0.5, "(]"))
+
+
+def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch m m"]:
+    """V V^T = (k^2 I + p^T p)^(1/2)."""
+    return _root(k**2 * np.eye(p.shape[-1]) + np.swapaxes(p, -1, -2) @ p)
+
+
+def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r r"]:
+    """U1 U1^T = (k^2 I + p p^T)^(1/2)."""
+    return _root(k**2 * np.eye(p.shape[-2]) + p @ np.swapaxes(p, -1, -2))
+
+
+def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
+    """p' = S E (k^2 I + p^T p)^(1/2) + (k^2 I + p p^T)^(1/2) S E."""
+    SE = problem.S[:, None] * (problem.targets - problem.S[:, None] * p)
+    return SE @ output_gram(p, k) + hidden_gram(p, k) @ SE
+
+
+def limit(problem: Regression) -> Float[Array, "r m"]:
+    """p at infinite time, S^-1 y~: the imbalance is c = 2 k > 0, so by Theorem 1 the loss vanishes."""
+    return problem.targets / problem.S[:, None]
+
+
+def product(
+    problem: Regression,
+    k: float,
+    t: Float[Array, "*times"] | float,
+    *,
+    start: Float[Array, "r m"] | None = None,
+    relative_tolerance: float = 1e-10,
+) -> Float[Array, "*times r m"]:
+    """p(t) = U1 V^T of orthogonal rows of squared length k (k = 1: weights N(0, 1/h), infinite width).
+
+    Args:
+        k: positive; see `level`.
+        t: times of any shape, infinity included.
+        start: p at time 0, default 0; p(t1) continues to p(t1 + t2).
+        relative_tolerance: of the solver of the equation, locally.
+
+    Raises:
+        InvalidArgument: k not positive, a negative or NaN time, a start of another shape.
+    """
+    positive("k", k)
+    t = times(t)
+    p = np.zeros((problem.r, problem.m)) if start is None else np.asarray(start, dtype=np.float64)
+    if p.shape != (problem.r, problem.m):
+        reject("start.shape", p.shape, f"(r, m) = {problem.r, problem.m}")
+    grid = np.unique(np.append(0.0, t[np.isfinite(t)]))
+    path = flows.flow(
+        lambda _, state: {"p": velocity(problem, state["p"], k)},
+        {"p": p},
+        grid,
+        relative_tolerance=relative_tolerance,
+        absolute_tolerance=relative_tolerance / 100,
+    )["p"]
+    # Infinite times sort after all others, where the limit stands.
+    return np.concatenate([path, limit(problem)[None]])[np.searchsorted(grid, t)]
+
+
+def squared_distance(problem: Regression, h: int, exponent: float) -> float:
+    """|U V^T - Theta_hat|^2 after training: (D - r) h^(-2a) tr (k^2 I + Theta_hat^T Theta_hat)^(1/2), k = h^(1 - 2a).
+
+    The expectation given V, up to a relative O(h^(-1)); a = 1/2, m = 1: (D - r) / h (1 + |Theta_hat|^2)^(1/2).
+
+    Raises:
+        InvalidArgument: h below 1, an exponent outside (1/4, 1/2].
+    """
+    gram = output_gram(problem.minimum_norm_solution, level(h, exponent))
+    return (problem.D - problem.r) * float(h) ** (-2 * exponent) * float(np.trace(gram))
+
+
+def orthogonal_frame(
+    problem: Regression, k: float, h: int, rng: np.random.Generator, *, hidden_scale: float = 1.0
+) -> Network:
+    """Z Z^T = k I and U2 = 0 at finite width (one run); `hidden_scale` stretches the rows of U1, which breaks it.
+
+    Raises:
+        InvalidArgument: h < m + r leaves no room for orthogonal rows, k or the scale not positive.
+    """
+    size = problem.m + problem.r
+    if positive_integer("h", h) < size:
+        reject("h", h, f"at least m + r = {size} for orthogonal rows")
+    frame = np.sqrt(positive("k", k)) * np.linalg.qr(rng.standard_normal((h, size)))[0].T
+    U1 = positive("hidden_scale", hidden_scale) * frame[problem.m :]
+    return Network((problem.Phi1 @ U1)[None], frame[None, : problem.m])
+
+
+def _root(M: Array) -> Array:
+    """Square root of symmetric positive semidefinite matrices."""
+    values, vectors = np.linalg.eigh(M)
+    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)

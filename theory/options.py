@@ -1,0 +1,159 @@
+"""What the command lines share: their options, and how a request ends. Nothing heavy is imported to list or refuse."""
+
+import argparse
+import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from theory.runner import Results
+    from theory.sourcecode import Stated
+    from theory.study import Study
+
+HOLD, FAIL, BAD_REQUEST, INTERRUPTED = 0, 1, 2, 130
+FORMATS = ("png", "svg", "pdf")
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_REQUEST, f"{self.prog}: {message}\n")
+
+
+def parser(command: str, description: str) -> Parser:
+    """The options every command takes."""
+    new = Parser(prog=f"python -m theory.{command}", description=description)
+    new.add_argument("--list", action="store_true", help="show what can be asked for")
+    new.add_argument("--profile", default="quick", help="quick (default), paper (its parameters in full) or smoke")
+    new.add_argument("--device", default="auto", help="auto (default: CUDA where there is one), cpu or cuda")
+    new.add_argument("--seed", type=int, default=0, help="of every random number (default 0)")
+    new.add_argument("--jobs", type=int, help="processes (default: one a core); the numbers do not depend on it")
+    new.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default: results)")
+    new.add_argument("--format", default="png", help="of figures: png (default), svg, pdf, or several with commas")
+    new.add_argument("--data", type=Path, help="your own data: .npz with X (n, D) and Y (n, m)")
+    new.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming from them")
+    new.add_argument("-v", "--verbose", action="store_true", help="show every check")
+    return new
+
+
+def answer(command: str, respond: Callable[[], int]) -> int:
+    """Exit status of `respond()`; what goes wrong on the way is one line on stderr, never a traceback."""
+    from theory.validation import InvalidArgument
+
+    try:
+        return respond()
+    except (InvalidArgument, OSError) as error:
+        complain(command, str(error))
+        return BAD_REQUEST
+    except KeyboardInterrupt:
+        complain(command, "interrupted; what is finished is kept, run the same command again to resume")
+        return INTERRUPTED
+
+
+def complain(command: str, message: str) -> None:
+    """One line on stderr."""
+    print(f"python -m theory.{command}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> NoReturn:
+    """Refuse a name that does not exist, with those nearest to it."""
+    from theory.validation import reject
+
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
+    reject(kind, repr(name), f"a name that --list shows, e.g. {', '.join(nearest[:3])}")
+
+
+def conditions(arguments: argparse.Namespace) -> "Study":
+    """The conditions asked for, all of them checked.
+
+    Raises:
+        InvalidArgument: one of them is out of range, or the data cannot be used.
+    """
+    from theory.study import Study
+    from theory.validation import positive_integer
+
+    study = Study("", arguments.profile, arguments.seed, arguments.device, data=arguments.data)
+    formats(arguments)
+    if arguments.jobs is not None:
+        positive_integer("jobs", arguments.jobs)
+    if arguments.data is not None:
+        from experiments.data import load_regression
+
+        load_regression(arguments.data)
+    writable_folder("out", arguments.out)
+    return study if arguments.device == "cpu" else _with_device(study)
+
+
+def formats(arguments: argparse.Namespace) -> list[str]:
+    """The picture formats asked for."""
+    from theory.validation import reject
+
+    names = list(dict.fromkeys(arguments.format.split(",")))
+    for name in names:
+        if name not in FORMATS:
+            reject("format", repr(name), f"one or several of {','.join(FORMATS)}")
+    return names
+
+
+def writable_folder(name: str, folder: Path) -> None:
+    """Refuse a folder in which no file can be made."""
+    from theory.validation import reject
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reject(name, folder, f"a folder that can be written to ({os.strerror(error.errno or 0)})")
+
+
+def accepting(claims: "Collection[Stated]", data: Path | None) -> "list[Stated]":
+    """The claims that can be judged on `data`: all of them where there is none."""
+    return [claim for claim in claims if data is None or claim.accepts_data]
+
+
+def refuse_data(data: Path, claims: "Collection[Stated]", known: "Collection[Stated]") -> NoReturn:
+    """Refuse to judge `claims` on data, and name those that could be."""
+    from theory.validation import reject
+
+    able = ", ".join(claim.id for claim in known if claim.accepts_data) or "none does"
+    reject("data", data, f"claims that accept data ({able}), not {', '.join(claim.id for claim in claims)}")
+
+
+def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
+    """Run the claims as the options say, and print the verdicts."""
+    import joblib
+
+    from theory import report, runner
+
+    jobs = arguments.jobs or joblib.cpu_count()
+    results = runner.run(list(claims), study, folder=arguments.out / ".cache", jobs=jobs, fresh=arguments.fresh)
+    report.verdicts(results.evidence.values(), results.stopped, arguments.verbose)
+    return results
+
+
+def status(command: str, results: "Results", verbose: bool) -> int:
+    """Exit status of finished results; every claim that stopped gets its line."""
+    from theory.claims import FAILS
+
+    for stopped in results.stopped:
+        complain(command, f"{stopped.id} stopped: {stopped.reason}")
+        if verbose:
+            print(stopped.details, file=sys.stderr)
+    if any(stopped.invalid for stopped in results.stopped):
+        return BAD_REQUEST
+    failed = any(evidence.verdict == FAILS for evidence in results.evidence.values())
+    return FAIL if failed or results.stopped else HOLD
+
+
+def _with_device(study: "Study") -> "Study":
+    from dataclasses import replace
+
+    from experiments.training import select_device
+
+    return replace(study, device=select_device(study.device))

@@ -1,0 +1,114 @@
+"""Reproduce figures: `python -m theory.reproduce fig5 [fig6 ...] | all`. Exit status as for `theory.verify`."""
+
+import argparse
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from theory import options
+from theory.catalogue import CATALOGUE, Catalogue, Entry
+from theory.sourcecode import Stated, stated_claims
+
+if TYPE_CHECKING:
+    from theory.claims import Evidence
+    from theory.study import Study
+
+
+def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
+    """The command; returns its exit status."""
+    parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.")
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help="names, or all")
+    arguments = parser.parse_args(argv)
+    if arguments.list:
+        for name, entry in catalogue.figures.items():
+            print(f"{name}  {entry.title}  ({', '.join(entry.claims)})")
+        return options.HOLD
+    return options.answer("reproduce", lambda: _reproduce(arguments, catalogue))
+
+
+def _reproduce(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
+    known = stated_claims(catalogue.settings)
+    figures = chosen(arguments, catalogue.figures, known)
+    names = dict.fromkeys(name for entry in figures.values() for name in entry.claims)
+    study = options.conditions(arguments)
+    results = options.judge(arguments, [known[name] for name in names], study)
+    undrawn = False
+    for name, entry in figures.items():
+        if all(claim in results.evidence for claim in entry.claims):
+            evidence = {claim: results.evidence[claim] for claim in entry.claims}
+            undrawn |= not _finish(arguments, name, entry, evidence, study)
+    status = options.status("reproduce", results, arguments.verbose)
+    return max(status, options.FAIL) if undrawn else status
+
+
+def chosen(
+    arguments: argparse.Namespace, figures: Mapping[str, Entry], known: Mapping[str, Stated]
+) -> dict[str, Entry]:
+    """The figures asked for.
+
+    Raises:
+        InvalidArgument: none is named, or one that does not exist, or one whose claims do not accept the data.
+    """
+    from theory.validation import reject
+
+    if not arguments.figures:
+        reject("figure", "nothing", f"all, or some of {', '.join(figures)}")
+    for name in arguments.figures:
+        if name not in figures and name != "all":
+            options.unknown("figure", name, figures)
+    wanted = figures if "all" in arguments.figures else {name: figures[name] for name in arguments.figures}
+    missing = [claim for entry in wanted.values() for claim in entry.claims if claim not in known]
+    if missing:
+        reject("figure", ", ".join(wanted), f"figures of claims that are stated; {', '.join(missing)} is not")
+    refused = {
+        name: [known[claim] for claim in entry.claims if arguments.data and not known[claim].accepts_data]
+        for name, entry in wanted.items()
+    }
+    usable = {name: entry for name, entry in wanted.items() if not refused[name]}
+    if len(usable) < len(wanted) and ("all" not in arguments.figures or not usable):
+        options.refuse_data(arguments.data, [claim for claims in refused.values() for claim in claims], known.values())
+    return usable
+
+
+def _finish(
+    arguments: argparse.Namespace, name: str, entry: Entry, evidence: "dict[str, Evidence]", study: "Study"
+) -> bool:
+    """Draw one figure and write its picture, data and verdicts; False, and one line, if it cannot be drawn."""
+    from theory import archive, provenance
+    from theory.files import write_atomically
+
+    try:
+        pictures = draw(entry.module, evidence, options.formats(arguments))
+    except Exception as error:  # a figure that cannot be drawn must not keep the others from it
+        options.complain("reproduce", f"{name} could not be drawn by {entry.module}: {type(error).__name__}: {error}")
+        return False
+    for ending, picture in pictures.items():
+        write_atomically(arguments.out / f"{name}.{ending}", picture)
+    seconds = sum(item.provenance["seconds"] for item in evidence.values())
+    archive.write(arguments.out / name, list(evidence.values()), provenance.provenance(study, round(seconds, 3)))
+    return True
+
+
+def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]) -> dict[str, bytes]:
+    """The picture in each format, with no date in it: equal evidence gives equal bytes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "theory"
+    from matplotlib import pyplot
+
+    figure = import_module(module).draw(evidence)
+    dates = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+    pictures = {}
+    for ending in endings:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=ending, metadata=dates[ending])
+        pictures[ending] = buffer.getvalue()
+    pyplot.close(figure)
+    return pictures
+
+
+if __name__ == "__main__":
+    sys.exit(main())

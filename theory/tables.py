@@ -1,0 +1,96 @@
+"""The tables of paper_repro.md, made from figures/rendered/verdicts.json: `python -m theory.tables [--check]`.
+
+`<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from theory import options
+from theory.catalogue import CATALOGUE, Entry
+
+ROOT = Path(__file__).resolve().parents[1]
+VERDICTS = Path("figures/rendered/verdicts.json")
+PAGE = Path("paper_repro.md")
+TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, margin", "figure", "command")
+
+
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command: 0 if the tables are fresh (now), 1 if `--check` finds them stale, 2 if there is nothing to do."""
+    parser = options.Parser(prog="python -m theory.tables", description="Rewrite the tables of paper_repro.md.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table is stale")
+    arguments = parser.parse_args(argv)
+    return options.answer("tables", lambda: _tables(arguments, root))
+
+
+def _tables(arguments: argparse.Namespace, root: Path) -> int:
+    from theory.files import write_atomically
+
+    page = (root / PAGE).read_text(encoding="utf-8")
+    fresh = rewritten(page, json.loads((root / VERDICTS).read_text(encoding="utf-8"))["claims"], CATALOGUE.figures)
+    if page == fresh:
+        return options.HOLD
+    if arguments.check:
+        options.complain("tables", f"the tables of {PAGE} are stale; `make paper` makes them anew")
+        return options.FAIL
+    write_atomically(root / PAGE, fresh.encode())
+    return options.HOLD
+
+
+def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
+    """`page` with each table made anew.
+
+    Raises:
+        InvalidArgument: a table without claims, or claims without a table.
+    """
+    from theory.validation import reject
+
+    placed = {match["name"] for match in TABLE.finditer(page)}
+    stated = {claim["id"].split(".")[0] for claim in claims}
+    if placed != stated:
+        reject(f"tables of {PAGE}", sorted(placed), f"one for each of {sorted(stated)}")
+
+    def fill(match: re.Match[str]) -> str:
+        chosen = [claim for claim in claims if claim["id"].startswith(f"{match['name']}.")]
+        return match["begin"] + table(chosen, figures) + match["end"]
+
+    return TABLE.sub(fill, page)
+
+
+def table(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
+    """One row a claim."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *(_row(claim, figures) for claim in claims)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
+    shown = [name for name, entry in figures.items() if claim["id"] in entry.claims]
+    commands = [f"reproduce {name}" for name in shown] or [f"verify {claim['id']}"]
+    return [
+        _cell(claim["source"]),
+        f"`{claim['id']}`",
+        claim["verdict"],
+        "<br>".join(_cell(_numbers(check)) for check in claim["checks"]),
+        "<br>".join(f"[{name}](figures/rendered/{name}.png)" for name in shown),
+        "<br>".join(f"`python -m theory.{command}`" for command in commands),
+    ]
+
+
+def _numbers(check: Mapping[str, Any]) -> str:
+    predicted, measured, margin = (f"{float(check[name]):.4g}" for name in ("predicted", "measured", "margin"))
+    failed = "" if check["passed"] else "FAILED "
+    return f"{failed}{check['name']} ({check['kind']}): {predicted}, {measured}, {margin}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
