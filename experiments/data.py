@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from theory.imbalance.problem import Regression
-from theory.validation import InvalidArgument, reject
+from theory.validation import InvalidArgument, finite_matrix, reject
 
 
 def load_regression(path: Path) -> Regression:
@@ -20,11 +20,12 @@ def load_regression(path: Path) -> Regression:
             arrays = {name: file[name] for name in ("X", "Y")}
     except KeyError:
         reject("data", path, "a file with an array X (n, D) and an array Y (n, m)")
-    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else "cannot be read"
         reject("data", path, f"an .npz file of real numbers ({reason})")
-    X, Y = arrays["X"], arrays["Y"]
     try:
-        return Regression(X, Y[:, None] if Y.ndim == 1 else Y)
+        X = finite_matrix("X", arrays["X"])
+        Y = arrays["Y"][:, None] if arrays["Y"].ndim == 1 else arrays["Y"]
+        return Regression(X, finite_matrix("Y", Y, rows=X.shape[0]))
     except InvalidArgument as error:
         raise InvalidArgument(f"data {path}: {error}") from error

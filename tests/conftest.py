@@ -2,7 +2,7 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook(("theory", "experiments"), "beartype.beartype")
+install_import_hook(("theory", "experiments"), "typechecking.checked")
 
 import torch  # noqa: E402 - after the hook
 

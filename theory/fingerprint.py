@@ -87,7 +87,7 @@ def _named(line: Import, importer: str) -> Iterator[str]:
 
 
 def _words(node: Any) -> Iterator[str]:
-    """The syntax tree in words. Empty fields are left out: newer Pythons add fields that are empty for old code."""
+    """The syntax tree in words."""
     if isinstance(node, list):
         yield "["
         for item in node:
@@ -95,15 +95,24 @@ def _words(node: Any) -> Iterator[str]:
         yield "]"
     elif isinstance(node, ast.AST):
         yield f"{type(node).__name__}("
-        for name, value in sorted(ast.iter_fields(node)):
-            if name == "body" and _has_docstring(node):
-                value = value[1:]
-            if value is not None and value != []:
-                yield f"{name}="
-                yield from _words(value)
+        for name, value in _fields(node):
+            yield f"{name}="
+            yield from _words(value)
         yield ")"
     else:
         yield ascii(node)
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
+    """What a node is made of, the same in every version of Python: newer ones add fields, empty for old code, and
+    some end the format in an f-string with an empty string."""
+    for name, value in sorted(ast.iter_fields(node)):
+        if name == "body" and _has_docstring(node):
+            value = value[1:]
+        if isinstance(node, ast.JoinedStr):
+            value = [part for part in value if getattr(part, "value", None) != ""]
+        if value is not None and value != []:
+            yield name, value
 
 
 def _has_docstring(node: ast.AST) -> bool:

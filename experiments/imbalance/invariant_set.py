@@ -22,7 +22,7 @@ STARTS = (
     "only U1 U2^T = 0",
     "V = 0",
     "generic",
-    "U1 = 0 and V = 0",
+    "U = 0 and V = 0",
 )
 INSIDE = 2  # the first two satisfy both hypotheses
 
@@ -64,7 +64,8 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
     yield from _the_set_is_invariant(problem, network, run, rounding)
     yield from _frozen_overlap(problem, network, run, rounding)
     yield from _adam_leaves_the_set(study, problem, network, float(tolerance[0]))
-    yield curves(steps=run.facts["recorded"], distance=distance, starts=np.array(STARTS))
+    leak = np.hypot(*invariant_set.leakage(problem, Network(run["U"], run["V"])))
+    yield curves(steps=run.facts["recorded"], distance=distance, leak=leak, starts=np.array(STARTS))
 
 
 def _starts(problem: Regression, rng: np.random.Generator) -> Network:
@@ -79,7 +80,7 @@ def _starts(problem: Regression, rng: np.random.Generator) -> Network:
         invariant_set.without_overlap(problem, generic, U1),
         Network(generic.U, np.zeros_like(generic.V)),
         generic,
-        Network(unseen, np.zeros_like(generic.V)),
+        Network(np.zeros_like(generic.U), np.zeros_like(generic.V)),
     )
     return Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
 

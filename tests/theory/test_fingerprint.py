@@ -63,7 +63,7 @@ def test_dependencies_are_followed_inside_the_package_only(tmp_path: Path, monke
     monkeypatch.syspath_prepend(tmp_path)
     package(
         tmp_path,
-        shapes__claims="import math\nfrom shapes import disc\nfrom . import square as s\nfrom shapes.deep.line import x",
+        shapes__claims="import math\nfrom shapes import disc\nfrom . import square as s\nimport shapes.deep.line\n",
         shapes__disc="import theory.files\ndef f():\n    import shapes.late",
         shapes__square="import json",
         shapes__late="",

@@ -137,8 +137,8 @@ def start(out: Path, waiting: Path) -> subprocess.Popen:
     command = [sys.executable, "tests/toy_main.py", "verify", *names, "--device=cpu", "--jobs=1", f"--out={out}"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "TOY_WAIT": str(waiting)}
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*command, "--profile=smoke", "--seed=5"], cwd=ROOT, env=environment, stdout=pipe, stderr=pipe)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*command, "--profile=smoke", "--seed=5"], cwd=ROOT, env=environment, **streams)
 
 
 def wait_for(log: Path, lines: int, process: subprocess.Popen) -> None:

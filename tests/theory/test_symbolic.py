@@ -7,7 +7,7 @@ import pytest
 import sympy
 
 from theory import symbolic
-from theory.symbolic import S, E, Et, U1, U1t, V, Vt, eta
+from theory.symbolic import U1, E, Et, S, U1t, V, Vt, eta
 
 PROOFS: list[Callable] = [
     symbolic.imbalance_velocity,

@@ -8,12 +8,12 @@ from theory.imbalance.problem import Network, Regression, coordinates
 from theory.validation import Array, times
 
 
-def imbalance(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs h h"]:
+def imbalance(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs h h"]:
     """Lambda = U1^T U1 - V^T V = Z^T J Z, conserved by the flow. (U1, the part the data see, not U.)"""
     return np.swapaxes(Z, -1, -2) @ (signature(problem)[:, None] * Z)
 
 
-def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r"]:
+def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs m_plus_r"]:
     """The m + r eigenvalues of Lambda that can differ from 0, decreasing, at any width.
 
     Lambda = Z^T J Z shares its nonzero spectrum with L^T J L, where Z^T = Q L^T has a QR factor L of size m + r.
@@ -32,7 +32,7 @@ def imbalance_level(problem: Regression, network: Network) -> Float[Array, "*run
     return level(problem, coordinates(problem, network))
 
 
-def level(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def level(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """c of a state Z. lambda_m(-Lambda) is minus the m-th smallest of the spectrum of Lambda."""
     spectrum = imbalance_spectrum(problem, Z)
     hidden = spectrum[..., problem.r - 1]
@@ -64,7 +64,7 @@ def loss_bound(
     return np.exp(-exponent) * start
 
 
-def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """-d/dt log(L - L*) = 2 (|E^T S U1|^2 + |S E V|^2) / |E|^2 at a state (equations 22 to 25)."""
     V, U1 = split(problem, Z)
     E = residual(problem, Z)
@@ -73,7 +73,7 @@ def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float
     return 2 * decrease / (E**2).sum((-2, -1))
 
 
-def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """2 lambda_min(T), T = S U1 U1^T S (x) I + Sigma_x (x) V V^T: the exact rate as the loss vanishes, at a limit Z."""
     V, U1 = split(problem, Z)
     m, r = problem.m, problem.r
@@ -84,7 +84,7 @@ def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Floa
 
 
 def descent_drift(
-    problem: Regression, Z: Float[Array, "*runs m+r h"], learning_rate: float
+    problem: Regression, Z: Float[Array, "*runs m_plus_r h"], learning_rate: float
 ) -> Float[Array, "*runs h h"]:
     """Lambda after one step of gradient descent minus Lambda before it: exact, not an expansion.
 

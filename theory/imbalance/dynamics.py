@@ -10,28 +10,28 @@ from theory.trajectory import Trajectory
 from theory.validation import Array
 
 
-def split(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> tuple[Array, Array]:
+def split(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> tuple[Array, Array]:
     """Z -> (V, U1)."""
     return Z[..., : problem.m, :], Z[..., problem.m :, :]
 
 
-def signature(problem: Regression) -> Float[Array, " m+r"]:
+def signature(problem: Regression) -> Float[Array, " m_plus_r"]:
     """Diagonal of J = diag(-I_m, I_r)."""
     return np.concatenate([-np.ones(problem.m), np.ones(problem.r)])
 
 
-def residual(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs r m"]:
+def residual(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs r m"]:
     """E = y~ - S U1 V^T."""
     V, U1 = split(problem, Z)
     return problem.targets - problem.S[:, None] * (U1 @ np.swapaxes(V, -1, -2))
 
 
-def excess_loss(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def excess_loss(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """L - L* = 1/2 |E|^2."""
     return 0.5 * (residual(problem, Z) ** 2).sum((-2, -1))
 
 
-def generator(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r m+r"]:
+def generator(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs m_plus_r m_plus_r"]:
     """A = [[0, E^T S], [S E, 0]]: Z' = A Z, and H = Z U2^T obeys the same equation (equation 16)."""
     m, r = problem.m, problem.r
     SE = problem.S[:, None] * residual(problem, Z)
@@ -41,7 +41,7 @@ def generator(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Arra
     return A
 
 
-def velocity(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs m+r h"]:
+def velocity(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs m_plus_r h"]:
     """Z' = [E^T S U1; S E V] (equation 7)."""
     V, U1 = split(problem, Z)
     SE = problem.S[:, None] * residual(problem, Z)
@@ -62,8 +62,8 @@ def gradient_flow(
 
 
 def lie_euler(
-    problem: Regression, Z: Float[Array, "*runs m+r h"], learning_rate: float, steps: int
-) -> Float[Array, "*runs m+r h"]:
+    problem: Regression, Z: Float[Array, "*runs m_plus_r h"], learning_rate: float, steps: int
+) -> Float[Array, "*runs m_plus_r h"]:
     """Z after `steps` of Z+ = exp(eta A) Z: first order like gradient descent, but in O(m, r), so that
     Z^T J Z is conserved at every step size (ours)."""
     for _ in range(steps):

@@ -111,7 +111,7 @@ class Network:
         return self.U @ np.swapaxes(self.V, -1, -2)
 
 
-def coordinates(problem: Regression, network: Network) -> Float[Array, "*runs m+r h"]:
+def coordinates(problem: Regression, network: Network) -> Float[Array, "*runs m_plus_r h"]:
     """Z = [V; U1]: all of the network that training on this problem moves."""
     if (network.U.shape[-2], network.V.shape[-2]) != (problem.D, problem.m):
         reject("network", f"U {network.U.shape}, V {network.V.shape}", f"D = {problem.D} inputs, m = {problem.m} outputs")

@@ -24,14 +24,14 @@ from theory.validation import Array, finite_matrix, inside, positive, reject, ti
 
 @dataclass(frozen=True)
 class FullRankRegression:
-    """f(W) = 1/2 |Y - X W|^2 with X (N, n) of full column rank, Y (N, m).
+    """f(W) = 1/2 |Y - X W|^2 with X (N, n) of full column rank and Y (N, m), the shapes checked here.
 
     Raises:
         InvalidArgument: no finite matrices, rows that differ, or columns of X that depend on each other.
     """
 
-    X: Float[Array, "N n"]
-    Y: Float[Array, "N m"]
+    X: Array
+    Y: Array
 
     def __post_init__(self) -> None:
         X = finite_matrix("X", self.X)

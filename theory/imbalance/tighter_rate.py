@@ -45,7 +45,7 @@ def smallest_gram_eigenvalue(
 
 
 def spreads(
-    problem: Regression, Z: Float[Array, "*runs m+r h"]
+    problem: Regression, Z: Float[Array, "*runs m_plus_r h"]
 ) -> tuple[Float[Array, "*runs"], Float[Array, "*runs"], Float[Array, "*runs"]]:
     """(Delta+, Delta-, Delta): how far the imbalance is from homogeneous on either side, and its level c."""
     spectrum = imbalance_spectrum(problem, Z)
@@ -58,7 +58,7 @@ def spreads(
 
 def level(
     problem: Regression,
-    Z: Float[Array, "*runs m+r h"],
+    Z: Float[Array, "*runs m_plus_r h"],
     sigma_m: Float[Array, "*runs"],
     sigma_r: Float[Array, "*runs"],
 ) -> Float[Array, "*runs"]:
@@ -69,7 +69,7 @@ def level(
     return hidden + output
 
 
-def product_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """l_r(Sigma_x) B at sigma_k(U1 V^T): lower bound on -d/dt log(L - L*) at the state Z (Proposition 1')."""
     V, U1 = split(problem, Z)
     product = U1 @ np.swapaxes(V, -1, -2)
@@ -77,19 +77,19 @@ def product_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[A
     return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
 
 
-def margin(problem: Regression, Z: Float[Array, "*runs m+r h"], k: int) -> Float[Array, "*runs"]:
+def margin(problem: Regression, Z: Float[Array, "*runs m_plus_r h"], k: int) -> Float[Array, "*runs"]:
     """[sigma_k(y~) - |E|_F]_+ / l_1(Sigma_x)^(1/2) <= sigma_k(U1 V^T), non-decreasing along the flow."""
     size = np.sqrt((residual(problem, Z) ** 2).sum((-2, -1)))
     return np.maximum(singular_value(problem.targets, k) - size, 0) / problem.S[0]
 
 
-def margin_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def margin_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """l_r(Sigma_x) c, c = B at the margins of Z: lower bound on the rate of L - L* from Z onwards (Theorem 3)."""
     sigma_m, sigma_r = (margin(problem, Z, k) for k in (problem.m, problem.r))
     return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
 
 
-def limiting_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[Array, "*runs"]:
+def limiting_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """What `margin_rate` tends to as the loss vanishes: the margins are sigma_k(y~) / l_1(Sigma_x)^(1/2) (eq. 22)."""
     sigma_m, sigma_r = (
         np.broadcast_to(singular_value(problem.targets, k) / problem.S[0], Z.shape[:-2]) for k in (problem.m, problem.r)
@@ -98,7 +98,7 @@ def limiting_rate(problem: Regression, Z: Float[Array, "*runs m+r h"]) -> Float[
 
 
 def loss_bound(
-    problem: Regression, Z: Float[Array, "*runs m+r h"], t: Float[Array, "*times"]
+    problem: Regression, Z: Float[Array, "*runs m_plus_r h"], t: Float[Array, "*times"]
 ) -> Float[Array, "*times_runs"]:
     """exp(-l_r(Sigma_x) c t) (L - L*), a bound on L - L* at time t after the state Z (Theorem 3).
 
@@ -116,7 +116,7 @@ def loss_bound(
 
 
 def restarted_exponent(
-    problem: Regression, Z: Float[Array, "*times_runs m+r h"], t: Float[Array, " times"]
+    problem: Regression, Z: Float[Array, "*times_runs m_plus_r h"], t: Float[Array, " times"]
 ) -> Float[Array, "*times_runs"]:
     """q(t_k) = sum over j < k of l_r(Sigma_x) c(t_j) (t_{j+1} - t_j), so that L(t_k) - L* <= exp(-q) (L(t_0) - L*).
 

@@ -1,0 +1,1 @@
+"""One module a figure: each draws the evidence it is handed and computes nothing."""

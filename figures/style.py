@@ -1,0 +1,72 @@
+"""The one style all figures share: theory as lines, training as markers, the verdict in the title."""
+
+from collections.abc import Mapping
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from theory.claims import Evidence
+
+# Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":")
+
+matplotlib.rcParams.update(
+    {
+        "figure.dpi": 110,
+        "savefig.dpi": 160,
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.titlelocation": "left",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.4,
+        "lines.markersize": 4,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "legend.handlelength": 2.6,
+        "mathtext.fontset": "cm",
+    }
+)
+
+
+def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, height: float = 5.6) -> Figure:
+    """An empty figure whose heading is `title`, and under it the verdict on each claim it draws."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    verdicts = ";   ".join(f"{e.id}: {e.verdict} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)"
+                           for e in evidence.values())
+    figure.suptitle(f"{title}\n{verdicts}{profile_note(evidence)}", x=0.01, ha="left", fontsize=10.5)
+    return figure
+
+
+def profile_note(evidence: Mapping[str, Evidence]) -> str:
+    """Says so where the parameters are smaller than the paper's."""
+    profiles = {str(e.provenance.get("profile", "quick")) for e in evidence.values()}
+    return ";   smoke profile: small sizes" if "smoke" in profiles else ""
+
+
+def markers(i: int, **overrides: object) -> dict[str, object]:
+    """How training is drawn: open markers in the i-th colour."""
+    style: dict[str, object] = {
+        "linestyle": "none",
+        "marker": MARKERS[i % len(MARKERS)],
+        "color": COLOURS[i % len(COLOURS)],
+        "markerfacecolor": "none",
+        "markeredgewidth": 1.1,
+    }
+    return style | overrides
+
+
+def line(i: int, style: str = "-", **overrides: object) -> dict[str, object]:
+    """How theory is drawn: a line in the i-th colour."""
+    return {"linestyle": style, "color": COLOURS[i % len(COLOURS)]} | overrides
+
+
+def letter(axes: Axes, name: str, title: str) -> None:
+    """Panel letter and title."""
+    axes.set_title(f"{name}  {title}")

@@ -1,0 +1,95 @@
+"""Training touches one device only: every step runs on `meta` while mixing devices is refused.
+
+Plain `meta` tensors let some mixes through (a matrix product does), hence the dispatch mode.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from experiments.imbalance.networks import LinearDescent, squared_loss, weights
+from experiments.training import sharpness
+from experiments.updates import Adam, GradientDescent, Momentum, State, Update
+from theory.imbalance.problem import random_regression
+
+
+class MixedDevices(RuntimeError):
+    pass
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses an operation whose tensors lie on different devices; numbers (0-dim tensors) may come from anywhere."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Tensor) and leaf.dim()]
+        devices = {str(tensor.device) for tensor in tensors}
+        copies = func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
+        if len(devices) > 1 and not copies:
+            raise MixedDevices(f"{func} on {sorted(devices)}")
+        return func(*args, **(kwargs or {}))
+
+
+PROBLEM = random_regression(np.random.default_rng(0), D=6, n=5, m=2, singular_values=np.array([2.0, 1.0, 0.5]))
+RUNS, WIDTH = 3, 4
+
+
+def state_on(device: str) -> State:
+    U = torch.zeros(RUNS, PROBLEM.D, WIDTH, dtype=torch.float64, device=device)
+    V = torch.zeros(RUNS, PROBLEM.m, WIDTH, dtype=torch.float64, device=device)
+    return {"U": U, "V": V}
+
+
+RULES: list[Callable[[str], Update]] = [
+    lambda device: LinearDescent(PROBLEM, device),
+    lambda device: GradientDescent(squared_loss(PROBLEM, device)),
+    lambda device: Momentum(squared_loss(PROBLEM, device)),
+    lambda device: Adam(squared_loss(PROBLEM, device)),
+]
+NAMES = ["fused", "gradient descent", "momentum", "Adam"]
+
+
+def step(rule: Update, state: State, rates: Tensor) -> None:
+    rule.begin(state)
+    losses, work = rule.evaluate(state)
+    rule.apply(state, work, rates)
+    assert losses.device == rates.device
+    assert {str(tensor.device) for tensor in state.values()} == {str(rates.device)}
+
+
+@pytest.mark.parametrize("make", RULES, ids=NAMES)
+def test_a_step_stays_on_its_device(make: Callable[[str], Update]) -> None:
+    with OneDevice():
+        step(make("meta"), state_on("meta"), torch.ones(RUNS, dtype=torch.float64, device="meta"))
+
+
+@pytest.mark.parametrize("make", RULES, ids=NAMES)
+def test_data_left_on_another_device_are_noticed(make: Callable[[str], Update]) -> None:
+    with pytest.raises(RuntimeError), OneDevice():
+        step(make("cpu"), state_on("meta"), torch.ones(RUNS, dtype=torch.float64, device="meta"))
+
+
+@pytest.mark.parametrize("make", RULES, ids=NAMES)
+def test_learning_rates_left_on_another_device_are_noticed(make: Callable[[str], Update]) -> None:
+    rule, state = make("meta"), state_on("meta")
+    rule.begin(state)
+    with OneDevice(), pytest.raises(RuntimeError):
+        rule.apply(state, rule.evaluate(state)[1], torch.ones(RUNS, dtype=torch.float64))
+
+
+def test_the_mode_refuses_what_meta_lets_through() -> None:
+    mixed = torch.ones(2, 2), torch.ones(2, 2, device="meta")
+    with OneDevice(), pytest.raises(MixedDevices):
+        torch.mm(*mixed)
+
+
+def test_observations_and_sharpness_stay_on_their_device() -> None:
+    state, loss = state_on("meta"), squared_loss(PROBLEM, "meta")
+    with OneDevice():
+        assert {str(tensor.device) for tensor in weights(state).values()} == {"meta"}
+        assert sharpness(loss, state, iterations=2).device.type == "meta"

@@ -1,0 +1,30 @@
+"""Every claim of the catalogue, judged in the smoke profile."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from theory.catalogue import CATALOGUE
+from theory.claims import FAILS, REGISTRY, judge
+from theory.report import line
+from theory.sourcecode import stated_claims
+from theory.study import Study
+
+CLAIMS = stated_claims(CATALOGUE.settings)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_claim_holds(name: str) -> None:
+    import_module(CLAIMS[name].module)
+    evidence = judge(REGISTRY[name], Study(name, "smoke"))
+    failed = [line(name, check) for check in evidence.checks if not check.passed]
+    assert evidence.verdict != FAILS, "\n".join(failed)
+    for check in evidence.checks:
+        assert check.reason and check.margin >= 1, line(name, check)
+        assert np.isfinite([check.predicted, check.measured, check.tolerance]).any(), line(name, check)
+
+
+def test_no_two_claims_share_random_numbers() -> None:
+    firsts = {Study(name, "smoke").rng("start").bit_generator.random_raw() for name in CLAIMS}
+    assert len(firsts) == len(CLAIMS)

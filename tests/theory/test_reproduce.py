@@ -1,0 +1,92 @@
+"""What `python -m theory.reproduce` draws and writes. The requests it refuses are in test_verify.py."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from theory import archive, reproduce
+from toy_figures import TOYS
+
+
+@pytest.fixture
+def ask(tmp_path: Path):
+    """The command on toy figures, in this process."""
+
+    def run(*arguments: str) -> int:
+        fixed = ["--device=cpu", "--jobs=1", "--profile=smoke", f"--out={tmp_path / 'out'}"]
+        return reproduce.main([*fixed, *arguments], TOYS)
+
+    return run
+
+
+def files(tmp_path: Path) -> set[str]:
+    return {file.name for file in (tmp_path / "out").iterdir()} - {".cache"}
+
+
+def test_a_figure_is_a_picture_its_data_and_its_verdicts(ask, tmp_path: Path, capsys) -> None:
+    assert ask("fig1") == 0
+    assert files(tmp_path) == {"fig1.png", "fig1.npz", "fig1.json"}
+    assert (tmp_path / "out" / "fig1.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(tmp_path / "out" / "fig1.npz", allow_pickle=False) as data:
+        assert set(data) == {"toy.holds/x", "toy.holds/y", "toy.misprinted/x"}
+    evidence = archive.read(tmp_path / "out" / "fig1")
+    assert {name: item.verdict for name, item in evidence.items()} == {
+        "toy.holds": "holds",
+        "toy.misprinted": "holds, not as printed",
+    }
+    assert "toy.misprinted" in capsys.readouterr().out
+
+
+def test_formats_and_equal_bytes(ask, tmp_path: Path) -> None:
+    pictures = []
+    for _ in range(2):
+        assert ask("fig1", "--format", "svg,pdf,svg", "--fresh") == 0
+        assert files(tmp_path) == {"fig1.svg", "fig1.pdf", "fig1.npz", "fig1.json"}
+        pictures.append([(tmp_path / "out" / f"fig1.{ending}").read_bytes() for ending in ("svg", "pdf", "npz")])
+    assert pictures[0] == pictures[1]
+
+
+def test_a_failing_claim_is_drawn_and_reported(ask, tmp_path: Path) -> None:
+    assert ask("fig2") == 1
+    verdicts = json.loads((tmp_path / "out" / "fig2.json").read_text())["claims"]
+    assert [claim["verdict"] for claim in verdicts] == ["holds", "fails"]
+    assert "fig2.png" in files(tmp_path)
+
+
+def test_a_figure_without_its_evidence_is_not_drawn(ask, tmp_path: Path, capsys) -> None:
+    assert ask("fig3", "fig1") == 1
+    assert files(tmp_path) == {"fig1.png", "fig1.npz", "fig1.json"}
+    assert "toy.stops stopped" in capsys.readouterr().err
+
+
+def test_a_figure_that_cannot_be_drawn(ask, tmp_path: Path, capsys) -> None:
+    assert ask("fig4", "fig1") == 1
+    assert files(tmp_path) == {"fig1.png", "fig1.npz", "fig1.json"}
+    complaint = capsys.readouterr().err
+    assert complaint == "python -m theory.reproduce: fig4 could not be drawn by toy_figures: KeyError: 'toy.holds'\n"
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("fig11", "fig1"), ("figure2", "fig2")])
+def test_an_unknown_figure(ask, tmp_path: Path, capsys, name: str, nearest: str) -> None:
+    assert ask("fig1", name) == 2
+    printed, complaint = capsys.readouterr()
+    assert printed == "" and complaint.count("\n") == 1 and repr(name) in complaint and nearest in complaint
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_figure(ask, capsys) -> None:
+    assert ask() == 2
+    assert "expected all, or some of fig1, fig2" in capsys.readouterr().err
+
+
+def test_list(capsys) -> None:
+    assert reproduce.main(["--list"], TOYS) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "fig1  Toys  (toy.holds, toy.misprinted)"
+
+
+def test_data_only_for_figures_whose_claims_accept_it(ask, tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
+    assert ask("fig1", f"--data={tmp_path / 'data.npz'}") == 2
+    assert "expected claims that accept data (toy.holds), not toy.misprinted" in capsys.readouterr().err

@@ -1,0 +1,73 @@
+"""The tables of paper_repro.md are those the committed verdicts make, and the verdicts are those of this code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theory import tables
+from theory.catalogue import CATALOGUE, Entry
+from theory.fingerprint import fingerprint
+from theory.sourcecode import stated_claims
+from theory.validation import InvalidArgument
+
+FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
+NUMBERS = {"predicted": 1.0, "measured": 1.00001, "margin": "Infinity"}
+CHECK = {"name": "|x| < 1", "kind": "equal", "passed": True, **NUMBERS}
+PAGE = "# Title\n<!-- table: paper -->\nstale row\n<!-- end -->\nprose\n<!-- table: ours -->\n<!-- end -->\n"
+
+
+def claim(id: str, **changes: Any) -> dict[str, Any]:
+    return {"id": id, "source": "Theorem 1", "verdict": "holds", "checks": [CHECK | changes]}
+
+
+CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
+
+
+def test_rows() -> None:
+    page = tables.rewritten(PAGE, CLAIMS, FIGURES)
+    cells = r"\|x\| &lt; 1 (equal): 1, 1, inf"
+    figure = "[fig9](figures/rendered/fig9.png)"
+    assert f"| Theorem 1 | `paper.one` | holds | {cells} | {figure} | `python -m theory.reproduce fig9` |\n" in page
+    assert f"| `ours.two` | holds | FAILED {cells} |  | `python -m theory.verify ours.two` |\n" in page
+    assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
+    assert "stale row" not in page
+
+
+def test_writing_twice_changes_nothing() -> None:
+    page = tables.rewritten(PAGE, CLAIMS, FIGURES)
+    assert tables.rewritten(page, CLAIMS, FIGURES) == page
+
+
+def test_every_claim_has_a_table_and_every_table_claims() -> None:
+    with pytest.raises(InvalidArgument, match=re.escape("['ours', 'paper']: expected one for each of ['paper']")):
+        tables.rewritten(PAGE, CLAIMS[:1], FIGURES)
+    with pytest.raises(InvalidArgument, match="expected one for each"):
+        tables.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tables.main([], tmp_path) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / tables.PAGE).write_text(PAGE)
+    (tmp_path / tables.VERDICTS).parent.mkdir(parents=True)
+    (tmp_path / tables.VERDICTS).write_text(json.dumps({"claims": CLAIMS}))
+    assert tables.main(["--check"], tmp_path) == 1
+    assert "stale" in capsys.readouterr().err and (tmp_path / tables.PAGE).read_text() == PAGE
+    assert tables.main([], tmp_path) == 0
+    assert tables.main(["--check"], tmp_path) == 0
+
+
+def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:
+    assert tables.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_the_committed_verdicts_are_those_of_this_code() -> None:
+    content = json.loads((tables.ROOT / tables.VERDICTS).read_text(encoding="utf-8"))
+    assert content["provenance"]["profile"] == "quick"
+    stored = {item["id"]: item["fingerprint"] for item in content["claims"]}
+    known = stated_claims(CATALOGUE.settings)
+    assert stored == {name: fingerprint(item.module) for name, item in known.items()}, "`make paper` makes them anew"
+    assert not [item["id"] for item in content["claims"] if item["verdict"] == "fails"]

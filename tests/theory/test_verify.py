@@ -1,0 +1,188 @@
+"""What `python -m theory.verify` prints, writes and answers; and the requests both commands refuse."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from theory import reproduce, verify
+from theory.archive import restore
+from toy_figures import TOYS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def ask(tmp_path: Path):
+    """The command on toy claims, in this process."""
+
+    def run(*arguments: object, out: object = tmp_path / "out") -> int:
+        fixed = ["--device=cpu", "--jobs=1", "--profile=smoke", "--out", str(out)]
+        return verify.main([*fixed, *map(str, arguments)], TOYS)
+
+    return run
+
+
+def refusal(capsys: pytest.CaptureFixture) -> str:
+    """The one line on stderr; nothing on stdout."""
+    printed, complaint = capsys.readouterr()
+    assert printed == "" and complaint.count("\n") == 1 and "Traceback" not in complaint
+    return complaint
+
+
+def refused(command, *arguments: object) -> bool:
+    """Whether the request ends with status 2, in the parser or after it."""
+    try:
+        return command.main([str(argument) for argument in arguments], TOYS) == 2
+    except SystemExit as error:
+        return error.code == 2
+
+
+def test_claims_that_hold(ask, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.holds", "toy.misprinted") == 0
+    printed, complaint = capsys.readouterr()
+    lines = printed.splitlines()
+    (held,) = [line for line in lines if "toy.holds" in line]
+    assert held.split()[:3] == ["toy.holds", "holds", "2/2"]
+    assert any("toy.misprinted" in line and "holds, not as printed" in line and "3/3" in line for line in lines)
+    assert complaint == "" and "FAILED" not in printed and "\x1b" not in printed
+
+
+def test_a_claim_that_fails(ask, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.holds", "toy.fails") == 1
+    printed, complaint = capsys.readouterr()
+    (line,) = [line for line in printed.splitlines() if line.startswith("FAILED")]
+    numbers = "predicted 2, measured 1, tolerance 0.5, margin 0.5"
+    assert line == f"FAILED  toy.fails: 1 = 2 (equal): {numbers}. a toy"
+    assert complaint == ""
+
+
+def test_verbose_shows_every_check(ask, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.holds", "-v") == 0
+    assert sum(line.startswith("passed  toy.holds") for line in capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("claim", "status", "reason"),
+    [("toy.stops", 1, "toy.stops stopped: ArithmeticError: run 3 diverged at step 7\n"),
+     ("toy.refuses", 2, "toy.refuses stopped: width = 3: expected at least 5\n")],
+)  # fmt: skip
+def test_a_claim_that_stops(ask, capsys: pytest.CaptureFixture, claim: str, status: int, reason: str) -> None:
+    assert ask("toy.holds", claim) == status
+    printed, complaint = capsys.readouterr()
+    assert complaint == f"python -m theory.verify: {reason}"
+    assert "toy.holds" in printed and "no verdict" in printed
+
+
+def test_patterns(ask, tmp_path: Path) -> None:
+    file = tmp_path / "verdicts.json"
+    assert ask("toy.[hm]*", "toy.holds", "--json", file) == 0
+    assert [claim["id"] for claim in json.loads(file.read_text())["claims"]] == ["toy.holds", "toy.misprinted"]
+
+
+def test_all_claims_without_a_name(ask, tmp_path: Path) -> None:
+    assert ask("--json", tmp_path / "verdicts.json") == 2  # one of them refuses
+    content = json.loads((tmp_path / "verdicts.json").read_text())
+    verdicts = {claim["id"]: claim["verdict"] for claim in content["claims"]}
+    assert verdicts.pop("toy.fails") == "fails" and verdicts.pop("toy.misprinted") == "holds, not as printed"
+    assert verdicts == {"toy.holds": "holds", "toy.waits": "holds"}
+    provenance = content["provenance"]
+    assert (provenance["profile"], provenance["seed"], provenance["device"]) == ("smoke", 0, "cpu")
+    assert len(restore(content, {})) == 4
+
+
+def test_the_file_is_the_same_from_the_cache(ask, tmp_path: Path) -> None:
+    texts = []
+    for _ in range(2):
+        assert ask("toy.holds", "--json", tmp_path / "v.json") == 0
+        texts.append(json.loads((tmp_path / "v.json").read_text())["claims"])
+    assert texts[0] == texts[1]
+
+
+def test_list(capsys: pytest.CaptureFixture) -> None:
+    assert verify.main(["--list"], TOYS) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and lines[0].split() == ["toy.holds", "Toys,", "1"]
+
+
+@pytest.mark.parametrize("command", [verify, reproduce])
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--device", "gpu9", "device = 'gpu9'"),
+        ("--seed", "-1", "seed = -1"),
+        ("--seed", "one", "--seed"),
+        ("--profile", "fast", "one of smoke, quick, paper"),
+        ("--format", "png,gif", "format = 'gif'"),
+        ("--jobs", "0", "jobs = 0"),
+        ("--out", "/dev/null/x", "out = /dev/null/x"),
+        ("--data", "/no/such.npz", "no such file"),
+        ("--colour", "red", "--colour"),
+    ],
+)
+def test_refused_options(command, option: str, value: str, expected: str, capsys, tmp_path: Path) -> None:
+    name = "toy.holds" if command is verify else "all"
+    if option == "--data" and command is reproduce:
+        expected = "claims that accept data (toy.holds)"
+    arguments = [name, "--device=cpu", f"--out={tmp_path}", f"{option}={value}"]
+    assert refused(command, *arguments)
+    assert expected in refusal(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_claims(capsys: pytest.CaptureFixture) -> None:
+    assert refused(verify, "toy.hold")
+    assert "claim = 'toy.hold': expected a name that --list shows, e.g. toy.holds" in refusal(capsys)
+    assert refused(verify, "plum.*")
+    assert "'plum.*'" in refusal(capsys)
+
+
+def test_a_json_file_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for file in (tmp_path, "/dev/null/x/v.json"):
+        assert refused(verify, "toy.holds", "--device=cpu", f"--out={tmp_path}", f"--json={file}")
+        assert "json = " in refusal(capsys)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"X": np.array([[1.0, np.nan]]), "Y": np.ones((1, 1))}, "X[0, 1] = nan: expected a finite number"),
+        ({"X": np.ones((3, 2)), "Y": np.ones((2, 1))}, "Y.shape = (2, 1): expected (3, any)"),
+        ({"X": np.ones((3, 2))}, "an array Y (n, m)"),
+        ({"X": np.array([[{}]]), "Y": np.ones((1, 1))}, "an .npz file of real numbers"),
+        ({"X": np.zeros((3, 2)), "Y": np.ones((3, 1))}, "the zero matrix"),
+    ],
+)
+def test_data_that_cannot_be_used(ask, capsys, tmp_path: Path, arrays: dict, expected: str) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    assert ask("toy.holds", "--data", tmp_path / "data.npz") == 2
+    assert expected in refusal(capsys)
+
+
+def test_files_that_are_no_data(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    for content in (b"", b"1,2\n3,4\n", b"PK\x03\x04 cut short"):
+        (tmp_path / "data.npz").write_bytes(content)
+        assert ask("toy.holds", "--data", tmp_path / "data.npz") == 2
+        assert "an .npz file" in refusal(capsys)
+    np.save(tmp_path / "data.npy", np.ones(3))
+    assert ask("toy.holds", "--data", tmp_path / "data.npy") == 2
+    assert "an .npz file" in refusal(capsys)
+
+
+def test_data_goes_to_the_claims_that_accept_it(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
+    assert ask("--data", tmp_path / "data.npz", "--json", tmp_path / "v.json") == 0
+    assert [claim["id"] for claim in json.loads((tmp_path / "v.json").read_text())["claims"]] == ["toy.holds"]
+    capsys.readouterr()
+    assert ask("toy.holds", "toy.fails", "--data", tmp_path / "data.npz") == 2
+    assert "expected claims that accept data (toy.holds), not toy.fails" in refusal(capsys)
+
+
+def test_the_command_itself() -> None:
+    command = [sys.executable, "-m", "theory.verify", "min2021.theorem", "--device=cpu"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "min2021.theorem1" in done.stderr and done.stderr.count("\n") == 1
