@@ -4,6 +4,7 @@
 # make bench                       benchmarks
 # make paper                       the committed pictures, verdicts and tables
 # make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
+# ARGS="--profile paper --jobs 8"  is handed on to the command or to pytest
 
 PYTHON ?= python3
 FIG ?= all
@@ -47,9 +48,16 @@ clean:
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
-.venv/.ready .venv/.ready-%: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) $(INDEX) $(BUILD) --editable '.[test]'
-	touch .venv/.ready $@
+define set-up
+$(PIP) $(INDEX) $(BUILD) --editable '.[test]'
+touch .venv/.ready $@
+endef
+
+.venv/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	$(set-up)
+
+.venv/.ready-%: pyproject.toml constraints.txt | $(BIN)/python
+	$(set-up)
 
 .venv/.ready-bench: $(READY)
 	$(PIP) $(INDEX) $(BUILD) --editable '.[test,bench]'

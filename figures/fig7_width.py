@@ -54,6 +54,8 @@ def _draw_ratio(axes: Axes, near: Mapping[str, np.ndarray], far: Mapping[str, np
     ):
         axes.semilogx(np.repeat(widths, ratio.shape[1]), ratio.ravel(), **markers(2 * i, color="#000000"))
     axes.axhline(1, **line(0))
+    axes.axhspan(*near["law_band"], color="#0072B2", alpha=0.12, linewidth=0, label=r"95 % of the $\chi^2$ law")
+    axes.legend(loc="upper left", bbox_to_anchor=(0.42, 1.0))
     axes.set(xlabel=r"width $h$", ylabel="distance / law")
 
 
@@ -68,7 +70,7 @@ def _draw_paper(axes: Axes, near: Mapping[str, np.ndarray]) -> None:
     axes.plot(near["law_widths"][inside] ** -0.5, near["law"][inside], **line(0), label="law")
     axes.plot(x, near["law_given_V"].mean(1), **line(1, ":"), label=r"law given $\|V(t)\|$")
     axes.set(xlabel=r"$h^{-1/2}$", xlim=(0, None), ylim=(0, None))
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right")
     letter(axes, "B", "the paper's Figures 1 and 4")
 
 

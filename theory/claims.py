@@ -277,7 +277,7 @@ def _inverse(ratio: Any) -> float:
     return float(np.inf) if ratio == 0 else 1 / float(ratio)
 
 
-def _ratio(upper: Array | np.float64, lower: Array) -> Array:
+def _ratio(upper: Array, lower: Array) -> Array:
     """upper / lower for `lower <= upper` to be judged: at or above 1 exactly when it holds, NaN counts as broken."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(lower > 0, np.maximum(upper, 0) / lower, np.where(upper >= lower, np.inf, 0.0))

@@ -46,7 +46,7 @@ def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -
     return Estimate(centre, centre - spread, centre + spread, reason)
 
 
-def line_slope(x: Array, y: Array) -> Array | np.float64:
+def line_slope(x: Array, y: Array) -> Array:
     """Least-squares slope of y (T,) or (T, R) against x (T,); one slope a column."""
     centred = np.asarray(x) - np.mean(x)
     return np.tensordot(centred, np.asarray(y), axes=(0, 0)) / (centred @ centred)

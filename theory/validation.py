@@ -4,7 +4,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-Array = np.ndarray
+# Where no dimension is left numpy hands back a scalar, which has the shape () and the dtype of an array.
+Array = np.ndarray | np.floating
 
 
 class InvalidArgument(ValueError):

@@ -53,8 +53,8 @@ def one_mode_is_solved(study: Study) -> Iterator[Check | Curves]:
 @claim(
     "imbalance.riccati_solution",
     source="Fukumizu 1998 for balanced starts; every start whose rows lie in one eigenspace of the imbalance: ours",
-    statement=r"Z_0 \Lambda = \lambda Z_0 \;\Rightarrow\; Z Z^\top(t) = e^{F t} Z_0 \Big(I + Z_0^\top \int_0^t e^{2 F s}"
-    r"ds\, Z_0\Big)^{-1} Z_0^\top e^{F t},\quad F = \begin{pmatrix} -\lambda/2 & \tilde y^\top \\"
+    statement=r"Z_0 \Lambda = \lambda Z_0 \;\Rightarrow\; Z Z^\top(t) = e^{F t} Z_0 \Big(I + Z_0^\top \int_0^t"
+    r" e^{2 F s} ds\, Z_0\Big)^{-1} Z_0^\top e^{F t},\quad F = \begin{pmatrix} -\lambda/2 & \tilde y^\top \\"
     r" \tilde y & \lambda/2 \end{pmatrix}",
     hypotheses=("gradient flow", "whitened data", "rows of Z in one eigenspace of the imbalance"),
     controls=(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from experiments.data import load_regression
 from experiments.imbalance.compression import train_compressed
 from experiments.imbalance.networks import squared_loss, train_network
 from experiments.training import Observe, recording_steps
@@ -16,6 +17,7 @@ from theory.imbalance.problem import (
     Network,
     Regression,
     balanced,
+    coordinates,
     gaussian,
     orthogonal_rows,
     paper_regression,
@@ -44,23 +46,22 @@ ALGEBRA = "an inequality between numbers of one state, exact up to the rounding 
         "the imbalance of all of U in place of U1",
         "an exponential rate without imbalance",
     ),
+    accepts_data=True,
 )
 def loss_decays_at_the_rate_of_the_imbalance(study: Study) -> Iterator[Check | Curves]:
-    yield from _at_the_parameters_of_the_paper(study)
+    yield from _at_the_data_of_the_paper_or_the_user(study)
     yield from _where_the_bound_is_sharp(study)
     yield from _on_random_problems(study)
     yield from _without_imbalance(study)
 
 
-def _at_the_parameters_of_the_paper(study: Study) -> Iterator[Check | Curves]:
-    D, n, h = study.pick(smoke=(40, 10, 50), quick=(400, 100, 500), paper=(400, 100, 500))
-    steps = study.pick(smoke=1500, quick=15000, paper=15000)
+def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("appendix A.1")
-    problem = paper_regression(rng, whitened=True, D=D, n=n)
+    problem, h = _problem(study, rng)
+    steps = study.pick(smoke=1500, quick=15000, paper=15000)
     starts = [gaussian(problem, h, rng, scales=scales) for scales in SCALES] + [balanced(problem, h, rng)]
     network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
-    # The paper's 5e-4 is for the loss (1/n) |Y - X U V^T|^2 = (2/n) L, and its time is 15000 steps of it.
-    eta = 2 * 5e-4 / 100 * 15000 / steps
+    eta = _learning_rate(study, problem, network, steps)
     run = _train(study, "appendix A.1", problem, network, eta, steps, recording_steps(steps, 51))
 
     excess = run["excess"]
@@ -79,14 +80,37 @@ def _at_the_parameters_of_the_paper(study: Study) -> Iterator[Check | Curves]:
     yield curves(
         t=run.t,
         steps=run.facts["recorded"],
-        loss=excess * 2 / n,
-        bound=bound * 2 / n,
-        flow_loss=flow_loss * 2 / n,
+        loss=excess * 2 / problem.X.shape[0],
+        bound=bound * 2 / problem.X.shape[0],
+        flow_loss=flow_loss * 2 / problem.X.shape[0],
         rate=run["gradient_squared"] / excess,
         flow_rate=convergence.pointwise_rate(small.problem, flow["Z"]),
         rate_bound=convergence.convergence_rate(problem, network),
         imbalance_level=convergence.imbalance_level(problem, network),
     )
+
+
+def _problem(study: Study, rng: np.random.Generator) -> tuple[Regression, int]:
+    """The user's data if there are any, else the paper's; and the width."""
+    D, n, h = study.pick(smoke=(40, 10, 50), quick=(400, 100, 500), paper=(400, 100, 500))
+    if study.data is None:
+        return paper_regression(rng, whitened=True, D=D, n=n), h
+    problem = load_regression(study.data)
+    return problem, max(h, 2 * (problem.m + problem.r))
+
+
+def _learning_rate(study: Study, problem: Regression, network: Network, steps: int) -> float:
+    """The paper's, or for the user's data a twentieth of the largest that is stable all along the way."""
+    if study.data is None:
+        # The paper's 5e-4 is for the loss (1/n) |Y - X U V^T|^2 = (2/n) L, and its time is 15000 steps of it.
+        return 2 * 5e-4 / 100 * 15000 / steps
+    Z = coordinates(problem, network)
+    start = (np.linalg.norm(Z, ord=2, axis=(-2, -1)) ** 2).max()
+    residual = np.linalg.norm(dynamics.residual(problem, Z), axis=(-2, -1)).max()
+    # The Hessian is at most sigma_1^2 |Z|^2 + sigma_1 |E|, and |Z|^2 grows to that of the solution.
+    solution = np.linalg.norm(problem.minimum_norm_solution, ord=2)
+    curvature = problem.S[0] ** 2 * (start + 2 * solution) + problem.S[0] * residual
+    return 0.05 * 2 / float(curvature)
 
 
 def _training_tends_to_the_flow(

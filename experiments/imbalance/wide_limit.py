@@ -92,7 +92,7 @@ def _growing_width(study: Study, problem: Regression) -> Iterator[Check | Curves
 
 
 def _distance(study: Study, problem: Regression, exponent: float) -> Iterator[Check | Curves]:
-    """|U V^T - Theta_hat|^2 at the end of training against its law, and |V|^2, which carries its expectation given V."""
+    """|U V^T - Theta_hat|^2 after training against its law, and |V|^2, which carries its expectation given V."""
     h, k = DISTANCE_WIDTH, wide_limit.level(DISTANCE_WIDTH, exponent)
     start = _gaussian(study, problem, h, exponent, 1.0, study.pick(smoke=512, quick=2048, paper=8192))
     # Time in units of 1 / k, the scale of the rates; the residual is below 1e-8 of its start by then.
@@ -158,7 +158,9 @@ def _sup_errors(products: Array, predicted: Array) -> Array:
     return np.sqrt(squares.mean(-1)).max(0)
 
 
-def _refine(study: Study, name: str, problem: Regression, network: Network, levels: int | None = None) -> list[Trajectory]:
+def _refine(
+    study: Study, name: str, problem: Regression, network: Network, levels: int | None = None
+) -> list[Trajectory]:
     return refine(
         study,
         name,

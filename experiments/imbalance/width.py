@@ -230,6 +230,7 @@ def _at_the_data_of_figure_4(study: Study) -> Iterator[Check | Curves]:
     bound = width.distance_bound(problem, widths, 0.5, s)
     because = "Theorem 2 at the data of Figure 4, beyond its h0; every run"
     yield at_most("data of Figure 4, h beyond h0", sweep["distance"], bound[:, None], because=because)
+    yield _follows_the_law("the exact law, h beyond h0", problem, sweep)
     yield at_least("smallest of these widths over h0", widths.min(), width.theorem_width(problem, 0.5, s), because="h0")
     yield curves(**{f"wide_{name}": array for name, array in sweep.items()}, wide_bound=bound, **data)
     needed = [width.lemma_width(s), width.theorem_width(problem, 0.5, s), width.printed_theorem_width(problem, 0.5, s)]
@@ -305,15 +306,21 @@ def _figure_4_of_the_paper(study: Study) -> Iterator[Check | Curves]:
         )
     )
     sweep = _sweep(study, problem, widths, runs=study.pick(smoke=3, quick=5, paper=5), stop_below=1e-8)
-    scale = fan_in_scale(1, 0.5) / np.sqrt(widths)[:, None]
-    samples = sweep["unseen"] ** 2 / (scale**2 * sweep["output_squared"])
-    because = "exact at every width: m = 1, so |U2 V^T|^2 h / |V|^2 is chi^2 with D - r degrees of freedom"
-    yield distributed("data of Figure 4: chi^2 at the end", samples, stats.chi2(problem.D - problem.r), because=because)
+    yield _follows_the_law("data of Figure 4: chi^2 at the end", problem, sweep)
     yield from _explicit_against_compressed(study, problem, data)
     law_widths = np.logspace(2.5, 9.2, 68)
-    law_given_V = scale * np.sqrt((problem.D - problem.r) * sweep["output_squared"])
+    law_given_V = np.sqrt((problem.D - problem.r) * sweep["output_squared"] / widths[:, None])
     yield curves(law_widths=law_widths, law=width.width_law(problem, law_widths), law_given_V=law_given_V)
+    # One run's distance over the law is (chi^2 / (D - r))^(1/2) once the width is large.
+    degrees = problem.D - problem.r
+    yield curves(law_band=np.sqrt(stats.chi2(degrees).ppf([0.025, 0.975]) / degrees))
     yield curves(**sweep, law_at_widths=width.width_law(problem, widths), **data)
+
+
+def _follows_the_law(name: str, problem: Regression, sweep: dict[str, Array]) -> Check:
+    samples = sweep["widths"][:, None] * sweep["unseen"] ** 2 / sweep["output_squared"]
+    because = "exact at every width: m = 1, so |U2 V^T|^2 h / |V|^2 is chi^2 with D - r degrees of freedom"
+    return distributed(name, samples, stats.chi2(problem.D - problem.r), because=because)
 
 
 def _explicit_against_compressed(study: Study, problem: Regression, data: dict[str, Array]) -> Iterator[Check]:

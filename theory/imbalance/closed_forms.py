@@ -31,7 +31,7 @@ EPS = float(np.finfo(float).eps)
 HYPOTHESIS = 1e-8  # how far a start may be, relative to its size, from the hypothesis of its closed form
 
 
-def scalar_level(u: Float[Array, "*runs h"], v: Float[Array, "*runs h"]) -> Float[Array, "*runs"]:
+def scalar_level(u: Float[Array, "*runs h"], v: Float[Array, "*runs h"]) -> Float[Array, "*runs"] | float:
     """c = |u + v| |u - v|, conserved: c^2 = (|u|^2 + |v|^2)^2 - 4 (u . v)^2 without its cancellation.
 
     For r = m = 1 it is the c of Theorem 1.
@@ -50,9 +50,9 @@ def scalar_rate(c: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, 
 
 
 def scalar_solution(
-    y: Float[Array, "*modes"] | float,
-    c: Float[Array, "*modes"] | float,
-    p: Float[Array, "*modes"] | float,
+    y: Float[Array, "*#modes"] | float,
+    c: Float[Array, "*#modes"] | float,
+    p: Float[Array, "*#modes"] | float,
     t: Float[Array, "*times"] | float,
 ) -> Float[Array, "*times_modes"]:
     """p(t) of p' = (c^2 + 4 p^2)^(1/2) (y - p).
@@ -78,7 +78,7 @@ def scalar_solution(
     y, c, p = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (y, c, p)))
     if not (c >= 0).all():
         reject("c", c.min(), "a level of at least 0")
-    t = np.minimum(times(t), FOREVER).reshape(*np.shape(t), *[1] * y.ndim)
+    t = np.minimum(times(t), FOREVER).reshape((*np.shape(t), *[1] * y.ndim))
     s = np.hypot(c, 2 * y)
     moves = s > 0  # s = 0 is c = y = 0, where decay is algebraic: p = p0 / (1 + 2 |p0| t)
     rate = np.where(moves, s, 1.0)
@@ -86,10 +86,9 @@ def scalar_solution(
     T = np.where(moves, -np.expm1(-s * t) / rate, t)
     alpha, beta = (np.where(moves, part / rate, 1.0) for part in _squared_norms(c, y))
     plus, minus = _squared_norms(c, p)
-    return (
-        _ratio(plus * (alpha + beta * decay) + c**2 * T, plus * T + beta + alpha * decay)
-        - _ratio(minus * (beta + alpha * decay) + c**2 * T, minus * T + alpha + beta * decay)
-    ) / 4
+    plus = _ratio(plus * (alpha + beta * decay) + c**2 * T, plus * T + beta + alpha * decay)
+    minus = _ratio(minus * (beta + alpha * decay) + c**2 * T, minus * T + alpha + beta * decay)
+    return np.asarray((plus - minus) / 4)
 
 
 def _squared_norms(c: Array, p: Array) -> tuple[Array, Array]:
@@ -229,7 +228,7 @@ def riccati_gram(
     t = np.minimum(times(t), FOREVER)[..., None]
     F = np.block([[-lam / 2 * np.eye(m), targets.T], [targets, lam / 2 * np.eye(r)]])
     w, Q = (part[..., ::-1] for part in np.linalg.eigh(F))
-    w = np.where(np.abs(w) > w.size * EPS * np.abs(w).max(), w, 0.0)
+    w = _without_rounding(w)
     K, pivots = _echelon(Q.T @ Z)
     growing = np.maximum(w, 0)
     speed = 2 * np.abs(w)
@@ -242,6 +241,13 @@ def riccati_gram(
     B = K * _decay(growing[:, None] - growing[pivots], t) * np.sqrt(integral)[..., None] / unit
     C = np.swapaxes(B, -1, -2) @ B + (start[..., None, pivots] / unit**2) * np.eye(len(pivots))
     return Q @ N @ np.linalg.solve(C, np.swapaxes(Q @ N, -1, -2))
+
+
+def _without_rounding(w: Array) -> Array:
+    """Decreasing eigenvalues, those made equal (or 0) that only rounding separates: time would tell them apart."""
+    rounding = w.size * EPS * np.abs(w).max()
+    first = np.maximum.accumulate(np.where(np.diff(w, prepend=np.inf) < -rounding, np.arange(w.size), 0))
+    return np.where(np.abs(w[first]) > rounding, w[first], 0.0)
 
 
 def _decay(w: Array, t: Array) -> Array:

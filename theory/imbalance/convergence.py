@@ -57,7 +57,7 @@ def loss_bound(
         InvalidArgument: a negative or NaN time.
     """
     rate = convergence_rate(problem, network)
-    t = times(t).reshape(*np.shape(t), *[1] * np.ndim(rate))
+    t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
     start = 0.5 * (residual(problem, coordinates(problem, network)) ** 2).sum((-2, -1))
     # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
     exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
@@ -65,12 +65,13 @@ def loss_bound(
 
 
 def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
-    """-d/dt log(L - L*) = 2 (|E^T S U1|^2 + |S E V|^2) / |E|^2 at a state (equations 22 to 25)."""
+    """-d/dt log(L - L*) = 2 (|E^T S U1|^2 + |S E V|^2) / |E|^2 at a state (equations 22 to 25); NaN where E = 0."""
     V, U1 = split(problem, Z)
     E = residual(problem, Z)
     SE = problem.S[:, None] * E
     decrease = ((np.swapaxes(SE, -1, -2) @ U1) ** 2).sum((-2, -1)) + ((SE @ V) ** 2).sum((-2, -1))
-    return 2 * decrease / (E**2).sum((-2, -1))
+    with np.errstate(invalid="ignore"):
+        return 2 * decrease / (E**2).sum((-2, -1))
 
 
 def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:

@@ -1,5 +1,6 @@
 """The data and starts of the imbalance setting: decompositions, promised properties, refusals."""
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,12 @@ from theory.imbalance.problem import Network, Regression, coordinates, frozen_we
 from theory.validation import InvalidArgument
 
 EPS = np.finfo(float).eps
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shapes in signatures are checked in tests only: what a user meets is the validation behind them."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def regression(seed: int = 0, *, D: int = 7, n: int = 5, m: int = 2, rank: int = 3) -> Regression:
@@ -61,6 +68,7 @@ def test_rank_ignores_rounding() -> None:
         (np.full((2, 3), np.nan), np.ones((2, 1)), r"X\[0, 0\] = nan: expected a finite number"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_data_are_refused(X: np.ndarray, Y: np.ndarray, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         Regression(X, Y)
@@ -75,6 +83,7 @@ def test_bad_data_are_refused(X: np.ndarray, Y: np.ndarray, message: str) -> Non
         (np.ones((3, 4)), np.full((1, 4), np.inf), r"V = an array of shape \(1, 4\): expected finite weights"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_weights_are_refused(U: np.ndarray, V: np.ndarray, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         Network(U, V)

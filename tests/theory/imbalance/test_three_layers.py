@@ -63,7 +63,7 @@ def test_layer_gradients_are_the_slopes_of_the_loss():
     for l, G in enumerate(gradients):
         direction = np.random.default_rng(l).standard_normal(G.shape)
         ahead, behind = (
-            problem.excess(three_layers.product([W + s * (k == l) * direction for k, W in enumerate(layers)]))
+            problem.excess(three_layers.product([*layers[:l], layers[l] + s * direction, *layers[l + 1 :]]))
             for s in (1e-6, -1e-6)
         )
         np.testing.assert_allclose((ahead - behind) / 2e-6, (G * direction).sum((-2, -1)), rtol=1e-6, atol=1e-7)
