@@ -8,8 +8,12 @@ from matplotlib.figure import Figure
 from figures.style import canvas, letter, line, markers
 from theory.claims import Evidence
 
-STARTS = (r"$\sigma_U = 0.1,\ \sigma_V = 0.1$", r"$\sigma_U = 0.5,\ \sigma_V = 0.02$",
-          r"$\sigma_U = 0.05,\ \sigma_V = 0.2$", "balanced")
+STARTS = (
+    r"$\sigma_U = 0.1,\ \sigma_V = 0.1$",
+    r"$\sigma_U = 0.5,\ \sigma_V = 0.02$",
+    r"$\sigma_U = 0.05,\ \sigma_V = 0.2$",
+    "balanced",
+)
 
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:

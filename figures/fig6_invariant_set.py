@@ -43,7 +43,9 @@ def _draw_drift(panels: Mapping, evidence: Evidence) -> None:
     curves = evidence.curves
     eta = curves["step_sizes"]
     drift, ratio = panels["drift"], panels["ratio"]
-    drift.loglog(eta, curves["predicted_drift"], **line(0), label=r"predicted: $\eta\,\|\int_0^T Z^\top\! A J A Z\, dt\|$")
+    drift.loglog(
+        eta, curves["predicted_drift"], **line(0), label=r"predicted: $\eta\,\|\int_0^T Z^\top\! A J A Z\, dt\|$"
+    )
     drift.loglog(eta, curves["drift"], **markers(0), label="gradient descent (torch)")
     drift.loglog(eta, curves["lie_euler_drift"], **markers(1, linestyle=":"), label=r"Lie-Euler step $e^{\eta A} Z$")
     drift.set(ylabel=r"$\|\Lambda(T) - \Lambda(0)\|_F$")

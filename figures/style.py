@@ -38,8 +38,9 @@ matplotlib.rcParams.update(
 def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, height: float = 5.6) -> Figure:
     """An empty figure whose heading is `title`, and under it the verdict on each claim it draws."""
     figure = Figure(figsize=(width, height), layout="constrained")
-    verdicts = ";   ".join(f"{e.id}: {e.verdict} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)"
-                           for e in evidence.values())
+    verdicts = ";   ".join(
+        f"{e.id}: {e.verdict} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)" for e in evidence.values()
+    )
     figure.suptitle(f"{title}\n{verdicts}{profile_note(evidence)}", x=0.01, ha="left", fontsize=10.5)
     return figure
 

@@ -120,9 +120,7 @@ def _every_equivariant_rule(study: Study) -> Iterator[Check]:
         yield refuted(name, check) if rule is Adam else check
 
 
-def _train_with(
-    study: Study, name: str, rule: type, problem: Regression, network: Network, steps: int
-) -> Trajectory:
+def _train_with(study: Study, name: str, rule: type, problem: Regression, network: Network, steps: int) -> Trajectory:
     update = rule(problem, study.device) if rule is LinearDescent else rule(squared_loss(problem, study.device))
     return train_network(
         study,

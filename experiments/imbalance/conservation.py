@@ -117,7 +117,13 @@ def _accumulated_drift(problem: Regression, network: Network) -> Array:
 
 
 def _trained(
-    study: Study, name: str, problem: Regression, network: Network, eta: float, steps: int, record: list[int] | None = None
+    study: Study,
+    name: str,
+    problem: Regression,
+    network: Network,
+    eta: float,
+    steps: int,
+    record: list[int] | None = None,
 ) -> Array:
     """Z (T, runs, m + r, h) along a training whose gradient is autograd's; every step unless told otherwise."""
     run = train_network(

@@ -59,7 +59,9 @@ def wide_gaussian_starts_are_imbalanced(study: Study) -> Iterator[Check | Curves
     h = int(width.lemma_width(s)) + 1
     draws = study.pick(smoke=300, quick=1000, paper=4000)
     for exponent in EXPONENTS:
-        network = gaussian(problem, h, study.rng("draws", exponent), scales=(fan_in_scale(h, exponent),) * 2, runs=draws)
+        network = gaussian(
+            problem, h, study.rng("draws", exponent), scales=(fan_in_scale(h, exponent),) * 2, runs=draws
+        )
         holds = _events(problem, network, exponent, s)
         because = "Lemma 1, its three inequalities at once"
         yield frequency_at_least(f"a = {exponent}", int(holds.sum()), draws, 1 - DELTA, because=because)
@@ -113,7 +115,9 @@ def _tail_of_gaussian_singular_values(problem: Regression, s: float) -> Iterator
     t = np.linspace(0, 6, 61)
     exact = width.scalar_tail(t)
     yield at_most("tail of one Gaussian", exact, width.tail(t), because="2 exp(-t^2/2), n = m = 1, where it is known")
-    printed = at_most("printed tail", exact, width.printed_tail(t), because="n = m = 1, where the tail is known exactly")
+    printed = at_most(
+        "printed tail", exact, width.printed_tail(t), because="n = m = 1, where the tail is known exactly"
+    )
     correction = "Lemma E.1 needs 2 exp(-t^2/2), hence s = sqrt(m + D) + sqrt(2 log(2/delta)) in Lemma 1"
     yield misprint("tail of Lemma E.1", printed, correction=correction)
     leaves = float(width.tail(s - np.sqrt(problem.m + problem.D)))
@@ -174,13 +178,17 @@ def _slopes_in_the_width(study: Study, problem: Regression) -> Iterator[Check]:
     for exponent in EXPONENTS:
         distances = np.array(
             [
-                _distance(study, f"slope {exponent} {h:g}", _start(study, problem, int(h), exponent, runs), int(h), exponent)
+                _distance(
+                    study, f"slope {exponent} {h:g}", _start(study, problem, int(h), exponent, runs), int(h), exponent
+                )
                 for h in widths
             ]
         )
         predicted = -(2 * exponent - 0.5)
         estimate = loglog_slope(widths, distances)
-        yield slope(f"a = {exponent}: slope in the width", estimate, predicted, excludes=(0.9 * predicted, 1.1 * predicted))
+        yield slope(
+            f"a = {exponent}: slope in the width", estimate, predicted, excludes=(0.9 * predicted, 1.1 * predicted)
+        )
         if exponent == 0.5:
             yield refuted("distance falling as 1/h", slope("1/h", estimate, -1, excludes=(-0.5,)))
 
@@ -225,7 +233,7 @@ def _at_the_data_of_figure_4(study: Study) -> Iterator[Check | Curves]:
     problem, data = _figure_4(study)
     s = width.deviation(problem, DELTA)
     widths = np.array(study.pick(smoke=[10**7], quick=[10**6, 10**7, 10**9], paper=[10**6, 10**7, 10**8, 10**9]))
-    # The paper stops at 1e-8, which would leave more residual than the distance these widths reach: 1e-14 leaves less.
+    # At the paper's 1e-8 the residual left would exceed the distance these widths reach; at 1e-14 it does not.
     sweep = _sweep(study, problem, widths, runs=study.pick(smoke=2, quick=3, paper=5), stop_below=1e-14)
     bound = width.distance_bound(problem, widths, 0.5, s)
     because = "Theorem 2 at the data of Figure 4, beyond its h0; every run"
@@ -324,7 +332,7 @@ def _follows_the_law(name: str, problem: Regression, sweep: dict[str, Array]) ->
 
 
 def _explicit_against_compressed(study: Study, problem: Regression, data: dict[str, Array]) -> Iterator[Check]:
-    """The sweep trains compressed networks; one explicit network of width 500 beside its compression says why it may."""
+    """The sweep trains compressed networks: an explicit one of width 500 beside its compression says why it may."""
     h = 500
     network = gaussian(problem, h, study.rng("explicit"), scales=(fan_in_scale(h, 0.5),) * 2)
     small = compress(problem, network)

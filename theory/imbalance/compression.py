@@ -39,9 +39,7 @@ class Compressed:
     network: Network
     frozen: Float[Array, "*runs null w"]
 
-    def end_to_end(
-        self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]
-    ) -> Float[Array, "*batch D m"]:
+    def end_to_end(self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]) -> Float[Array, "*batch D m"]:
         """U V^T of the large network, from the weights of the small one (at any time of its training)."""
         VT = np.swapaxes(V, -1, -2)
         return self.original.Phi1 @ (U @ VT) + self.original.Phi2 @ (self.frozen @ VT)
@@ -100,9 +98,7 @@ def gaussian_compressed(
     return _assemble(problem, row_scale * L, U2Q)
 
 
-def gradient_descent(
-    compressed: Compressed, *, learning_rate: float, steps: int, record: Sequence[int]
-) -> Trajectory:
+def gradient_descent(compressed: Compressed, *, learning_rate: float, steps: int, record: Sequence[int]) -> Trajectory:
     """Gradient descent on the network, predicted without torch: the recursion of one run, as three BLAS calls a step.
 
         V+ = V + eta (S E)^T U1,   U1+ = U1 + eta S E V

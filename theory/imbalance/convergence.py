@@ -48,9 +48,7 @@ def convergence_rate(problem: Regression, network: Network) -> Float[Array, "*ru
     return 2 * problem.S[-1] ** 2 * imbalance_level(problem, network)
 
 
-def loss_bound(
-    problem: Regression, network: Network, t: Float[Array, "*times"]
-) -> Float[Array, "*times_runs"]:
+def loss_bound(problem: Regression, network: Network, t: Float[Array, "*times"]) -> Float[Array, "*times_runs"]:
     """exp(-2 lambda_r(Sigma_x) c t) (L(0) - L*), shape (*times, *runs) (Theorem 1).
 
     Raises:
@@ -80,7 +78,9 @@ def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) ->
     m, r = problem.m, problem.r
     hidden = problem.S[:, None] * (U1 @ np.swapaxes(U1, -1, -2)) * problem.S
     output = V @ np.swapaxes(V, -1, -2)
-    T = np.einsum("...ij,kl->...ikjl", hidden, np.eye(m)) + np.einsum("ij,...kl->...ikjl", np.diag(problem.S**2), output)
+    T = np.einsum("...ij,kl->...ikjl", hidden, np.eye(m)) + np.einsum(
+        "ij,...kl->...ikjl", np.diag(problem.S**2), output
+    )
     return 2 * np.linalg.eigvalsh(T.reshape(*T.shape[:-4], r * m, r * m))[..., 0]
 
 

@@ -48,9 +48,7 @@ def velocity(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[
     return np.concatenate([np.swapaxes(SE, -1, -2) @ U1, SE @ V], axis=-2)
 
 
-def gradient_flow(
-    problem: Regression, network: Network, t: Array, *, relative_tolerance: float = 1e-10
-) -> Trajectory:
+def gradient_flow(problem: Regression, network: Network, t: Array, *, relative_tolerance: float = 1e-10) -> Trajectory:
     """Z(t) of gradient flow from `network`, shape (T, ..., m + r, h)."""
     return flows.flow(
         lambda _, state: {"Z": velocity(problem, state["Z"])},

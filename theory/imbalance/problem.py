@@ -114,7 +114,9 @@ class Network:
 def coordinates(problem: Regression, network: Network) -> Float[Array, "*runs m_plus_r h"]:
     """Z = [V; U1]: all of the network that training on this problem moves."""
     if (network.U.shape[-2], network.V.shape[-2]) != (problem.D, problem.m):
-        reject("network", f"U {network.U.shape}, V {network.V.shape}", f"D = {problem.D} inputs, m = {problem.m} outputs")
+        reject(
+            "network", f"U {network.U.shape}, V {network.V.shape}", f"D = {problem.D} inputs, m = {problem.m} outputs"
+        )
     return np.concatenate([network.V, problem.Phi1.T @ network.U], axis=-2)
 
 

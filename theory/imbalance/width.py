@@ -134,7 +134,7 @@ def distance_given_output(
 def whitened_distance(
     V: Float[Array, "*runs m w"], unseen: Float[Array, "*runs null m"], scale: Array | float
 ) -> Float[Array, "*runs"]:
-    """tr[(V V^T)^-1 V U2^T U2 V^T] / scale^2, which is chi^2 with m (D - r) degrees of freedom (ours); unseen = U2 V^T."""
+    """tr[(V V^T)^-1 V U2^T U2 V^T] / scale^2: chi^2 with m (D - r) degrees of freedom (ours); unseen = U2 V^T."""
     gram = V @ np.swapaxes(V, -1, -2)
     squares = np.swapaxes(unseen, -1, -2) @ unseen
     return np.trace(np.linalg.solve(gram, squares), axis1=-2, axis2=-1) / np.square(scale)
