@@ -251,7 +251,7 @@ def _at_the_data_of_figure_4(study: Study) -> Iterator[Check | Curves]:
     "imbalance.width_law",
     source="ours; sharpens Min et al. 2021, Theorem 2",
     statement=r"U_2 V(t)^\top \mid V(t) \sim \mathcal N(0, h^{-2a} I_{D-r} \otimes V V^\top),\quad"
-    r" \|U V^\top(\infty) - \hat\Theta\| \approx \sqrt{\tfrac{D-r}{h}\,\mathrm{tr}(I + \hat\Theta^\top \hat\Theta)^{1/2}}",
+    r" \|U V^\top(\infty) - \hat\Theta\|^2 \approx \tfrac{D-r}{h}\,\mathrm{tr}(I + \hat\Theta^\top \hat\Theta)^{1/2}",
     hypotheses=("U, V iid N(0, h^{-2a})", "gradient descent or flow, any width and time"),
     controls=("scale of U2 10 % larger", "one dimension in ten more", "U2 that depends on V", "constant 10 % off"),
 )
