@@ -87,6 +87,23 @@ def observed_order(step_sizes: Array | Sequence[float], errors: Array | Sequence
     return Estimate(last, last - spread, last + spread, f"orders of successive pairs {np.round(orders, 4).tolist()}")
 
 
+def halving_order(coarse: Array, fine: Array, expected: int = 1) -> Estimate:
+    """Order p of errors e(h) = coarse and e(h / 2) = fine: arrays of one shape, whose entries have errors of their own.
+
+    If e = C h^p + O(h^(p+1)) with p = `expected`, then coarse = 2^p fine (1 +- delta) in norm, with
+    delta = |coarse - 2^p fine| / |2^p fine|. Unlike the difference of two observed orders of a norm, delta cannot
+    vanish by chance, where terms of the next order cancel between entries. The interval is p + log2(1 +- delta),
+    doubled, since the relation itself is only one of leading order.
+    """
+    coarse, scaled = np.asarray(coarse), 2**expected * np.asarray(fine)
+    if coarse.shape != scaled.shape or not scaled.any():
+        reject("fine", f"an array of shape {scaled.shape}", f"errors of shape {coarse.shape}, not all 0")
+    delta = float(np.linalg.norm(coarse - scaled) / np.linalg.norm(scaled))
+    value = expected + float(np.log2(np.linalg.norm(coarse) / np.linalg.norm(scaled)))
+    half = -2 * float(np.log2(1 - delta)) if delta < 1 else np.inf
+    return Estimate(value, value - half, value + half, f"the error halves {expected} times up to {delta:.2g} of it")
+
+
 def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int = 1) -> tuple[Array, Array]:
     """Limit at step size 0 of values computed at h, h/ratio, h/ratio^2, ..., and the error it may have.
 

@@ -4,23 +4,23 @@ Training is gradient descent, the solutions are the flow's: so each training is 
 what it tends to is compared, with the error that the extrapolation itself reports.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
+from experiments.refinement import extrapolated, tends_to
 from experiments.training import recording_steps
 from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, order, refuted
+from theory.claims import Check, Curves, claim, curves, refuted
 from theory.imbalance import closed_forms, dynamics
 from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.rates import Estimate, richardson
+from theory.rates import richardson
 from theory.study import Study
 from theory.trajectory import Trajectory
 from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 HORIZON = 3.0
 RECORDS = 16
 
@@ -67,7 +67,7 @@ def one_mode_is_solved(study: Study) -> Iterator[Check | Curves]:
 )
 def one_eigenspace_is_solved(study: Study) -> Iterator[Check | Curves]:
     shapes = ((5, 3, 3, 0.0), (5, 3, 4, 0.7), (3, 5, 4, -0.6), (4, 3, 9, 0.5), (2, 3, 2, 1.1))
-    for r, m, h, lam in study.pick(smoke=shapes[1:4], quick=shapes, paper=shapes):
+    for r, m, h, lam in study.pick(smoke=shapes[:4], quick=shapes, paper=shapes):
         yield from _one_eigenspace(study, r, m, h, lam)
     yield from _other_eigenspaces(study)
 
@@ -201,37 +201,6 @@ def refine(
         )
         for level in range(levels)
     ]
-
-
-def tends_to(name: str, values: Sequence[Array], predicted: Array) -> Iterator[Check]:
-    """Values (T, runs, ...) of a refined training approach the prediction at order 1, and extrapolate to it."""
-    estimate = halving_order(values[-2] - predicted, values[-1] - predicted)
-    yield order(f"{name}, order in the learning rate", estimate, 1, excludes=(0, 2))
-    yield extrapolated(f"{name}, learning rate 0", values, predicted)
-
-
-def halving_order(coarse: Array, fine: Array) -> Estimate:
-    """Order of errors coarse = e(eta), fine = e(eta / 2), arrays whose entries have errors of their own.
-
-    If e = C eta + O(eta^2), then coarse = 2 fine up to O(eta^2), and |coarse| / |fine| = 2 (1 +- delta) with
-    delta = |coarse - 2 fine| / |2 fine|. Unlike a difference of two observed orders of |e|, delta cannot vanish by
-    chance, where second-order terms of different entries cancel in the norm. The interval is twice that.
-    """
-    delta = np.linalg.norm(coarse - 2 * fine) / np.linalg.norm(2 * fine)
-    value = float(np.log2(np.linalg.norm(coarse) / np.linalg.norm(fine)))
-    half = -2 * float(np.log2(1 - delta)) if delta < 1 else np.inf
-    return Estimate(value, value - half, value + half, f"halving the step halves the error up to {delta:.2g} of it")
-
-
-def extrapolated(name: str, values: Sequence[Array], predicted: Array) -> Check:
-    """The extrapolation of values (T, runs, ...) to learning rate 0 is the prediction."""
-    limit, error = richardson(values)
-    axes = (0, *range(2, error.ndim))
-    rounding = EPS * 2 ** len(values) * len(limit) * np.abs(limit).max()
-    # A correction that changes sign along a path vanishes there, the error it stands for does not: its largest counts.
-    tolerance = error.max(axes, keepdims=True) + rounding
-    because = f"last Richardson correction over {len(values)} learning rates, largest of a run, and rounding"
-    return equal(name, limit, predicted, tolerance=tolerance, because=because)
 
 
 def _refine(study: Study, name: str, problem: Regression, network: Network) -> list[Trajectory]:

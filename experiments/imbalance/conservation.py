@@ -11,7 +11,7 @@ from theory import symbolic
 from theory.claims import Check, Curves, claim, curves, equal, identity, order, refuted
 from theory.imbalance import convergence, dynamics
 from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.rates import observed_order
+from theory.rates import halving_order
 from theory.study import Study
 from theory.trajectory import Trajectory
 from theory.validation import Array
@@ -91,12 +91,12 @@ def _drift_in_the_step_size(study: Study, problem: Regression, network: Network)
         steps = round(HORIZON / eta)
         Z = _trained(study, f"horizon {eta:g}", problem, network, float(eta), steps, record=[steps])
         drift = convergence.imbalance(problem, Z[-1]) - convergence.imbalance(problem, start)
-        drifts.append(np.linalg.norm(drift))
-        remainders.append(np.linalg.norm(drift - eta * first_order))
+        drifts.append(drift)
+        remainders.append(drift - eta * first_order)
         lie = dynamics.lie_euler(problem, start, float(eta), steps)
         lie_drifts.append(np.linalg.norm(convergence.imbalance(problem, lie) - convergence.imbalance(problem, start)))
-    yield order("drift at a fixed time", observed_order(step_sizes, drifts), 1, excludes=(0, 2))
-    yield order("drift beyond eta x integral", observed_order(step_sizes, remainders), 2, excludes=(1, 3))
+    yield order("drift at a fixed time", halving_order(*drifts[-2:]), 1, excludes=(0, 2))
+    yield order("drift beyond eta x integral", halving_order(*remainders[-2:], expected=2), 2, excludes=(1, 3))
     # exp(eta A) is computed to rounding and lies in O(m, r), so each of the steps costs one rounding of |Z|^2.
     size = problem.m + problem.r
     tolerance = steps * size * EPS * float((start**2).sum()) * np.e
@@ -104,7 +104,7 @@ def _drift_in_the_step_size(study: Study, problem: Regression, network: Network)
     yield equal("drift of the Lie-Euler step", lie_drifts, 0.0, tolerance=tolerance, because=because)
     yield curves(
         step_sizes=step_sizes,
-        drift=drifts,
+        drift=[np.linalg.norm(drift) for drift in drifts],
         predicted_drift=step_sizes * np.linalg.norm(first_order),
         lie_euler_drift=lie_drifts,
     )

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.imbalance.closed_forms import extrapolated, refine, tends_to
+from experiments.imbalance.closed_forms import refine
+from experiments.refinement import extrapolated, tends_to
 from theory.claims import Check, Curves, claim, curves, rate, refuted, slope
 from theory.imbalance import dynamics, wide_limit
 from theory.imbalance.compression import Compressed, gaussian_compressed

@@ -1,5 +1,7 @@
 """Theorem 1: the loss decays at least at the rate 2 lambda_r(Sigma_x) c, with c set by the imbalance of the start."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -48,7 +50,7 @@ def convergence_rate(problem: Regression, network: Network) -> Float[Array, "*ru
     return 2 * problem.S[-1] ** 2 * imbalance_level(problem, network)
 
 
-def loss_bound(problem: Regression, network: Network, t: Float[Array, "*times"]) -> Float[Array, "*times_runs"]:
+def loss_bound(problem: Regression, network: Network, t: Array | Sequence[float] | float) -> Float[Array, "..."]:
     """exp(-2 lambda_r(Sigma_x) c t) (L(0) - L*), shape (*times, *runs) (Theorem 1).
 
     Raises:

@@ -17,8 +17,8 @@ class Regression:
         InvalidArgument: X or Y is no finite matrix, their numbers of rows differ, or X is zero.
     """
 
-    X: Float[Array, "n D"]
-    Y: Float[Array, "n m"]
+    X: Array  # (n, D); plain, so that a wrong shape is refused by name below
+    Y: Array  # (n, m)
 
     def __post_init__(self) -> None:
         X = finite_matrix("X", self.X)
@@ -89,8 +89,8 @@ class Network:
         InvalidArgument: the widths or the batch dimensions of U and V differ, or an entry is not finite.
     """
 
-    U: Float[Array, "*runs D h"]
-    V: Float[Array, "*runs m h"]
+    U: Array  # (..., D, h)
+    V: Array  # (..., m, h)
 
     def __post_init__(self) -> None:
         for name in ("U", "V"):

@@ -115,9 +115,7 @@ def smallest_curvature(layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Arr
     return np.linalg.eigvalsh(curvature(layers))[..., 0]
 
 
-def layer_gradients(
-    layers: Sequence[Float[Array, "*runs _ _"]], gradient: Float[Array, "*runs n m"]
-) -> list[Array]:
+def layer_gradients(layers: Sequence[Float[Array, "*runs _ _"]], gradient: Float[Array, "*runs n m"]) -> list[Array]:
     """dL/dW_l = W_{<l}^T (grad f) W_{>l}^T."""
     result = []
     for l in range(len(layers)):
@@ -151,18 +149,14 @@ def two_layer_level(
     )
 
 
-def least_singular_value(
-    problem: FullRankRegression, W: Float[Array, "*runs n m"], k: int
-) -> Float[Array, "*runs"]:
+def least_singular_value(problem: FullRankRegression, W: Float[Array, "*runs n m"], k: int) -> Float[Array, "*runs"]:
     """nu_k = [sigma_k(W*) - sqrt(K / mu) |W - W*|_F]_+: no W' with f(W') <= f(W) has a smaller sigma_k (Theorem 1)."""
     distance = np.sqrt(((W - problem.minimiser) ** 2).sum((-2, -1)))
     reach = np.sqrt(problem.smoothness / problem.strong_convexity) * distance
     return np.maximum(singular_value(problem.minimiser, k) - reach, 0)
 
 
-def two_layer_rate(
-    problem: FullRankRegression, layers: Sequence[Float[Array, "*runs _ _"]]
-) -> Float[Array, "*runs"]:
+def two_layer_rate(problem: FullRankRegression, layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Array, "*runs"]:
     """gamma alpha_2, alpha_2 = B(nu_n, nu_m) / 2: lower bound on the rate of L - L* from here onwards (Theorem 1).
 
     Equation 12 prints alpha_2 = B: it is equation 9 without its factor 1/2.
@@ -200,9 +194,7 @@ def loss_bound(
     return np.exp(-exponent) * start
 
 
-def turning_factors(
-    D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m: int
-) -> Float[Array, "*runs factors"]:
+def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m: int) -> Float[Array, "*runs factors"]:
     """d~(1) ... d~(L - 1) of Theorem 3 for the imbalances D_1 ... D_(L-1).
 
     d~(i) = sum over l = i ... turn - 1 of l_n(D_l) for i < turn, sum over l = turn ... i of l_m(-D_l) for i >= turn.

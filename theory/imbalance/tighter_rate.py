@@ -30,9 +30,7 @@ def singular_value(matrix: Float[Array, "*runs rows columns"], k: int) -> Float[
     return np.linalg.svd(matrix, compute_uv=False)[..., k - 1]
 
 
-def smallest_gram_eigenvalue(
-    D: Float[Array, "*runs h h"], product: Float[Array, "*runs r m"]
-) -> Float[Array, "*runs"]:
+def smallest_gram_eigenvalue(D: Float[Array, "*runs h h"], product: Float[Array, "*runs r m"]) -> Float[Array, "*runs"]:
     """Lower bound on l_m(B^T B) for every A (r, h), B (h, m) with A^T A - B B^T = D and A B = product (Lemma 8).
 
     It is the larger root of (x + lbar)(x - lund) = sigma_m(A B)^2, lbar = [l_1(D)]_+ and lund = [l_m(-D)]_+.

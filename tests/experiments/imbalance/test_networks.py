@@ -115,7 +115,7 @@ def test_an_unfinished_run_is_kept_in_the_scratch_folder(tmp_path: Path) -> None
 @pytest.mark.parametrize("factor", [0.95, 1.05])
 def test_the_stable_step_size_it_names_is_the_largest(factor: float) -> None:
     """From a start at a global minimum, with a perturbation too small to leave its neighbourhood."""
-    problem, network = setup(runs=1)
+    problem, _ = setup(runs=1)
     with pytest.raises(TrainingDiverged) as diverged:
         train_network(STUDY, "run", problem, _minimum(problem), learning_rate=5.0, steps=2000, record=[0])
     stable = float(str(diverged.value).split()[-1].rstrip("."))

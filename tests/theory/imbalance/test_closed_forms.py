@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from theory.flows import flow
@@ -19,6 +19,7 @@ def whitened(r: int, m: int, seed: int = 0) -> Regression:
     return random_regression(np.random.default_rng(seed), D=r + 2, n=r + 1, m=m, singular_values=np.ones(r))
 
 
+@settings(deadline=None)
 @given(numbers, levels, numbers, durations, durations)
 @example(0.0, 0.0, 1.0, 1.0, 2.0)
 @example(1.0, 1e-9, -1.0, 8.0, 8.0)
@@ -30,6 +31,7 @@ def test_one_mode_continues_from_where_it_is(y: float, c: float, p: float, first
     assert going_on == pytest.approx(closed_forms.scalar_solution(y, c, p, first + second), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(numbers, levels, numbers)
 def test_one_mode_starts_at_its_start_and_moves_at_its_velocity(y: float, c: float, p: float) -> None:
     assert closed_forms.scalar_solution(y, c, p, 0.0) == pytest.approx(p, abs=1e-14)
@@ -39,6 +41,7 @@ def test_one_mode_starts_at_its_start_and_moves_at_its_velocity(y: float, c: flo
     assert moved / step == pytest.approx(np.hypot(c, 2 * p) * (y - p), abs=22 * 41 * step)
 
 
+@settings(deadline=None)
 @given(numbers, st.floats(1e-3, 3), numbers)
 def test_one_mode_ends_at_its_target(y: float, c: float, p: float) -> None:
     assert closed_forms.scalar_solution(y, c, p, np.inf) == pytest.approx(y, abs=1e-12)
@@ -67,6 +70,7 @@ def test_tiny_levels_leave_the_saddle_after_the_logarithm_of_one_over_c(c: float
     assert t[np.argmax(p > 0)] == pytest.approx(0.5 * np.log(2 / c), abs=t[1] + 10 * c)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_level_is_that_of_its_definition(seed: int) -> None:
     u, v = np.random.default_rng(seed).standard_normal((2, 5, 3))

@@ -82,9 +82,7 @@ def test_bound_at_time_zero_at_infinity_and_composed():
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
 def test_unimodal_layers_have_the_signs_they_promise(turn):
-    layers = three_layers.unimodal_layers(
-        np.random.default_rng(turn), widths=(2, 4, 5, 3), turn=turn, gap=0.5, runs=4
-    )
+    layers = three_layers.unimodal_layers(np.random.default_rng(turn), widths=(2, 4, 5, 3), turn=turn, gap=0.5, runs=4)
     assert [W.shape for W in layers] == [(4, 2, 4), (4, 4, 5), (4, 5, 3)]
     assert (three_layers.unimodal_bound(layers, turn) > 0).all()
     other = 3 if turn == 1 else 1

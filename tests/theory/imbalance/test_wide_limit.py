@@ -16,7 +16,7 @@ def regression(seed: int = 0, singular_values: tuple[float, ...] = (1.4, 1.0, 0.
     return random_regression(rng, D=r + 3, n=r + 1, m=2, singular_values=np.array(singular_values))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 100), st.floats(0.2, 3), st.floats(0, 2), st.floats(0, 2))
 def test_the_limit_goes_on_from_where_it_is(seed: int, k: float, first: float, second: float) -> None:
     problem = regression(seed)
@@ -57,6 +57,7 @@ def test_orthogonal_rows_follow_it_at_finite_width() -> None:
     assert wide_limit.hidden_gram(p, 0.8) == pytest.approx(U1 @ np.swapaxes(U1, -1, -2), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.1, 10))
 def test_the_gram_matrices_square_to_their_definition(seed: int, k: float) -> None:
     p = np.random.default_rng(seed).standard_normal((4, 3, 2))

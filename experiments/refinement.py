@@ -1,0 +1,37 @@
+"""Training against a flow: at eta, eta/2, eta/4, ... it must approach the flow at order 1, and extrapolate to it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from theory.claims import Check, equal, order
+from theory.rates import halving_order, richardson
+from theory.validation import Array
+
+EPS = float(np.finfo(float).eps)
+
+
+def tends_to(
+    name: str, values: Sequence[Array], predicted: Array, solver_error: Array | float = 0.0
+) -> Iterator[Check]:
+    """Values (T, runs, ...) of a training refined by halves approach the prediction at order 1, and extrapolate to it.
+
+    Args:
+        values: three learning rates at least, each half the one before, recorded at the same times.
+        predicted: the flow, shape (T, runs, ...).
+        solver_error: what the prediction itself may be off by, if it is integrated; broadcasts with it.
+    """
+    estimate = halving_order(values[-2] - predicted, values[-1] - predicted)
+    yield order(f"{name}, order in the learning rate", estimate, 1, excludes=(0, 2))
+    yield extrapolated(f"{name}, learning rate 0", values, predicted, solver_error)
+
+
+def extrapolated(name: str, values: Sequence[Array], predicted: Array, solver_error: Array | float = 0.0) -> Check:
+    """The extrapolation of values (T, runs, ...) to learning rate 0 is the prediction."""
+    limit, error = richardson(values)
+    axes = (0, *range(2, error.ndim))
+    rounding = EPS * 2 ** len(values) * len(limit) * np.abs(limit).max()
+    # A correction that changes sign along a path vanishes there, the error it stands for does not: its largest counts.
+    tolerance = error.max(axes, keepdims=True) + solver_error + rounding
+    because = f"last Richardson correction over {len(values)} learning rates, largest of a run, rounding and the solver"
+    return equal(name, limit, predicted, tolerance=tolerance, because=because)

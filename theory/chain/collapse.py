@@ -1,0 +1,53 @@
+"""From depth 3 on w = 0 attracts: the constraint's gradient q vanishes there, and no multiplier pulls the weights back.
+
+A balanced chain, every weight w, has w' = a w (m w^(L-2) - 1) with m = x (lambda + c h). (k = 2; ours.)
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.chain.minnorm import Number, Tuning
+from theory.chain.problem import Chain
+from theory.validation import Array, reject
+
+
+def head_start(chain: Chain, tuning: Tuning, w: Number, multiplier: Number) -> Number:
+    """w^(L-2) (x lambda + c sigma s + b sigma s / (a (L-2))): below 1 the chain collapses for certain.
+
+    v = w^(2-L) obeys v' = a (L-2) (v - m), and m grows at most as x lambda(0) + c sigma s + b sigma s t, because
+    s - p < s: v outruns it for ever if it starts more than b sigma s / (a (L-2)) ahead.
+
+    Raises:
+        InvalidArgument: depth below 3, or a norm that is not squared.
+    """
+    pull, growth = _pull(chain, tuning, multiplier)
+    return w ** (chain.L - 2) * (pull + growth / (tuning.a * (chain.L - 2)))
+
+
+def size_bound(
+    chain: Chain, tuning: Tuning, w: Number, multiplier: Number, t: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
+    """Upper bound on w(t) if `head_start` is below 1, from the solution of v' = a (L-2) (v - largest m).
+
+    Tight while p is small against s.
+    """
+    pull, growth = _pull(chain, tuning, multiplier)
+    rate = tuning.a * (chain.L - 2)
+    ahead = w ** (2.0 - chain.L) - pull - growth / rate
+    return (pull + growth * (t + 1 / rate) + ahead * np.exp(rate * t)) ** (-1 / (chain.L - 2))
+
+
+def lift(chain: Chain, tuning: Tuning, w: Number) -> Number:
+    """c sigma (s - w^L) w^(L-2): above 1, with lambda >= 0, the weights grow until they come to where it is 1 again."""
+    _require_depth(chain)
+    return tuning.c * chain.sigma * (chain.s - w**chain.L) * w ** (chain.L - 2)
+
+
+def _pull(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Number, Number]:
+    _require_depth(chain)
+    return chain.x * multiplier + tuning.c * chain.sigma * chain.s, tuning.b * chain.sigma * chain.s
+
+
+def _require_depth(chain: Chain) -> None:
+    if chain.L < 3 or chain.power != 2:
+        reject("(chain.L, chain.power)", (chain.L, chain.power), "depth 3 or more, squared norm: (3 or more, 2)")

@@ -1,0 +1,81 @@
+"""Gradient flow of 1/2 h^2: w_l' = sigma (s - p) q_l. Reconstruction and closed forms are ours."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import hyp2f1
+
+from theory.chain.problem import Chain, imbalance, others, product
+from theory.imbalance.closed_forms import scalar_solution
+from theory.validation import Array, reject
+
+NEWTON_STEPS = 100  # far more than a convex increasing function needs
+
+
+def velocity(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
+    """w_l' = sigma (s - p) q_l."""
+    return chain.sigma * np.expand_dims(chain.s - product(w), -1) * others(w)
+
+
+def two_layer_product(
+    chain: Chain, w: Float[Array, "*runs 2"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs"]:
+    """p(t) at depth 2, shape (*times, *runs): p' = sigma (s - p) (D^2 + 4 p^2)^(1/2), a mode of level |D|.
+
+    The same equation as one mode of a single-hidden-layer network, solved there.
+
+    Raises:
+        InvalidArgument: a depth other than 2, a negative or NaN time.
+    """
+    if chain.L != 2:
+        reject("chain.L", chain.L, "depth 2")
+    level = np.abs(imbalance(w)[..., 0])
+    return scalar_solution(chain.s, level, product(w), chain.sigma * np.asarray(t, dtype=np.float64))
+
+
+def balanced_time(
+    chain: Chain, start: Float[Array, "*#shape"] | float, p: Float[Array, "*#shape"] | float
+) -> Float[Array, "*shape"] | float:
+    """Time at which the product of a balanced chain, at `start` at time 0, is p; infinite at p = s.
+
+    p' = L sigma p^(2 - 2/L) (s - p), so t = (H(p) - H(start)) / (L sigma), H' = p^(2/L - 2) / (s - p).
+
+    Raises:
+        InvalidArgument: products not above 0, or p not between the start and s (where the flow never comes).
+    """
+    start, p = np.broadcast_arrays(np.asarray(start, dtype=np.float64), np.asarray(p, dtype=np.float64))
+    on_the_way = (start > 0) & ((p - start) * (chain.s - p) >= 0)
+    if not on_the_way.all():
+        reject("p", p[~on_the_way].flat[0], f"products from the start, above 0, to s = {chain.s:g}")
+    return (_antiderivative(chain, p) - _antiderivative(chain, start)) / (chain.L * chain.sigma)
+
+
+def _antiderivative(chain: Chain, v: Array) -> Array:
+    """H with H' = v^(e - 1) / (s - v), e = 2/L - 1: the geometric series in v/s, or s/v, integrated term by term."""
+    s, e = chain.s, 2 / chain.L - 1
+    with np.errstate(divide="ignore"):
+        if chain.L == 2:
+            return np.log(v / np.abs(s - v)) / s
+        small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)
+        below = v**e / (s * e) * hyp2f1(1, e, 1 + e, small)
+        above = v ** (e - 1) / (1 - e) * hyp2f1(1, 1 - e, 2 - e, large)
+        return np.where(v <= s, below, above)
+
+
+def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
+    """w(infinity), any depth: w_l^2 = z + d_l with the conserved d_l = w_l^2 - min_j w_j^2 and prod (z + d_l) = s^2.
+
+    Where p > 0 no weight crosses 0, so the signs stay. At depth 2, |w(infinity)|^2 = (D^2 + 4 s^2)^(1/2).
+
+    Raises:
+        InvalidArgument: p is not positive (a weight would cross 0).
+    """
+    if not (product(w) > 0).all():
+        reject("product(w)", np.min(product(w)), "products above 0")
+    d = w**2 - (w**2).min(-1, keepdims=True)
+    # log prod (z + d_l) is convex and increasing in log z: Newton from above comes down to the root.
+    y = np.full((*w.shape[:-1], 1), 2 / chain.L * np.log(chain.s))
+    for _ in range(NEWTON_STEPS):
+        z = np.exp(y)
+        excess = np.log(z + d).sum(-1, keepdims=True) - 2 * np.log(chain.s)
+        y = y - excess / (z / (z + d)).sum(-1, keepdims=True)
+    return np.sign(w) * np.sqrt(np.exp(y) + d)

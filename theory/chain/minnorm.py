@@ -1,0 +1,129 @@
+"""The Minnorm flow: the weights descend the Lagrangian of min N(w) under h = 0, the multiplier integrates the error.
+
+    w_l' = a (-|w_l|^(k-1) sign w_l + x (lambda + c h) q_l),    lambda' = b h
+
+Reconstructed from the abstract of Bansal et al. 2018, which leaves open whether the norm is squared: k = 2 is, k = 1
+is not. Basic differential multipliers are c = 0 (Platt & Barr 1987); c > 0 augments the Lagrangian.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.chain.problem import Chain, others, product
+from theory.validation import Array, reject
+
+Number = float | Float[Array, "*#runs"]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Speed a of the weights, speed b of the multiplier, augmentation c; each a number or one a run (runs,)."""
+
+    a: Number = 1.0
+    b: Number = 1.0
+    c: Number = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("a", "b", "c"):
+            value = np.asarray(getattr(self, name), dtype=np.float64)
+            if not np.isfinite(value).all():
+                reject(name, value, "finite numbers")
+        if not (np.asarray(self.a) > 0).all():
+            reject("a", np.min(self.a), "a number above 0")
+
+
+def effective_multiplier(
+    chain: Chain, tuning: Tuning, w: Float[Array, "*runs L"], multiplier: Float[Array, "*#runs"] | float
+) -> Float[Array, "*runs"] | float:
+    """x (lambda + c h): the weights feel it as a force times q_l."""
+    return chain.x * (multiplier + tuning.c * chain.x * (chain.s - product(w)))
+
+
+def velocity(
+    chain: Chain, tuning: Tuning, w: Float[Array, "*runs L"], multiplier: Float[Array, "*runs"] | float
+) -> tuple[Float[Array, "*runs L"], Float[Array, "*runs"] | float]:
+    """(w', lambda')."""
+    force = np.expand_dims(effective_multiplier(chain, tuning, w, multiplier), -1)
+    pull = np.abs(w) ** (chain.power - 1) * np.sign(w)
+    a = np.expand_dims(np.asarray(tuning.a), -1)
+    return a * (-pull + force * others(w)), tuning.b * chain.x * (chain.s - product(w))
+
+
+def solution_multiplier(chain: Chain) -> float:
+    """lambda* = omega^(k - L) / x: what holds the weights at the minimum; at k = 2, s^(2/L - 1) / x."""
+    return chain.omega ** (chain.power - chain.L) / chain.x
+
+
+def spectrum(chain: Chain, tuning: Tuning) -> Array:
+    """The L + 1 eigenvalues of the flow at a minimum (*runs, L + 1): those of the imbalances, then the pair.
+
+    The Hessian of the Lagrangian is omega^(k-2) (k I - 1 1^T) in the signs of w*, so -a k omega^(k-2) occurs L - 1
+    times, and (sum of w, multiplier) has the roots of
+
+        z^2 + a ((k - L) omega^(k-2) + c g) z + a b g = 0.
+    """
+    k, stiffness = chain.power, chain.omega ** (chain.power - 2)
+    a, b, c = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (tuning.a, tuning.b, tuning.c)))
+    friction = a * ((k - chain.L) * stiffness + c * chain.g)
+    root = np.sqrt((friction**2 - 4 * a * b * chain.g).astype(complex))
+    tangential = np.repeat(-a[..., None] * k * stiffness, chain.L - 1, axis=-1)
+    pair = np.stack([(-friction - root) / 2, (-friction + root) / 2], axis=-1)
+    return np.concatenate([tangential, pair], axis=-1)
+
+
+def critical_augmentation(chain: Chain, tuning: Tuning | None = None, learning_rate: float = 0.0) -> Number:
+    """c above which the minima attract: (L - k) omega^(k-2) / g for the flow; never negative c is needed if L < k.
+
+    At k = 2 this is (L - 2) / (sigma L s^(2 - 2/L)). Gradient descent needs `learning_rate` x b more, exactly, while
+    the pair is complex: |1 + eta z|^2 = 1 + 2 eta Re z + eta^2 |z|^2 with |z|^2 = a b g.
+    """
+    flow = (chain.L - chain.power) * chain.omega ** (chain.power - 2) / chain.g
+    return flow if tuning is None else flow + learning_rate * tuning.b
+
+
+def best_tuning(chain: Chain, a: float = 1.0) -> Tuning:
+    """All L + 1 eigenvalues at -a k omega^(k-2), which the imbalances allow at most.
+
+    c = (L + k) omega^(k-2) / g, b = a k^2 omega^(2k-4) / g; at k = 2, c = (L + 2) / g and b = 4 a / g.
+    """
+    k, stiffness = chain.power, chain.omega ** (chain.power - 2)
+    return Tuning(a, a * (k * stiffness) ** 2 / chain.g, (chain.L + k) * stiffness / chain.g)
+
+
+def imbalance_velocity(chain: Chain, tuning: Tuning, w: Float[Array, "*runs L"]) -> Float[Array, "*runs n"]:
+    """D' = -2 a (|w_i|^k - |w_j|^k), neighbours i, j, whatever the multiplier did.
+
+    At k = 2 this is -2 a D, so D = D(0) e^(-2 a t); at k = 1 it is -2 a D / (|w_i| + |w_j|).
+    """
+    powers = np.abs(w) ** chain.power
+    return -2 * np.expand_dims(np.asarray(tuning.a), -1) * (powers[..., :-1] - powers[..., 1:])
+
+
+def orbit_energy(
+    chain: Chain, tuning: Tuning, p: Float[Array, "*#shape"] | float, multiplier: Float[Array, "*#shape"] | float
+) -> Float[Array, "*shape"] | float:
+    """H = a (x lambda - 1)^2 + b sigma (p - s - s ln(p/s)), of a balanced chain of depth 2 (k = 2); 0 at the minimum.
+
+    There p' = 2 a (x (lambda + c h) - 1) p: Lotka and Volterra's equations if c = 0, which conserve H.
+
+    Raises:
+        InvalidArgument: a depth other than 2, a norm that is not squared.
+    """
+    if (chain.L, chain.power) != (2, 2):
+        reject("(chain.L, chain.power)", (chain.L, chain.power), "(2, 2): depth 2, squared norm")
+    potential = p - chain.s - chain.s * np.log(p / chain.s)
+    return tuning.a * (chain.x * multiplier - 1) ** 2 + tuning.b * chain.sigma * potential
+
+
+def orbit_dissipation(
+    chain: Chain, tuning: Tuning, p: Float[Array, "*#shape"] | float
+) -> Float[Array, "*shape"] | float:
+    """H' = -2 a b c sigma^2 (s - p)^2."""
+    return -2 * tuning.a * tuning.b * tuning.c * chain.sigma**2 * (chain.s - p) ** 2
+
+
+def orbit_frequency(chain: Chain, tuning: Tuning) -> Number:
+    """(a b g)^(1/2) = (2 a b sigma s)^(1/2): of small orbits at depth 2, c = 0, in radians per unit of time."""
+    return np.sqrt(tuning.a * tuning.b * chain.g)

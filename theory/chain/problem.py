@@ -1,0 +1,92 @@
+"""The chain, its minima, and what is measured of a state."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array, inside, positive, positive_integer
+
+
+@dataclass(frozen=True)
+class Chain:
+    """L weights whose product is to be s.
+
+    Attributes:
+        s: target of the product, above 0 (for s < 0 change the signs of s and of one weight).
+        L: number of weights.
+        x: the input, above 0; the target is x s.
+        power: k of the norm sum |w_l|^k / k, at least 1.
+    """
+
+    s: float
+    L: int
+    x: float = 1.0
+    power: float = 2.0
+
+    def __post_init__(self) -> None:
+        positive("s", self.s)
+        positive_integer("L", self.L)
+        positive("x", self.x)
+        inside("power", self.power, 1, np.inf, "[)")
+
+    @property
+    def sigma(self) -> float:
+        return self.x**2
+
+    @property
+    def omega(self) -> float:
+        """Size of every weight at a minimum of the norm."""
+        return self.s ** (1 / self.L)
+
+    @property
+    def g(self) -> float:
+        """|grad h|^2 at a minimum of the norm."""
+        return self.sigma * self.L * self.omega ** (2 * self.L - 2)
+
+
+def product(w: Float[Array, "*runs L"]) -> Float[Array, "*runs"] | float:
+    """p = w_1 ... w_L."""
+    return w.prod(-1)
+
+
+def others(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
+    """q_l, the product of all weights but w_l; no division, so that a weight may be 0."""
+    one = np.ones_like(w[..., :1])
+    before = np.concatenate([one, np.cumprod(w[..., :-1], axis=-1)], axis=-1)
+    after = np.concatenate([one, np.cumprod(w[..., :0:-1], axis=-1)], axis=-1)[..., ::-1]
+    return before * after
+
+
+def imbalance(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L_minus_1"]:
+    """w_l^2 - w_(l+1)^2: every D_ij is a sum of these."""
+    return w[..., :-1] ** 2 - w[..., 1:] ** 2
+
+
+def imbalance_after_step(
+    w: Float[Array, "*runs L"],
+    force: Float[Array, "*#runs"] | float,
+    shrinkage: Float[Array, "*#runs"] | float = 0.0,
+) -> Float[Array, "*runs L_minus_1"]:
+    """Imbalance after the step w_l <- (1 - shrinkage) w_l + force q_l.
+
+    It is (1 - shrinkage)^2 D_ij + force^2 (q_i^2 - q_j^2): exact, not an expansion, because the mixed terms of w_i^2
+    and w_j^2 are the same, w_i q_i = w_j q_j = p. As q_i^2 - q_j^2 = -D_ij (p / (w_i w_j))^2, a balanced pair stays
+    balanced. Gradient descent has the force eta sigma (s - p) and no shrinkage; weight decay the shrinkage eta gamma;
+    Minnorm (k = 2) the force eta a x (lambda + c h) and the shrinkage eta a.
+    """
+    force, shrinkage = (np.expand_dims(np.asarray(value), -1) for value in (force, shrinkage))
+    return (1 - shrinkage) ** 2 * imbalance(w) + force**2 * imbalance(others(w))
+
+
+def minimum(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
+    """The nearest minimum of the norm: +-omega with the signs of w; where they multiply to -1, the smallest turns."""
+    signs = np.where(w < 0, -1.0, 1.0)
+    smallest = np.abs(w).argmin(-1, keepdims=True) == np.arange(w.shape[-1])
+    wrong = signs.prod(-1, keepdims=True) < 0
+    return chain.omega * np.where(smallest & wrong, -signs, signs)
+
+
+def distance(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs"] | float:
+    """|w - w*| to the nearest minimum of the norm."""
+    return np.linalg.norm(w - minimum(chain, w), axis=-1)
