@@ -138,8 +138,8 @@ class Minnorm(nn.Module):
             if group.get("weight_decay", 0) != 0:
                 reject("weight_decay", group["weight_decay"], "0: the method holds the whole weight decay itself")
             plain = isinstance(self.optimizer, SGD) and not (group["momentum"] or group["maximize"])
-            if plain and not 0 < group["lr"] < 2:
-                reject("lr", group["lr"], "a number in (0, 2): a step multiplies weights without data by 1 - lr")
+            if plain and group["lr"] >= 2:
+                reject("lr", group["lr"], "a number in [0, 2): a step multiplies weights without data by 1 - lr")
             if modes and not plain:
                 reject("optimizer", type(self.optimizer).__name__, "plain SGD where modes are given")
             if modes:

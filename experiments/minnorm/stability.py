@@ -62,19 +62,19 @@ def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augm
 
 
 def require_stable(
-    modes: Sequence[Mode], learning_rate: float, dual_learning_rate: float, augmentation: float, alternating: float
+    modes: Sequence[Mode], learning_rate: float, dual_learning_rate: float, augmentation: float, added: float
 ) -> None:
     """Refuse step sizes under which training leaves the solution.
 
     Args:
-        alternating: what the order of updates adds to the augmentation: B if they alternate, else 0.
+        added: what the order of updates adds to the augmentation: B if they alternate, else 0.
 
     Raises:
         InvalidArgument: an augmentation at or below the critical one, or a learning rate at or above the largest.
     """
-    critical = critical_augmentation(modes, dual_learning_rate) - alternating
+    critical = critical_augmentation(modes, dual_learning_rate) - added
     if augmentation <= critical:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
-    largest = largest_learning_rate(modes, dual_learning_rate, augmentation + alternating)
+    largest = largest_learning_rate(modes, dual_learning_rate, augmentation + added)
     if learning_rate >= largest:
         reject("lr", learning_rate, f"a number in (0, {largest:.6g}): beyond it training oscillates and grows")

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import exprel
 
 from theory.imbalance.dynamics import signature, split
 from theory.imbalance.problem import Network, Regression, coordinates
 from theory.validation import Array, positive_integer, reject, times
 
-# Infinite time, as a number: 0 x FOREVER is 0, and any rate above 1e-297 has long settled.
-FOREVER = 1e300
+# Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 to 1e100 has long settled.
+FOREVER = 1e200
 EPS = float(np.finfo(float).eps)
 HYPOTHESIS = 1e-8  # how far a start may be, relative to its size, from the hypothesis of its closed form
 
@@ -83,7 +84,7 @@ def scalar_solution(
     moves = s > 0  # s = 0 is c = y = 0, where decay is algebraic: p = p0 / (1 + 2 |p0| t)
     rate = np.where(moves, s, 1.0)
     decay = np.exp(-s * t)
-    T = np.where(moves, -np.expm1(-s * t) / rate, t)
+    T = t * exprel(-s * t)
     alpha, beta = (np.where(moves, part / rate, 1.0) for part in _squared_norms(c, y))
     plus, minus = _squared_norms(c, p)
     plus = _ratio(plus * (alpha + beta * decay) + c**2 * T, plus * T + beta + alpha * decay)

@@ -189,7 +189,7 @@ def loss_bound(
     Raises:
         InvalidArgument: a negative or NaN time.
     """
-    t = times(t).reshape(*np.shape(t), *[1] * np.ndim(rate))
+    t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
     exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
     return np.exp(-exponent) * start
 

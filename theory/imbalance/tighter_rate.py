@@ -107,7 +107,7 @@ def loss_bound(
         InvalidArgument: a negative or NaN time.
     """
     rate = margin_rate(problem, Z)
-    t = times(t).reshape(*np.shape(t), *[1] * rate.ndim)
+    t = times(t).reshape((*np.shape(t), *[1] * rate.ndim))
     # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
     exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
     return np.exp(-exponent) * excess_loss(problem, Z)

@@ -1,0 +1,152 @@
+"""Gradient flow: closed forms, and how it tends to the max-margin direction (Soudry et al. 2018, JMLR 19).
+
+With separable data, duals alpha_i > 0 on all support vectors and these linearly independent,
+
+    w(t) = w_hat log t + w~ + o(1),   e^{-z_i . w~} = alpha_i  (i in S),   t L -> |w_hat|^2.
+
+The direction therefore errs by a constant / log t. Long times are reached in log time: with tau = log(1 + t) and
+rho = w - w_hat tau the flow reads rho' = sum_i e^{(1 - z_i . w_hat) tau - z_i . rho} z_i - w_hat, and nothing under-
+or overflows however late.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import softmax, wrightomega
+
+from theory.flows import flow
+from theory.shallow.problem import Separable, apply
+from theory.trajectory import Trajectory
+from theory.validation import Array, reject, times
+
+
+def exponential_margins(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"]
+) -> Float[Array, "*times_runs n"]:
+    """m_i(t) = log(e^{m_i(0)} + |z_i|^2 t): margins of pairwise orthogonal examples, L = sum e^{-m_i} (ours).
+
+    Shape (*times, *runs, n); infinite at t = inf.
+
+    Raises:
+        InvalidArgument: examples that are not pairwise orthogonal, a negative or NaN time.
+    """
+    m0, grown = _start(Z, w0, t)
+    with np.errstate(divide="ignore"):
+        return np.logaddexp(m0, np.log(grown))
+
+
+def logistic_margins(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"]
+) -> Float[Array, "*times_runs n"]:
+    """e^{m_i} + m_i = e^{m_i(0)} + m_i(0) + |z_i|^2 t =: C, m_i = log omega(C): L = sum log(1 + e^{-m_i}) (ours).
+
+    omega is Wright's function, omega + log omega = C. Shapes and errors as for `exponential_margins`.
+    """
+    m0, grown = _start(Z, w0, t)
+    return np.log(wrightomega(np.exp(m0) + m0 + grown))
+
+
+def orthogonal_weights(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], margins: Float[Array, "*times_runs n"]
+) -> Float[Array, "*times_runs d"]:
+    """w = w0 + sum_i (m_i - m_i(0)) z_i / |z_i|^2: the weights move in the span of the examples alone."""
+    return w0 + ((margins - w0 @ Z.T) / (Z**2).sum(1)) @ Z
+
+
+def _start(Z: Array, w0: Array, t: Array) -> tuple[Array, Array]:
+    """m(0), and |z_i|^2 t with as many dimensions as times x runs x examples."""
+    gram = Z @ Z.T
+    squares = np.diag(gram)
+    if np.abs(gram - np.diag(squares)).max() > 1e-12 * squares.max() or squares.min() == 0:
+        reject("Z", "examples that are not", "pairwise orthogonal examples, none of them 0")
+    m0 = w0 @ Z.T
+    return m0, times(t).reshape((*np.shape(t), *[1] * m0.ndim)) * squares
+
+
+def flow_in_log_time(
+    problem: Separable, w0: Float[Array, "*runs d"], tau: Float[Array, " T"], *, relative_tolerance: float = 1e-10
+) -> Trajectory:
+    """rho = w - w_hat tau (T, *runs, d) of gradient flow on the exponential loss from w0, at tau = log(1 + t)."""
+    beyond = 1 - apply(problem.Z, problem.w)
+    # On the support the exponent has no tau at all; rounding of w_hat must not grow with time.
+    beyond = np.where(problem.support, 0.0, beyond)
+
+    def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
+        pull = np.exp(beyond * time - apply(problem.Z, state["rho"]))
+        return {"rho": apply(np.swapaxes(problem.Z, -1, -2), pull) - problem.w}
+
+    return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance)
+
+
+def normalised_flow(
+    Z: Float[Array, "*runs n d"],
+    w0: Float[Array, "*runs d"],
+    s: Float[Array, " T"],
+    *,
+    relative_tolerance: float = 1e-10,
+) -> Trajectory:
+    """w' = -grad L / L, and beside it tau = log(1 + t), t = int ds / L the time of the unnormalised flow there."""
+
+    def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
+        exponents = -apply(Z, state["w"])
+        log_loss = np.logaddexp.reduce(exponents, axis=-1)
+        push = apply(np.swapaxes(Z, -1, -2), softmax(exponents, axis=-1))
+        return {"w": push, "tau": np.exp(-log_loss - state["tau"])}
+
+    start = {"w": w0, "tau": np.zeros(w0.shape[:-1])}
+    return flow(velocity, start, s, relative_tolerance=relative_tolerance)
+
+
+def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
+    """w~ = Z_S^+ (-log alpha) + (I - Z_S^+ Z_S) w0, of one problem whose examples all lie in the span of S (ours).
+
+    e^{-z_i . w~} = alpha_i settles w~ in the span of the support vectors; off it nothing ever pulls, and the start
+    stays. (Examples off the span pull for a while, and w~ has then no closed form.)
+
+    Raises:
+        InvalidArgument: a batch of problems, or an example off the span.
+    """
+    if problem.Z.ndim != 2:
+        reject("problem.Z.shape", problem.Z.shape, "one problem, (n, d)")
+    Z_S = problem.Z[problem.support]
+    inverse = np.linalg.pinv(Z_S)
+    if np.abs(problem.Z - problem.Z @ inverse @ Z_S).max() > 1e-9 * np.abs(problem.Z).max():
+        reject("problem.Z", "examples off the span of the support vectors", "examples in their span")
+    return inverse @ -np.log(problem.duals[problem.support]) + w0 - (w0 @ Z_S.T) @ inverse.T
+
+
+def direction_constant(problem: Separable, offset: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
+    """lim log t | w/|w| - w_hat/|w_hat| | = |P w~| / |w_hat|, P = I - w_hat w_hat^T / |w_hat|^2 (after Soudry et al.,
+    Theorem 9). It depends on the start through the part of w~ off the span of the support vectors."""
+    return _across(problem, offset) * problem.margin
+
+
+def normalised_constant(problem: Separable, offset: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
+    """lim s | w/|w| - w_hat/|w_hat| | = |P w~| |w_hat| of the loss-normalised flow: log t ~ s / |w_hat|^2 (ours)."""
+    return _across(problem, offset) / problem.margin
+
+
+def margin_constant(problem: Separable) -> Float[Array, "*runs"]:
+    """lim log t (gamma* - min_i z_i . w / |w|) = (log alpha_max - sum_i p_i log alpha_i) / |w_hat|,
+    p = alpha / sum alpha (after Soudry et al., Theorem 9): the same from every start, 0 where all alpha are equal."""
+    alpha = problem.duals
+    log_alpha = np.log(np.where(problem.support, alpha, 1))
+    p = alpha / alpha.sum(-1, keepdims=True)
+    return (np.log(alpha.max(-1)) - (p * log_alpha).sum(-1)) * problem.margin
+
+
+def log_hitting_time(
+    problem: Separable, offset: Float[Array, "*runs d"], error: float | Float[Array, "*runs"]
+) -> Float[Array, "*runs"]:
+    """log t at which the direction error of w_hat log t + w~ falls to `error` = 2 sin(angle / 2).
+
+    tan(angle) = |P w~| / (|w_hat| log t + w~ . w_hat / |w_hat|). The o(1) left out decays exponentially in log t.
+    """
+    along = (offset * problem.w).sum(-1) * problem.margin
+    angle = 2 * np.arcsin(np.asarray(error) / 2)
+    return (_across(problem, offset) / np.tan(angle) - along) * problem.margin
+
+
+def _across(problem: Separable, offset: Array) -> Array:
+    """|P w~|."""
+    unit = problem.w * problem.margin[..., None]
+    return np.linalg.norm(offset - (offset * unit).sum(-1, keepdims=True) * unit, axis=-1)

@@ -1,0 +1,95 @@
+"""Minnorm in discrete time: Polyak's heavy ball on the dual D(lambda) = 1/2 lambda^T G lambda - 1^T lambda (ours).
+
+One step with A = learning rate x a and B = learning rate x b, multipliers kept at lambda >= 0:
+
+    alternating    w+ = (1 - A) w + A Z^T lambda,   lambda+ = lambda + B (1 - Z w+)
+    simultaneous   w+ = (1 - A) w + A Z^T lambda,   lambda+ = lambda + B (1 - Z w)     (Euler's step of the flow)
+
+While no multiplier is held at 0, alternating steps give
+
+    lambda_{t+1} - lambda_t = A B (1 - G lambda_t) + (1 - A) (lambda_t - lambda_{t-1}),
+
+and simultaneous ones the same with the gradient one step old, 1 - G lambda_{t-1}. A mode of G with eigenvalue g moves
+by a 2 x 2 matrix of determinant and trace
+
+    alternating    1 - A,            2 - A - A B g
+    simultaneous   1 - A + A B g,    2 - A
+
+and the d - |S| directions of w off the support shrink by 1 - A.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array
+
+
+class Steps(NamedTuple):
+    """A = learning rate x a, B = learning rate x b, and the factor by which they contract near the solution."""
+
+    A: Array
+    B: Array
+    contraction: Array
+
+
+def next_difference(
+    gram: Float[Array, "*#runs n n"],
+    before: Float[Array, "*#batch n"],
+    now: Float[Array, "*#batch n"],
+    A: float | Float[Array, "*#runs 1"],
+    B: float | Float[Array, "*#runs 1"],
+) -> Array:
+    """lambda_{t+1} - lambda_t of alternating steps without projection, from lambda_{t-1} and lambda_t."""
+    return A * B * (1 - (gram @ now[..., None])[..., 0]) + (1 - A) * (now - before)
+
+
+def alternating_modes(g: Float[Array, "*modes"], A: float, B: float) -> tuple[Array, Array]:
+    """Determinant and trace of each mode's step."""
+    return np.full_like(g, 1 - A), 2 - A - A * B * g
+
+
+def simultaneous_modes(g: Float[Array, "*modes"], A: float, B: float) -> tuple[Array, Array]:
+    """Determinant and trace of each mode's step."""
+    return 1 - A + A * B * g, np.full_like(g, 2 - A)
+
+
+def radius(determinant: Float[Array, "*modes"], trace: Float[Array, "*modes"]) -> Float[Array, "*modes"]:
+    """Spectral radius of 2 x 2 matrices with this determinant and trace: |roots of mu^2 - trace mu + determinant|."""
+    root = np.sqrt(trace**2 / 4 - determinant + 0j)
+    return np.maximum(np.abs(trace / 2 + root), np.abs(trace / 2 - root))
+
+
+def alternating_limit(g_max: Float[Array, "*runs"], A: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """Alternating steps with 0 < A < 2 converge near the solution iff B < (4 - 2 A) / (A g_max)."""
+    return (4 - 2 * np.asarray(A)) / (A * g_max)
+
+
+def simultaneous_limit(g_max: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """Simultaneous steps with 0 < A < 2 converge near the solution iff B < 1 / g_max."""
+    return 1 / g_max
+
+
+def best_alternating(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]) -> Steps:
+    """rho = (sqrt kappa - 1) / (sqrt kappa + 1), A = 1 - rho^2, B = (1 + rho)^2 / (A g_max).
+
+    A radius rho needs 1 - A <= rho^2 (the determinant), and then all modes complex, |1 + rho^2 - A B g| <= 2 rho at
+    both ends of the spectrum: kappa <= ((1 + rho) / (1 - rho))^2 (Polyak 1964).
+    """
+    root = np.sqrt(g_max / g_min)
+    rho = (root - 1) / (root + 1)
+    A = 1 - rho**2
+    return Steps(A, (1 + rho) ** 2 / (A * g_max), rho)
+
+
+def best_simultaneous(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]) -> Steps:
+    """rho = (2 kappa - 1) / (2 kappa + 1), A = 1 + rho, B = rho / g_max: Theta(kappa) steps (ours).
+
+    All modes within rho iff 1 - A + A B g_max <= rho^2 (determinant of the fastest), A B g_min >= (1 - rho) (rho - 1 +
+    A) (the slowest, at +rho) and |1 - A| <= rho (off the support). The first two leave kappa <= (rho^2 - 1 + A) /
+    ((1 - rho) (rho - 1 + A)), which grows with A, up to A = 1 + rho: kappa <= (1 + rho) / (2 (1 - rho)).
+    """
+    kappa = g_max / g_min
+    rho = (2 * kappa - 1) / (2 * kappa + 1)
+    return Steps(1 + rho, rho / g_max, rho)

@@ -1,0 +1,155 @@
+"""The Minnorm flow w' = -a (w - Z^T lambda), lambda' = b [1 - Z w] kept at lambda >= 0 (our reconstruction)."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Complex, Float
+
+from theory.shallow.problem import Separable, apply
+from theory.validation import Array, positive, reject, times
+
+# Singular values below this share of the largest are 0: their modes do not move w.
+RANK = 1e-10
+
+
+def velocity(
+    Z: Float[Array, "*runs n d"], w: Float[Array, "*batch d"], multipliers: Float[Array, "*batch n"], a: float, b: float
+) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch n"]]:
+    """(w', lambda'); a multiplier at 0 can only grow."""
+    violation = 1 - apply(Z, w)
+    pull = apply(np.swapaxes(Z, -1, -2), multipliers)
+    return -a * (w - pull), b * np.where(multipliers > 0, violation, np.maximum(violation, 0))
+
+
+def lyapunov(
+    problem: Separable, w: Float[Array, "*batch d"], multipliers: Float[Array, "*batch n"], a: float, b: float
+) -> Float[Array, "*batch"]:
+    """V = |w - w_hat|^2 / (2 a) + |lambda - alpha|^2 / (2 b): V' <= -|w - w_hat|^2 along the flow, always (ours)."""
+    off, above = ((w - problem.w) ** 2).sum(-1), ((multipliers - problem.duals) ** 2).sum(-1)
+    return off / (2 * a) + above / (2 * b)
+
+
+def dissipation(
+    problem: Separable, w: Float[Array, "*batch d"], multipliers: Float[Array, "*batch n"]
+) -> Float[Array, "*batch"]:
+    """|w - w_hat|^2 + sum_i lambda_i (z_i . w_hat - 1) = -V', exactly where no multiplier is held at 0; a multiplier
+    held there only helps. Both terms are nonnegative."""
+    slack = apply(problem.Z, problem.w) - 1
+    return ((w - problem.w) ** 2).sum(-1) + (multipliers * slack).sum(-1)
+
+
+def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Complex[Array, " d_plus_k"]:
+    """Eigenvalues of the flow on the support: for each g_k the roots of s^2 + a (1 + c g_k) s + a b g_k = 0, and -a for
+    each of the d - |S| directions off its span. c >= 0 is the augmentation, lambda_eff = lambda + c (1 - Z w) (ours).
+
+    One problem, linearly independent support vectors; |S| first roots, |S| second roots, then the rest.
+    """
+    Z_S = problem.Z[problem.support]
+    g = np.linalg.eigvalsh(Z_S @ Z_S.T)
+    half = a * (1 + c * g) / 2
+    nu = np.sqrt(half**2 - a * b * g + 0j)
+    return np.concatenate([-half + nu, -half - nu, np.full(Z_S.shape[1] - len(Z_S), -a + 0j)])
+
+
+def rate(g_min: float | Float[Array, "*runs"], a: float, b: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """r = a/2 if b >= a / (4 g_min), else (a - sqrt(a^2 - 4 a b g_min)) / 2: a larger b only adds oscillation (ours)."""
+    return (a - np.sqrt(np.maximum(a**2 - 4 * a * b * np.asarray(g_min), 0))) / 2
+
+
+def critical_dual_rate(g_min: float | Float[Array, "*runs"], a: float) -> Float[Array, "*runs"]:
+    """b* = a / (4 g_min), the smallest b that converges at the rate a / 2."""
+    return a / (4 * np.asarray(g_min))
+
+
+@dataclass(frozen=True)
+class ActiveSetFlow:
+    """The flow from (w, multipliers) while exactly the examples in `active` have multipliers that move.
+
+    With Z_S = U sigma V^T, x = V^T w and y = U^T lambda_S the flow falls into pairs
+
+        x' = -a (x - sigma y),   y' = b (e - sigma x),   e = U^T 1,
+
+    each with fixed point (e / sigma, e / sigma^2) and deviations that move by e^{-at/2} [cosh(nu t) I +
+    sinh(nu t) / nu (A + a/2 I)], A = [[-a, a sigma], [-b sigma, 0]], nu^2 = a^2/4 - a b sigma^2. Off the row space
+    x decays as e^{-at}; off the column space y grows by b e t.
+    """
+
+    Z: Float[Array, "n d"]
+    active: Bool[Array, " n"]
+    w: Float[Array, " d"]
+    multipliers: Float[Array, " n"]
+    a: float
+    b: float
+
+    def __post_init__(self) -> None:
+        positive("a", self.a)
+        positive("b", self.b)
+        if self.multipliers.min(initial=0) < 0 or (self.multipliers > 0)[~self.active].any():
+            reject("multipliers", self.multipliers, "none below 0, and 0 off the active set")
+
+    @cached_property
+    def _modes(self) -> tuple[Array, Array, Array, Array, Array]:
+        """U, sigma, V^T, and the coordinates x, y of the start."""
+        Z_S = self.Z[self.active]
+        k, d = Z_S.shape
+        U, sigma, Vt = np.linalg.svd(Z_S) if k else (np.zeros((0, 0)), np.zeros(0), np.eye(d))
+        sigma = sigma[sigma > RANK * sigma.max(initial=0)]
+        return U, sigma, Vt, Vt @ self.w, U.T @ self.multipliers[self.active]
+
+    @property
+    def fastest(self) -> float:
+        """Largest modulus of an eigenvalue: no mode moves faster."""
+        sigma = self._modes[1].max(initial=0)
+        return float(max(self.a, np.sqrt(self.a * self.b) * sigma))
+
+    def __call__(self, t: Float[Array, "*times"]) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
+        """(w, multipliers) after time t, of any shape; at infinity the limit (infinite multipliers where examples
+        contradict each other).
+
+        Raises:
+            InvalidArgument: a negative or NaN time.
+        """
+        t = times(t)[..., None]
+        U, sigma, Vt, x0, y0 = self._modes
+        r = sigma.size
+        e = U.sum(0)
+        dx, dy = x0[:r] - e[:r] / sigma, y0[:r] - e[:r] / sigma**2
+        C, S = _propagators(t, self.a, np.sqrt(self.a**2 / 4 - self.a * self.b * sigma**2 + 0j))
+        x = e[:r] / sigma + C * dx + S * (-self.a / 2 * dx + self.a * sigma * dy)
+        y = e[:r] / sigma**2 + C * dy + S * (-self.b * sigma * dx + self.a / 2 * dy)
+        w = x @ Vt[:r] + (np.exp(-self.a * t) * x0[r:]) @ Vt[r:]
+        stuck = np.where(np.abs(e[r:]) < RANK, 0.0, e[r:])
+        moving = stuck != 0
+        unbounded = y0[r:] + self.b * stuck * np.where(moving, t, 0.0)
+        multipliers = np.zeros((*t.shape[:-1], len(self.Z)))
+        with np.errstate(invalid="ignore"):
+            multipliers[..., self.active] = _combine(y, U[:, :r]) + _combine(unbounded, U[:, r:])
+        return w, multipliers
+
+
+def _combine(coordinates: Array, basis: Array) -> Array:
+    """coordinates @ basis^T, where infinite coordinates meet zeros of the basis as zeros."""
+    if np.isfinite(coordinates).all():
+        return coordinates @ basis.T
+    return np.where(np.abs(basis) < RANK, 0.0, coordinates[..., None, :] * basis).sum(-1)
+
+
+def _propagators(t: Array, a: float, nu: Array) -> tuple[Array, Array]:
+    """e^{-at/2} cosh(nu t) and e^{-at/2} sinh(nu t) / nu, without overflow, for every nu and t up to infinity."""
+    finite = np.where(np.isinf(t), 0.0, t)
+    forth, back = np.exp((nu - a / 2) * finite), np.exp((-nu - a / 2) * finite)
+    square = (nu * finite) ** 2
+    near = np.abs(square) < 1e-3
+    series = finite * np.exp(-a * finite / 2) * (1 + square / 6 * (1 + square / 20 * (1 + square / 42)))
+    S = np.where(near, series, (forth - back) / np.where(near, 1, 2 * nu))
+    C = (forth + back) / 2
+    return np.where(np.isinf(t), 0.0, C.real), np.where(np.isinf(t), 0.0, S.real)
+
+
+def on_the_support(
+    problem: Separable, w: Float[Array, " d"], multipliers: Float[Array, " n"], a: float, b: float
+) -> ActiveSetFlow:
+    """The flow once the support is identified: in modes xi of G, xi = e^{-at/2} [xi_0 cosh nu t + (xi'_0 + a xi_0 / 2)
+    sinh(nu t) / nu] and w = Z_S^+ (1 - lambda' / b) + e^{-at} (I - Z_S^+ Z_S) w_0 (ours)."""
+    return ActiveSetFlow(problem.Z, problem.support, w, multipliers, a, b)
