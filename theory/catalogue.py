@@ -19,7 +19,7 @@ class Catalogue(NamedTuple):
     figures: Mapping[str, Entry]
 
 
-SETTINGS = ("experiments.imbalance",)
+SETTINGS = ("experiments.imbalance", "experiments.minnorm")
 
 FIGURES = {
     "fig5": Entry(

@@ -141,8 +141,10 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     rng = study.rng("bartlett")
     problem = random_regression(rng, D=6, n=4, m=1, singular_values=np.array([1.0, 0.5]))
     h = 30
-    drawn = compression.gaussian_compressed(problem, h, rng, runs=runs)
-    rows = np.concatenate([drawn.network.V, drawn.network.U], axis=-2)
+    hidden_scale, output_scale = 2.0, 0.5
+    drawn = compression.gaussian_compressed(problem, h, rng, scales=(hidden_scale, output_scale), runs=runs)
+    frozen = drawn.frozen / hidden_scale
+    rows = np.concatenate([drawn.network.V / output_scale, drawn.network.U / hidden_scale], axis=-2)
     gram = rows @ np.swapaxes(rows, -1, -2)
     # For a 3 x h standard normal Z, det(Z Z^T) is a product of chi^2 with h, h - 1, h - 2 degrees of freedom; the last
     # factor is the squared distance of the last row from the others.
@@ -152,7 +154,10 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     first = gram[:, -1, -1]
     because = "squared norm of a Gaussian row: chi^2 with h degrees of freedom"
     yield distributed("norm of the last row", first, stats.chi2(h), because=because)
-    overlap = (drawn.frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(first)
+    norm = gram[:, 0, 0]
+    because = "squared norm of a Gaussian row: chi^2 with h degrees of freedom"
+    yield distributed("norm of the row of V", norm, stats.chi2(h), because=because)
+    overlap = (frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(first)
     because = "overlap of a row that is not seen with the direction of one that is: standard normal"
     yield distributed("overlap with U2", overlap, stats.norm(), because=because)
     yield refuted("width 100 in place of 30", distributed("norm", first, stats.chi2(100), because="another width"))

@@ -62,6 +62,11 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     starts = [gaussian(problem, h, rng, scales=scales) for scales in SCALES] + [balanced(problem, h, rng)]
     network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
     eta = _learning_rate(study, problem, network, steps)
+    Z = coordinates(problem, starts[-1])
+    tolerance = (problem.D + h) * EPS * float((Z**2).sum())
+    because = "(D + h) roundings of its squared norm"
+    still = convergence.imbalance_spectrum(problem, Z)
+    yield equal("balanced start: eigenvalues of the imbalance", still, 0, tolerance=tolerance, because=because)
     run = _train(study, "appendix A.1", problem, network, eta, steps, recording_steps(steps, 51))
 
     excess = run["excess"]
@@ -148,6 +153,8 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     tolerance = _rounding(problem, run, run["excess"])[0]
     because = "rounding of E = Y - X U V^T; every inequality of the proof is an equality at this state"
     yield equal("sharp start: rate over bound", rate / predicted, 1.0, tolerance=tolerance, because=because)
+    slowest = convergence.slowest_rate(problem, coordinates(problem, network))
+    yield equal("sharp start: slowest rate of all", slowest / predicted, 1.0, tolerance=tolerance, because=because)
     Z = np.concatenate([network.V, network.U], axis=-2)
     spectrum = np.sort(np.linalg.eigvalsh(convergence.imbalance(problem, Z[:, : problem.m + problem.r])))
     data = problem.S**2

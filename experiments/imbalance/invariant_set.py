@@ -33,7 +33,7 @@ INSIDE = 2  # the first two satisfy both hypotheses
     statement=r"V(0) U_2^\top = 0,\ U_1(0) U_2^\top = 0,\ E(\infty) = 0"
     r" \;\Rightarrow\; U V^\top(\infty) = \hat\Theta = X^+ Y",
     hypotheses=("V(0) U2^T = 0", "U1(0) U2^T = 0", "the residual vanishes"),
-    controls=(*(f"{start}: minimum norm" for start in STARTS[INSIDE:]), "Adam inside the set: minimum norm"),
+    controls=(*(f"{start}: minimum norm" for start in STARTS[INSIDE:]), "Adam inside the set: minimum norm", "growth of H 10 % slower"),
 )
 def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("problem")
@@ -63,6 +63,7 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
         yield check if i < INSIDE else refuted(f"{start}: minimum norm", check)
     yield from _the_set_is_invariant(problem, network, run, rounding)
     yield from _frozen_overlap(problem, network, run, rounding)
+    yield from _growth_is_attained(study)
     yield from _adam_leaves_the_set(study, problem, network, float(tolerance[0]))
     leak = np.hypot(*invariant_set.leakage(problem, Network(run["U"], run["V"])))
     yield curves(steps=run.facts["recorded"], distance=distance, leak=leak, starts=np.array(STARTS))
@@ -101,6 +102,36 @@ def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, roun
     because = "one rounding of Z U2^T a step, grown as equation 38 allows"
     tolerance = rounding[:, full, None, None]
     yield equal("U2 V(t)^T = U2 Pi V(t)^T", measured[:, full], predicted[:, full], tolerance=tolerance, because=because)
+
+
+def _growth_is_attained(study: Study) -> Iterator[Check]:
+    """r = m = 1 with H(0) along the growing direction (1, 1): |H| grows exactly as inequality 38 allows."""
+    problem = Regression(np.array([[1.0, 0.0]]), np.array([[1.0]]))
+    # Rows v = (0.3, 0), u1 = (0.3, 0.4), u2 = (1, 0): both products with u2 are 0.3. The sign is that of y~, +-1.
+    U1, U2, V = np.array([0.3, 0.4]), np.array([1.0, 0.0]), problem.targets * np.array([0.3, 0.0])
+    network = Network((problem.Phi1 * U1 + problem.Phi2 * U2)[None], V[None])
+    eta, steps = 1e-3, 2000
+    run = train_network(
+        study,
+        "growth",
+        problem,
+        network,
+        learning_rate=eta,
+        steps=steps,
+        record=list(range(steps + 1)),
+        observe=weights,
+    )
+    start, end = (np.hypot(*invariant_set.leakage(problem, Network(run["U"][k], run["V"][k]))) for k in (0, -1))
+    residual = dynamics.residual(problem, coordinates(problem, Network(run["U"], run["V"])))
+    bound = invariant_set.growth_bound(problem, run.t, residual)[-1]
+    # One step multiplies H by 1 + eta |S E|, whose logarithm is short of eta |S E| by half its square; the bound takes
+    # the larger end of each interval, so it exceeds the sum by at most eta times what |S E| loses on the way.
+    speed = np.abs(residual)[:, 0, 0, 0]
+    tolerance = eta * (speed[0] - speed[-1]) + eta**2 * (speed**2).sum() / 2
+    because = "first order of the step in both the descent and the sum that stands for the integral"
+    yield equal("growth of H along (1, 1)", np.log(end / start), np.log(bound), tolerance=tolerance, because=because)
+    smaller = equal("growth", np.log(end / start), 0.9 * np.log(bound), tolerance=tolerance, because=because)
+    yield refuted("growth of H 10 % slower", smaller)
 
 
 def _adam_leaves_the_set(study: Study, problem: Regression, network: Network, tolerance: float) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from experiments.updates import GradientDescent, Loss, State
 from theory import rates
 from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, misprint, order, refuted
 from theory.imbalance import three_layers, tighter_rate
+from theory.imbalance.convergence import exponential_bound
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
 from theory.imbalance.three_layers import FullRankRegression
@@ -268,11 +269,9 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     fastest = problem.smoothness * np.linalg.eigvalsh(three_layers.curvature(layers))[..., -1].max()
     trained = _refined(study, "training", problem, layers, learning_rate=0.1 / fastest, t_end=3 / float(rate.max()))
     excess = [problem.excess(three_layers.product(_layers(run))) for run in trained]
-    limit = rates.richardson(excess)[0]
-    distances = [np.abs(L - limit)[1:].max() for L in excess]
-    observed = rates.observed_order([1 / fraction for fraction in FRACTIONS], distances)
-    yield order("descent approaches the flow", observed, 1.0, excludes=(0.5, 2.0))
-    ratios = [L[1:] / three_layers.loss_bound(L[0], rate, run.t[1:]) for L, run in zip(excess, trained, strict=True)]
+    halved = rates.halving_order(excess[0] - excess[1], excess[1] - excess[2])
+    yield order("descent approaches the flow", halved, 1.0, excludes=(0.5, 2.0))
+    ratios = [L[1:] / exponential_bound(L[0], rate, run.t[1:]) for L, run in zip(excess, trained, strict=True)]
     yield _loss_check("loss of three layers over Theorem 2's bound", ratios)
     states = _layers(trained[-1])
     measured, slack = _measured_rate(study, problem, states)
@@ -289,7 +288,7 @@ def _training(study: Study) -> Iterator[Check | Curves]:
         yield equal(f"D_{l} at the end of training", drift, start, tolerance=tolerance, because=because)
     because = "at k = 0 the bound is L(0) - L*, exactly: rounding of one exponential"
     name = "the bound at k = 0 over L(0) - L*"
-    initial = three_layers.loss_bound(excess[-1][0], rate, np.zeros(1))[0] / excess[-1][0]
+    initial = exponential_bound(excess[-1][0], rate, np.zeros(1))[0] / excess[-1][0]
     yield equal(name, initial, 1.0, tolerance=4 * EPSILON, because=because)
     wrong = equal(name, np.e * initial, 1.0, tolerance=4 * EPSILON, because=because)
     yield misprint("the exponent 1 - gamma Delta* k eta", wrong, correction="exp(-gamma Delta* k eta)")
@@ -312,7 +311,7 @@ def _training_where_attained(study: Study) -> Iterator[Check]:
     excess = [problem.excess(three_layers.product(_layers(run))) for run in trained]
     for factor in (1.0, 1.05):
         ratios = [
-            L[1:] / three_layers.loss_bound(L[0], factor * rate, run.t[1:])
+            L[1:] / exponential_bound(L[0], factor * rate, run.t[1:])
             for L, run in zip(excess, trained, strict=True)
         ]
         check = _loss_check("loss over the bound where it is attained", ratios)

@@ -202,9 +202,8 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     yield at_least("rate of the loss along training", rate, product, slack=slack, because=_ALGEBRA)
     yield at_least("margin's rate along training", product, margin, slack=slack, because=_ALGEBRA)
     excess = np.stack([_excess(problem, run) for run in curves_of])
-    distances = np.abs(excess - rates.richardson(list(excess))[0])[:, 1:].max(axis=(1, 2))
-    observed = rates.observed_order([1 / fraction for fraction in FRACTIONS], distances)
-    yield order("descent approaches the flow", observed, 1.0, excludes=(0.5, 2.0))
+    halved = rates.halving_order(excess[0] - excess[1], excess[1] - excess[2])
+    yield order("descent approaches the flow", halved, 1.0, excludes=(0.5, 2.0))
     ratios = [_over_bound(problem, run, start=0) for run in curves_of]
     yield _loss_check("loss over Theorem 3's bound", ratios)
     middle = len(finest.t) // 2

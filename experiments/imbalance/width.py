@@ -23,7 +23,7 @@ from theory.claims import (
     refuted,
     slope,
 )
-from theory.imbalance import convergence, dynamics, invariant_set, width
+from theory.imbalance import convergence, dynamics, invariant_set, wide_limit, width
 from theory.imbalance.compression import Compressed, compress, compressed_problem, gaussian_compressed
 from theory.imbalance.problem import (
     Network,
@@ -50,7 +50,12 @@ ROUNDING = "the numbers of one small matrix: (m + r) roundings of its squared no
     statement=r"c > h^{1-2a},\quad \|[V U_2^\top; U_1 U_2^\top]\|_F \le 2\sqrt{m+r}\, s\, h^{1/2-2a},\quad"
     r" \|U_1 V^\top\|_F \le 2\sqrt{m}\, s\, h^{1/2-2a}\quad\text{with probability} \ge 1-\delta",
     hypotheses=("U, V iid N(0, h^{-2a})", "1/4 < a <= 1/2", "h > 16 s^2"),
-    controls=("width 24 in place of 16 s^2", "as printed: tail of Lemma E.1", "overlap bound 10 % smaller"),
+    controls=(
+        "width 24 in place of 16 s^2",
+        "overlap bound 10 % smaller",
+        "as printed: tail of Lemma E.1",
+        "as printed: deviation of Lemma 1",
+    ),
 )
 def wide_gaussian_starts_are_imbalanced(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("problem")
@@ -120,8 +125,19 @@ def _tail_of_gaussian_singular_values(problem: Regression, s: float) -> Iterator
     )
     correction = "Lemma E.1 needs 2 exp(-t^2/2), hence s = sqrt(m + D) + sqrt(2 log(2/delta)) in Lemma 1"
     yield misprint("tail of Lemma E.1", printed, correction=correction)
-    leaves = float(width.tail(s - np.sqrt(problem.m + problem.D)))
-    yield equal("probability outside sqrt(h) -+ s", leaves, DELTA, tolerance=1e3 * EPS, because=ROUNDING)
+    yield equal("probability outside sqrt(h) -+ s", _outside(problem, s), DELTA, tolerance=1e3 * EPS, because=ROUNDING)
+    small = 2 * np.exp(-8)
+    leaves = _outside(problem, width.printed_deviation(problem, small))
+    because = "1/2 log(2/delta) and sqrt(2 log(2/delta)) are equal there; above it the printed s is the smaller"
+    yield equal("with the printed s, delta = 2 exp(-8)", leaves, small, tolerance=1e3 * EPS, because=because)
+    leaves = _outside(problem, width.printed_deviation(problem, DELTA))
+    printed = at_most("probability outside sqrt(h) -+ printed s", leaves, DELTA, because="what Lemma 1 needs of s")
+    yield misprint("deviation of Lemma 1", printed, correction="s = sqrt(m + D) + sqrt(2 log(2/delta))")
+
+
+def _outside(problem: Regression, s: float) -> float:
+    """What the tail allows for a singular value of [V; U] outside sqrt(h) -+ s."""
+    return float(width.tail(s - np.sqrt(problem.m + problem.D)))
 
 
 @claim(
@@ -219,6 +235,19 @@ def _width_needed(problem: Regression) -> Iterator[Check]:
         h = width.theorem_width(steep, exponent, s)
         unit = steep.S[0] ** 2 / steep.S[-1] ** 2 * width.product_bound(steep, h, exponent, s)
         yield equal(f"exponent at h0, a = {exponent}", unit, 1, tolerance=1e4 * EPS, because=ROUNDING)
+        growth = width.distance_bound(steep, h, exponent, s) / width.overlap_bound(steep, h, exponent, s)
+        start = width.residual_bound(steep, width.product_bound(steep, h, exponent, s))
+        proof = steep.S[0] * start / (width.imbalance_level_bound(h, exponent) * steep.S[-1] ** 2)
+        because = "inequality 42, lambda_1^(1/2) |E(0)| / (c lambda_r), with (17), (19) and the residual bound at h0"
+        name = f"growth allowed at h0, a = {exponent}"
+        # Where the exponent is small its logarithm keeps the rounding of a number near 1.
+        tolerance = 1e4 * EPS * (1 + 1 / proof)
+        yield equal(name, np.log(growth) / proof, 1, tolerance=tolerance, because=because)
+        h = width.printed_theorem_width(steep, exponent, s)
+        printed = width.printed_residual_bound(steep, width.product_bound(steep, h, exponent, s))
+        unit = steep.S[0] / steep.S[-1] ** 2 * (printed - np.linalg.norm(steep.Y))
+        because = "how the print comes by its h0: from its own residual bound"
+        yield equal(f"exponent at the printed h0, a = {exponent}", unit, 1, tolerance=1e4 * EPS, because=because)
     spread = Regression(np.diag([30.0, 10.0]), np.ones((2, 1)))
     s = width.deviation(spread, DELTA)
     h = width.printed_theorem_width(spread, 0.5, s)
@@ -242,7 +271,7 @@ def _at_the_data_of_figure_4(study: Study) -> Iterator[Check | Curves]:
     yield at_least("smallest of these widths over h0", widths.min(), width.theorem_width(problem, 0.5, s), because="h0")
     yield curves(**{f"wide_{name}": array for name, array in sweep.items()}, wide_bound=bound, **data)
     needed = [width.lemma_width(s), width.theorem_width(problem, 0.5, s), width.printed_theorem_width(problem, 0.5, s)]
-    yield curves(wide_law_at_widths=width.width_law(problem, widths))
+    yield curves(wide_law_at_widths=_law(problem, widths))
     yield curves(widths_needed=needed, bound_widths=np.logspace(2.5, 9.2, 68))
     yield curves(printed_bound=width.distance_bound(problem, np.logspace(2.5, 9.2, 68), 0.5, s))
 
@@ -299,7 +328,7 @@ def _constant_of_the_law(study: Study) -> Iterator[Check]:
     # At h = 10^6 the start differs from its limit by h^(-1/2) = 0.1 %; 10 % are resolved many times over.
     h, runs = 10**6, study.pick(smoke=500, quick=500, paper=2000)
     distance = _distance(study, "constant", _start(study, problem, h, 0.5, runs), h, 0.5)
-    ratio = mean((distance / width.width_law(problem, h)) ** 2)
+    ratio = mean(distance**2 / wide_limit.squared_distance(problem, h, 0.5))
     yield rate("squared distance over the law, h = 10^6", ratio, 1, excludes=(0.9, 1.1))
     yield refuted("constant 10 % off", rate("constant", ratio, 1.1, excludes=(0.9,)))
 
@@ -318,17 +347,21 @@ def _figure_4_of_the_paper(study: Study) -> Iterator[Check | Curves]:
     yield from _explicit_against_compressed(study, problem, data)
     law_widths = np.logspace(2.5, 9.2, 68)
     law_given_V = np.sqrt((problem.D - problem.r) * sweep["output_squared"] / widths[:, None])
-    yield curves(law_widths=law_widths, law=width.width_law(problem, law_widths), law_given_V=law_given_V)
+    yield curves(law_widths=law_widths, law=_law(problem, law_widths), law_given_V=law_given_V)
     # One run's distance over the law is (chi^2 / (D - r))^(1/2) once the width is large.
     degrees = problem.D - problem.r
     yield curves(law_band=np.sqrt(stats.chi2(degrees).ppf([0.025, 0.975]) / degrees))
-    yield curves(**sweep, law_at_widths=width.width_law(problem, widths), **data)
+    yield curves(**sweep, law_at_widths=_law(problem, widths), **data)
 
 
 def _follows_the_law(name: str, problem: Regression, sweep: dict[str, Array]) -> Check:
     samples = sweep["widths"][:, None] * sweep["unseen"] ** 2 / sweep["output_squared"]
     because = "exact at every width: m = 1, so |U2 V^T|^2 h / |V|^2 is chi^2 with D - r degrees of freedom"
     return distributed(name, samples, stats.chi2(problem.D - problem.r), because=because)
+
+
+def _law(problem: Regression, widths: Array) -> Array:
+    return np.sqrt([wide_limit.squared_distance(problem, int(h), 0.5) for h in widths])
 
 
 def _explicit_against_compressed(study: Study, problem: Regression, data: dict[str, Array]) -> Iterator[Check]:

@@ -53,6 +53,8 @@ def _antiderivative(chain: Chain, v: Array) -> Array:
     """H with H' = v^(e - 1) / (s - v), e = 2/L - 1: the geometric series in v/s, or s/v, integrated term by term."""
     s, e = chain.s, 2 / chain.L - 1
     with np.errstate(divide="ignore"):
+        if chain.L == 1:
+            return -np.log(np.abs(s - v))
         if chain.L == 2:
             return np.log(v / np.abs(s - v)) / s
         small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from theory.imbalance.dynamics import generator, residual, signature, split
+from theory.imbalance.dynamics import excess_loss, generator, residual, signature, split
 from theory.imbalance.problem import Network, Regression, coordinates
 from theory.validation import Array, times
 
@@ -56,9 +56,19 @@ def loss_bound(problem: Regression, network: Network, t: Array | Sequence[float]
     Raises:
         InvalidArgument: a negative or NaN time.
     """
-    rate = convergence_rate(problem, network)
+    start = excess_loss(problem, coordinates(problem, network))
+    return exponential_bound(start, convergence_rate(problem, network), t)
+
+
+def exponential_bound(
+    start: Float[Array, "*runs"], rate: Float[Array, "*runs"], t: Array | Sequence[float] | float
+) -> Float[Array, "..."]:
+    """exp(-rate t) start, shape (*times, *runs): what a quantity that falls at least at this rate can be at time t.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
     t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
-    start = 0.5 * (residual(problem, coordinates(problem, network)) ** 2).sum((-2, -1))
     # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
     exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
     return np.exp(-exponent) * start
@@ -74,8 +84,11 @@ def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> 
         return 2 * decrease / (E**2).sum((-2, -1))
 
 
-def asymptotic_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
-    """2 lambda_min(T), T = S U1 U1^T S (x) I + Sigma_x (x) V V^T: the exact rate as the loss vanishes, at a limit Z."""
+def slowest_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
+    """2 lambda_min(T), T = S U1 U1^T S (x) I + Sigma_x (x) V V^T: the least rate a residual can have at the state Z.
+
+    The rate at Z is 2 <E, T E> / <E, E>; as the loss vanishes E turns to the slowest direction, and this is its limit.
+    """
     V, U1 = split(problem, Z)
     m, r = problem.m, problem.r
     hidden = problem.S[:, None] * (U1 @ np.swapaxes(U1, -1, -2)) * problem.S

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.imbalance.tighter_rate import singular_value
-from theory.validation import Array, finite_matrix, inside, positive, reject, times
+from theory.validation import Array, finite_matrix, inside, positive, reject
 
 
 @dataclass(frozen=True)
@@ -179,19 +179,6 @@ def three_layer_bound(
     left, left_squared = _gains(_squared_singular_values(D21, D23), D21, n)
     right, right_squared = _gains(_squared_singular_values(D23, D21), D23, m)
     return (left_squared + left**2) / 2 + left * right + (right_squared + right**2) / 2
-
-
-def loss_bound(
-    start: Float[Array, "*runs"], rate: Float[Array, "*runs"], t: Float[Array, "*times"]
-) -> Float[Array, "*times_runs"]:
-    """exp(-rate t) start, shape (*times, *runs): L - L* at time t where it started at `start`; rate = gamma Delta*.
-
-    Raises:
-        InvalidArgument: a negative or NaN time.
-    """
-    t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
-    exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
-    return np.exp(-exponent) * start
 
 
 def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m: int) -> Float[Array, "*runs factors"]:

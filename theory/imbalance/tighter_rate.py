@@ -17,7 +17,7 @@ imbalance and c of Theorem 1 written Delta:
 import numpy as np
 from jaxtyping import Float
 
-from theory.imbalance.convergence import imbalance_spectrum
+from theory.imbalance.convergence import exponential_bound, imbalance_spectrum
 from theory.imbalance.dynamics import excess_loss, residual, split
 from theory.imbalance.problem import Network, Regression
 from theory.validation import Array, inside, positive, reject, times
@@ -106,11 +106,7 @@ def loss_bound(
     Raises:
         InvalidArgument: a negative or NaN time.
     """
-    rate = margin_rate(problem, Z)
-    t = times(t).reshape((*np.shape(t), *[1] * rate.ndim))
-    # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
-    exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
-    return np.exp(-exponent) * excess_loss(problem, Z)
+    return exponential_bound(excess_loss(problem, Z), margin_rate(problem, Z), t)
 
 
 def restarted_exponent(

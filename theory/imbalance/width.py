@@ -138,13 +138,3 @@ def whitened_distance(
     gram = V @ np.swapaxes(V, -1, -2)
     squares = np.swapaxes(unseen, -1, -2) @ unseen
     return np.trace(np.linalg.solve(gram, squares), axis1=-2, axis2=-1) / np.square(scale)
-
-
-def width_law(problem: Regression, h: Array | float) -> Array:
-    """sqrt((D - r) / h tr (I + Theta_hat^T Theta_hat)^(1/2)): the distance at large width for a = 1/2 (ours).
-
-    The law above with the infinitely wide V V^T = (I + Theta_hat^T Theta_hat)^(1/2); no free parameter.
-    """
-    theta = problem.minimum_norm_solution
-    trace = np.sqrt(1 + np.linalg.eigvalsh(theta.T @ theta)).sum()
-    return np.sqrt((problem.D - problem.r) * trace / np.asarray(h, dtype=np.float64))

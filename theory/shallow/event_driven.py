@@ -129,7 +129,7 @@ def _first_event(piece: ActiveSetFlow, grid: Array) -> float | None:
     crossed = room[1:] < 0
     # Positive at both ends of a cell, yet falling at the first and rising at the second: it may dip below between.
     dips = (room[:-1] > TOUCH) & ~crossed & (slope[:-1] < 0) & (slope[1:] > 0)
-    # A parabola through the falling end cannot get lower than this; the factor 4 pays for the higher terms.
+    # A convex room stays above its tangent; the factor 4 pays for rooms that are not convex.
     dips &= room[:-1] < -4 * slope[:-1] * np.diff(grid)[:, None]
     earliest = None
     for cell in np.flatnonzero((crossed | dips).any(1)):

@@ -114,6 +114,14 @@ def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*ru
     return inverse @ -np.log(problem.duals[problem.support]) + w0 - (w0 @ Z_S.T) @ inverse.T
 
 
+def relaxation_rate(problem: Separable) -> Float[Array, "*runs"]:
+    """Smallest nonzero eigenvalue of Z_S^T diag(alpha) Z_S: near w~, w - w_hat log t - w~ shrinks in the span of the
+    support vectors as e^{-rate log t} (ours; linearly independent support vectors)."""
+    weighted = np.sqrt(problem.duals)[..., None] * problem.Z
+    spectrum = np.linalg.eigvalsh(weighted @ np.swapaxes(weighted, -1, -2))
+    return np.take_along_axis(spectrum, (~problem.support).sum(-1)[..., None], -1)[..., 0]
+
+
 def direction_constant(problem: Separable, offset: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
     """lim log t | w/|w| - w_hat/|w_hat| | = |P w~| / |w_hat|, P = I - w_hat w_hat^T / |w_hat|^2 (after Soudry et al.,
     Theorem 9). It depends on the start through the part of w~ off the span of the support vectors."""

@@ -64,7 +64,7 @@ def test_a_rotation_of_the_hidden_layer_changes_nothing(seed: int) -> None:
         convergence.pointwise_rate(problem, turned_Z), convergence.pointwise_rate(problem, Z), rtol=1e-10
     )
     assert np.allclose(
-        convergence.asymptotic_rate(problem, turned_Z), convergence.asymptotic_rate(problem, Z), rtol=1e-8, atol=1e-11
+        convergence.slowest_rate(problem, turned_Z), convergence.slowest_rate(problem, Z), rtol=1e-8, atol=1e-11
     )
 
 
@@ -100,7 +100,7 @@ def test_pointwise_rate_is_the_slope_of_the_log_loss() -> None:
     assert np.allclose(convergence.pointwise_rate(problem, Z), (losses[0] - losses[1]) / (2 * step), rtol=1e-6)
 
 
-def test_asymptotic_rate_is_the_least_curvature_of_the_end_to_end_residual() -> None:
+def test_slowest_rate_is_the_least_curvature_of_the_end_to_end_residual() -> None:
     """E' = -(S U1 U1^T S E + S^2 E V V^T) near E = 0: apply the map to every unit residual."""
     problem, network = setup(2, runs=1)
     Z = coordinates(problem, network)
@@ -109,7 +109,7 @@ def test_asymptotic_rate_is_the_least_curvature_of_the_end_to_end_residual() -> 
     units = np.eye(problem.r * problem.m).reshape(-1, problem.r, problem.m)
     images = S @ U1 @ U1.T @ S @ units + S @ S @ units @ V @ V.T
     eigenvalues = np.linalg.eigvals(images.reshape(len(units), -1).T).real
-    assert convergence.asymptotic_rate(problem, Z)[0] == pytest.approx(2 * eigenvalues.min(), rel=1e-9)
+    assert convergence.slowest_rate(problem, Z)[0] == pytest.approx(2 * eigenvalues.min(), rel=1e-9)
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from theory import flows
 from theory.imbalance import three_layers
+from theory.imbalance.convergence import exponential_bound
 from theory.imbalance.three_layers import FullRankRegression
 from theory.validation import InvalidArgument
 
@@ -54,7 +55,7 @@ def test_flow_conserves_the_imbalances_and_decays_at_the_bound():
     rate = problem.pl_constant * three_layers.three_layer_bound(*before, 1, 2)
     assert rate > 1
     excess = problem.excess(three_layers.product(path))
-    assert (excess <= three_layers.loss_bound(excess[0], rate, t) * (1 + 1e-8)).all()
+    assert (excess <= exponential_bound(excess[0], rate, t) * (1 + 1e-8)).all()
 
 
 def test_layer_gradients_are_the_slopes_of_the_loss():
@@ -71,13 +72,13 @@ def test_layer_gradients_are_the_slopes_of_the_loss():
 
 def test_bound_at_time_zero_at_infinity_and_composed():
     start, rate = np.array([2.0, 3.0]), np.array([0.5, 0.0])
-    bound = three_layers.loss_bound(start, rate, np.array([0.0, 1.0, 2.5, np.inf]))
+    bound = exponential_bound(start, rate, np.array([0.0, 1.0, 2.5, np.inf]))
     assert bound.shape == (4, 2)
     np.testing.assert_array_equal(bound[0], start)
     np.testing.assert_array_equal(bound[-1], [0.0, 3.0])
-    np.testing.assert_allclose(three_layers.loss_bound(bound[1], rate, np.array(1.5)), bound[2])
+    np.testing.assert_allclose(exponential_bound(bound[1], rate, np.array(1.5)), bound[2])
     with pytest.raises(InvalidArgument, match="t = "):
-        three_layers.loss_bound(start, rate, np.array([-1.0]))
+        exponential_bound(start, rate, np.array([-1.0]))
 
 
 @pytest.mark.parametrize("turn", [1, 2, 3])
