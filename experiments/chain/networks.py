@@ -57,7 +57,7 @@ class MinnormDescent:
 
     def begin(self, state: State) -> None:
         like = state["w"][:, 0]
-        per_run = lambda number: torch.as_tensor(number, dtype=like.dtype, device=like.device).expand_as(like)  # noqa: E731
+        per_run = lambda number: torch.tensor(number, dtype=like.dtype, device=like.device).expand_as(like)  # noqa: E731
         self.a, self.b, self.c = (per_run(number) for number in (self.tuning.a, self.tuning.b, self.tuning.c))
         state["multiplier"] = per_run(self.multiplier).clone()
 
@@ -78,7 +78,7 @@ class MinnormDescent:
 
 def constant(gamma: Number) -> Schedule:
     """The schedule that stays at gamma, one number or one a run."""
-    return lambda time: torch.as_tensor(gamma, dtype=time.dtype, device=time.device)
+    return lambda time: torch.tensor(gamma, dtype=time.dtype, device=time.device)
 
 
 def everything(state: State) -> State:

@@ -160,6 +160,9 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     overlap = (frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(first)
     because = "overlap of a row that is not seen with the direction of one that is: standard normal"
     yield distributed("overlap with U2", overlap, stats.norm(), because=because)
+    because = "squared norm of the Gaussian U2 Q, whatever Q"
+    degrees = frozen[0].size
+    yield distributed("norm of U2 Q", (frozen**2).sum((-2, -1)), stats.chi2(degrees), because=because)
     yield refuted("width 100 in place of 30", distributed("norm", first, stats.chi2(100), because="another width"))
 
 

@@ -33,7 +33,11 @@ INSIDE = 2  # the first two satisfy both hypotheses
     statement=r"V(0) U_2^\top = 0,\ U_1(0) U_2^\top = 0,\ E(\infty) = 0"
     r" \;\Rightarrow\; U V^\top(\infty) = \hat\Theta = X^+ Y",
     hypotheses=("V(0) U2^T = 0", "U1(0) U2^T = 0", "the residual vanishes"),
-    controls=(*(f"{start}: minimum norm" for start in STARTS[INSIDE:]), "Adam inside the set: minimum norm", "growth of H 10 % slower"),
+    controls=(
+        *(f"{start}: minimum norm" for start in STARTS[INSIDE:]),
+        "Adam inside the set: minimum norm",
+        "growth of H 10 % slower",
+    ),
 )
 def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("problem")

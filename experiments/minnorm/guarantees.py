@@ -56,9 +56,13 @@ def _descent_with_weight_decay(study: Study) -> Iterator[Check]:
     """Mini-batches of a tanh network: the wrapper against SGD(weight_decay=1) on sum_i [lambda_i + c h_i]_+ h_i."""
     rng = study.rng("descent")
     n, steps, rates = 12, 24, (0.02, 0.05, 0.5)
-    inputs, targets = torch.tensor(rng.normal(size=(n, 5))), torch.tensor(rng.choice([-1.0, 1.0], n))
+    inputs = torch.tensor(rng.normal(size=(n, 5)))
     batches = [torch.tensor(rng.permutation(n)[:6]) for _ in range(steps)]
-    networks = _copies(rng, lambda: _network(5, 8, nn.Tanh(), scale=2.0))
+    networks = _copies(rng, lambda: _reaching(3.0, inputs, _network(5, 8, nn.Tanh(), scale=2.0)))
+    # Half the examples start right, one of them with margin 3: only the projection keeps its multiplier from below 0.
+    outputs = next(networks)(inputs).detach()
+    largest = outputs.abs() >= outputs.abs().median()
+    targets = torch.where(largest, outputs.sign(), torch.tensor(rng.choice([-1.0, 1.0], n)))
     problem = inputs, targets, batches
     because = "both round each of 24 steps a few times; numbers of size 1, steps that do not amplify"
     trained = _through_the_wrapper(Minnorm, next(networks), problem, rates)
@@ -156,7 +160,7 @@ def _split(states: Sequence[Array], runs: int, d: int) -> tuple[Array, Array]:
 def _eulers_identity(study: Study) -> Iterator[Check]:
     """theta . grad f = L f for a network of degree L, so |theta|^2 = L sum_i lambda_i y_i f_i = L sum_i lambda_i."""
     rng = study.rng("euler")
-    steps = study.pick(smoke=1000, quick=2000, paper=10000)
+    steps = study.pick(smoke=1500, quick=4000, paper=10000)
     inputs = torch.tensor(np.linalg.qr(rng.normal(size=(8, 8)))[0][:6] * rng.uniform(0.8, 1.2, (6, 1)))
     targets = torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, -1.0], dtype=torch.float64)
     squared = lambda: _network(8, 32, _SquaredRectifier(), scale=1.5)  # noqa: E731
@@ -323,6 +327,13 @@ def _network(d: int, width: int, activation: nn.Module, scale: float, bias: bool
     network = nn.Sequential(hidden, activation, last, nn.Flatten(0)).double()
     for weight in network.parameters():
         weight.data *= scale
+    return network
+
+
+def _reaching(size: float, inputs: Tensor, network: nn.Module) -> nn.Module:
+    """`network` with its last layer scaled so that its largest output is `size`."""
+    with torch.no_grad():
+        network[2].weight *= size / network(inputs).abs().max()
     return network
 
 

@@ -1,1 +1,147 @@
-"""Placeholder."""
+"""The Minnorm flow is linear between changes of the active set, and so is solved exactly, from any start to the end."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.shallow.classifiers import SimultaneousMinnorm, train_minnorm
+from experiments.training import recording_steps
+from theory.claims import Check, Curves, at_least, claim, curves, equal, order, refuted
+from theory.flows import flow
+from theory.rates import observed_order, richardson
+from theory.shallow import event_driven, minnorm_flow
+from theory.shallow.event_driven import EventDriven
+from theory.shallow.problem import Separable, labelled_by_a_teacher
+from theory.study import Study
+from theory.validation import Array
+
+EPS = float(np.finfo(float).eps)
+A = 1.0
+
+
+@claim(
+    "minnorm.shallow_event_driven",
+    source="ours; the flow is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
+    statement=r"w' = -a(w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}: \text{ linear on each active"
+    r" set; } (w, \lambda)(\infty) = (\hat w, \alpha) \text{ from every start}",
+    hypotheses=("separable", "linearly independent support vectors"),
+    controls=("active set frozen at the start", "multipliers not kept at 0", "b 10 % larger"),
+)
+def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
+    rng = study.rng("examples")
+    runs = study.pick(smoke=2, quick=6, paper=64)
+    n, d = 12, 5
+    problem = Separable(labelled_by_a_teacher(rng, n=n, d=d, runs=runs, least=0.3))
+    w0 = rng.standard_normal((runs, d))
+    multipliers0 = rng.exponential(size=(runs, n)) * (rng.random((runs, n)) < 0.5)
+    b = 0.8
+    solutions = [
+        event_driven.solve_to_convergence(problem.run(i), w0[i], multipliers0[i], a=A, b=b, until=1e4)
+        for i in range(runs)
+    ]
+    yield from _limits(problem, solutions)
+    yield from _against_integration(problem, solutions, b)
+    yield from _against_training(study, problem, w0, multipliers0, solutions, b)
+
+
+def _limits(problem: Separable, solutions: list[EventDriven]) -> Iterator[Check]:
+    because = "each solution ends on an active set that the Lyapunov function proves final"
+    ends = [solution.end for solution in solutions]
+    yield at_least("time until which the solution is known", ends, np.inf, because=because)
+    limits = [solution(np.array(np.inf)) for solution in solutions]
+    for name, i, wanted in (("w", 0, problem.w), ("multipliers", 1, problem.duals)):
+        rounding = 64 * EPS * problem.condition[:, None] * np.abs(wanted).max(-1, keepdims=True)
+        because = "condition number of the Gram matrix x rounding"
+        limit = np.stack([limit[i] for limit in limits])
+        yield equal(f"limit of {name}", limit, wanted, tolerance=rounding, because=because)
+
+
+def _against_integration(problem: Separable, solutions: list[EventDriven], b: float) -> Iterator[Check]:
+    """An ODE solver that knows nothing of active sets, started anew at each event so that no step straddles a kink."""
+    off, allowed = [], []
+    for i, solution in enumerate(solutions):
+        Z = problem.Z[i]
+
+        def velocity(_: float, state: dict[str, Array], Z: Array = Z) -> dict[str, Array]:
+            w, multipliers = minnorm_flow.velocity(Z, state["w"], state["multipliers"], A, b)
+            return {"w": w, "multipliers": multipliers}
+
+        w, multipliers = solution(np.array(0.0))
+        error, worst = 0.0, 0.0
+        for start, end in zip(solution.starts, [*solution.starts[1:], solution.starts[-1] + 10]):
+            grid = np.linspace(0, end - start, 9)
+            piece = flow(velocity, {"w": w, "multipliers": multipliers}, grid, relative_tolerance=1e-11)
+            error += piece.facts["steps"] * piece.facts["local_error"]
+            exact = solution(start + grid[:-1])
+            worst = max(worst, np.abs(piece["w"][:-1] - exact[0]).max(), np.abs(piece["multipliers"][:-1] - exact[1]).max())
+            w, multipliers = piece["w"][-1], piece["multipliers"][-1].clip(0)
+        off.append(worst)
+        allowed.append(error * np.sqrt(max(A / b, b / A)))
+    because = "two solutions never part in |w|^2/a + |lambda|^2/b, so the solver's error is at most steps x local error"
+    yield equal("events against integration", off, 0.0, tolerance=allowed, because=because)
+
+
+def _against_training(
+    study: Study, problem: Separable, w0: Array, multipliers0: Array, solutions: list[EventDriven], b: float
+) -> Iterator[Check | Curves]:
+    horizon, steps = 16.0, study.pick(smoke=200, quick=800, paper=8000)
+    trained = []
+    for k in (1, 2, 4):
+        rule = SimultaneousMinnorm(problem.Z, A, b, study.device)
+        run = train_minnorm(
+            study,
+            f"over {k}",
+            rule,
+            w0,
+            multipliers0,
+            learning_rate=horizon / steps / k,
+            steps=steps * k,
+            record=[k * step for step in recording_steps(steps, 41)],
+        )
+        trained.append(np.concatenate([run["w"], run["multipliers"]], axis=-1))
+    t = run.t
+    exact = _states(solutions, t)
+    errors = [np.linalg.norm(state - exact) for state in trained]
+    yield order("training against the flow", observed_order([1, 0.5, 0.25], errors), 1, excludes=(0, 2))
+    limit, error = richardson(trained)
+    # An event falls inside a step; where in it is arbitrary, so the second-order term is not smooth in the step size
+    # and the extrapolation may leave as much as its first, rather than its second, correction removed.
+    first = np.abs(2 * trained[2] - 3 * trained[1] + trained[0])
+    tolerance = np.maximum(error, first).max((0, 2))[:, None]
+    because = "largest correction beyond first order along the run (an event may fall anywhere inside a step)"
+    yield equal("training extrapolated to step size 0", limit, exact, tolerance=tolerance, because=because)
+
+    def wrong(states: Array) -> Check:
+        return equal("training", limit, states, tolerance=tolerance, because=because)
+
+    frozen = [
+        minnorm_flow.ActiveSetFlow(Z, (m > 0) | (1 - Z @ w > 0), w, m, A, b)
+        for Z, w, m in zip(problem.Z, w0, multipliers0)
+    ]
+    yield refuted("active set frozen at the start", wrong(_states(frozen, t)))
+    everything = [
+        minnorm_flow.ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, A, b)
+        for Z, w, m in zip(problem.Z, w0, multipliers0)
+    ]
+    yield refuted("multipliers not kept at 0", wrong(_states(everything, t)))
+    faster = [
+        event_driven.solve(Z, w, m, a=A, b=1.1 * b, until=horizon) for Z, w, m in zip(problem.Z, w0, multipliers0)
+    ]
+    yield refuted("b 10 % larger", wrong(_states(faster, t * (1 - 4 * EPS))))
+    d = w0.shape[1]
+    fine = np.linspace(0, horizon, 401)
+    yield curves(
+        t=t,
+        fine_t=fine,
+        trained_multipliers=trained[0][:, 0, d:],
+        exact_multipliers=solutions[0](fine)[1],
+        duals=problem.duals[0],
+        events=solutions[0].starts[1:],
+        deviation=np.linalg.norm(trained[0] - exact, axis=-1),
+        extrapolated_deviation=np.linalg.norm(limit - exact, axis=-1),
+    )
+
+
+def _states(solutions: list, t: Array) -> Array:
+    """(T, runs, d + n)."""
+    return np.stack([np.concatenate(solution(t), axis=-1) for solution in solutions], axis=1)

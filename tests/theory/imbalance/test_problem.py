@@ -172,6 +172,12 @@ def test_the_regression_of_the_paper(whitened: bool) -> None:
     assert np.allclose(problem.S, 1, atol=1e-12) == whitened
 
 
+def test_the_data_of_the_paper_have_rows_of_unit_length() -> None:
+    X = setting.paper_regression(np.random.default_rng(0), whitened=False).X
+    # 40000 entries N(0, 1/400): the mean of D X^2 is 1 with standard deviation (2 / 40000)^(1/2) = 0.007.
+    assert 400 * (X**2).mean() == pytest.approx(1, abs=0.04)
+
+
 def test_a_rank_beyond_the_data_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"singular_values = 6 values: expected at most min\(n, D\) = 5"):
         regression(rank=6)

@@ -1,0 +1,41 @@
+"""Training a compressed network: refused for the rules that would tell it from the large one."""
+
+import numpy as np
+import pytest
+
+from experiments.imbalance.compression import train_compressed
+from experiments.imbalance.networks import squared_loss, weights
+from experiments.updates import Adam, GradientDescent, Momentum
+from theory.imbalance.compression import compress
+from theory.imbalance.problem import gaussian, random_regression
+from theory.study import Study
+from theory.validation import InvalidArgument
+
+STUDY = Study("imbalance.compression")
+OPTIONS = {"learning_rate": 0.01, "steps": 20, "record": [0, 20]}
+
+
+def setting():
+    rng = np.random.default_rng(0)
+    problem = random_regression(rng, D=7, n=5, m=2, singular_values=np.array([1.5, 1.0, 0.6]))
+    return compress(problem, gaussian(problem, 12, rng))
+
+
+def test_adam_is_refused_with_the_reason() -> None:
+    small = setting()
+    with pytest.raises(InvalidArgument, match="update = Adam: expected a rule that commutes with rotations"):
+        train_compressed(STUDY, "adam", small, update=Adam(squared_loss(small.problem, "cpu")), **OPTIONS)
+
+
+@pytest.mark.parametrize("rule", [GradientDescent, Momentum])
+def test_equivariant_rules_are_trained(rule: type) -> None:
+    small = setting()
+    update = rule(squared_loss(small.problem, "cpu"))
+    run = train_compressed(STUDY, "rule", small, update=update, **OPTIONS)
+    assert run["loss"][-1] < run["loss"][0]
+
+
+def test_a_compressed_network_is_recorded_like_any_other() -> None:
+    run = train_compressed(STUDY, "weights", setting(), observe=weights, **OPTIONS)
+    assert run["U"].shape == (2, 1, 3, 5)
+    assert run["V"].shape == (2, 1, 2, 5)

@@ -1,0 +1,91 @@
+"""Compression: the same loss, product and distance; its domain; the draws need no array of the width."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.imbalance import compression, convergence, dynamics, invariant_set
+from theory.imbalance.problem import Network, coordinates, gaussian, random_regression
+from theory.validation import InvalidArgument
+
+EPS = np.finfo(float).eps
+
+
+def setting(h: int, seed: int = 0, runs: int = 2):
+    rng = np.random.default_rng(seed)
+    problem = random_regression(rng, D=7, n=5, m=2, singular_values=np.array([1.5, 1.0, 0.6]))
+    return problem, gaussian(problem, h, rng, runs=runs)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 10_000))
+def test_a_compressed_network_is_the_same_map_with_the_same_loss(h: int, seed: int) -> None:
+    problem, network = setting(h, seed)
+    small = compression.compress(problem, network)
+    assert small.network.h == min(h, problem.m + problem.r)
+    lifted = small.end_to_end(small.network.U, small.network.V)
+    np.testing.assert_allclose(lifted, network.end_to_end, atol=1e3 * EPS * h)
+    distance = small.distance_to_minimum_norm(small.network.U, small.network.V)
+    expected = invariant_set.distance_to_minimum_norm(problem, network.end_to_end)
+    np.testing.assert_allclose(distance, expected, rtol=1e3 * EPS * h)
+    loss = 0.5 * ((problem.Y - problem.X @ network.end_to_end) ** 2).sum((1, 2)) - problem.optimal_loss
+    small_loss = dynamics.excess_loss(small.problem, coordinates(small.problem, small.network))
+    np.testing.assert_allclose(small_loss, loss, rtol=1e4 * EPS * h)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(0, 10_000))
+def test_compression_keeps_the_imbalance_level(h: int, seed: int) -> None:
+    problem, network = setting(h, seed)
+    small = compression.compress(problem, network)
+    expected = convergence.imbalance_level(problem, network)
+    measured = convergence.imbalance_level(small.problem, small.network)
+    np.testing.assert_allclose(measured, expected, atol=1e3 * EPS * h * 10)
+
+
+def test_descent_composes() -> None:
+    problem, network = setting(20, runs=1)
+    small = compression.compress(problem, network)
+    whole = compression.gradient_descent(small, learning_rate=0.01, steps=60, record=[0, 25, 60])
+    middle = Network(whole["U"][1], whole["V"][1])
+    rest = compression.Compressed(problem, small.problem, middle, small.frozen)
+    second = compression.gradient_descent(rest, learning_rate=0.01, steps=35, record=[35])
+    np.testing.assert_allclose(second["U"][0], whole["U"][2], atol=1e-13)
+    np.testing.assert_allclose(whole.t, [0, 0.25, 0.6])
+    assert whole["excess_loss"][2] < whole["excess_loss"][0]
+
+
+def test_a_draw_of_width_a_billion_is_small() -> None:
+    problem, _ = setting(3)
+    drawn = compression.gaussian_compressed(problem, 10**9, np.random.default_rng(0), runs=3)
+    assert drawn.network.U.shape == (3, 3, 5)
+    # chi with 1e9 degrees of freedom is (1e9)^(1/2) up to a relative 2e-5.
+    diagonal = np.concatenate([drawn.network.V, drawn.network.U], axis=1)[:, range(5), range(5)]
+    np.testing.assert_allclose(diagonal, 10**4.5, rtol=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("h", "scales", "message"),
+    [(4, (1.0, 1.0), "h = 4: expected at least m . r = 5"), (9, (0.0, 1.0), "scales"), (9, (1.0, np.nan), "scales")],
+)
+def test_a_draw_outside_its_domain_is_refused(h: int, scales: tuple[float, float], message: str) -> None:
+    problem, _ = setting(3)
+    with pytest.raises(InvalidArgument, match=message):
+        compression.gaussian_compressed(problem, h, np.random.default_rng(0), scales=scales)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"record": [11]}, "record"), ({"record": []}, "record"), ({"learning_rate": -1.0}, "learning_rate = -1")],
+)
+def test_descent_outside_its_domain_is_refused(change: dict, message: str) -> None:
+    problem, network = setting(20, runs=1)
+    options = {"learning_rate": 0.1, "steps": 10, "record": [0]} | change
+    with pytest.raises(InvalidArgument, match=message):
+        compression.gradient_descent(compression.compress(problem, network), **options)
+
+
+def test_descent_takes_one_run() -> None:
+    with pytest.raises(InvalidArgument, match="one run"):
+        compression.gradient_descent(compression.compress(*setting(20)), learning_rate=0.1, steps=1, record=[0])

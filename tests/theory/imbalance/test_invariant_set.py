@@ -1,0 +1,50 @@
+"""The invariant set: projections land on it and move nothing else, for every start."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.imbalance import dynamics, invariant_set
+from theory.imbalance.problem import coordinates, gaussian, random_regression
+from theory.validation import InvalidArgument
+
+
+def setting(h: int, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    problem = random_regression(rng, D=7, n=5, m=2, singular_values=np.array([1.5, 1.0, 0.6]))
+    return problem, gaussian(problem, h, rng, runs=2)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(6, 30), st.integers(0, 10_000))
+def test_projection_lands_on_the_set_and_keeps_what_the_data_see(h: int, seed: int) -> None:
+    problem, network = setting(h, seed)
+    projected = invariant_set.onto_invariant_set(problem, network)
+    for product in invariant_set.leakage(problem, projected):
+        np.testing.assert_allclose(product, 0, atol=1e-12 * h)
+    np.testing.assert_allclose(coordinates(problem, projected), coordinates(problem, network), atol=1e-13 * h)
+
+
+def test_a_narrow_network_has_no_room_on_the_set() -> None:
+    with pytest.raises(InvalidArgument, match=r"network.h = 5: expected more than m . r = 5"):
+        invariant_set.onto_invariant_set(*setting(5))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(5, 12), st.integers(0, 1000))
+def test_the_flow_leaks_no_faster_than_the_growth_bound(h: int, seed: int) -> None:
+    problem, network = setting(h, seed)
+    t = np.linspace(0, 0.3, 31)
+    flow = dynamics.gradient_flow(problem, network, t)
+    U2 = problem.Phi2.T @ network.U
+    H = np.linalg.norm(flow["Z"] @ np.swapaxes(U2, -1, -2), axis=(-2, -1))
+    bound = invariant_set.growth_bound(problem, t, dynamics.residual(problem, flow["Z"]))
+    assert (H <= bound * H[0] * (1 + 1e-8)).all()
+    assert (bound[0] == 1).all()
+
+
+def test_the_overlap_at_the_start_is_the_unseen_map_itself() -> None:
+    problem, network = setting(9)
+    unseen = invariant_set.unseen_end_to_end(problem, network, network.V)
+    np.testing.assert_allclose(unseen, problem.Phi2.T @ network.end_to_end, atol=1e-12)

@@ -1,0 +1,72 @@
+"""Lemma 1 and Theorem 2: values worked out by hand, domains, and what a change of 10 % once slipped through."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from theory.imbalance import width
+from theory.imbalance.problem import Regression, random_regression
+from theory.validation import InvalidArgument
+
+DELTA = 0.05
+
+
+def problem() -> Regression:
+    return random_regression(np.random.default_rng(0), D=38, n=5, m=2, singular_values=np.array([2.0, 1.0, 0.5]))
+
+
+def test_deviation_is_that_of_the_tail() -> None:
+    s = width.deviation(problem(), DELTA)
+    assert s == pytest.approx(np.sqrt(40) + np.sqrt(2 * np.log(40)))
+    assert width.tail(s - np.sqrt(40)) == pytest.approx(DELTA)
+
+
+def test_printed_deviation_needs_a_width_of_1072() -> None:
+    # s = 6.3246 + 1.8444, 16 s^2 = 1067.7: D = 38, m = 2, delta = 0.05, by hand.
+    assert width.lemma_width(width.printed_deviation(problem(), DELTA)) == pytest.approx(1067.7, abs=0.1)
+
+
+def test_printed_tail_is_below_the_probability_it_bounds() -> None:
+    assert width.printed_tail(6.0) == pytest.approx(4.639e-16, rel=1e-3)
+    assert width.scalar_tail(6.0) == pytest.approx(1.2442e-15, rel=1e-3)
+    assert width.scalar_tail(0.0) == pytest.approx(2 * stats.norm.sf(2))
+
+
+@pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, np.nan])
+def test_delta_is_a_probability(delta: float) -> None:
+    for function in (width.deviation, width.printed_deviation):
+        with pytest.raises(InvalidArgument, match="delta = "):
+            function(problem(), delta)
+
+
+@pytest.mark.parametrize("exponent", [0.25, 0.51, -1.0, np.nan])
+def test_the_exponent_lies_in_the_range_of_the_theorem(exponent: float) -> None:
+    for function in (width.theorem_width, width.printed_theorem_width):
+        with pytest.raises(InvalidArgument, match="exponent = "):
+            function(problem(), exponent, 5.0)
+
+
+def test_theorem_width_is_the_larger_of_its_two_conditions() -> None:
+    s = 3.0
+    flat = Regression(np.eye(3), np.ones((3, 2)))
+    assert width.theorem_width(flat, 0.5, s) == pytest.approx(16 * s**2)
+    # lambda_1 / lambda_r = 16, so 4 x 256 x 2 x 9 is the larger one.
+    assert width.theorem_width(problem(), 0.5, s) == pytest.approx(18432)
+    assert width.theorem_width(problem(), 0.375, s) == pytest.approx(18432**2)
+
+
+def test_extreme_rows_stay_within_the_event() -> None:
+    A, B = width.extreme_rows(50, 2.0, 3, np.random.default_rng(1))
+    values = np.linalg.svd(np.concatenate([A, B]), compute_uv=False)
+    assert values.max() == pytest.approx(np.sqrt(50) + 2)
+    assert values.min() == pytest.approx(np.sqrt(50) - 2)
+
+
+def test_the_statistic_is_the_squared_distance_for_one_output() -> None:
+    rng = np.random.default_rng(2)
+    V, U2 = rng.standard_normal((7, 1, 4)), rng.standard_normal((7, 6, 4))
+    unseen = U2 @ np.swapaxes(V, -1, -2)
+    expected = (unseen**2).sum((1, 2)) / (V**2).sum((1, 2)) / 0.3**2
+    np.testing.assert_allclose(width.whitened_distance(V, unseen, 0.3), expected)
+    data = Regression(np.eye(3, 9), np.ones((3, 1)))
+    np.testing.assert_allclose(width.distance_given_output(data, V, 0.3), 6 * 0.3**2 * (V**2).sum((1, 2)))
