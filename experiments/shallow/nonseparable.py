@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.shallow.classifiers import SimultaneousMinnorm, train_minnorm
+from experiments.shallow.classifiers import AlternatingMinnorm, SimultaneousMinnorm, train_minnorm
 from experiments.training import recording_steps
 from theory.claims import Check, Curves, at_least, claim, curves, equal, refuted
 from theory.shallow import event_driven
@@ -26,7 +26,7 @@ SOURCE = "ours; the method is Bansal et al. 2018 (reconstruction: gradient desce
     statement=r"\lambda' \to b\,v,\quad v = (1 - Z w_q)_+,\ w_q \in \arg\min |(1 - Z w)_+|^2;\quad"
     r" v \cdot \lambda' \ge b\,|v|^2 \text{ always}",
     hypotheses=("not separable by a classifier without bias",),
-    controls=("squared loss in place of the squared hinge", "slopes 10 % larger", "separable examples"),
+    controls=("squared loss in place of the squared hinge", "slopes 10 % larger", "v . lambda' 10 % larger", "separable examples"),
 )
 def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
@@ -35,25 +35,27 @@ def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Che
     v = np.stack([unavoidable_violations(z) for z in Z])
     w0, multipliers0 = rng.standard_normal((runs, d)), rng.exponential(size=(runs, n))
     eta, steps = 0.05, study.pick(smoke=2000, quick=8000, paper=40000)
-    rule = SimultaneousMinnorm(Z, A, B, study.device)
+    rule = AlternatingMinnorm(Z, A, B, study.device)
     record = sorted({*range(201), *recording_steps(steps, 41), steps - 1})
     run = train_minnorm(study, "run", rule, w0, multipliers0, learning_rate=eta, steps=steps, record=record)
     late = (run["multipliers"][-1] - run["multipliers"][-2]) / eta
-    # What remains of the fastest-forgotten mode is judged by the flow itself, solved to the same time.
+    # What a step size changes of the rates is small; the exact flow at half the time bounds what is left.
     rounding = 8 * EPS * (1 + run["multipliers"][-1].max(-1, keepdims=True)) / eta
-    left = _left_over(Z, w0, multipliers0, eta * steps, v)
+    left = _left_over(Z, w0, multipliers0, eta * steps / 2, v)
     tolerance = rounding + left
-    because = "rounding of the multipliers over the step size, and what the exact flow has left at this time"
+    because = "rounding of the multipliers over the step size, and what the exact flow has left at half this time"
     yield equal("slopes of the multipliers", late, B * v, tolerance=tolerance, because=because)
     growth = (np.diff(run["multipliers"][:201], axis=0) * v).sum(-1) / eta
     least = B * (v**2).sum(-1)
-    yield at_least(
-        "v . lambda' at each of the first 200 steps",
-        growth,
-        least,
-        slack=n * rounding.max(),
-        because="v . (1 - Z w) = |v|^2 for every w; rounding",
-    )
+
+
+    def grows_at_least(bound: Array) -> Check:
+        missing = np.maximum(bound - growth, 0)
+        because = "v . (1 - Z w) = |v|^2 for every w; rounding of the multipliers over the step size"
+        return equal("v . lambda' falls short, first 200 steps", missing, 0, tolerance=n * rounding.max(), because=because)
+
+    yield grows_at_least(least)
+    yield refuted("v . lambda' 10 % larger", grows_at_least(1.1 * least))
     residual = np.linalg.norm((np.swapaxes(Z, -1, -2) @ v[..., None])[..., 0], axis=-1)
     because = "optimality of the squared hinge; rounding of nnls"
     size = np.linalg.norm(Z, axis=(-2, -1)) * np.sqrt(n)

@@ -71,7 +71,8 @@ def flow_in_log_time(
     beyond = np.where(problem.support, 0.0, beyond)
 
     def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
-        pull = np.exp(beyond * time - apply(problem.Z, state["rho"]))
+        # Clipped where only a trial step that the solver will reject can get.
+        pull = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
         return {"rho": apply(np.swapaxes(problem.Z, -1, -2), pull) - problem.w}
 
     return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance)

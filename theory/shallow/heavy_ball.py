@@ -45,17 +45,21 @@ def next_difference(
     return A * B * (1 - (gram @ now[..., None])[..., 0]) + (1 - A) * (now - before)
 
 
-def alternating_modes(g: Float[Array, "*modes"], A: float, B: float) -> tuple[Array, Array]:
+def alternating_modes(
+    g: Float[Array, " modes"], A: float | Float[Array, "*steps 1"], B: float | Float[Array, "*#steps 1"]
+) -> tuple[Array, Array]:
     """Determinant and trace of each mode's step."""
-    return np.full_like(g, 1 - A), 2 - A - A * B * g
+    return (1 - A) * np.ones_like(g), 2 - A - A * B * g
 
 
-def simultaneous_modes(g: Float[Array, "*modes"], A: float, B: float) -> tuple[Array, Array]:
+def simultaneous_modes(
+    g: Float[Array, " modes"], A: float | Float[Array, "*steps 1"], B: float | Float[Array, "*#steps 1"]
+) -> tuple[Array, Array]:
     """Determinant and trace of each mode's step."""
-    return 1 - A + A * B * g, np.full_like(g, 2 - A)
+    return 1 - A + A * B * g, (2 - A) * np.ones_like(g)
 
 
-def radius(determinant: Float[Array, "*modes"], trace: Float[Array, "*modes"]) -> Float[Array, "*modes"]:
+def radius(determinant: Float[Array, "*#modes"], trace: Float[Array, "*#modes"]) -> Float[Array, "*modes"]:
     """Spectral radius of 2 x 2 matrices with this determinant and trace: |roots of mu^2 - trace mu + determinant|."""
     root = np.sqrt(trace**2 / 4 - determinant + 0j)
     return np.maximum(np.abs(trace / 2 + root), np.abs(trace / 2 - root))
