@@ -78,7 +78,7 @@ def _draw_paper(axes: Axes, near: Mapping[str, np.ndarray]) -> None:
     axes.plot(x, near["law_given_V"].mean(1), **line(1, ":"), label=r"law given $\|V(t)\|$")
     axes.set(xlabel=r"$h^{-1/2}$", xlim=(0, None), ylim=(0, 1.05))
     axes.legend(loc="upper left")
-    letter(axes, "B", f"the paper's Figures 1 and 4 (mean, std of {near['distance'].shape[1]} runs)")
+    letter(axes, "B", f"the paper's Figures 1 and 4 ({near['distance'].shape[1]} runs)")
 
 
 def _draw_iterations(axes: Axes, near: Mapping[str, np.ndarray]) -> None:
