@@ -19,9 +19,14 @@ class Catalogue(NamedTuple):
     figures: Mapping[str, Entry]
 
 
-SETTINGS = ("experiments.imbalance", "experiments.minnorm")
+SETTINGS = ("experiments.imbalance", "experiments.chain", "experiments.minnorm")
 
 FIGURES = {
+    "fig2": Entry(
+        "figures.fig2_chain",
+        "The linear chain: forgetting without bias, and the augmentation it takes",
+        ("minnorm.chain_times", "minnorm.chain_lotka_volterra", "minnorm.chain_critical_augmentation"),
+    ),
     "fig5": Entry(
         "figures.fig5_imbalance",
         "Convergence under three levels of imbalance, and balanced",

@@ -18,8 +18,8 @@ def verdicts(evidence: Iterable[Evidence], stopped: Iterable[Stopped], verbose: 
     """Print the table of verdicts to stdout, then a line for each failed check (with `verbose`: for every check)."""
     evidence = list(evidence)
     table = Table(box=SIMPLE, pad_edge=False)
-    for heading in ("claim", "verdict", "checks passed", "tightest margin", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("claim", "verdict") else "right", overflow="fold")
+    for heading in ("claim", "verdict", "checks", "margin", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("claim", "verdict") else "right", no_wrap=True)
     for item in evidence:
         margin = min(check.margin for check in item.checks)
         passed = sum(check.passed for check in item.checks)

@@ -106,8 +106,7 @@ def _must_grow(study: Study) -> Iterator[Check]:
     sizes = np.exp(rng.uniform(np.log(0.25), np.log(0.6), runs))
     tuning = Tuning(1.0, rng.uniform(1.0, 2.0, runs), rng.uniform(1.1, 1.5, runs) / collapse.lift(chain, UNIT, sizes))
     rate = -minnorm.spectrum(chain, tuning).real.max(-1)
-    horizon = 60.0
-    eta = 0.02
+    horizon, eta = 40.0, 0.02
     w = np.repeat(sizes[:, None], 3, axis=1)
     steps = round(horizon / eta)
     record = [*range(200), *range(200, steps + 1, 100)]
@@ -131,7 +130,7 @@ def _must_grow(study: Study) -> Iterator[Check]:
 def _two_layers_recover(study: Study) -> Iterator[Check]:
     chain = Chain(1.7, 2)
     w = np.full((3, 2), 1.0) * np.array([1e-4, 1e-3, 1e-2])[:, None]
-    run = _train(study, "two layers", chain, w, Tuning(1.0, 1.0, 0.5), 0.02, 2000, [0, 2000])
+    run = _train(study, "two layers", chain, w, Tuning(1.0, 1.0, 0.5), 0.05, 800, [0, 800])
     end = distance(chain, run["w"][-1])
     yield at_most("depth 2 recovers from 1e-4", end, 1e-3, because="lambda grows past 1; then rate 1/2 for 30 units")
 
@@ -139,7 +138,7 @@ def _two_layers_recover(study: Study) -> Iterator[Check]:
 def _unbalanced_without_augmentation(study: Study) -> Iterator[Check]:
     chain = Chain(1.7, 3)
     w = np.array([[1.3, 1.2, 0.9], [1.1, 1.0, 1.6]])
-    run = _train(study, "naive", chain, w, Tuning(1.0, 1.0, 0.0), 0.01, 4000, list(range(0, 4001, 100)))
+    run = _train(study, "naive", chain, w, Tuning(1.0, 1.0, 0.0), 0.02, 1000, [0, 1000])
     escaped = at_most("naive", distance(chain, run["w"][-1]), 0.1, because="what convergence at rate a / 10 leaves")
     yield refuted("no augmentation at depth 3: escape", escaped)
 

@@ -64,16 +64,17 @@ class SimultaneousMinnorm:
         """The multipliers are part of the start."""
 
     def lagrangian(self, state: State) -> Tensor:
-        violation = 1 - self.margins(state)
-        pressure = (state["multipliers"] + self.c * violation).clamp(min=0).detach()
-        return 0.5 * state["w"].square().sum(-1) + (pressure * violation).sum(-1)
+        """1/2 |w|^2 + lambda . (1 - Z w) of each run."""
+        return 0.5 * state["w"].square().sum(-1) + (state["multipliers"] * (1 - self.margins(state))).sum(-1)
 
     def evaluate(self, state: State) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         w = state["w"].detach().requires_grad_()
         with torch.enable_grad():
-            losses = self.lagrangian({**state, "w": w})
+            violation = 1 - self.margins({"w": w})
+            effective = (state["multipliers"] + self.c * violation).clamp(min=0).detach()
+            losses = self.lagrangian({"w": w, "multipliers": effective})
             gradient = torch.autograd.grad(losses.sum(), w)[0]
-        return losses.detach(), (gradient, 1 - self.margins(state))
+        return losses.detach(), (gradient, violation.detach())
 
     def apply(self, state: State, work: tuple[Tensor, Tensor], learning_rate: Tensor) -> None:
         gradient, violation = work
@@ -94,7 +95,7 @@ class AlternatingMinnorm(SimultaneousMinnorm):
 
 
 def train_classifier(
-    study: Study, name: str, loss: Loss, w: Array, *, learning_rate: float, steps: int, record: Sequence[int], **rest: Any
+    study: Study, name: str, loss: Loss, w: Array, *, learning_rate: float | Array, steps: int, record: Sequence[int], **rest: Any
 ) -> Trajectory:
     """Descend `loss` from w (runs, d); records w."""
     return train(

@@ -1,0 +1,25 @@
+"""Training against a flow with kinks: multipliers that reach 0, or leave it, anywhere inside a step."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from theory.claims import Check, equal, order
+from theory.rates import halving_order
+from theory.validation import Array
+
+
+def tends_to_kinked(name: str, values: Sequence[Array], predicted: Array) -> Iterator[Check]:
+    """As `experiments.refinement.tends_to`, for three learning rates, each half the one before."""
+    estimate = halving_order(values[1] - predicted, values[2] - predicted)
+    yield order(f"{name}, order in the learning rate", estimate, 1, excludes=(0, 2))
+    yield extrapolated(f"{name}, learning rate 0", values, predicted)
+
+
+def extrapolated(name: str, values: Sequence[Array], predicted: Array) -> Check:
+    """Where in a step a kink falls is arbitrary, so the second-order term is not smooth in the learning rate: only the
+    first order is removed, and the largest correction that the next halving made bounds what is left."""
+    limit, coarser = 2 * values[2] - values[1], 2 * values[1] - values[0]
+    tolerance = np.abs(limit - coarser).max()
+    because = "largest correction beyond first order of all runs (a kink may fall anywhere inside a step)"
+    return equal(name, limit, predicted, tolerance=tolerance, because=because)
