@@ -21,7 +21,7 @@ TIMES = {
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Distance and times of seven methods; orbits at depth 2; stability against the augmentation."""
     title = "Minnorm forgets its start at rate $2a$ without bias, if its augmentation exceeds the critical one"
-    figure = canvas(title, evidence, width=11.0, height=8.6)
+    figure = canvas(title, evidence, width=13.0, height=8.8)
     panels = figure.subplot_mosaic(
         [["distance", "times"], ["residual", "times"], ["orbits", "stability"]], height_ratios=(3, 1, 3.4)
     )
@@ -47,11 +47,11 @@ def _draw_distance(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
         curves["t_minnorm_trained"][trained],
         curves["trained_minnorm"][trained],
         **markers(MINNORM),
-        label=r"Minnorm, best $b$, $c$:  slope $-2a$",
+        label=r"Minnorm, best $b$, $c$: slope $-2a$",
     )
     axes.set(ylabel=r"$|w - w^*|$", ylim=(1e-9, 200), xlim=(0, t[-1]))
     axes.tick_params(labelbottom=False)
-    axes.legend(ncols=2, loc="lower right", title="lines: flow; markers: trained (torch)", fontsize=7.5)
+    axes.legend(loc="lower right", title="lines: flow; markers: trained (torch)")
     letter(axes, "A", "distance to the minimum norm ($L = 3$)")
 
 
@@ -87,7 +87,7 @@ def _draw_times(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
 
 def _draw_orbits(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
     for word, i, style, label in (
-        ("naive", 0, "-", r"$c = 0$: closed orbits"),
+        ("naive", 0, "-", r"$c = 0$: closed orbits (descent drifts outwards)"),
         ("augmented", 1, "--", r"$c > 0$: to the minimum"),
     ):
         axes.plot(curves[f"{word}_p"][:, :3], curves[f"{word}_multiplier"][:, :3], **line(i, style))
@@ -95,7 +95,7 @@ def _draw_orbits(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
         axes.plot(*trained, **markers(i))
         axes.plot([], [], **markers(i, linestyle=style), label=label)
     axes.plot(curves["target"], 1, marker="*", markersize=11, color=COLOURS[6], linestyle="none", label="minimum norm")
-    axes.set(xlabel=r"product $p = w_1 w_2$", ylabel=r"multiplier $x \lambda$")
+    axes.set(xlabel=r"product $p = w_1 w_2$", ylabel=r"multiplier $x \lambda$", ylim=(None, 2.55))
     axes.legend(loc="upper right")
     letter(axes, "C", "depth 2: lines flow, markers trained (torch)")
 

@@ -19,9 +19,14 @@ class Catalogue(NamedTuple):
     figures: Mapping[str, Entry]
 
 
-SETTINGS = ("experiments.imbalance", "experiments.chain", "experiments.minnorm")
+SETTINGS = ("experiments.shallow", "experiments.imbalance", "experiments.chain", "experiments.minnorm")
 
 FIGURES = {
+    "fig1": Entry(
+        "figures.fig1_shallow",
+        "The max-margin classifier: logarithmically late, or exponentially soon",
+        ("minnorm.shallow_hitting_times", "minnorm.shallow_event_driven", "minnorm.shallow_flow"),
+    ),
     "fig2": Entry(
         "figures.fig2_chain",
         "The linear chain: forgetting without bias, and the augmentation it takes",

@@ -112,9 +112,13 @@ def _must_grow(study: Study) -> Iterator[Check]:
     record = [*range(200), *range(200, steps + 1, 100)]
     run = _train(study, "growing", chain, w, tuning, eta, steps, record)
     size = run["w"][..., 0]
-    growth = np.where(collapse.lift(chain, tuning, size[:-1]) > 1, size[1:] / size[:-1], np.inf)
-    growing = growth[:199]
-    yield at_least("weights grow while the lift is above 1", growing, 1.0, because="w'/w = a (m w^(L-2) - 1) > 0")
+    lift = collapse.lift(chain, tuning, size[:199])
+    factor = size[1:200] / size[:199]
+    because = "w'/w = a (x lambda w^(L-2) + lift - 1), and lambda = 0; a dozen roundings"
+    tolerance = 12 * EPS * (1 + lift[0])
+    yield equal("first step of the weights", factor[0], 1 + eta * (lift[0] - 1), tolerance=tolerance, because=because)
+    growing = np.where(lift > 1, factor, np.inf)
+    yield at_least("weights grow while the lift is above 1", growing, 1.0, because="lambda >= 0 only grows")
     peak = (chain.s * (chain.L - 2) / (2 * chain.L - 2)) ** (1 / chain.L)
     yield at_least("and pass the peak of the lift", size.max(0), peak, because="beyond it the lift is 1 again")
     bound = chain.omega * np.exp(-rate / 2 * horizon / 2)

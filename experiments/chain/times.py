@@ -65,7 +65,7 @@ def _training_on_the_flows(study: Study) -> Iterator[Check | Curves]:
     yield from tends_to("six schedules of weight decay: log distance", logs, solution, error)
     best = minnorm.best_tuning(CHAIN)
     rule = lambda: MinnormDescent(CHAIN, best)  # noqa: E731
-    integral = refine(study, "Minnorm", CHAIN, w[:1], rule, learning_rate=0.02, horizon=6.0, records=31)
+    integral = refine(study, "Minnorm", CHAIN, w[:1], rule, learning_rate=0.02, horizon=8.0, records=41)
     minnorm_logs = [np.log(distance(CHAIN, run["w"])) for run in integral]
     solution_minnorm, error = _solved(_minnorm_flow, integral[0].t)
     rounding = 2 ** len(integral) * 16 * EPS * CHAIN.omega / np.exp(solution_minnorm)
@@ -249,7 +249,9 @@ def _minnorm(fixed: Array, annealed: Array, two_phases: Array) -> Iterator[Check
     yield at_most("Minnorm before annealed weight decay", four, annealed, because=because)
     because = "honest: told epsilon beforehand, two phases come within a factor"
     yield at_most("two phases before the best constant weight decay", two_phases, fixed, because=because)
-    yield curves(minnorm_epsilons=epsilons, minnorm_times=times, two_phases=two_phases)
+    dense = np.logspace(-1, -9, 65)
+    yield curves(minnorm_epsilons=dense, minnorm_times=[hitting_time(t, distances, epsilon) for epsilon in dense])
+    yield curves(two_phases=two_phases)
 
 
 def _trained_times(study: Study) -> Iterator[Check | Curves]:

@@ -95,7 +95,15 @@ class AlternatingMinnorm(SimultaneousMinnorm):
 
 
 def train_classifier(
-    study: Study, name: str, loss: Loss, w: Array, *, learning_rate: float | Array, steps: int, record: Sequence[int], **rest: Any
+    study: Study,
+    name: str,
+    loss: Loss,
+    w: Array,
+    *,
+    learning_rate: float | Array,
+    steps: int,
+    record: Sequence[int],
+    **rest: Any,
 ) -> Trajectory:
     """Descend `loss` from w (runs, d); records w."""
     return train(

@@ -74,7 +74,8 @@ def _against_integration(problem: Separable, solutions: list[EventDriven], b: fl
             piece = flow(velocity, state, [end - start], relative_tolerance=1e-11)
             error += piece.facts["steps"] * piece.facts["local_error"]
             exact = solution(end)
-            worst = max(worst, np.abs(piece["w"][-1] - exact[0]).max(), np.abs(piece["multipliers"][-1] - exact[1]).max())
+            differences = piece["w"][-1] - exact[0], piece["multipliers"][-1] - exact[1]
+            worst = max(worst, *(np.abs(difference).max() for difference in differences))
             # Exactly 0 where they reached it: what integration has left there would start the next piece with a kink.
             w, multipliers = piece["w"][-1], np.where(exact[1] > 0, piece["multipliers"][-1], 0.0)
         off.append(worst)
@@ -86,7 +87,7 @@ def _against_integration(problem: Separable, solutions: list[EventDriven], b: fl
 def _against_training(
     study: Study, problem: Separable, w0: Array, multipliers0: Array, solutions: list[EventDriven], b: float
 ) -> Iterator[Check | Curves]:
-    horizon, steps = 16.0, study.pick(smoke=400, quick=800, paper=8000)
+    horizon, steps = 12.0, study.pick(smoke=500, quick=1000, paper=8000)
     trained = []
     for k in REFINED:
         rule = SimultaneousMinnorm(problem.Z, A, b, study.device)

@@ -25,7 +25,8 @@ BEST = {"alternating": heavy_ball.best_alternating, "simultaneous": heavy_ball.b
     "minnorm.shallow_heavy_ball",
     source="ours (Polyak 1964 for the best alternating steps); the method is Bansal et al. 2018 (reconstruction)",
     statement=r"\lambda_{t+1} - \lambda_t = A B (1 - G \lambda_t) + (1 - A)(\lambda_t - \lambda_{t-1});\quad"
-    r"\rho_{\text{alt}} = \tfrac{\sqrt\kappa - 1}{\sqrt\kappa + 1},\ \rho_{\text{sim}} = \tfrac{2 \kappa - 1}{2 \kappa + 1}",
+    r"\rho_{\text{alt}} = \tfrac{\sqrt\kappa - 1}{\sqrt\kappa + 1},\ "
+    r"\rho_{\text{sim}} = \tfrac{2 \kappa - 1}{2 \kappa + 1}",
     hypotheses=("no multiplier is held at 0", "linearly independent support vectors", "d > |S|"),
     controls=(
         "friction A in place of 1 - A",
@@ -102,8 +103,7 @@ def _modes(study: Study, problem: Separable) -> Iterator[Check]:
 
 
 def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
-    U, sigma, Vt = np.linalg.svd(problem.Z)
-    g, kappa = sigma**2, float(problem.condition)
+    g, kappa = np.linalg.svd(problem.Z, compute_uv=False) ** 2, float(problem.condition)
     scans = {}
     for name in RULES:
         best: Steps = BEST[name](*problem.gram_range)
@@ -113,14 +113,15 @@ def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
         # The slowest modes sit on a double eigenvalue, which splits by the square root of a rounding.
         tolerance = np.sqrt(problem.w.size**2 * 10 * EPS / PERTURBATION)
         because = "square root of the Jacobian's rounding: the extreme modes are double eigenvalues"
-        check = equal(f"{name}: contraction at the best steps", measured, best.contraction, tolerance=tolerance, because=because)
-        yield check
+        label = f"{name}: contraction at the best steps"
+        yield equal(label, measured, best.contraction, tolerance=tolerance, because=because)
         if name == "alternating":
             wrong = (kappa - 1) / (kappa + 1)
             claimed = equal("contraction", measured, wrong, tolerance=tolerance, because=because)
             yield refuted("alternating contraction without square roots", claimed)
-        A = np.concatenate([[float(best.A)], np.linspace(0.01, 1.99, study.pick(smoke=150, quick=400, paper=1000))])
-        B = np.concatenate([[float(best.B)], np.geomspace(1e-3, 4, study.pick(smoke=300, quick=600, paper=2000)) / g[0]])
+        size = study.pick(smoke=150, quick=400, paper=1000)
+        A = np.concatenate([[float(best.A)], np.linspace(0.01, 1.99, size)])
+        B = np.concatenate([[float(best.B)], np.geomspace(1e-3, 4, 2 * size) / g[0]])
         modes = heavy_ball.radius(*MODES[name](g, A[:, None, None], B[None, :, None])).max(-1)
         scans[name] = np.maximum(modes, np.abs(1 - A[:, None]))
         yield _nothing_is_better(f"{name}: what other steps gain on the best", scans[name], float(best.contraction))

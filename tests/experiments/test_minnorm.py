@@ -120,14 +120,14 @@ def test_the_loss_is_the_augmented_lagrangian(kind: str, augmentation: float) ->
     constraint = {"equality": Equality, "margin": Margin, "classes": MulticlassMargin}[kind](10)
     subject = method(model, constraint, SimultaneousMinnorm, augmentation=augmentation)
     multipliers = subject.multipliers.copy_(torch.arange(10) % 3 / 2)
-    h = constraint.values(model(x), y)
+    h = constraint.values(10 * model(x), y)  # far on both sides of 0
     force = constraint.project(multipliers + augmentation * h.detach())
     squared = sum(weight.square().sum() for weight in model.parameters())
-    loss = subject(model(x), y)
+    loss = subject(10 * model(x), y)
     weights = list(model.parameters())
     for got, wanted in zip(*(torch.autograd.grad(f, weights) for f in (loss, squared / 2 + (force * h).sum()))):
         assert torch.allclose(got, wanted, rtol=0, atol=1e-13)
-    slack = torch.linspace(0, 10, 20_001, dtype=torch.float64)[:, None] * (kind != "equality")
+    slack = torch.linspace(0, 20, 40_001, dtype=torch.float64)[:, None] * (kind != "equality")
     tried = multipliers * (h + slack) + augmentation / 2 * (h + slack) ** 2
     assert torch.allclose(loss, squared / 2 + tried.min(0).values.sum(), rtol=0, atol=1e-5)
 

@@ -17,7 +17,7 @@ def velocity(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"
 
 
 def two_layer_product(
-    chain: Chain, w: Float[Array, "*runs 2"], t: Float[Array, "*times"] | float
+    chain: Chain, w: Float[Array, "*runs L"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs"]:
     """p(t) at depth 2, shape (*times, *runs): p' = sigma (s - p) (D^2 + 4 p^2)^(1/2), a mode of level |D|.
 
@@ -60,7 +60,8 @@ def _antiderivative(chain: Chain, v: Array) -> Array:
         small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)
         below = v**e / (s * e) * hyp2f1(1, e, 1 + e, small)
         above = v ** (e - 1) / (1 - e) * hyp2f1(1, 1 - e, 2 - e, large)
-        return np.where(v <= s, below, above)
+        # At z = 1 scipy loses the sign of the series' infinity.
+        return np.where(v == s, np.inf, np.where(v < s, below, above))
 
 
 def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
+from scipy.optimize import brentq, toms748
 
 from theory.flows import FlowStopped
 from theory.shallow.minnorm_flow import ActiveSetFlow, lyapunov
@@ -99,7 +99,7 @@ def _march(
         grid = now + CELL / piece.fastest * np.arange(CELLS + 1)
         event = _first_event(piece, grid)
         if event is None:
-            now = grid[-1]
+            now = float(grid[-1])
             if settled(piece, *piece(np.array(now))):
                 return EventDriven(np.array(starts), tuple(pieces), np.inf)
             continue
@@ -133,9 +133,9 @@ def _first_event(piece: ActiveSetFlow, grid: Array) -> float | None:
     dips &= room[:-1] < -4 * slope[:-1] * np.diff(grid)[:, None]
     earliest = None
     for cell in np.flatnonzero((crossed | dips).any(1)):
-        left, right = grid[cell], grid[cell + 1]
+        left, right = float(grid[cell]), float(grid[cell + 1])
         for i in np.flatnonzero(crossed[cell] | dips[cell]):
-            root = _crossing(piece, i, left, right, bool(crossed[cell, i]))
+            root = _crossing(piece, int(i), left, right, bool(crossed[cell, i]))
             if root is not None and (earliest is None or root < earliest):
                 earliest = root
         if earliest is not None:
@@ -161,7 +161,7 @@ def _crossing(piece: ActiveSetFlow, i: int, left: float, right: float, crossed: 
         if derivative(left) <= 0 or derivative(right) > 0:
             return left
         left = brentq(derivative, left, right, xtol=1e-14)
-    return float(brentq(value, left, right, xtol=1e-14, rtol=4 * np.finfo(float).eps))
+    return float(toms748(value, left, right, xtol=1e-14, rtol=4 * np.finfo(float).eps))
 
 
 def _after(piece: ActiveSetFlow, event: float) -> ActiveSetFlow:

@@ -46,14 +46,14 @@ def next_difference(
 
 
 def alternating_modes(
-    g: Float[Array, " modes"], A: float | Float[Array, "*steps 1"], B: float | Float[Array, "*#steps 1"]
+    g: Float[Array, " modes"], A: float | Float[Array, "*#steps 1"], B: float | Float[Array, "*#steps 1"]
 ) -> tuple[Array, Array]:
     """Determinant and trace of each mode's step."""
     return (1 - A) * np.ones_like(g), 2 - A - A * B * g
 
 
 def simultaneous_modes(
-    g: Float[Array, " modes"], A: float | Float[Array, "*steps 1"], B: float | Float[Array, "*#steps 1"]
+    g: Float[Array, " modes"], A: float | Float[Array, "*#steps 1"], B: float | Float[Array, "*#steps 1"]
 ) -> tuple[Array, Array]:
     """Determinant and trace of each mode's step."""
     return 1 - A + A * B * g, (2 - A) * np.ones_like(g)

@@ -1,0 +1,116 @@
+"""Closed forms as predictors: t = 0, t = inf, the semigroup; and limits against a flow followed to late times."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.flows import flow
+from theory.shallow import gradient_flow
+from theory.shallow.problem import Separable, direction_error, planted
+from theory.validation import InvalidArgument
+
+seeds = st.integers(0, 10_000)
+MARGINS = (gradient_flow.exponential_margins, gradient_flow.logistic_margins)
+SHARES = np.array([0.5, 0.3, 0.2])
+
+
+def orthogonal(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    Z = rng.uniform(0.5, 2, (3, 1)) * np.linalg.qr(rng.standard_normal((4, 4)))[0][:3]
+    return Z, rng.standard_normal((2, 4))
+
+
+@pytest.mark.parametrize("margins", MARGINS)
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, first=st.floats(0, 100), second=st.floats(0, 1e8))
+def test_the_closed_forms_are_semigroups(margins, seed: int, first: float, second: float) -> None:
+    Z, w0 = orthogonal(seed)
+    middle = gradient_flow.orthogonal_weights(Z, w0, margins(Z, w0, np.array(first)))
+    once = margins(Z, w0, np.array(first + second))
+    assert np.allclose(margins(Z, middle, np.array(second)), once, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("margins", MARGINS)
+def test_the_start_the_end_and_shapes(margins) -> None:
+    Z, w0 = orthogonal(0)
+    assert np.allclose(margins(Z, w0, np.array(0.0)), w0 @ Z.T, atol=1e-13)
+    assert np.isposinf(margins(Z, w0, np.array(np.inf))).all()
+    assert margins(Z, w0, np.ones((5, 2))).shape == (5, 2, 2, 3)
+    assert margins(Z, w0[0], np.ones(5)).shape == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("margins", "slope"),
+    [(MARGINS[0], lambda m: np.exp(-m)), (MARGINS[1], lambda m: 1 / (1 + np.exp(m)))],
+)
+def test_the_closed_forms_solve_the_flow(margins, slope) -> None:
+    Z, w0 = orthogonal(1)
+    t = np.linspace(0, 20, 5)
+    solution = flow(lambda _, state: {"w": slope(state["w"] @ Z.T) @ Z}, {"w": w0}, t, relative_tolerance=1e-12)
+    exact = gradient_flow.orthogonal_weights(Z, w0, margins(Z, w0, t))
+    assert np.allclose(solution["w"], exact, atol=1e-9)
+
+
+def test_one_example_turns_by_its_angle() -> None:
+    """tan angle(w, z) = |P w0| |z| / m(t)."""
+    Z, w0 = np.array([[3.0, 0.0, 0.0]]), np.array([-0.2, 1.0, 2.0])
+    m = gradient_flow.exponential_margins(Z, w0, np.array(50.0))
+    w = gradient_flow.orthogonal_weights(Z, w0, m)
+    assert np.hypot(w[1], w[2]) / w[0] == pytest.approx(np.sqrt(5) * 3 / np.log(np.exp(-0.6) + 450), rel=1e-13)
+
+
+def test_examples_that_are_not_orthogonal_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="expected pairwise orthogonal examples"):
+        gradient_flow.exponential_margins(np.array([[1.0, 0], [1.0, 1.0]]), np.zeros(2), np.array(1.0))
+
+
+@pytest.mark.parametrize("t", [-1.0, np.nan])
+def test_bad_times_are_refused(t: float) -> None:
+    with pytest.raises(InvalidArgument, match="t = .*: expected times of at least 0"):
+        gradient_flow.logistic_margins(*orthogonal(0), np.array(t))
+
+
+def test_log_time_and_normalised_time_are_one_orbit() -> None:
+    problem = Separable(planted(np.random.default_rng(0), SHARES, d=4, slack=np.array([0.5])))
+    w0 = np.random.default_rng(1).standard_normal((1, 4))
+    normalised = gradient_flow.normalised_flow(problem.Z, w0, np.array([1.0, 5.0, 20.0]), relative_tolerance=1e-12)
+    tau = normalised["tau"][:, 0]
+    late = gradient_flow.flow_in_log_time(problem, w0, tau, relative_tolerance=1e-12)["rho"]
+    assert np.allclose(late + problem.w * tau[:, None, None], normalised["w"], atol=1e-9)
+
+
+def test_orthogonal_examples_settle_where_the_closed_form_says() -> None:
+    """m_i = log(e^{m_i(0)} + |z_i|^2 t), so w - w_hat log t tends to sum_i log |z_i|^2 z_i / |z_i|^2 off the start."""
+    Z, w0 = orthogonal(2)
+    problem = Separable(Z)
+    margins = gradient_flow.exponential_margins(Z, w0, np.array(1e14))
+    w = gradient_flow.orthogonal_weights(Z, w0, margins)
+    assert np.allclose(w - problem.w * np.log(1e14), gradient_flow.offset(problem, w0), atol=1e-11)
+    rate = gradient_flow.relaxation_rate(problem)
+    # Z^T diag(1/|z|^2) Z is a projector: everything settles as 1/t.
+    assert rate == pytest.approx(1, rel=1e-10)
+
+
+def test_hitting_times_invert_the_direction_error() -> None:
+    problem = Separable(planted(np.random.default_rng(3), SHARES, d=5)[0])
+    offset = gradient_flow.offset(problem, np.ones((2, 5)))
+    for error in (0.3, 0.01):
+        tau = gradient_flow.log_hitting_time(problem, offset, error)
+        w = problem.w * tau[:, None] + offset
+        assert np.allclose(direction_error(problem, w), error, rtol=1e-9)
+
+
+def test_equal_duals_leave_no_margin_constant() -> None:
+    problem = Separable(planted(np.random.default_rng(4), np.full(3, 1 / 3), d=5))
+    assert np.allclose(gradient_flow.margin_constant(problem), 0, atol=1e-12)
+
+
+def test_offsets_need_one_problem_in_the_span() -> None:
+    rng = np.random.default_rng(5)
+    batch = Separable(planted(rng, SHARES, d=5, runs=2))
+    with pytest.raises(InvalidArgument, match="problem.Z.shape = .*: expected one problem"):
+        gradient_flow.offset(batch, np.ones((2, 5)))
+    outside = Separable(planted(rng, SHARES, d=5, slack=np.array([1.0]))[0])
+    with pytest.raises(InvalidArgument, match="expected examples in their span"):
+        gradient_flow.offset(outside, np.ones(5))

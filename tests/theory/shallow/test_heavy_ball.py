@@ -1,0 +1,79 @@
+"""Modes of one step, and the best of them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.shallow import heavy_ball
+from theory.shallow.nonseparable import unavoidable_violations
+from theory.shallow.problem import labelled_by_a_teacher
+from theory.validation import InvalidArgument
+
+steps = st.floats(0.05, 1.9)
+
+
+def step_matrix(g: float, A: float, B: float, alternating: bool) -> np.ndarray:
+    s = np.sqrt(g)
+    primal = np.array([1 - A, A * s])
+    seen = primal if alternating else np.array([1.0, 0.0])
+    return np.array([primal, np.array([0.0, 1.0]) - B * s * seen])
+
+
+@given(steps, st.floats(0.01, 3), st.floats(0.1, 4))
+def test_determinant_trace_and_radius_are_those_of_the_step(A: float, B: float, g: float) -> None:
+    for modes, alternating in ((heavy_ball.alternating_modes, True), (heavy_ball.simultaneous_modes, False)):
+        matrix = step_matrix(g, A, B, alternating)
+        determinant, trace = modes(np.array([g]), A, B)
+        assert determinant[0] == pytest.approx(np.linalg.det(matrix), abs=1e-12)
+        assert trace[0] == pytest.approx(np.trace(matrix), abs=1e-12)
+        largest = np.abs(np.linalg.eigvals(matrix)).max()
+        assert heavy_ball.radius(determinant, trace)[0] == pytest.approx(largest, abs=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.1, 2), st.floats(1.01, 200), steps, st.floats(0.01, 10))
+def test_nothing_contracts_faster_than_the_best_steps(g_min: float, kappa: float, A: float, B: float) -> None:
+    g = np.geomspace(g_min, kappa * g_min, 7)
+    for modes, best in (
+        (heavy_ball.alternating_modes, heavy_ball.best_alternating),
+        (heavy_ball.simultaneous_modes, heavy_ball.best_simultaneous),
+    ):
+        optimum = best(np.array(g_min), np.array(kappa * g_min))
+        chosen = heavy_ball.radius(*modes(g, float(optimum.A), float(optimum.B))).max()
+        assert max(chosen, abs(1 - optimum.A)) == pytest.approx(float(optimum.contraction), abs=1e-6)
+        other = max(heavy_ball.radius(*modes(g, A, B)).max(), abs(1 - A))
+        assert other >= optimum.contraction - 1e-6
+
+
+@given(steps, st.floats(0.2, 4))
+def test_the_limits_of_stability(A: float, g: float) -> None:
+    for modes, limit in (
+        (heavy_ball.alternating_modes, heavy_ball.alternating_limit(np.array(g), A)),
+        (heavy_ball.simultaneous_modes, heavy_ball.simultaneous_limit(np.array(g))),
+    ):
+        inside, beyond = (heavy_ball.radius(*modes(np.array([g]), A, float(f * limit)))[0] for f in (0.99, 1.01))
+        assert inside < 1 < beyond
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_unavoidable_violations_are_optimal(seed: int) -> None:
+    """v >= 0 and Z^T v = 0, and some w has (1 - Z w)_+ = v: the gradient of the squared hinge vanishes there."""
+    Z = np.random.default_rng(seed).standard_normal((8, 2))
+    v = unavoidable_violations(Z)
+    assert (v >= -1e-12).all()
+    assert np.allclose(Z.T @ v, 0, atol=1e-12)
+    assert v.sum() == pytest.approx((v**2).sum(), abs=1e-11)
+    other = np.random.default_rng(seed + 1).standard_normal((200, 2))
+    assert ((np.maximum(1 - other @ Z.T, 0) ** 2).sum(-1) >= (v**2).sum() - 1e-10).all()
+
+
+def test_separable_examples_have_no_unavoidable_violations() -> None:
+    Z = labelled_by_a_teacher(np.random.default_rng(0), n=8, d=3, runs=1, least=0.3)[0]
+    assert np.allclose(unavoidable_violations(Z), 0, atol=1e-12)
+
+
+def test_examples_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match=r"Z\[0, 0\] = inf"):
+        unavoidable_violations(np.array([[np.inf, 1.0]]))

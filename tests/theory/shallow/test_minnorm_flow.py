@@ -1,0 +1,187 @@
+"""The Minnorm flow as a predictor, its spectrum, and its exact solution through events."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.flows import flow
+from theory.shallow import event_driven, minnorm_flow
+from theory.shallow.minnorm_flow import ActiveSetFlow
+from theory.shallow.problem import Separable, labelled_by_a_teacher, planted
+from theory.validation import InvalidArgument
+
+seeds = st.integers(0, 10_000)
+SHARES = np.array([0.5, 0.3, 0.2])
+
+
+def setup(seed: int) -> tuple[Separable, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    problem = Separable(labelled_by_a_teacher(rng, n=8, d=3, runs=1, least=0.4)[0])
+    return problem, rng.standard_normal(3), rng.exponential(size=8) * (rng.random(8) < 0.5)
+
+
+def pieces(seed: int, b: float) -> ActiveSetFlow:
+    """More examples active than dimensions, fewer, or none."""
+    rng = np.random.default_rng(seed)
+    Z = rng.standard_normal((5, 3))
+    active = rng.random(5) < 0.6
+    return ActiveSetFlow(Z, active, rng.standard_normal(3), rng.exponential(size=5) * active, 1.3, b)
+
+
+@settings(max_examples=50, deadline=None)
+@given(seeds, st.floats(0.01, 5), st.floats(0, 4), st.floats(0, 4))
+def test_active_set_flows_are_semigroups(seed: int, b: float, first: float, second: float) -> None:
+    piece = pieces(seed, b)
+    w, multipliers = piece(np.array(first))
+    if multipliers.min() < 0:  # beyond the piece's own life
+        return
+    later = ActiveSetFlow(piece.Z, piece.active, w, multipliers, piece.a, piece.b)(np.array(second))
+    once = piece(np.array(first + second))
+    for x, y in zip(later, once):
+        assert np.allclose(x, y, atol=1e-8 * (1 + np.abs(y).max()))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.floats(0.05, 3))
+def test_active_set_flows_solve_the_linear_flow(seed: int, b: float) -> None:
+    piece = pieces(seed, b)
+
+    def velocity(_: float, state: dict) -> dict:
+        return {
+            "w": -piece.a * (state["w"] - state["m"] @ piece.Z),
+            "m": piece.b * piece.active * (1 - piece.Z @ state["w"]),
+        }
+
+    t = np.linspace(0, 3, 4)
+    solution = flow(velocity, {"w": piece.w, "m": piece.multipliers}, t, relative_tolerance=1e-12)
+    w, multipliers = piece(t)
+    assert np.allclose(solution["w"], w, atol=1e-8)
+    assert np.allclose(solution["m"], multipliers, atol=1e-8)
+
+
+def test_the_critical_mode_has_its_double_root() -> None:
+    """One example of length 1, b = a/4: nu = 0 exactly, and t e^{-at/2} appears."""
+    piece = ActiveSetFlow(np.array([[1.0]]), np.array([True]), np.array([0.0]), np.array([1.0]), 1.0, 0.25)
+    w, _ = piece(np.array([0.0, 2.0, np.inf]))
+    # x = w - 1 starts at -1 with x' = -(x - (lambda - 1)) = 1: x = (-1 + t/2) e^{-t/2}.
+    assert np.allclose(w[:, 0], [0.0, 1 + 0 * np.exp(-1), 1.0], atol=1e-14)
+
+
+def test_start_end_and_shapes() -> None:
+    problem = Separable(planted(np.random.default_rng(0), SHARES, d=4, slack=np.array([0.5]))[0])
+    solution = minnorm_flow.on_the_support(problem, np.ones(4), 0.9 * problem.duals, 1.0, 0.5)
+    w, multipliers = solution(np.array([0.0, np.inf]))
+    assert np.allclose(w, [np.ones(4), problem.w], atol=1e-12)
+    assert np.allclose(multipliers, [0.9 * problem.duals, problem.duals], atol=1e-12)
+    w, multipliers = solution(np.ones((2, 3)))
+    assert w.shape == (2, 3, 4)
+    assert multipliers.shape == (2, 3, 4)
+
+
+def test_contradicting_examples_have_infinite_multipliers_in_the_end() -> None:
+    Z = np.array([[1.0, 0.0], [-1.0, 0.0]])
+    piece = ActiveSetFlow(Z, np.ones(2, bool), np.array([3.0, 1.0]), np.zeros(2), 1.0, 1.0)
+    w, multipliers = piece(np.array(np.inf))
+    assert np.isposinf(multipliers).all()
+    assert np.allclose(w, 0, atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(0.01, 3), st.floats(0, 2))
+def test_the_spectrum_is_that_of_the_linear_flow(seed: int, b: float, c: float) -> None:
+    problem, _, _ = setup(seed)
+    Z = problem.Z[problem.support]
+    k, d = Z.shape
+    a = 0.8
+    block = np.block([[-a * (np.eye(d) + c * Z.T @ Z), a * Z.T], [-b * Z, np.zeros((k, k))]])
+    predicted = minnorm_flow.spectrum(problem, a, b, c)
+    coefficients = np.poly(predicted)
+    assert np.allclose(coefficients, np.poly(block), rtol=1e-7, atol=1e-9)
+    if c == 0:
+        assert -predicted.real.max() == pytest.approx(float(minnorm_flow.rate(problem.gram_range[0], a, b)), rel=1e-9)
+
+
+def test_the_rate_saturates_at_its_kink() -> None:
+    kink = float(minnorm_flow.critical_dual_rate(0.3, 1.7))
+    rates = minnorm_flow.rate(0.3, 1.7, np.array([0.99, 1.0, 10.0]) * kink)
+    assert rates[0] < 0.85
+    assert np.array_equal(rates[1:], [0.85, 0.85])
+
+
+@settings(max_examples=50, deadline=None)
+@given(seeds, st.floats(0.1, 3), st.floats(0.1, 3))
+def test_the_lyapunov_function_falls_at_every_state(seed: int, a: float, b: float) -> None:
+    problem, w, multipliers = setup(seed)
+    w_dot, m_dot = minnorm_flow.velocity(problem.Z, w, multipliers, a, b)
+    slope = (w - problem.w) @ w_dot / a + (multipliers - problem.duals) @ m_dot / b
+    loss = minnorm_flow.dissipation(problem, w, multipliers)
+    assert slope <= -loss + 1e-9 * (1 + abs(slope))
+    assert loss >= ((w - problem.w) ** 2).sum() * (1 - 1e-12) - 1e-9
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds, st.floats(0.1, 2))
+def test_events_lead_to_the_max_margin_classifier(seed: int, b: float) -> None:
+    problem, w, multipliers = setup(seed)
+    solution = event_driven.solve_to_convergence(problem, w, multipliers, a=1.0, b=b, until=2000.0)
+    end = solution.end if np.isfinite(solution.end) else 2000.0
+    found_w, found = solution(np.array(end))
+    V = minnorm_flow.lyapunov(problem, found_w, found, 1.0, b)
+    assert V < 1e-3 * minnorm_flow.lyapunov(problem, w, multipliers, 1.0, b) or V < 1e-20
+    _, path = solution(np.linspace(0, 30, 500))
+    assert path.min() >= -1e-10
+    states = solution(np.linspace(0, 30, 500))
+    falling = minnorm_flow.lyapunov(problem, *states, 1.0, b)
+    assert (np.diff(falling) <= 1e-9 * falling[0]).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.floats(0.1, 5), st.floats(0.1, 5))
+def test_events_are_a_semigroup(seed: int, first: float, second: float) -> None:
+    problem, w, multipliers = setup(seed)
+    solution = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.7, until=11.0)
+    middle_w, middle = solution(np.array(first))
+    later = event_driven.solve(problem.Z, middle_w, middle.clip(0), a=1.0, b=0.7, until=6.0)(np.array(second))
+    for x, y in zip(later, solution(np.array(first + second))):
+        assert np.allclose(x, y, atol=1e-8)
+
+
+def test_events_against_an_ode_solver() -> None:
+    problem, w, multipliers = setup(7)
+
+    def velocity(_: float, state: dict) -> dict:
+        w_dot, m_dot = minnorm_flow.velocity(problem.Z, state["w"], state["m"], 1.0, 0.7)
+        return {"w": w_dot, "m": m_dot}
+
+    t = np.linspace(0, 15, 31)
+    reference = flow(velocity, {"w": w, "m": multipliers}, t, relative_tolerance=1e-12, absolute_tolerance=1e-13)
+    found = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.7, until=15.0)(t)
+    assert np.allclose(found[0], reference["w"], atol=1e-8)
+    assert np.allclose(found[1], reference["m"], atol=1e-8)
+
+
+def test_duplicates_change_sides_together() -> None:
+    problem, w, multipliers = setup(3)
+    Z = np.vstack([problem.Z, problem.Z])
+    once = event_driven.solve(problem.Z, w, 2 * multipliers, a=1.0, b=1.4, until=20.0)
+    twice = event_driven.solve(Z, w, np.tile(multipliers, 2), a=1.0, b=0.7, until=20.0)
+    t = np.linspace(0, 20, 41)
+    (w_once, m_once), (w_twice, m_twice) = once(t), twice(t)
+    assert np.allclose(w_once, w_twice, atol=1e-8)
+    assert np.allclose(m_once, m_twice[:, :8] + m_twice[:, 8:], atol=1e-8)
+
+
+def test_what_is_refused() -> None:
+    problem, w, multipliers = setup(0)
+    with pytest.raises(InvalidArgument, match="expected none below 0, and 0 off the active set"):
+        event_driven.solve(problem.Z, w, multipliers - 1, a=1.0, b=1.0, until=1.0)
+    with pytest.raises(InvalidArgument, match="b = 0.0: expected a finite number above 0"):
+        event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.0, until=1.0)
+    with pytest.raises(InvalidArgument, match="until = -1.0"):
+        event_driven.solve(problem.Z, w, multipliers, a=1.0, b=1.0, until=-1.0)
+    solution = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=1.0, until=1.0)
+    with pytest.raises(InvalidArgument, match="t = 2.0: expected times of at most 1"):
+        solution(np.array([0.5, 2.0]))
+    with pytest.raises(InvalidArgument, match="t = -1.0"):
+        solution(np.array(-1.0))
