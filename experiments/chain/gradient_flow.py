@@ -110,7 +110,9 @@ def _limit(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
     if chain.L == 1:
         yield equal("depth 1: limit", ends[-1], predicted, tolerance=stalled, because=because)
         return
-    yield from tends_to(f"depth {chain.L}: limit", ends, predicted, stalled)
+    # Runs stand where times do: the largest error of the extrapolation bounds them all.
+    along = [end.swapaxes(0, 1) for end in ends]
+    yield from tends_to(f"depth {chain.L}: limit", along, predicted.swapaxes(0, 1), stalled)
     distances = [distance(chain, end) for end in ends]
     balanced, unbalanced = slice(None, len(BALANCED)), slice(len(BALANCED), None)
     name = f"depth {chain.L}: balanced starts end at the minimum norm"

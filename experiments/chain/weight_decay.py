@@ -185,7 +185,8 @@ def _balance(study: Study, chain: Chain) -> Iterator[Check]:
     forgetting = [_integral(t, decay * product(run["w"])) for run in runs]
     error = [_integral(t, _pull(chain, run)) for run in runs]
     change = [(product(run["w"]) - product(w))[-1:] for run in runs]
-    residual = [e - chain.L * f - d for e, f, d in zip(error, forgetting, change)]
+    # Runs stand where times do: the largest error of the extrapolation bounds them all.
+    residual = [(e - chain.L * f - d).T for e, f, d in zip(error, forgetting, change)]
     # The rule of Simpson at twice the spacing tells what it is off by.
     coarse = _integral(t[::2], (_pull(chain, runs[-1]) - chain.L * decay * product(runs[-1]["w"]))[::2])
     quadrature = np.abs(error[-1] - chain.L * forgetting[-1] - coarse).max()
@@ -193,10 +194,10 @@ def _balance(study: Study, chain: Chain) -> Iterator[Check]:
     if chain.L == 3:
         ends = [value[-1:, 2:] for value in values]
         yield refuted("gamma = k / (1 + t)^2 forgets", extrapolated("forgets", ends, 0 * ends[0]))
-        wrong = [e - chain.L * f for e, f in zip(error, forgetting)]
+        wrong = [(e - chain.L * f).T for e, f in zip(error, forgetting)]
         check = extrapolated("no change", wrong, 0 * wrong[0], quadrature)
         yield refuted("balance without the change of p", check)
-        wrong = [e - (chain.L - 1) * f - d for e, f, d in zip(error, forgetting, change)]
+        wrong = [(e - (chain.L - 1) * f - d).T for e, f, d in zip(error, forgetting, change)]
         check = extrapolated("L - 1", wrong, 0 * wrong[0], quadrature)
         yield refuted("balance with L - 1 layers", check)
 
@@ -249,7 +250,9 @@ def _two_phases(study: Study, chain: Chain) -> Iterator[Check]:
     # Only the imbalance left at the switch matters: any weights that have it end at the same place.
     d = (w**2 - (w**2).min(-1, keepdims=True)) * np.exp(-2 * gamma * switch)[:, None]
     predicted = distance(chain, gradient_flow.limit(chain, np.sqrt(1 + d)))[None]
-    yield from tends_to(f"depth {chain.L}: two phases, distance left", ends, predicted)
+    # The switches stand where times do, and logarithms make them alike: one error bounds them all.
+    logs = [np.log(end).T for end in ends]
+    yield from tends_to(f"depth {chain.L}: two phases, log distance left", logs, np.log(predicted).T)
     if chain.L == 3:
         yield refuted("two phases: nothing is left", extrapolated("nothing", ends, 0 * ends[0]))
 

@@ -31,7 +31,7 @@ A = 1.0
 )
 def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    runs = study.pick(smoke=2, quick=6, paper=64)
+    runs = study.pick(smoke=12, quick=16, paper=64)
     problem = random_problems(rng, runs)
     w0 = rng.standard_normal(problem.w.shape)
     multipliers0 = rng.exponential(size=problem.duals.shape) * (rng.random(problem.duals.shape) < 0.5)
@@ -41,7 +41,7 @@ def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
         for i in range(runs)
     ]
     yield from _limits(problem, solutions)
-    yield from _against_integration(problem, solutions, b)
+    yield from _against_integration(problem, solutions[: study.pick(smoke=2, quick=6, paper=64)], b)
     yield from _against_training(study, problem, w0, multipliers0, solutions, b)
 
 
@@ -87,7 +87,7 @@ def _against_integration(problem: Separable, solutions: list[EventDriven], b: fl
 def _against_training(
     study: Study, problem: Separable, w0: Array, multipliers0: Array, solutions: list[EventDriven], b: float
 ) -> Iterator[Check | Curves]:
-    horizon, steps = 12.0, study.pick(smoke=500, quick=1000, paper=8000)
+    horizon, steps = 12.0, study.pick(smoke=400, quick=1000, paper=8000)
     trained = []
     for k in REFINED:
         rule = SimultaneousMinnorm(problem.Z, A, b, study.device)

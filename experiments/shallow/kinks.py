@@ -18,9 +18,9 @@ def tends_to_kinked(name: str, values: Sequence[Array], predicted: Array) -> Ite
 
 def extrapolated(name: str, values: Sequence[Array], predicted: Array) -> Check:
     """Where in a step a kink falls is arbitrary, so the second-order term is not smooth in the learning rate: only the
-    first order is removed. What is left shrinks fourfold a halving on average, but not surely: twice the largest
-    correction of the last halving bounds it as long as it shrinks to two thirds."""
+    first order is removed. What is left shrinks fourfold a halving on average over runs and times, which is why the
+    root mean square over them is judged; twice the last correction bounds it as long as it shrinks to two thirds."""
     limit, coarser = 2 * values[2] - values[1], 2 * values[1] - values[0]
-    tolerance = 2 * np.abs(limit - coarser).max()
-    because = "twice the largest correction beyond first order of all runs (a kink may fall anywhere inside a step)"
-    return equal(name, limit, predicted, tolerance=tolerance, because=because)
+    left, correction = (float(np.sqrt(np.mean((limit - other) ** 2))) for other in (predicted, coarser))
+    because = "twice the last correction beyond first order (a kink may fall anywhere inside a step), root mean square"
+    return equal(name, left, 0.0, tolerance=2 * correction, because=because)
