@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,16 +52,27 @@ def _files(setting: str) -> Iterator[tuple[str, Path]]:
 
 
 def _claims(module: str, file: Path) -> Iterator[Stated]:
+    names: dict[str, object] = {}
     for statement in ast.parse(file.read_bytes()).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            names[statement.targets[0].id] = _value(statement.value, names)
         if not isinstance(statement, ast.FunctionDef):
             continue
         for call in statement.decorator_list:
             if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "claim":
-                options = {keyword.arg: _value(keyword.value) for keyword in call.keywords}
-                name = _value(call.args[0]) if call.args else options["id"]
+                options = {keyword.arg: _value(keyword.value, names) for keyword in call.keywords}
+                name = _value(call.args[0], names) if call.args else options["id"]
                 yield Stated(name, options["source"], module, options.get("accepts_data") is True)
 
 
-def _value(node: ast.expr) -> object:
-    """A literal's value; anything else as it is written."""
-    return node.value if isinstance(node, ast.Constant) else ast.unparse(node)
+def _value(node: ast.expr, names: Mapping[str, object]) -> object:
+    """Value of a literal, of a name the module gave one, or of a sum of these; anything else as it is written."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _value(node.left, names), _value(node.right, names)
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+    return ast.unparse(node)

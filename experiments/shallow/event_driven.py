@@ -115,8 +115,7 @@ def _against_training(
     ]
     yield refuted("active set frozen at the start", wrong(_states(frozen, t)))
     everything = [
-        minnorm_flow.ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, A, b)
-        for Z, w, m in zip(problem.Z, w0, multipliers0)
+        minnorm_flow.ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, A, b) for Z, w, m in zip(problem.Z, w0, multipliers0)
     ]
     yield refuted("multipliers not kept at 0", wrong(_states(everything, t)))
     faster = [
@@ -124,7 +123,7 @@ def _against_training(
     ]
     yield refuted("b 10 % larger", wrong(_states(faster, t)))
     d = w0.shape[1]
-    fine = np.linspace(0, horizon, 401)
+    fine = np.linspace(0, 2 * horizon, 601)
     yield curves(
         t=t,
         fine_t=fine,

@@ -57,9 +57,7 @@ def _identities(study: Study, problem: Separable, rng: np.random.Generator) -> I
     multipliers = {}
     for name in RULES:
         rule = RULES[name](problem.Z, A, B, study.device)
-        run = train_minnorm(
-            study, name, rule, w, alpha, learning_rate=1.0, steps=steps, record=list(range(steps + 1))
-        )
+        run = train_minnorm(study, name, rule, w, alpha, learning_rate=1.0, steps=steps, record=list(range(steps + 1)))
         multipliers[name] = run["multipliers"]
     # A step of a multiplier is a product with Z of a vector that is itself one with Z^T: n + d roundings.
     n, d = problem.Z.shape
@@ -169,8 +167,6 @@ def _jacobian(study: Study, name: str, problem: Separable, rule: SimultaneousMin
     d = problem.w.size
     start = np.concatenate([problem.w, problem.duals])
     starts = start + PERTURBATION * np.vstack([np.zeros(start.size), np.eye(start.size)])
-    run = train_minnorm(
-        study, name, rule, starts[:, :d], starts[:, d:], learning_rate=1.0, steps=1, record=[1]
-    )
+    run = train_minnorm(study, name, rule, starts[:, :d], starts[:, d:], learning_rate=1.0, steps=1, record=[1])
     ends = np.concatenate([run["w"][-1], run["multipliers"][-1]], axis=-1)
     return (ends[1:] - ends[0]).T / PERTURBATION

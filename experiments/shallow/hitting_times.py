@@ -185,9 +185,7 @@ def _train_normalised(
     return train_classifier(study, name, loss, w0, learning_rate=rate, steps=steps, record=record, update=rule)
 
 
-def _training_tends_to_the_flows(
-    study: Study, problem: Separable, w0: Array, best: Array
-) -> Iterator[Check]:
+def _training_tends_to_the_flows(study: Study, problem: Separable, w0: Array, best: Array) -> Iterator[Check]:
     """Weights of the four methods, trained at three step sizes, against their exact flows."""
     zero = np.zeros_like(problem.duals)
     base = study.pick(smoke=100, quick=300, paper=4000)
@@ -223,9 +221,7 @@ def _training_tends_to_the_flows(
         yield from tends_to_kinked(name, runs, weights)
 
 
-def _first_problem(
-    study: Study, problem: Separable, w0: Array, best: Array, flow: Trajectory
-) -> Iterator[Curves]:
+def _first_problem(study: Study, problem: Separable, w0: Array, best: Array, flow: Trajectory) -> Iterator[Curves]:
     """The picture: direction error of the first problem under the exact flows, and trained far beyond the start."""
     first, w0, zero = problem.run(0), w0[:1], np.zeros_like(problem.duals[:1])
     yield curves(
@@ -271,7 +267,6 @@ def _minnorm_weights(problem: Separable, w0: Array, b: Array, t: Array) -> Array
     """w (T, runs, d) of the exact solution from multipliers 0."""
     zero = np.zeros(problem.duals.shape[-1])
     solutions = [
-        event_driven.solve(Z, w, zero, a=A, b=float(rate), until=float(t[-1]))
-        for Z, w, rate in zip(problem.Z, w0, b)
+        event_driven.solve(Z, w, zero, a=A, b=float(rate), until=float(t[-1])) for Z, w, rate in zip(problem.Z, w0, b)
     ]
     return np.stack([solution(t)[0] for solution in solutions], axis=1)

@@ -103,9 +103,7 @@ def _spectrum(study: Study, problem: Separable) -> Iterator[Check]:
         because = "power sums; each of the Jacobian's entries is a state's ten roundings over eta x perturbation"
         yield equal(f"spectrum, b = {b:.3g}, c = {c:g}", *sums, tolerance=tolerance, because=because)
     plain = np.sort_complex(minnorm_flow.spectrum(problem, a, b))
-    claimed = equal(
-        "spectrum", sums[0], ((plain / size) ** powers).sum(1).real, tolerance=tolerance, because=because
-    )
+    claimed = equal("spectrum", sums[0], ((plain / size) ** powers).sum(1).real, tolerance=tolerance, because=because)
     yield refuted("augmentation left out of the spectrum", claimed)
 
 

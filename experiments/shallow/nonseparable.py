@@ -53,7 +53,6 @@ def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Che
     growth = (np.diff(run["multipliers"][:201], axis=0) * v).sum(-1) / eta
     least = B * (v**2).sum(-1)
 
-
     def grows_at_least(bound: Array) -> Check:
         missing = np.maximum(bound - growth, 0)
         because = "v . (1 - Z w) = |v|^2 for every w; rounding of the multipliers over the step size"

@@ -52,9 +52,7 @@ def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Co
     return np.concatenate([-half + nu, -half - nu, np.full(Z_S.shape[1] - len(Z_S), -a + 0j)])
 
 
-def rate(
-    g_min: float | Float[Array, "*#runs"], a: float, b: float | Float[Array, "*#runs"]
-) -> Float[Array, "*runs"]:
+def rate(g_min: float | Float[Array, "*#runs"], a: float, b: float | Float[Array, "*#runs"]) -> Float[Array, "*runs"]:
     """r = a/2 if b >= a / (4 g_min), else (a - sqrt(a^2 - 4 a b g_min)) / 2:
     a larger b only adds oscillation (ours)."""
     return (a - np.sqrt(np.maximum(a**2 - 4 * a * b * np.asarray(g_min), 0))) / 2
