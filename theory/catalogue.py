@@ -19,7 +19,7 @@ class Catalogue(NamedTuple):
     figures: Mapping[str, Entry]
 
 
-SETTINGS = ("experiments.shallow", "experiments.imbalance", "experiments.chain", "experiments.minnorm")
+SETTINGS = ("experiments.shallow", "experiments.imbalance", "experiments.chain", "experiments.minnorm.guarantees")
 
 FIGURES = {
     "fig1": Entry(
