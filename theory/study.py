@@ -51,6 +51,10 @@ class Study:
         key = tuple(zlib.crc32(str(word).encode()) for word in (self.claim, *cell))
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
+    def training(self, name: str) -> dict[str, Any]:
+        """What the training run `name` takes from these conditions: device, checkpoint and progress."""
+        return {"device": self.device, "checkpoint": self.checkpoint(name), "progress": self.progress}
+
     def checkpoint(self, name: str) -> Path | None:
         """File for the unfinished state of the training run `name`, or None where nothing is kept."""
         return None if self.scratch is None else self.scratch / f"{self.claim}-{name}.ckpt"

@@ -1,11 +1,13 @@
 """Chains of scalar weights in torch: v -> w_L ... w_1 v, trained with weight decay or with Minnorm."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.refinement import refined
 from experiments.training import Observe, train
 from experiments.updates import GradientDescent, Loss, State, Update, along
 from theory.chain.minnorm import Number, Tuning
@@ -107,9 +109,7 @@ def train_chain(
         record=record,
         observe=observe,
         update=rule,
-        device=study.device,
-        checkpoint=study.checkpoint(name),
-        progress=study.progress,
+        **study.training(name),
     )
 
 
@@ -126,20 +126,11 @@ def refine(
     levels: int = 4,
 ) -> list[Trajectory]:
     """The same training at learning_rate / 1, 2, 4, ..., recorded at the same times."""
-    steps = (records - 1) * round(horizon / learning_rate / (records - 1))
-    return [
-        train_chain(
-            study,
-            f"{name}, level {level}",
-            chain,
-            w,
-            rule(),
-            learning_rate=horizon / steps / 2**level,
-            steps=steps * 2**level,
-            record=[k * steps // (records - 1) * 2**level for k in range(records)],
-        )
-        for level in range(levels)
-    ]
+
+    def descend(level: str, **schedule: Any) -> Trajectory:
+        return train_chain(study, level, chain, w, rule(), **schedule)
+
+    return refined(descend, name, learning_rate=learning_rate, horizon=horizon, records=records, levels=levels)
 
 
 def random_weights(rng: np.random.Generator, runs: int, L: int, low: float, high: float) -> Array:

@@ -5,13 +5,13 @@ what it tends to is compared, with the error that the extrapolation itself repor
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.refinement import extrapolated, tends_to
-from experiments.training import recording_steps
+from experiments.refinement import extrapolated, refined, tends_to
 from experiments.updates import GradientDescent, Loss, State
 from theory.claims import Check, Curves, claim, curves, refuted
 from theory.imbalance import closed_forms, dynamics
@@ -181,26 +181,21 @@ def refine(
     records: int,
     levels: int,
 ) -> list[Trajectory]:
-    """The same training at learning_rate / 1, 2, 4, ..., recorded at the same times: weights, and the rate -L'/L.
-
-    The gradient is autograd's. (The rate is that of the loss itself, so L* should be 0 where it is used.)
-    """
+    """Training by autograd's gradient, refined: weights, and the rate -L'/L (of the loss itself, so L* should be 0)."""
     loss = squared_loss(problem, study.device)
-    steps = round(horizon / learning_rate)
-    return [
-        train_network(
+
+    def descend(level: str, **schedule: Any) -> Trajectory:
+        return train_network(
             study,
-            f"{name}, level {level}",
+            level,
             problem,
             network,
-            learning_rate=learning_rate / 2**level,
-            steps=steps * 2**level,
-            record=[step * 2**level for step in recording_steps(steps, records)],
             observe=lambda state: {**weights(state), "rate": _rate(loss, state)},
             update=GradientDescent(loss),
+            **schedule,
         )
-        for level in range(levels)
-    ]
+
+    return refined(descend, name, learning_rate=learning_rate, horizon=horizon, records=records, levels=levels)
 
 
 def _refine(study: Study, name: str, problem: Regression, network: Network) -> list[Trajectory]:

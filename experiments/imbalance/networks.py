@@ -67,9 +67,7 @@ def train_network(
         steps=steps,
         record=record,
         observe=observe,
-        device=study.device,
-        checkpoint=study.checkpoint(name),
-        progress=study.progress,
+        **study.training(name),
         **options,
     )
 

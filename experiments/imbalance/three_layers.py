@@ -1,15 +1,17 @@
 """Min et al. 2023, trained: linear networks of two, three and more layers against the bounds from their imbalances."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.training import recording_steps, train
+from experiments.refinement import extrapolated_at_most, refined
+from experiments.training import train
 from experiments.updates import GradientDescent, Loss, State
 from theory import rates
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, misprint, order, refuted
+from theory.claims import Check, Curves, at_least, claim, curves, equal, misprint, order, refuted
 from theory.imbalance import three_layers, tighter_rate
 from theory.imbalance.convergence import exponential_bound
 from theory.imbalance.dynamics import split
@@ -20,7 +22,6 @@ from theory.trajectory import Trajectory
 from theory.validation import Array
 
 EPSILON = np.finfo(float).eps
-FRACTIONS = (1, 2, 4)
 WIDTHS = ((1, 4, 6, 1), (2, 5, 5, 3), (3, 6, 4, 2), (3, 4, 4, 3), (1, 3, 3, 4), (4, 3, 2, 2))  # (n, h1, h2, m)
 SCALES = ((1.0, 1.0, 1.0), (2.0, 0.3, 2.0), (0.3, 2.0, 0.5), (2.0, 0.5, 0.5))
 
@@ -272,7 +273,7 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     halved = rates.halving_order(excess[0] - excess[1], excess[1] - excess[2])
     yield order("descent approaches the flow", halved, 1.0, excludes=(0.5, 2.0))
     ratios = [L[1:] / exponential_bound(L[0], rate, run.t[1:]) for L, run in zip(excess, trained, strict=True)]
-    yield _loss_check("loss of three layers over Theorem 2's bound", ratios)
+    yield extrapolated_at_most("loss of three layers over Theorem 2's bound", ratios)
     states = _layers(trained[-1])
     measured, slack = _measured_rate(study, problem, states)
     D = three_layers.imbalances(states)
@@ -311,10 +312,9 @@ def _training_where_attained(study: Study) -> Iterator[Check]:
     excess = [problem.excess(three_layers.product(_layers(run))) for run in trained]
     for factor in (1.0, 1.05):
         ratios = [
-            L[1:] / exponential_bound(L[0], factor * rate, run.t[1:])
-            for L, run in zip(excess, trained, strict=True)
+            L[1:] / exponential_bound(L[0], factor * rate, run.t[1:]) for L, run in zip(excess, trained, strict=True)
         ]
-        check = _loss_check("loss over the bound where it is attained", ratios)
+        check = extrapolated_at_most("loss over the bound where it is attained", ratios)
         yield check if factor == 1.0 else refuted("rate 5% larger, along training", check)
 
 
@@ -370,9 +370,7 @@ def _descend(
         steps=steps,
         record=record,
         observe=dict,
-        device=study.device,
-        checkpoint=study.checkpoint(name),
-        progress=study.progress,
+        **study.training(name),
     )
 
 
@@ -385,21 +383,10 @@ def _refined(
     learning_rate: float,
     t_end: float,
 ) -> list[Trajectory]:
-    """The same times at eta, eta / 2, eta / 4."""
-    steps = max(round(t_end / learning_rate / 20), 1) * 20
-    runs = []
-    for fraction in FRACTIONS:
-        record = [fraction * step for step in recording_steps(steps, 21)]
-        options = {"learning_rate": learning_rate / fraction, "steps": fraction * steps, "record": record}
-        runs.append(_descend(study, f"{name}-{fraction}", problem, layers, **options))
-    return runs
+    def descend(level: str, **schedule: Any) -> Trajectory:
+        return _descend(study, level, problem, layers, **schedule)
 
-
-def _loss_check(name: str, ratios: Sequence[Array]) -> Check:
-    """Ratios loss / bound at eta, eta / 2, eta / 4, extrapolated to the flow, are at most 1."""
-    limit, error = rates.richardson(ratios)
-    because = "the theorem is of the flow: extrapolated over eta, eta/2, eta/4, slack is the last correction"
-    return at_most(name, limit, 1.0, slack=error, because=because)
+    return refined(descend, name, learning_rate=learning_rate, horizon=t_end, records=21)
 
 
 def _kernel_floor(study: Study, layers: Sequence[Array]) -> tuple[Array, Array]:

@@ -1,12 +1,13 @@
 """Min et al. 2022, trained: the rate of torch's own gradients against the bound with the margin term."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.training import recording_steps
+from experiments.refinement import extrapolated_at_most, refined
 from experiments.updates import GradientDescent
 from theory import rates
 from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, misprint, order, refuted
@@ -19,7 +20,6 @@ from theory.trajectory import Trajectory
 from theory.validation import Array
 
 EPSILON = np.finfo(float).eps
-FRACTIONS = (1, 2, 4)
 SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
 
 
@@ -205,10 +205,10 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     halved = rates.halving_order(excess[0] - excess[1], excess[1] - excess[2])
     yield order("descent approaches the flow", halved, 1.0, excludes=(0.5, 2.0))
     ratios = [_over_bound(problem, run, start=0) for run in curves_of]
-    yield _loss_check("loss over Theorem 3's bound", ratios)
+    yield extrapolated_at_most("loss over Theorem 3's bound", ratios)
     middle = len(finest.t) // 2
     restarted = [_over_bound(problem, run, start=middle) for run in curves_of]
-    yield _loss_check("loss over the bound restarted half way", restarted)
+    yield extrapolated_at_most("loss over the bound restarted half way", restarted)
     rounding = 2 * sum(problem.X.shape) * EPSILON * excess[-1, :1]
     because = "-dL/dt = |grad L|^2; descent at eta below 2 / curvature inherits it; slack is rounding of L"
     yield at_most("the loss is non-increasing", excess[-1, 1:], excess[-1, :-1], slack=rounding, because=because)
@@ -236,9 +236,9 @@ def _training_where_attained(study: Study) -> Iterator[Check]:
     rate = float(tighter_rate.margin_rate(problem, coordinates(problem, network))[0])
     runs = _refined(study, "lazy", problem, network, learning_rate=0.1 / rate, t_end=20 / rate)
     ratios = [_over_bound(problem, run, start=0) for run in runs]
-    yield _loss_check("loss over Theorem 3's bound, start lazy", ratios)
+    yield extrapolated_at_most("loss over Theorem 3's bound, start lazy", ratios)
     faster = [ratio * np.exp(0.05 * rate * run.t[1:, None]) for ratio, run in zip(ratios, runs)]
-    control = _loss_check("loss over the bound, start lazy", faster)
+    control = extrapolated_at_most("loss over the bound, start lazy", faster)
     yield refuted("loss with the exponent 5% larger, start lazy", control)
     sides = {"above": 0.2, "below": 0.1}
     problem, network = _tight(study, "scalar", S=(1.2,), m=1, products=(0.3,), extra=(), residual=1.5, **sides)
@@ -259,7 +259,7 @@ def _training_where_attained(study: Study) -> Iterator[Check]:
 
     def check(factor: float) -> Check:
         ratios = [(L / L[0] * np.exp(factor * q))[1:] for L, q in zip(falls, exponents)]
-        return _loss_check("loss over the bound restarted at every record, r = m = 1", ratios)
+        return extrapolated_at_most("loss over the bound restarted at every record, r = m = 1", ratios)
 
     yield check(1.0)
     yield refuted("loss with the restarted exponent 5% larger, r = m = 1", check(1.05))
@@ -280,7 +280,7 @@ def _matrix_factorisation(study: Study) -> Iterator[Check | Curves]:
         product = tighter_rate.product_rate(problem, Z)
         yield at_least(f"rate of the loss, factorisation, h = {h}", rate, product, slack=slack, because=_ALGEBRA)
         ratios = [_over_bound(problem, run, start=0) for run in trained]
-        yield _loss_check(f"loss over Theorem 3's bound, factorisation, h = {h}", ratios)
+        yield extrapolated_at_most(f"loss over Theorem 3's bound, factorisation, h = {h}", ratios)
         named = {"t": trained[-1].t, "excess": _excess(problem, trained[-1]), "rate": rate, "product_rate": product}
         named["imbalance_rate"] = 2 * problem.S[-1] ** 2 * level(problem, Z)
         yield curves(**{f"factorisation_{h}_{name}": array for name, array in named.items()})
@@ -313,14 +313,13 @@ def _towards(problem: Regression, noise: Network, share: float) -> Network:
 def _refined(
     study: Study, name: str, problem: Regression, network: Network, *, learning_rate: float, t_end: float
 ) -> list[Trajectory]:
-    """The same times at eta, eta / 2, eta / 4."""
-    steps = max(round(t_end / learning_rate / 20), 1) * 20
-    runs = []
-    for fraction in FRACTIONS:
-        record = [fraction * step for step in recording_steps(steps, 21 if steps < 400 else 201)]
-        options = {"learning_rate": learning_rate / fraction, "steps": fraction * steps, "record": record}
-        runs.append(train_network(study, f"{name}-{fraction}", problem, network, observe=weights, **options))
-    return runs
+    """Training, refined; long ones recorded more often."""
+
+    def descend(level: str, **schedule: Any) -> Trajectory:
+        return train_network(study, level, problem, network, observe=weights, **schedule)
+
+    records = 21 if t_end / learning_rate < 400 else 201
+    return refined(descend, name, learning_rate=learning_rate, horizon=t_end, records=records)
 
 
 def _over_bound(problem: Regression, run: Trajectory, start: int) -> Array:
@@ -328,13 +327,6 @@ def _over_bound(problem: Regression, run: Trajectory, start: int) -> Array:
     Z = coordinates(problem, Network(run["U"], run["V"]))
     bound = tighter_rate.loss_bound(problem, Z[start], run.t[start + 1 :] - run.t[start])
     return _excess(problem, run)[start + 1 :] / bound
-
-
-def _loss_check(name: str, ratios: Sequence[Array]) -> Check:
-    """Ratios loss / bound at eta, eta / 2, eta / 4, extrapolated to the flow, are at most 1."""
-    limit, error = rates.richardson(ratios)
-    because = "the theorem is of the flow: extrapolated over eta, eta/2, eta/4, slack is the last correction"
-    return at_most(name, limit, 1.0, slack=error, because=because)
 
 
 def _excess(problem: Regression, run: Trajectory) -> Array:

@@ -36,6 +36,7 @@ SOURCE = "Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lag
         "dual term of V halved",
         "largest eigenvalue of the Gram matrix in place of the smallest",
         "the rate goes on growing with b",
+        "rate a / 2 just below b*",
         "augmentation left out of the spectrum",
         "closed form with b 10 % larger",
     ),
@@ -112,7 +113,9 @@ def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     a, horizon = 1.0, 6.0
     steps = study.pick(smoke=300, quick=600, paper=4000)
     g_min, g_max = problem.gram_range
-    b = RATIOS * a / g_min
+    # Five percent below and above the kink, besides.
+    kink = minnorm_flow.critical_dual_rate(g_min, a)
+    b = np.concatenate([RATIOS * a / g_min, [0.95 * kink, 1.05 * kink]])
     rates = []
     for k in REFINED:
         # All perturbed states at all ratios are one batch.
@@ -125,21 +128,24 @@ def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     rounding = np.sqrt(EPS / PERTURBATION) / horizon
     rates = [rate[None, :, None] for rate in rates]
     yield from tends_to("rate of training", rates, predicted[None, :, None], rounding)
+    below, above = ([rate[:, [i]] for rate in rates] for i in (-2, -1))
+    yield extrapolated("rate a / 2 just above b*", above, np.full((1, 1, 1), a / 2), rounding)
+    slower = extrapolated("rate a / 2", below, np.full((1, 1, 1), a / 2), rounding)
+    yield refuted("rate a / 2 just below b*", slower)
     # sqrt(a b g_min), the frequency of the undamped mode, continues the rate's branch a/2 without a step.
     wrong = {
         "largest eigenvalue of the Gram matrix in place of the smallest": minnorm_flow.rate(g_max, a, b),
-        "the rate goes on growing with b": np.where(RATIOS < 0.25, predicted, a * np.sqrt(RATIOS)),
+        "the rate goes on growing with b": np.where(b < kink, predicted, np.sqrt(a * b * g_min)),
     }
     for name, claimed in wrong.items():
         yield refuted(name, extrapolated("rate", rates, claimed[None, :, None], rounding))
     fine = np.geomspace(RATIOS[0] / 1.5, RATIOS[-1] * 1.5, 400)
     yield curves(
         ratios=RATIOS,
-        rates=richardson(rates)[0][0, :, 0],
-        euler_rates=rates[0][0, :, 0],
+        rates=richardson(rates)[0][0, : RATIOS.size, 0],
         fine_ratios=fine,
         predicted_rates=minnorm_flow.rate(g_min, a, fine * a / g_min),
-        rates_at_ratios=predicted,
+        rates_at_ratios=predicted[: RATIOS.size],
     )
 
 
