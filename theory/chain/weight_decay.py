@@ -32,7 +32,7 @@ def equilibrium(chain: Chain, gamma: float) -> float:
     """
     inside("gamma", gamma, 0, collapse_threshold(chain))
     if chain.L == 1:
-        return chain.sigma * chain.s / (chain.sigma + gamma)
+        return chain.s / (1 + gamma / chain.sigma)
     force = lambda u: chain.sigma * (chain.s - u) * u ** (1 - 2 / chain.L) - gamma  # noqa: E731
     if force(_strongest(chain)) <= 0:
         return _strongest(chain)  # at the threshold, up to rounding
