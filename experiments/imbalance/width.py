@@ -369,7 +369,7 @@ def _explicit_against_compressed(study: Study, problem: Regression, data: dict[s
     h = 500
     network = gaussian(problem, h, study.rng("explicit"), scales=(fan_in_scale(h, 0.5),) * 2)
     small = compress(problem, network)
-    steps = study.pick(smoke=300, quick=5000, paper=200_000)
+    steps = study.pick(smoke=300, quick=5000, paper=50_000)
     options = {"learning_rate": float(data["learning_rate"]), "steps": steps, "record": recording_steps(steps, 6)}
     explicit = train_network(study, "explicit", problem, network, observe=weights, **options)
     compressed = train_compressed(study, "compressed", small, observe=weights, **options)
