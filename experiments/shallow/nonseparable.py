@@ -2,6 +2,7 @@
 duplicated examples, whose multipliers are not unique."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -110,20 +111,21 @@ def duplicated_support_vectors_share_a_dual(study: Study) -> Iterator[Check]:
 
 
 def _contradicting(rng: np.random.Generator, runs: int) -> Array:
-    """Random examples (runs, 8, 2), not separable, whose squared hinge forces violations clear of 0 (an example on
-    the edge of being satisfied takes arbitrarily long to show on which side it is)."""
-    chosen: list[Array] = []
-    while len(chosen) < runs:
-        Z = rng.standard_normal((8, 2))
-        v = unavoidable_violations(Z)
-        active = v > 1e-9
-        if not 3 <= active.sum() < len(Z) or v[active].min() < 0.05:
-            continue
-        w = np.linalg.lstsq(Z[active], np.ones(active.sum()))[0]
-        beyond = (Z @ w)[~active] - 1
-        if np.linalg.svd(Z[active])[1][-1] > 0.5 and (beyond > 0.05).all():
-            chosen.append(Z)
-    return np.stack(chosen)
+    """Random examples (runs, 8, 2), not separable, with violations clear of 0."""
+    candidates = rng.standard_normal((50 * runs, 8, 2))
+    return np.stack(list(islice(filter(_clear_cut, candidates), runs)))
+
+
+def _clear_cut(Z: Array) -> bool:
+    """Not separable, and no example is on the edge of being satisfied, where it would take arbitrarily long to show on
+    which side it is."""
+    v = unavoidable_violations(Z)
+    active = v > 1e-9
+    if not 3 <= active.sum() < len(Z) or v[active].min() < 0.05:
+        return False
+    w = np.linalg.lstsq(Z[active], np.ones(active.sum()))[0]
+    beyond = (Z @ w)[~active] - 1
+    return bool(np.linalg.svd(Z[active])[1][-1] > 0.5 and (beyond > 0.05).all())
 
 
 def _left_over(Z: Array, w0: Array, multipliers0: Array, t: float, v: Array) -> Array:
