@@ -34,9 +34,9 @@ bench: .venv/.ready-bench
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' $(ARGS)
 
 paper: $(READY)
-	$(BIN)/python -m theory.verify --json figures/rendered/verdicts.json
+	$(BIN)/python -m theory.verify --json results/verdicts.json
 	$(BIN)/python -m theory.reproduce all
-	cp results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
+	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
 	$(BIN)/python -m theory.tables
 
 setup: $(READY)

@@ -131,8 +131,8 @@ def judge(subject: Claim, study: Study) -> Evidence:
     """Run a claim's experiment and collect its evidence.
 
     Raises:
-        InvalidArgument: a declared negative control was not yielded, two curves or checks share a name, or nothing
-            but negative controls was yielded.
+        InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name, or
+            nothing but negative controls was yielded.
     """
     checks: list[Check] = []
     curves: dict[str, Array] = {}
@@ -149,9 +149,9 @@ def judge(subject: Claim, study: Study) -> Evidence:
         twice = sorted({name for name in names if names.count(name) > 1})
         reject("checks", twice, f"names not used before in {subject.id}")
     broken = {check.name for check in checks if check.kind == "refuted"}
-    missing = [name for name in subject.controls if name not in broken]
-    if missing:
-        reject("controls", missing, f"{subject.id} to yield a refuted check for each control it declares")
+    if broken != set(subject.controls):
+        differing = sorted(broken ^ set(subject.controls))
+        reject("controls", differing, f"{subject.id} to yield a refuted check for each declared control and no other")
     if len(broken) == len(checks):
         reject("checks", "negative controls only", f"{subject.id} to check what it claims")
     return Evidence(subject.id, subject.source, subject.statement, subject.hypotheses, tuple(checks), curves)

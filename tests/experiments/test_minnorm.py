@@ -4,7 +4,6 @@ import contextlib
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +29,6 @@ from experiments.minnorm.stability import critical_augmentation, largest_learnin
 from theory.chain.minnorm import critical_augmentation as chain_augmentation
 from theory.chain.problem import Chain
 from theory.validation import InvalidArgument
-
-README = Path(__file__).parents[2] / "README.md"
 
 
 def network(inputs: int = 3, outputs: int = 1) -> nn.Module:
@@ -413,23 +410,3 @@ def test_modes_of_known_models() -> None:
             linear_chain(*arguments)
     with refused("inputs.shape = (0, 2)"):
         linear_model(np.ones((0, 2)))
-
-
-# The worked example
-
-
-def test_the_example_of_the_readme() -> None:
-    printed = run_example(README.read_text(encoding="utf-8"))
-    support = [int(number) for number in re.findall(r"\d+", printed)]
-    assert 0 < len(support) < 100 and support == sorted(set(support))
-
-
-def run_example(text: str) -> str:
-    """What the code block after the marker prints."""
-    block = re.search(r"<!-- example: minnorm -->\s*```python\n(.*?)```", text, flags=re.S)
-    assert block, "README.md has no code block after <!-- example: minnorm -->"
-    printed = io.StringIO()
-    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(printed):
-        torch.manual_seed(0)
-        exec(compile(block.group(1), "README.md", "exec"), {})
-    return printed.getvalue()

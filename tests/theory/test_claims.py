@@ -225,7 +225,14 @@ def test_the_claim_is_registered_under_its_id() -> None:
 @pytest.mark.parametrize("item", [equal(3.0, 1.0, 0.5), refuted("second", GOOD)])
 def test_one_failing_check_or_control_fails_the_claim(item: Check) -> None:
     broken = Check(**{**vars(item), "name": "broken too"})
-    assert judge(register(GOOD, CONTROL, broken, controls=("broken",)), STUDY).verdict == claims.FAILS
+    controls = ("broken", "broken too") if item.kind == "refuted" else ("broken",)
+    assert judge(register(GOOD, CONTROL, broken, controls=controls), STUDY).verdict == claims.FAILS
+
+
+def test_a_control_that_was_not_declared_is_refused() -> None:
+    second = Check(**{**vars(CONTROL), "name": "second"})
+    with pytest.raises(InvalidArgument, match="second"):
+        judge(register(GOOD, CONTROL, second, controls=("broken",)), STUDY)
 
 
 def test_a_misprint_shows_in_the_verdict_only_if_all_else_holds() -> None:

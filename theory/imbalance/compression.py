@@ -27,6 +27,8 @@ from theory.validation import Array, positive, positive_integer, reject
 class Compressed:
     """A small problem and a small network that are trained as the large ones are.
 
+    The methods take weights of any shape whose batch dimensions broadcast with the runs, such as (times, runs).
+
     Attributes:
         original: the problem the large network is trained on.
         problem: inputs diag(S) (r, r), targets y~ (r, m); its loss is the original's minus L*.
@@ -39,20 +41,20 @@ class Compressed:
     network: Network
     frozen: Float[Array, "*runs null w"]
 
-    def end_to_end(self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]) -> Float[Array, "*batch D m"]:
+    def end_to_end(self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]) -> Float[Array, "..."]:
         """U V^T of the large network, from the weights of the small one (at any time of its training)."""
         VT = np.swapaxes(V, -1, -2)
         return self.original.Phi1 @ (U @ VT) + self.original.Phi2 @ (self.frozen @ VT)
 
     def distance_to_minimum_norm(
         self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]
-    ) -> Float[Array, "*batch"]:
+    ) -> Float[Array, "..."]:
         """|U V^T - Theta_hat|_F of the large network, without forming it."""
         VT = np.swapaxes(V, -1, -2)
         seen = U @ VT - self.problem.targets / self.problem.S[:, None]
         return np.sqrt((seen**2).sum((-2, -1)) + self.unseen(V) ** 2)
 
-    def unseen(self, V: Float[Array, "*batch m w"]) -> Float[Array, "*batch"]:
+    def unseen(self, V: Float[Array, "*batch m w"]) -> Float[Array, "..."]:
         """|U2 V^T|_F: the part of the end-to-end map that the data do not determine."""
         return np.sqrt(((self.frozen @ np.swapaxes(V, -1, -2)) ** 2).sum((-2, -1)))
 

@@ -1,0 +1,38 @@
+"""The examples of README.md run as they stand there."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def run_example(name: str, variables: dict[str, Any]) -> str:
+    """Run the block after `<!-- example: NAME -->` on `variables`; returns what it prints."""
+    block = re.search(rf"<!-- example: {name} -->\s*```python\n(.*?)```", README, flags=re.S)
+    assert block, f"README.md has no code block after <!-- example: {name} -->"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(block.group(1), "README.md", "exec"), variables)
+    return printed.getvalue()
+
+
+def test_minnorm_around_a_network_of_the_user() -> None:
+    torch.manual_seed(0)
+    printed = run_example("minnorm", {})
+    support = [int(number) for number in re.findall(r"\d+", printed)]
+    assert 0 < len(support) < 100 and support == sorted(set(support))
+
+
+def test_predictions_and_their_compressed_networks() -> None:
+    variables: dict[str, Any] = {}
+    level, bound = (float(number) for number in run_example("imbalance", variables).split())
+    assert 0 < level < 30
+    assert 0 < bound < 15
+    first, last, distance = (float(number) for number in run_example("width", variables).split())
+    assert 0 < last < first
+    assert distance == pytest.approx(2e-4, rel=0.9)
