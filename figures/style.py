@@ -11,7 +11,6 @@ from theory.claims import Evidence
 # Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-LINES = ("-", "--", "-.", ":")
 
 matplotlib.rcParams.update(
     {

@@ -65,28 +65,6 @@ def loglog_slope(x: Array, y: Array, significance: float = SIGNIFICANCE) -> Esti
     return mean(line_slope(np.log(_positive("x", x)), np.log(_positive("y", y))), significance)
 
 
-def observed_order(step_sizes: Array | Sequence[float], errors: Array | Sequence[float]) -> Estimate:
-    """Order p of errors ~ C h^p from at least three step sizes, each a fixed fraction of the one before.
-
-    Consecutive pairs give orders p_k = p + O(h), so their differences shrink at least like h and the last p_k is off
-    by at most |p_last - p_previous| q / (1 - q), q the step ratio: that, doubled, is the interval, since the relation
-    is itself only first order in h. Earlier differences, scaled by q to the last, bound it as well; the largest is
-    taken, lest the last one be small by cancellation.
-    """
-    h, e = _positive("step_sizes", step_sizes), _positive("errors", errors)
-    if h.size < 3 or h.shape != e.shape:
-        reject("errors", f"{e.size} values", "one a step size, at least three")
-    ratios = h[1:] / h[:-1]
-    if not np.allclose(ratios, ratios[0], rtol=1e-9) or ratios[0] >= 1:
-        reject("step_sizes", h, "a decreasing geometric sequence")
-    orders = np.log(e[1:] / e[:-1]) / np.log(ratios)
-    q = float(ratios[0])
-    differences = np.abs(np.diff(orders))
-    spread = 2 * float((differences * q ** np.arange(differences.size)[::-1]).max()) * q / (1 - q)
-    last = float(orders[-1])
-    return Estimate(last, last - spread, last + spread, f"orders of successive pairs {np.round(orders, 4).tolist()}")
-
-
 def halving_order(coarse: Array, fine: Array, expected: int = 1) -> Estimate:
     """Order p of errors e(h) = coarse and e(h / 2) = fine: arrays of one shape, whose entries have errors of their own.
 

@@ -47,6 +47,7 @@ def _by_symbols() -> Iterator[Check]:
     yield identity("symbolic: conserved by the flow", symbolic.imbalance_velocity(), because=because)
     yield identity("symbolic: one step of descent", symbolic.descent_drift_error(), because=because)
     yield identity("symbolic: the generator lies in so(m, r)", symbolic.generator_anticommutator(), because=because)
+    yield identity("symbolic: exp(eta A) is in O(m, r)", symbolic.lie_euler_drift(4), because=f"{because} to eta^4")
     ascending = identity("ascending", symbolic.imbalance_velocity(hidden_rate=-1), because=because)
     yield refuted("symbolic: the hidden layer ascends", ascending)
     unequal = identity("two learning rates", symbolic.descent_drift_error(hidden_rate=2), because=because)

@@ -10,7 +10,6 @@ from theory import rates
 from theory.rates import Estimate
 from theory.validation import InvalidArgument
 
-STEPS = 0.1 / 2.0 ** np.arange(5)
 
 
 def coverage_is(level: float, hits: int, draws: int) -> bool:
@@ -86,32 +85,36 @@ def test_slopes_need_positive_values() -> None:
         rates.loglog_slope(np.array([0.0, 1.0]), np.ones((2, 3)))
 
 
-@given(st.integers(1, 4), st.floats(-1, 1), st.floats(-1, 1))
-def test_observed_order_of_known_expansions(order: int, next_term: float, third_term: float) -> None:
-    errors = STEPS**order * (1 + next_term * STEPS + third_term * STEPS**2)
-    estimate = rates.observed_order(STEPS, errors)
-    assert order in Estimate(estimate.value, estimate.low - 1e-12, estimate.high + 1e-12, "rounding")
-    assert order - 0.5 not in estimate and order + 0.5 not in estimate
-
-
-def test_observed_order_tells_a_wrong_limit_apart() -> None:
-    """Errors that do not vanish with the step size have order 0, not 1."""
-    assert 1 not in rates.observed_order(STEPS, 1 + STEPS)
-
-
-@pytest.mark.parametrize(
-    ("steps", "errors", "message"),
-    [
-        ([0.1, 0.05], [1.0, 0.5], "errors = 2 values: expected one a step size, at least three"),
-        ([0.1, 0.05, 0.025], [1.0, 0.5], "errors = 2 values"),
-        ([0.1, 0.05, 0.02], [1.0, 0.5, 0.2], "step_sizes = .*: expected a decreasing geometric sequence"),
-        ([0.1, 0.2, 0.4], [1.0, 2.0, 4.0], "step_sizes = .*: expected a decreasing geometric sequence"),
-        ([0.1, 0.05, 0.025], [1.0, 0.5, 0.0], "errors = .*: expected positive finite numbers"),
-    ],
+@given(
+    st.integers(1, 4),
+    st.lists(st.floats(0.1, 1), min_size=1, max_size=5),
+    st.lists(st.floats(-1, 1), min_size=5, max_size=5),
 )
-def test_observed_order_refuses(steps: list[float], errors: list[float], message: str) -> None:
-    with pytest.raises(InvalidArgument, match=message):
-        rates.observed_order(steps, errors)
+def test_halving_order_of_known_expansions(order: int, leading: list[float], following: list[float]) -> None:
+    h, first, second = 0.02, np.array(leading), np.array(following[: len(leading)])
+    coarse, fine = (first * step**order + second * step ** (order + 1) for step in (h, h / 2))
+    estimate = rates.halving_order(coarse, fine, expected=order)
+    assert order in Estimate(estimate.value, estimate.low - 1e-12, estimate.high + 1e-12, "rounding")
+    assert order - 1 not in estimate and order + 1 not in estimate
+
+
+def test_halving_order_is_not_narrow_where_next_terms_cancel_in_the_norm() -> None:
+    """Entries 1 + h and 1 - h: the norm loses its first-order term, the interval must not."""
+    coarse, fine = (np.array([1 + step, 1 - step]) * step for step in (0.1, 0.05))
+    estimate = rates.halving_order(coarse, fine)
+    assert 1 in estimate and estimate.half_width > 0.05
+
+
+def test_halving_order_tells_a_wrong_limit_apart() -> None:
+    """Errors that do not vanish with the step size have order 0: no interval around 1 excludes it."""
+    estimate = rates.halving_order(np.array([1.1]), np.array([1.05]))
+    assert abs(estimate.value) < 0.1 and 0 in estimate
+
+
+@pytest.mark.parametrize("fine", [np.zeros(2), np.ones(3)])
+def test_halving_order_refuses(fine: np.ndarray) -> None:
+    with pytest.raises(InvalidArgument, match=r"fine = .*: expected errors of shape \(2,\), not all 0"):
+        rates.halving_order(np.ones(2), fine)
 
 
 @given(st.integers(3, 4), st.lists(st.floats(-1, 1), min_size=4, max_size=4), st.sampled_from([2.0, 3.0]))
