@@ -11,7 +11,6 @@ from theory.rates import Estimate
 from theory.validation import InvalidArgument
 
 
-
 def coverage_is(level: float, hits: int, draws: int) -> bool:
     """Whether `hits` of `draws` is compatible with probability `level` (two-sided, false alarm below 1e-5)."""
     return bool(stats.binomtest(hits, draws, level).pvalue > 1e-5)
