@@ -126,7 +126,10 @@ def _refine(
     study: Study, name: str, chain: Chain, w: Array, *, horizon: float, records: int = 17, levels: int = 4
 ) -> list[Trajectory]:
     rule = lambda: _descent(chain)  # noqa: E731
-    return refine(study, name, chain, w, rule, learning_rate=0.02, horizon=horizon, records=records, levels=levels)
+    # At most half the step that takes the largest balanced product to the target at once, and then past it.
+    fastest = chain.sigma * chain.L * float(product(w).max()) ** (2 - 2 / chain.L)
+    eta = min(0.02, 0.5 / fastest)
+    return refine(study, name, chain, w, rule, learning_rate=eta, horizon=horizon, records=records, levels=levels)
 
 
 def _descent(chain: Chain) -> GradientDescent:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import hyp2f1
+from scipy.special import digamma, factorial, hyp2f1, poch
 
 from theory.chain.problem import Chain, imbalance, others, product
 from theory.imbalance.closed_forms import scalar_solution
@@ -52,16 +52,29 @@ def balanced_time(
 def _antiderivative(chain: Chain, v: Array) -> Array:
     """H with H' = v^(e - 1) / (s - v), e = 2/L - 1: the geometric series in v/s, or s/v, integrated term by term."""
     s, e = chain.s, 2 / chain.L - 1
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         if chain.L == 1:
             return -np.log(np.abs(s - v))
         if chain.L == 2:
             return np.log(v / np.abs(s - v)) / s
         small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)
-        below = v**e / (s * e) * hyp2f1(1, e, 1 + e, small)
-        above = v ** (e - 1) / (1 - e) * hyp2f1(1, 1 - e, 2 - e, large)
-        # At z = 1 scipy loses the sign of the series' infinity.
+        below = v**e / (s * e) * _series(e, small)
+        above = v ** (e - 1) / (1 - e) * _series(1 - e, large)
+        # At z = 1 the series is infinite, with the sign of its factor lost.
         return np.where(v == s, np.inf, np.where(v < s, below, above))
+
+
+def _series(b: float, z: Array) -> Array:
+    """2F1(1, b; 1 + b; z) = sum_k b z^k / (b + k), 0 <= z <= 1.
+
+    scipy's loses all digits next to the logarithmic singularity at z = 1 (b = 5/3, z = 0.999: wrong in the first), so
+    there the expansion in 1 - z takes its place (DLMF 15.8.10), whose 20 terms leave 0.1^20.
+    """
+    k = np.arange(20)
+    near = np.where(z > 0.9, 1 - z, 0.05)[..., None]
+    weights = poch(b, k) / factorial(k)
+    expansion = b * (weights * near**k * (digamma(k + 1) - digamma(b + k) - np.log(near))).sum(-1)
+    return np.where(z > 0.9, expansion, hyp2f1(1, b, 1 + b, np.minimum(z, 0.9)))
 
 
 def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:

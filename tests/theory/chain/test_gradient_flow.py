@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, product
@@ -77,3 +78,13 @@ def test_what_the_closed_forms_do_not_cover_is_refused() -> None:
         gradient_flow.two_layer_product(Chain(1.0, 3), np.ones(3), 1.0)
     with pytest.raises(InvalidArgument, match="expected products above 0"):
         gradient_flow.limit(Chain(1.0, 2), np.array([-1.0, 1.0]))
+
+
+@pytest.mark.parametrize("L", range(1, 9))
+@pytest.mark.parametrize(("start", "end"), [(3.9, 1.7001), (3.9, 1.75), (0.2, 1.6999), (0.2, 1.5)])
+def test_the_time_of_a_balanced_product_is_the_integral_next_to_the_target_too(
+    L: int, start: float, end: float
+) -> None:
+    chain = Chain(1.7, L, x=1.2)
+    time = quad(lambda p: p ** (2 / L - 2) / (chain.s - p), start, end, epsabs=1e-12, epsrel=1e-12, limit=500)[0]
+    assert gradient_flow.balanced_time(chain, start, end) == pytest.approx(time / (L * chain.sigma), rel=1e-8)
