@@ -76,10 +76,19 @@ def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
         _cell(claim["source"]),
         f"`{claim['id']}`",
         claim["verdict"],
-        "<br>".join(_cell(_numbers(check)) for check in claim["checks"]),
+        _folded(claim["checks"]),
         "<br>".join(f"[{name}](figures/rendered/{name}.png)" for name in shown),
         "<br>".join(f"`python -m theory.{command}`" for command in commands),
     ]
+
+
+def _folded(checks: Sequence[Mapping[str, Any]]) -> str:
+    """How many checks and controls there are and, unfolded, each with its numbers: hundreds would bury the verdicts."""
+    controls = sum(check["kind"] == "refuted" for check in checks)
+    failed = sum(not check["passed"] for check in checks)
+    counts = [f"{len(checks) - controls} checks", f"{controls} controls", *([f"{failed} FAILED"] if failed else [])]
+    numbers = "<br>".join(_cell(_numbers(check)) for check in checks)
+    return f"<details><summary>{', '.join(counts)}</summary>{numbers}</details>"
 
 
 def _numbers(check: Mapping[str, Any]) -> str:

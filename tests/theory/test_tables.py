@@ -28,10 +28,12 @@ CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
 
 def test_rows() -> None:
     page = tables.rewritten(PAGE, CLAIMS, FIGURES)
-    cells = r"\|x\| &lt; 1 (equal): 1, 1, inf"
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf"
+    cells = f"<details><summary>1 checks, 0 controls</summary>{numbers}</details>"
+    failed = f"<details><summary>1 checks, 0 controls, 1 FAILED</summary>FAILED {numbers}</details>"
     figure = "[fig9](figures/rendered/fig9.png)"
     assert f"| Theorem 1 | `paper.one` | holds | {cells} | {figure} | `python -m theory.reproduce fig9` |\n" in page
-    assert f"| `ours.two` | holds | FAILED {cells} |  | `python -m theory.verify ours.two` |\n" in page
+    assert f"| `ours.two` | holds | {failed} |  | `python -m theory.verify ours.two` |\n" in page
     assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
     assert "stale row" not in page
 
