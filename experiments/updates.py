@@ -10,8 +10,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from theory.validation import Array
+
 State = dict[str, Tensor]
 Loss = Callable[[State], Tensor]
+Schedule = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable
@@ -49,6 +52,31 @@ class GradientDescent:
     def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
         for name, gradient in zip(self.names, work):
             state[name].addcmul_(along(learning_rate, gradient), gradient, value=-1)
+
+
+class DecayedDescent(GradientDescent):
+    """Gradient descent with weight decay gamma(t), t = step x learning rate; gamma maps times (runs,) to (runs,)."""
+
+    def __init__(self, loss: Loss, gamma: Schedule) -> None:
+        super().__init__(loss)
+        self.gamma = gamma
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        first = state[self.names[0]]
+        state["time"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
+
+    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
+        shrinkage = learning_rate * self.gamma(state["time"])
+        for name in self.names:
+            state[name].mul_(1 - along(shrinkage, state[name]))
+        super().apply(state, work, learning_rate)
+        state["time"] += learning_rate
+
+
+def constant(gamma: float | Array) -> Schedule:
+    """The schedule that stays at gamma, one number or one a run."""
+    return lambda time: torch.tensor(gamma, dtype=time.dtype, device=time.device)
 
 
 class Momentum(GradientDescent):

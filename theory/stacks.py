@@ -24,9 +24,11 @@ def imbalances(W: Layers) -> list[Array]:
 
 def layer_gradients(W: Layers, gradient: Float[Array, "*runs K d"]) -> list[Array]:
     """Gradient by each layer, W_{>l}^T G W_{<l}^T, of a loss whose gradient by the end-to-end matrix is G."""
-    after = [reduce(lambda product, layer: layer @ product, W[l + 1 :], np.eye(W[l].shape[-2])) for l in range(len(W))]
-    before = [reduce(lambda product, layer: layer @ product, W[:l], np.eye(W[0].shape[-1])) for l in range(len(W))]
-    return [_transpose(a) @ gradient @ _transpose(b) for a, b in zip(after, before)]
+    gradients = []
+    for l in range(len(W)):
+        back = _transpose(end_to_end(W[l + 1 :])) @ gradient if W[l + 1 :] else gradient
+        gradients.append(back @ _transpose(end_to_end(W[:l])) if W[:l] else back)
+    return gradients
 
 
 def squared_norm(W: Layers) -> Float[Array, "*runs"]:

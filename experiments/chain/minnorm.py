@@ -4,17 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.chain.networks import (
-    DecayedDescent,
-    MinnormDescent,
-    constant,
-    random_weights,
-    refine,
-    squared_loss,
-    train_chain,
-)
+from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
 from experiments.refinement import extrapolated, tends_to
-from experiments.updates import GradientDescent, Update
+from experiments.updates import DecayedDescent, GradientDescent, Update, constant
 from theory.chain import minnorm
 from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, imbalance, imbalance_after_step, product

@@ -9,14 +9,12 @@ from torch import Tensor
 
 from experiments.refinement import refined
 from experiments.training import Observe, train
-from experiments.updates import GradientDescent, Loss, State, Update, along
+from experiments.updates import Loss, State, Update, along
 from theory.chain.minnorm import Number, Tuning
 from theory.chain.problem import Chain
 from theory.study import Study
 from theory.trajectory import Trajectory
 from theory.validation import Array
-
-Schedule = Callable[[Tensor], Tensor]
 
 
 def violation(chain: Chain, w: Tensor) -> Tensor:
@@ -28,24 +26,6 @@ def violation(chain: Chain, w: Tensor) -> Tensor:
 def squared_loss(chain: Chain) -> Loss:
     """1/2 h^2 of each run."""
     return lambda state: 0.5 * violation(chain, state["w"]).square()
-
-
-class DecayedDescent(GradientDescent):
-    """Gradient descent with weight decay gamma(t), t = step x learning rate."""
-
-    def __init__(self, loss: Loss, gamma: Schedule) -> None:
-        super().__init__(loss)
-        self.gamma = gamma
-
-    def begin(self, state: State) -> None:
-        super().begin(state)
-        state["time"] = torch.zeros_like(state["w"][:, 0])
-
-    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
-        shrinkage = learning_rate * self.gamma(state["time"])
-        state["w"].mul_(1 - along(shrinkage, state["w"]))
-        super().apply(state, work, learning_rate)
-        state["time"] += learning_rate
 
 
 class MinnormDescent:
@@ -76,11 +56,6 @@ class MinnormDescent:
         gradient, h = work
         state["w"].addcmul_(along(learning_rate * self.a, gradient), gradient, value=-1)
         state["multiplier"].addcmul_(learning_rate * self.b, h)
-
-
-def constant(gamma: Number) -> Schedule:
-    """The schedule that stays at gamma, one number or one a run."""
-    return lambda time: torch.tensor(gamma, dtype=time.dtype, device=time.device)
 
 
 def everything(state: State) -> State:

@@ -7,9 +7,9 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from experiments.chain.networks import DecayedDescent, MinnormDescent, constant, refine, squared_loss, train_chain
+from experiments.chain.networks import MinnormDescent, refine, squared_loss, train_chain
 from experiments.refinement import tends_to
-from experiments.updates import State, Update
+from experiments.updates import DecayedDescent, State, Update, constant
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance
 from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted

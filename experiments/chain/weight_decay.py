@@ -7,17 +7,9 @@ import torch
 from scipy.integrate import simpson
 from torch import Tensor
 
-from experiments.chain.networks import (
-    DecayedDescent,
-    MinnormDescent,
-    Schedule,
-    constant,
-    random_weights,
-    refine,
-    squared_loss,
-    train_chain,
-)
+from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
 from experiments.refinement import extrapolated, tends_to
+from experiments.updates import DecayedDescent, Schedule, constant
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance, imbalance, others, product
 from theory.claims import Check, Curves, at_least, at_most, claim, equal, refuted

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.chain.networks import (
-    DecayedDescent,
-    MinnormDescent,
-    constant,
-    random_weights,
-    refine,
-    squared_loss,
-    train_chain,
-)
+from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
 from experiments.chain.times import hitting_time
+from experiments.updates import DecayedDescent, constant
 from theory.chain import minnorm, weight_decay
 from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, product
