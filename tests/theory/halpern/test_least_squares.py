@@ -1,0 +1,130 @@
+"""Norm-minimising descent on least squares: starts, limits, composition, shapes, errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.halpern import fixed_points, least_squares, schedules
+from theory.imbalance.problem import Regression, random_regression
+from theory.validation import InvalidArgument
+
+PROBLEM = random_regression(np.random.default_rng(0), D=7, n=4, m=2, singular_values=np.array([1.4, 0.9, 0.5]))
+ETA = 0.4 * least_squares.largest_step(PROBLEM)
+RNG = np.random.default_rng(1)
+W, V = RNG.standard_normal((2, 3, 7, 2))
+
+
+def step(w: np.ndarray) -> np.ndarray:
+    return w - ETA * PROBLEM.X.T @ (PROBLEM.X @ w - PROBLEM.Y)
+
+
+@given(st.integers(0, 40))
+@settings(deadline=None)
+def test_one_step_more_is_one_step_of_the_iteration(k: int) -> None:
+    now, following = least_squares.halpern(PROBLEM, ETA, W, V, np.array([k, k + 1]))
+    assert np.allclose(following, V / (k + 2) + (k + 1) / (k + 2) * step(now), atol=1e-13)
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+@settings(deadline=None)
+def test_gradient_descent_composes(first: int, second: int) -> None:
+    middle = least_squares.descent(PROBLEM, ETA, W, np.array(first))
+    assert np.allclose(
+        least_squares.descent(PROBLEM, ETA, middle, np.array(second)),
+        least_squares.descent(PROBLEM, ETA, W, np.array(first + second)),
+        atol=1e-13,
+    )
+
+
+def test_starts_and_limits() -> None:
+    for weights in (least_squares.halpern(PROBLEM, ETA, W, V, np.array([0]))[0], V):
+        assert weights.shape == W.shape
+    assert np.allclose(least_squares.halpern(PROBLEM, ETA, W, V, np.array(0)), W)
+    late = np.array(10**6)
+    solution = least_squares.nearest_solution(PROBLEM, V)
+    scaled = (late + 1) * (least_squares.halpern(PROBLEM, ETA, W, V, late) - solution)
+    assert np.allclose(scaled, least_squares.scaled_error_limit(PROBLEM, ETA, W, V), atol=1e-7)
+    assert np.allclose(PROBLEM.X.T @ (PROBLEM.X @ solution - PROBLEM.Y), 0, atol=1e-13)
+    kept = least_squares.null_part(PROBLEM, solution - V)
+    assert np.allclose(kept, 0, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("left", "weight"),
+    [
+        (schedules.none, lambda k: 0.0),
+        (schedules.harmonic, lambda k: 1 / (k + 2)),
+        (schedules.inverse_square, lambda k: 1 / (k + 2) ** 2),
+        (lambda k: schedules.constant(0.3, k), lambda k: 0.3),
+    ],
+)
+def test_any_weights(left, weight) -> None:
+    k = np.arange(12)
+    assert np.allclose(left(k), np.cumprod([1.0, *(1 - weight(j) for j in k[:-1])]))
+    seen = [W]
+    for j in k[:-1]:
+        seen.append((1 - weight(j)) * step(seen[-1]))
+    assert np.allclose(least_squares.iterates(PROBLEM, ETA, left, W, k), seen, atol=1e-13)
+
+
+def test_a_single_run_needs_no_batch_dimension() -> None:
+    k = np.arange(5)
+    batch = least_squares.halpern(PROBLEM, ETA, W, V, k)
+    assert np.allclose(least_squares.halpern(PROBLEM, ETA, W[0], V[0], k), batch[:, 0])
+    assert fixed_points.residual(PROBLEM, ETA, W[0], V[0], k).shape == (5, 7, 2)
+    assert least_squares.iterates(PROBLEM, ETA, schedules.harmonic, W[0], k).shape == (5, 7, 2)
+
+
+@given(st.floats(0.01, 0.9))
+def test_constant_weights_rest_at_ridge_regression(weight: float) -> None:
+    rest = least_squares.ridge(PROBLEM, least_squares.ridge_of_constant_weight(ETA, weight))
+    assert np.allclose((1 - weight) * step(rest), rest, atol=1e-13)
+
+
+@given(st.integers(0, 300), st.floats(0.05, 0.5))
+@settings(deadline=None)
+def test_ridge_regression_is_within_its_bound(k: int, share: float) -> None:
+    eta = share * least_squares.largest_step(PROBLEM)
+    zero = np.zeros((7, 2))
+    w = least_squares.halpern(PROBLEM, eta, zero, zero, np.array(k))
+    distance = np.linalg.norm(w - least_squares.ridge(PROBLEM, 1 / (eta * (k + 1))))
+    assert distance <= least_squares.distance_to_ridge(PROBLEM, eta, np.array(k)) + 1e-14
+
+
+@given(st.integers(0, 60), st.floats(0.05, 1.0))
+@settings(deadline=None)
+def test_the_residual_is_that_of_the_iterate_and_within_the_bound(k: int, share: float) -> None:
+    eta = share * least_squares.largest_step(PROBLEM)
+    at = np.array([k])
+    w = least_squares.halpern(PROBLEM, eta, W, V, at)
+    residual = fixed_points.residual(PROBLEM, eta, W, V, at)
+    assert np.allclose(residual, eta * PROBLEM.X.T @ (PROBLEM.X @ w - PROBLEM.Y), atol=1e-13)
+    own = np.linalg.norm(fixed_points.residual(PROBLEM, eta, W, W, at), axis=(-2, -1))
+    distance = np.linalg.norm(W - least_squares.nearest_solution(PROBLEM, W), axis=(-2, -1))
+    bound = fixed_points.residual_bound(distance, at)
+    assert bound.shape == (1, 3) and (own <= bound * (1 + 1e-12)).all()
+
+
+def test_rotations_are_rotations_and_attain_the_bound() -> None:
+    n = np.array([1, 2, 7])
+    R = fixed_points.attaining_rotation(n)
+    assert R.shape == (3, 2, 2)
+    assert np.allclose(R @ np.swapaxes(R, -1, -2), np.eye(2)) and np.allclose(np.linalg.det(R), 1)
+    assert np.allclose(np.diagonal(fixed_points.rotation_ratio(n, n)), 1)
+
+
+def test_what_is_outside_the_domain_is_named() -> None:
+    with pytest.raises(InvalidArgument, match="eta = 0"):
+        least_squares.halpern(PROBLEM, 0.0, W, V, np.arange(3))
+    with pytest.raises(InvalidArgument, match="mu = -1"):
+        least_squares.ridge(PROBLEM, -1.0)
+    with pytest.raises(InvalidArgument, match=r"weight = 1.0: expected a number in \(0, 1\)"):
+        least_squares.ridge_of_constant_weight(ETA, 1.0)
+
+
+def test_data_without_a_null_space() -> None:
+    square = Regression(np.diag([1.0, 0.5]), np.ones((2, 1)))
+    w = np.ones((2, 1))
+    assert np.allclose(least_squares.null_part(square, w), 0)
+    assert np.allclose(least_squares.nearest_solution(square, w), [[1.0], [2.0]])

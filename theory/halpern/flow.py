@@ -1,0 +1,69 @@
+"""Vanishing regularisation: w' = -grad L - c w / (1 + t), the flow of norm-minimising descent (after Attouch &
+Cominetti 1996: it finds the solution of least norm if the regularisation vanishes, but not too fast)."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import hyp1f1
+
+from theory.halpern.least_squares import null_part
+from theory.imbalance.problem import Regression
+from theory.validation import Array, inside, times
+
+Times = Float[Array, "*times"] | float
+
+
+def share_left(c: float, power: float, t: Times) -> Float[Array, "*times"] | float:
+    """exp(-int_0^t c / (1 + s)^power ds): what is left of the weights the data do not see, at any loss.
+
+    (1 + t)^-c at power 1. For power > 1 it stops at e^(-c / (power - 1)).
+    """
+    grown = np.log1p(times(t))
+    if power == 1:
+        return np.exp(-c * grown)
+    return np.exp(-c * np.expm1((1 - power) * grown) / (1 - power))
+
+
+def rest_point(
+    c: float, h: Float[Array, "*#shape"] | float, u: Float[Array, "*#shape"] | float
+) -> Float[Array, "*shape"]:
+    """g(u) = h u / (c + 1) M(1, c + 2, -h u), M Kummer's 1F1: the solution of g' = h (1 - g) - c g / u regular at 0.
+
+    It is where the flow tends to at u = 1 + t, in units of w*: g = 1 - c / (h u) + ...; at c = 1,
+    g = 1 - 1 / (h u) + e^(-h u) / (h u).
+    """
+    z = np.asarray(h * np.asarray(u))
+    # M(1, b, -z) is (b - 1)/z (1 - (2 - b)/z ...) where z is large, and at infinity g is 1.
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(z), 1.0, z / (c + 1) * hyp1f1(1.0, c + 2.0, -z))
+
+
+def solution(
+    problem: Regression, c: float, w: Float[Array, "*runs D m"], t: Times, since: float = 0.0
+) -> Float[Array, "*times_runs D m"]:
+    """w(t) of the flow with lambda = c / (1 + t) on least squares from w at time `since`; shape (*times, *runs, D, m).
+
+    w = g(u) w* + e^(-h (t - since)) (u_0 / u)^c (w(since) - g(u_0) w*) in an eigendirection, u = 1 + t, and
+    (u_0 / u)^c w(since) where h = 0. (The textbook form has 1F1(c + 1; c + 2; h u), which overflows; Kummer's
+    transformation removes the exponential.)
+
+    Raises:
+        InvalidArgument: c below 0, a time that is negative, NaN or before `since`.
+    """
+    inside("c", c, 0, np.inf, "[)")
+    t = times(t)
+    if np.size(t):
+        inside("t", np.min(t), since, np.inf)
+    h, u0, u = problem.S**2, 1 + since, 1 + t[..., None]
+    with np.errstate(invalid="ignore"):
+        left = np.where(np.isinf(u) & (c == 0), 1.0, (u0 / u) ** c)
+    shape = lambda a: a.reshape(*t.shape, *[1] * (w.ndim - 2), -1, 1)  # noqa: E731
+    fading = shape(np.exp(-h * (t[..., None] - since)) * left)
+    target = problem.targets / problem.S[:, None]
+    seen = shape(rest_point(c, h, u)) * target
+    seen = seen + fading * (problem.Phi1.T @ w - rest_point(c, h, u0)[:, None] * target)
+    return problem.Phi1 @ seen + shape(left) * null_part(problem, w)
+
+
+def scaled_bias(problem: Regression, c: float) -> Float[Array, "D m"]:
+    """lim (1 + t) (w - w*) in the row space, -c H^+ w*: the price of forgetting the start."""
+    return -c * problem.Phi1 @ (problem.targets / problem.S[:, None] ** 3)

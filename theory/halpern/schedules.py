@@ -1,0 +1,29 @@
+"""What is left of the start after k steps: P_k = prod_{j < k} (1 - lambda_j), k of any shape."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from theory.validation import Array
+
+Steps = Int[np.ndarray | np.integer, "*steps"]
+Share = Float[Array, "*steps"]
+
+
+def none(k: Steps) -> Share:
+    """lambda_j = 0: the method itself, which keeps all of it."""
+    return np.ones(np.shape(k))
+
+
+def harmonic(k: Steps) -> Share:
+    """lambda_j = 1/(j + 2): P_k = 1/(k + 1)."""
+    return 1.0 / (k + 1)
+
+
+def inverse_square(k: Steps) -> Share:
+    """lambda_j = 1/(j + 2)^2: P_k = (k + 2) / (2 (k + 1)), which tends to 1/2 and not to 0."""
+    return (k + 2.0) / (2.0 * (k + 1))
+
+
+def constant(weight: float, k: Steps) -> Share:
+    """lambda_j = weight: P_k = (1 - weight)^k."""
+    return (1.0 - weight) ** k
