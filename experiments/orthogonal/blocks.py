@@ -1,0 +1,145 @@
+"""Stochastic OPT: random blocks keep the energy, see a known share of the gradient, and reach every rotation."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import nn
+
+from experiments.orthogonal.invariance import rounding
+from experiments.orthogonal.parametrisations import Rotation, energies
+from experiments.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
+from theory.claims import Check, Curves, at_most, claim, curves, equal, rate, refuted
+from theory.orthogonal import energy, stochastic
+from theory.rates import mean
+from theory.study import Study
+from theory.validation import Array
+
+EPS = float(np.finfo(float).eps)
+
+
+@claim(
+    "liu2021.stochastic",
+    source="Liu et al. 2021, stochastic OPT on random blocks of the coordinates",
+    statement=r"\mathbb{E}\,\|A_{SS}\|^2 / \|A\|^2 = \frac{p(p-1)}{d(d-1)},\quad E_s(R W) = E_s(W)",
+    hypotheses=("a block of p coordinates, drawn uniformly", "A skew"),
+    controls=(
+        "the block mixes neurons instead of coordinates",
+        "share (p / d)^2",
+        "pairs seen after n rounds",
+        "one block, never drawn again",
+    ),
+)
+def random_blocks_do_what_whole_rotations_do(study: Study) -> Iterator[Check | Curves]:
+    yield from _energy(study)
+    yield from _share(study)
+    yield from _rounds(study)
+    yield from _reach(study)
+
+
+def _energy(study: Study) -> Iterator[Check]:
+    d, p, N, runs = 24, 6, 12, study.pick(smoke=20, quick=100, paper=500)
+    rng = study.rng("energy")
+    W = torch.from_numpy(rng.standard_normal((runs, N, d))).to(study.device)
+    P = torch.from_numpy(rng.standard_normal((runs, p, p))).to(study.device)
+    block = Rotation(p, "gram_schmidt", dtype=W.dtype, device=study.device).map(P)
+    rows = torch.from_numpy(rng.permutation(d)[:p]).to(study.device)
+    columns = np.swapaxes(W.cpu().numpy(), -1, -2)
+    start, tolerance = energy.energy(columns, 1), rounding(columns, 1)
+    because = "16 d roundings of each squared distance, through the derivative of the kernel"
+    turned = energies(W @ embed(block, rows, d).mT, 1).cpu().numpy()
+    yield equal("energy after a block of the coordinates", turned, start, tolerance=tolerance, because=because)
+    mixed = energies(embed(block, rows % N, N) @ W, 1).cpu().numpy()
+    wrong = equal("energy after a block of the neurons", mixed, start, tolerance=tolerance, because=because)
+    yield refuted("the block mixes neurons instead of coordinates", wrong)
+
+
+def _share(study: Study) -> Iterator[Check]:
+    rng = study.rng("share")
+    d, p = 6, 3
+    A = _skew(rng, d)
+    shares = [np.square(A[np.ix_(S, S)]).sum() for S in combinations(range(d), p)] / np.square(A).sum()
+    because = "d^2 roundings of a mean over all blocks"
+    exact = stochastic.captured_share(d, p)
+    yield equal("share of the gradient, all blocks", shares.mean(), exact, tolerance=d**2 * EPS, because=because)
+    d, p, draws = 24, 6, study.pick(smoke=1500, quick=6000, paper=20_000)
+    A = _skew(rng, d)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
+    blocks = [BlockRotation(Rotation(p, "free"), d, generator).rows.numpy() for _ in range(draws)]
+    squares = np.square(A[np.array(blocks)[:, :, None], np.array(blocks)[:, None, :]]).sum((-2, -1))
+    measured, exact = mean(squares / np.square(A).sum()), stochastic.captured_share(d, p)
+    wrong = (0.9 * exact, 1.1 * exact)
+    yield rate("share of the gradient, blocks as drawn", measured, exact, excludes=wrong)
+    yield refuted("share (p / d)^2", rate("independent coordinates", measured, (p / d) ** 2, excludes=(0,)))
+
+
+def _skew(rng: np.random.Generator, d: int) -> Array:
+    half = rng.standard_normal((d, d))
+    return half - half.T
+
+
+def _rounds(study: Study) -> Iterator[Check]:
+    draws = study.pick(smoke=3000, quick=10_000, paper=50_000)
+    pairs = mean(_first_rounds(study, draws, 5, 2, 300))
+    exact = stochastic.rounds_to_see_all_pairs(5)
+    yield rate("rounds until all pairs were seen, p = 2", pairs, exact, excludes=(0.9 * exact, 1.1 * exact))
+    yield refuted("pairs seen after n rounds", rate("n rounds", pairs, 10, excludes=(0,)))
+    larger = mean(_first_rounds(study, draws, 8, 4, 150))
+    bound = stochastic.most_rounds_to_see_all_pairs(8, 4)
+    because = "sum over the rounds of the union bound"
+    yield at_most("rounds until all pairs were seen, p = 4", larger.low, bound, because=because)
+    summed = np.minimum(1, 28 * (1 - stochastic.captured_share(8, 4)) ** np.arange(1000.0)).sum()
+    because = "the sum written out, 1000 roundings"
+    yield equal("union bound and its sum", bound, summed, tolerance=1000 * EPS * bound, because=because)
+    bound = stochastic.most_rounds_to_see_all_pairs(5, 2)
+    yield at_most("p = 2: exact mean and the union bound", exact, bound, because="the bound holds for any p")
+
+
+def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Array:
+    """First round (draws,) after which every pair of coordinates was in a block; `longest` is beyond all of them."""
+    rng = study.rng("rounds", d, p)
+    first = np.zeros(draws)
+    pairs = np.triu_indices(d, 1)
+    for some in np.array_split(np.arange(draws), max(draws // 1000, 1)):
+        chosen = rng.random((len(some), longest, d), dtype=np.float32).argsort(-1) < p
+        seen = chosen[:, :, pairs[0]] & chosen[:, :, pairs[1]]
+        first[some] = 1 + seen.argmax(1).max(-1)
+    return first
+
+
+def _reach(study: Study) -> Iterator[Check | Curves]:
+    """A target that one rotation reaches, taught by random blocks: the loss falls to a thousandth and less."""
+    rounds = study.pick(smoke=60, quick=120, paper=300)
+    falling = _teach(study, rounds, redraw=1)
+    because = "every pair was in a block, and SO(d) has no local minimum but the global one"
+    yield at_most("loss by random blocks, of its start", falling[-1] / falling[0], 1e-3, because=because)
+    stuck = _teach(study, rounds, redraw=rounds)
+    fixed = at_most("loss by one block, of its start", stuck[-1] / stuck[0], 1e-3, because=because)
+    yield refuted("one block, never drawn again", fixed)
+    yield curves(loss_by_random_blocks=falling, loss_by_one_block=stuck)
+
+
+def _teach(study: Study, rounds: int, redraw: int) -> Array:
+    """Loss before each round of ten steps, a new block every `redraw` rounds."""
+    d, p, N = 6, 3, 8
+    rng = study.rng("teach")
+    layer = nn.Linear(d, N, bias=False, dtype=torch.float64, device=study.device)
+    W = torch.from_numpy(np.linalg.qr(rng.standard_normal((N, d)))[0]).to(study.device)
+    target = W @ torch.matrix_exp(torch.from_numpy(_skew(rng, d)).to(W) / 3).mT
+    with torch.no_grad():
+        layer.weight.copy_(W)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
+    block = orthogonalise_stochastically(layer, p, "cayley", generator)
+    optimizer = torch.optim.SGD([block.rotation.parameter], lr=0.5)
+    losses = []
+    for k in range(rounds):
+        for step in range(10):
+            optimizer.zero_grad()
+            loss = 0.5 * (layer.weight - target).square().sum()
+            losses += [float(loss.detach())] if step == 0 else []
+            loss.backward()
+            optimizer.step()
+        if (k + 1) % redraw == 0:
+            block.next_round(layer)
+    return np.array(losses)

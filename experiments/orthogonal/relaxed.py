@@ -1,0 +1,21 @@
+"""Orthogonality as a penalty on a free matrix R (*runs, d, d): added to the loss, with a weight of its own."""
+
+import torch
+from torch import Tensor
+
+
+def squared_penalty(R: Tensor) -> Tensor:
+    """|R R^T - I|_F^2 (*runs,): smooth, and orthogonal only up to 1 / weight."""
+    return _defect(R).square().sum((-2, -1))
+
+
+def unsquared_penalty(R: Tensor) -> Tensor:
+    """|R R^T - I|_F (*runs,), as published: exactly orthogonal from a threshold of the weight on, but not smooth there.
+
+    Its gradient at an orthogonal R is torch's subgradient 0; as the root of a sum of squares it would be NaN.
+    """
+    return torch.linalg.matrix_norm(_defect(R))
+
+
+def _defect(R: Tensor) -> Tensor:
+    return R @ R.mT - torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)

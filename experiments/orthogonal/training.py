@@ -1,0 +1,196 @@
+"""A layer trained in every way to stay orthogonal, and without one: what happens to the Gram matrix of its neurons."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.orthogonal.descent import PreservingUpdate, Step, cayley_step, two_iterations
+from experiments.orthogonal.parametrisations import Rotation
+from experiments.orthogonal.relaxed import squared_penalty
+from experiments.training import recording_steps, train
+from experiments.updates import GradientDescent, Loss, State, Update
+from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from theory.orthogonal.preserving import defect_of_step
+from theory.orthogonal.procrustes import transposed
+from theory.study import Study
+from theory.trajectory import Trajectory
+from theory.validation import Array
+
+EPS = float(np.finfo(float).eps)
+MAPS = ("gram_schmidt", "loewdin", "householder", "cayley", "matrix_exp")
+ETA, MOMENTUM, PENALTY = 0.05, 0.9, 0.5
+
+
+class Task(NamedTuple):
+    """Inputs (n, d), targets (n,), unit neurons W0 (runs, d, N), one a column, and readouts (runs, N)."""
+
+    inputs: Array
+    targets: Array
+    W0: Array
+    readout: Array
+
+
+class Method(NamedTuple):
+    """A way to train W: the tensor it starts from, the weight (runs, d, N) of a state, the penalty, and the rule."""
+
+    start: Array
+    weight: Callable[[State], Tensor]
+    penalty: Callable[[State], Tensor | float] = lambda state: 0.0
+    update: Callable[[Loss], Update] = GradientDescent
+
+
+@claim(
+    "liu2021.training",
+    source="Liu et al. 2021 (OPT): ways to keep the transform orthogonal while a network is trained",
+    statement=r"W = R W_0,\ R R^\top = I:\quad W(t)^\top W(t) = W_0^\top W_0;\quad"
+    r" \text{two iterations a step: } \Delta(W^\top W) = -W^\top (\tfrac{w^4}{4} + \tfrac{w^6}{16}) W",
+    hypotheses=("a hidden layer of ReLU neurons under OPT, its readout trained too", "float64"),
+    controls=(
+        "plain gradient descent keeps the Gram matrix",
+        "a penalty keeps the Gram matrix",
+        "two iterations a step keep the Gram matrix",
+        "the defect of the fourth order alone",
+        "OPT keeps the neurons where they were",
+    ),
+)
+def the_neurons_turn_as_one(study: Study) -> Iterator[Check | Curves]:
+    task = _task(study)
+    steps = study.pick(smoke=60, quick=600, paper=3000)
+    record = recording_steps(steps, 61)
+    d = task.W0.shape[1]
+    for word in MAPS:
+        run = _train(study, word, task, _parametrised(study, task, word), record)
+        because = "20 d roundings: R is made anew each step"
+        yield at_most(f"{word}: Gram drift", run["drift"], 20 * d * EPS, because=because)
+        yield from _moves(word, run)
+    run = _train(study, "exact_steps", task, _preserving(study, task, cayley_step), record)
+    because = "20 d roundings a step, all of one sign"
+    yield at_most("exact_steps: Gram drift", run["drift"][-1], 20 * d * EPS * steps, because=because)
+    yield from _moves("exact_steps", run)
+    still = at_most("distance moved", run["moved"][-1], 20 * d * EPS * steps, because="20 d roundings a step")
+    yield refuted("OPT keeps the neurons where they were", still)
+    yield from _two_iterations(study, task, steps)
+    for word, control, method in (
+        ("plain", "plain gradient descent keeps the Gram matrix", _plain(task)),
+        ("penalty", "a penalty keeps the Gram matrix", _penalised(study, task)),
+    ):
+        run = _train(study, word, task, method, record)
+        flat = at_most(f"{word}: Gram drift", run["drift"][-1], 20 * d * EPS * steps, because="as of exact steps")
+        yield refuted(control, flat)
+        yield curves(**{f"gram_drift_{word}": run["drift"].max(-1)})
+    yield curves(t=run.t)
+
+
+def _moves(word: str, run: Trajectory) -> Iterator[Check | Curves]:
+    """Flatness is not inactivity: the neurons move and the loss falls."""
+    because = "a hundredth of their size would already be far above any rounding"
+    yield at_least(f"{word}: distance moved", run["moved"][-1], 0.01, because=because)
+    because = "descent at a small learning rate"
+    yield at_most(f"{word}: loss at the end", run["loss"][-1], run["loss"][0], because=because)
+    yield curves(**{f"gram_drift_{word}": run["drift"].max(-1), f"loss_{word}": run["loss"].mean(-1)})
+
+
+def _two_iterations(study: Study, task: Task, steps: int) -> Iterator[Check | Curves]:
+    """The published step: the Gram matrix shrinks at each, by an amount that its w gives exactly, from any R."""
+    run = _train(study, "two_iterations", task, _preserving(study, task, two_iterations), list(range(steps + 1)))
+    R, memory = run["R"], run["R.momentum"]
+    tangents = memory[1:] @ np.linalg.inv(R[:-1])
+    w = tangents * np.minimum(ETA, 1 / np.linalg.norm(tangents, axis=(-2, -1), keepdims=True))
+    W = R @ task.W0
+    gram = transposed(W) @ W
+    lost = transposed(W[:-1]) @ defect_of_step(w) @ W[:-1]
+    predicted = gram[0] - np.cumsum(lost, axis=0)
+    tolerance = 20 * W.shape[-2] * EPS * steps
+    because = "20 d roundings a step"
+    yield equal("two_iterations: Gram matrix", gram[1:], predicted, tolerance=tolerance, because=because)
+    kept = equal("two_iterations: Gram matrix", gram[-1], gram[0], tolerance=tolerance, because=because)
+    yield refuted("two iterations a step keep the Gram matrix", kept)
+    fourth = gram[0] - (transposed(W[:-1]) @ np.linalg.matrix_power(w, 4) @ W[:-1] / 4).sum(0)
+    wrong = equal("two_iterations: Gram matrix", gram[-1], fourth, tolerance=tolerance, because=because)
+    yield refuted("the defect of the fourth order alone", wrong)
+    shown = np.linspace(0, steps, 61).round().astype(int)
+    drift = np.abs(gram - gram[0]).max((-2, -1, 1))
+    foreseen = np.concatenate([[0.0], np.abs(predicted - gram[0]).max((-2, -1, 1))])
+    yield curves(gram_drift_two_iterations=drift[shown], predicted_two_iterations=foreseen[shown])
+
+
+def _task(study: Study) -> Task:
+    """Four tanh teachers, n Gaussian inputs, unit neurons."""
+    d, N, n = study.pick(smoke=(6, 10, 48), quick=(16, 32, 256), paper=(16, 32, 256))
+    runs, rng = study.pick(smoke=2, quick=2, paper=8), study.rng("task")
+    inputs, teachers = rng.standard_normal((n, d)), rng.standard_normal((d, 4))
+    W0 = rng.standard_normal((runs, d, N))
+    W0 /= np.linalg.norm(W0, axis=1, keepdims=True)
+    return Task(inputs, np.tanh(inputs @ teachers).sum(-1), W0, rng.standard_normal((runs, N)) / np.sqrt(N))
+
+
+def _plain(task: Task) -> Method:
+    return Method(task.W0, lambda state: state["R"])
+
+
+def _fixed(study: Study, task: Task) -> Tensor:
+    return torch.tensor(task.W0, dtype=torch.float64, device=study.device)
+
+
+def _parametrised(study: Study, task: Task, word: str) -> Method:
+    """R = map(P) from R = I."""
+    runs, d, _ = task.W0.shape
+    W0, rotation = _fixed(study, task), Rotation(d, word, runs=(runs,), dtype=torch.float64, device=study.device)
+    return Method(rotation.parameter.detach().cpu().numpy(), lambda state: rotation.map(state["R"]) @ W0)
+
+
+def _identity(task: Task) -> Array:
+    runs, d, _ = task.W0.shape
+    return np.broadcast_to(np.eye(d), (runs, d, d))
+
+
+def _preserving(study: Study, task: Task, step: Step) -> Method:
+    """R itself, with momentum, by the exact step or the published one."""
+    W0 = _fixed(study, task)
+    update = lambda loss: PreservingUpdate(loss, MOMENTUM, step)  # noqa: E731
+    return Method(_identity(task), lambda state: state["R"] @ W0, update=update)
+
+
+def _penalised(study: Study, task: Task) -> Method:
+    W0 = _fixed(study, task)
+    penalty = lambda state: PENALTY * squared_penalty(state["R"])  # noqa: E731
+    return Method(_identity(task), lambda state: state["R"] @ W0, penalty)
+
+
+def _train(study: Study, name: str, task: Task, method: Method, record: list[int]) -> Trajectory:
+    """Full-batch descent on the mean squared error / 2 of x -> readout . relu(W^T x); the drift and what moved it."""
+    inputs, targets, W0 = (
+        torch.tensor(array, dtype=torch.float64, device=study.device) for array in (task.inputs, task.targets, task.W0)
+    )
+    gram = W0.mT @ W0
+
+    def error(state: State) -> Tensor:
+        hidden = torch.relu(inputs @ method.weight(state))
+        outputs = (hidden @ state["readout"].unsqueeze(-1)).squeeze(-1)
+        return 0.5 * (outputs - targets).square().mean(-1)
+
+    def loss(state: State) -> Tensor:
+        return error(state) + method.penalty(state)
+
+    def observe(state: State) -> State:
+        W = method.weight(state)
+        seen = {
+            "drift": (W.mT @ W - gram).abs().amax((-2, -1)),
+            "moved": torch.linalg.matrix_norm(W - W0) / torch.linalg.matrix_norm(W0),
+            "loss": error(state),
+        }
+        return seen | {name: state[name] for name in ("R", "R.momentum") if name in state}
+
+    return train(
+        loss,
+        {"R": method.start, "readout": task.readout},
+        learning_rate=ETA,
+        steps=record[-1],
+        record=record,
+        observe=observe,
+        update=method.update(loss),
+        **study.training(name),
+    )

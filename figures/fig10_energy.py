@@ -1,0 +1,106 @@
+"""Figure 10: hyperspherical energy at a random start, where it is nearly the least, and the cosines in training."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.style import COLOURS, canvas, letter, line, markers
+from theory.claims import Evidence
+
+Curves = Mapping[str, np.ndarray]
+METHODS = {  # colour, marker, label
+    "plain": (6, "X", "plain descent on $W$"),
+    "penalty": (3, "D", "squared penalty"),
+    "two_iterations": (1, "s", "published step, two iterations"),
+    "exact_steps": (5, "P", "Cayley step"),
+    "gram_schmidt": (0, "o", "Gram-Schmidt"),
+    "loewdin": (2, "^", "Löwdin"),
+    "householder": (4, "v", "Householder"),
+    "cayley": (6, "+", "Cayley map"),
+    "matrix_exp": (3, "x", "exponential"),
+}
+DOTS = markers(0, color="0.35", markersize=2.5, markeredgewidth=0.6)
+
+
+def draw(evidence: Mapping[str, Evidence]) -> Figure:
+    """Energy against width with its exact mean, band and minima; ratio to the least; drift of the Gram matrix."""
+    figure = canvas(
+        "Rotations keep the energy of a random start; it is nearly the least one only where $s < d - 1$",
+        evidence,
+        width=15.8,
+        height=6.4,
+    )
+    panels = figure.subplot_mosaic(
+        [["energy", "ratio", "drift"], ["score", "ratio", "drift"]], height_ratios=(3, 1), width_ratios=(1.1, 1, 1.1)
+    )
+    start = evidence["liu2021.energy_at_random_start"].curves
+    _draw_energy(panels["energy"], start, evidence["liu2021.energy_minima"].curves)
+    _draw_score(panels["score"], start)
+    _draw_ratio(panels["ratio"], evidence["liu2021.asymptotic_minimality"].curves)
+    _draw_drift(panels["drift"], evidence["liu2021.training"].curves)
+    return figure
+
+
+def _draw_energy(axes: Axes, start: Curves, least: Curves) -> None:
+    N, pairs = start["mean_widths"], _pairs(start["mean_widths"])
+    mean, spread = start["start_mean"] / pairs, np.sqrt(start["start_variance"]) / pairs
+    axes.semilogx(N, mean, **line(0), label=r"exact mean $\mu_1(8)$")
+    band = {"color": COLOURS[0], "alpha": 0.13, "linewidth": 0}
+    axes.fill_between(N, mean - 2 * spread, mean + 2 * spread, **band, label=r"exact $\pm 2\sigma$")
+    drawn = start["start_energy"] / _pairs(start["start_widths"])[:, None]
+    axes.semilogx(np.repeat(start["start_widths"], drawn.shape[1]), drawn.ravel(), **DOTS, label="random starts")
+    known = least["known_widths"]
+    exact = least["known_minimum"] / _pairs(known)
+    below = known <= int(start["start_inputs"]) + 1
+    axes.semilogx(known[below], exact[below], **line(1), label="exact minimum (simplex, cross-polytope)")
+    axes.semilogx(known[~below], exact[~below], linestyle="none", marker="_", markersize=12, color=COLOURS[1])
+    found = least["least_energy"] / _pairs(least["least_widths"])
+    axes.semilogx(least["least_widths"], found, **markers(1), label="least found by descent")
+    axes.set(ylabel=r"energy a pair, $E_1 / N(N-1)$", ylim=(0.45, 1.2))
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="upper right")
+    letter(axes, "A", "random layers of $N$ neurons, $d = 8$ inputs, $s = 1$")
+
+
+def _draw_score(axes: Axes, start: Curves) -> None:
+    here = np.searchsorted(start["mean_widths"], start["start_widths"])
+    mean, spread = start["start_mean"][here], np.sqrt(start["start_variance"][here])
+    score = (start["start_energy"] - mean[:, None]) / spread[:, None]
+    axes.axhspan(-2, 2, color=COLOURS[0], alpha=0.13, linewidth=0)
+    axes.axhline(0, **line(0))
+    axes.semilogx(np.repeat(start["start_widths"], score.shape[1]), score.ravel(), **DOTS)
+    axes.set(xlabel="neurons $N$", ylabel="(energy $-$ mean)\n/ standard deviation", ylim=(-4, 6))
+
+
+def _pairs(N: np.ndarray) -> np.ndarray:
+    return N * (N - 1.0)
+
+
+def _draw_ratio(axes: Axes, curves: Curves) -> None:
+    N = curves["widths"]
+    axes.loglog(N, curves["bound"] - 1, **line(0), label="$s = 1$: bound proved")
+    axes.loglog(N, np.abs(curves["ratio_1"] - 1), **markers(0), label="$s = 1$: mean / least")
+    axes.loglog(N, np.abs(curves["ratio_0"] - 1), **markers(2), label="$s = 0$: mean / least")
+    axes.loglog(N, curves["ratio_2"] - 1, **markers(4), label="$s = 2 = d - 1$: median / least")
+    axes.loglog(N, curves["ratio_levy"] - 1, **line(1), label="$s = 4$: median of the Lévy law / least")
+    axes.loglog(N, curves["ratio_4"] - 1, **markers(1), label="$s = 4$: median / least")
+    axes.text(N[-1], 8, r"$s \geq 2$: mean infinite", fontsize=8, ha="right")
+    axes.set(xlabel="neurons $N$", ylabel="|random start / least energy $-$ 1|", ylim=(0.03, 4e4))
+    axes.legend(loc="upper left")
+    letter(axes, "B", "$d = 3$: falls for $s < 2$, not at 2, rises beyond")
+
+
+def _draw_drift(axes: Axes, curves: Curves) -> None:
+    t = curves["t"]
+    for i, (method, (colour, marker, label)) in enumerate(METHODS.items()):
+        drift = np.maximum(curves[f"gram_drift_{method}"], np.finfo(float).eps / 2)
+        shown = slice(1 + i % 4, None, max(len(t) // 12, 1))
+        axes.semilogy(t[1:], drift[1:], **line(colour, linewidth=0.8))
+        axes.semilogy(t[shown], drift[shown], **markers(colour, marker=marker), label=label)
+    axes.semilogy(t[1:], curves["predicted_two_iterations"][1:], **line(6, "--"), label="published step: predicted")
+    axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel=r"largest change of an entry of $W^\top W$")
+    axes.set_ylim(5e-17, 1e5)
+    axes.legend(loc="upper right", ncols=2)
+    letter(axes, "C", "neurons through training")

@@ -1,0 +1,107 @@
+"""Figure 11: OPT on a linear layer. The determinant decides limit and rate; Cayley's map cannot make a half turn."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.style import COLOURS, canvas, letter, line, markers
+from theory.claims import Evidence
+
+Curves = Mapping[str, np.ndarray]
+COMPONENTS = (r"$\det R_0 \det M > 0$", r"$\det R_0 \det M < 0$")
+RATES = (r"(s_{d-1} + s_d)/2", r"(s_{d-1} - s_d)/2")
+STYLES = ("-", "--")
+CYCLE = r"$2\sqrt{2}\,\sin(\theta / 2)$, $\cos\theta = 1/h$"
+
+
+def draw(evidence: Mapping[str, Evidence]) -> Figure:
+    """Distance to the optimum in both components, the power law of Cayley's map, all critical points, and stability."""
+    title = "Linear OPT is solved: each mode decays exponentially, but Cayley's map is left with a power law"
+    figure = canvas(title, evidence, width=15.0, height=9.0)
+    panels = figure.subplot_mosaic(
+        [["distance", "loss"], ["residual", "loss_residual"], ["landscape", "steps"]], height_ratios=(3, 1, 2.6)
+    )
+    limit = evidence["liu2021.procrustes_limit"].curves
+    _draw_distance(panels["distance"], limit)
+    _draw_residual(panels["residual"], limit)
+    power = evidence["liu2021.cayley_power_law"].curves
+    _draw_half_turn(panels["loss"], power)
+    _draw_half_turn_residual(panels["loss_residual"], power)
+    _draw_landscape(panels["landscape"], evidence["liu2021.landscape"].curves)
+    _draw_stability(panels["steps"], evidence["liu2021.discrete_steps"].curves)
+    return figure
+
+
+def _draw_distance(axes: Axes, curves: Curves) -> None:
+    for i, label in enumerate(COMPONENTS):
+        axes.semilogy(curves["t_fine"], curves["predicted"][:, i], **line(i, STYLES[i]))
+        text = f"{label}: rate ${RATES[i]} = {curves['slowest'][i]:.2g}$"
+        axes.semilogy(curves["t"], curves["trained"][-1, :, i], **markers(i), label=text)
+    axes.set(ylabel=r"$|R - R^*|_F$", xlim=(0, curves["t"][-1]), ylim=(curves["predicted"].min() / 3, 30))
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="upper right", title="lines: closed form; markers: trained (torch)")
+    letter(axes, "A", r"distance to the optimum of the start's own component of $O(d)$")
+
+
+def _draw_residual(axes: Axes, curves: Curves) -> None:
+    for i in range(2):
+        for level, size in enumerate((5, 4, 3)):
+            deviation = 100 * (curves["trained"][level, :, i] / curves["exact"][:, i] - 1)
+            axes.plot(curves["t"], deviation, **markers(i, markersize=size, alpha=0.4 + 0.3 * level))
+        limit = 100 * (curves["extrapolated"][:, i] / curves["exact"][:, i] - 1)
+        axes.plot(curves["t"], limit, **markers(6, marker="x", markersize=3))
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel="trained / closed\nform $- 1$ (%)")
+    axes.set(xlim=(0, curves["t"][-1]))
+    note = r"learning rates $\eta$, $\eta/2$, $\eta/4$; crosses: extrapolated to 0"
+    axes.text(0.01, 0.08, note, transform=axes.transAxes, fontsize=8)
+
+
+def _draw_half_turn(axes: Axes, curves: Curves) -> None:
+    axes.loglog(curves["t"], curves["asymptote"], color="0.6", linewidth=4, alpha=0.5)
+    axes.loglog(curves["t"], curves["predicted"], **line(0))
+    axes.loglog(curves["t"], curves["trained"], **markers(0), label="Cayley map")
+    axes.loglog(curves["t_exponential"][1:], curves["predicted_exponential"][1:], **line(1, "--"))
+    axes.loglog(curves["t_exponential"][1:], curves["exponential"][1:], **markers(1), label="exponential map")
+    middle = len(curves["t"]) // 2
+    where = curves["t"][middle], 1.6 * curves["asymptote"][middle]
+    axes.annotate(r"$\frac{1}{2}\sqrt{\sigma / t}$", where, fontsize=12, color="0.4")
+    axes.set(ylabel=r"loss above the optimum", ylim=(1e-8, 10), xlim=(0.3, curves["t"][-1]))
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="lower right", title=r"target turned by $\pi$")
+    letter(axes, "B", r"a half turn: $L \sim t^{-1/2}$ for Cayley's map")
+
+
+def _draw_half_turn_residual(axes: Axes, curves: Curves) -> None:
+    axes.semilogx(curves["t"], 100 * (curves["trained"] / curves["predicted"] - 1), **markers(0))
+    deviation = 100 * (curves["exponential"] / curves["predicted_exponential"] - 1)
+    shown = curves["t_exponential"] < 2.5  # then the deviation, linear in time, leaves the panel
+    axes.semilogx(curves["t_exponential"][shown][1:], deviation[shown][1:], **markers(1))
+    axes.axhline(0, color="0.3", linewidth=0.8)
+    axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel="trained / closed\nform $- 1$ (%)")
+    axes.set(xlim=(0.3, curves["t"][-1]))
+
+
+def _draw_landscape(axes: Axes, curves: Curves) -> None:
+    """A bar a critical point, at its height; torch's loss and the number of torch's negative curvatures on it."""
+    for i, side in enumerate(("with", "against")):
+        index = curves[f"index_{side}"] + (i - 0.5) * 0.36
+        axes.hlines(curves[f"predicted_{side}"], index - 0.17, index + 0.17, color=COLOURS[i], linestyle=STYLES[i])
+        axes.plot(index, curves[f"height_{side}"], **markers(i), label=COMPONENTS[i])
+    axes.set(xlabel="descending directions (Morse index)", ylabel=r"loss above the optimum")
+    axes.set_xticks(np.arange(curves["index_with"].max() + 1))
+    axes.legend(loc="upper left")
+    letter(axes, "C", "all critical points: bars predicted, markers torch; a single minimum each")
+
+
+def _draw_stability(axes: Axes, curves: Curves) -> None:
+    axes.plot([curves["h"][0], 1], [0, 0], **line(0))
+    axes.plot(np.append(1, curves["h_cycle"]), np.append(0, curves["cycle"]), **line(0), label=CYCLE)
+    axes.plot(curves["h"], curves["distance"], **markers(0), label="after 800 steps (torch)")
+    axes.axvline(1, color="0.5", linestyle=":")
+    axes.text(0.998, 0.3, r"$\eta = 4 / (s_1 + s_2)$", fontsize=9, ha="right")
+    axes.set(xlabel=r"$h$ = learning rate / stability limit", ylabel=r"$|R - R^*|_F$ in the end")
+    axes.legend(loc="upper left")
+    letter(axes, "D", "above its stability limit the step cycles, as predicted")

@@ -1,0 +1,101 @@
+"""The half turn by Cayley's map, and single steps in a plane, as functions of any input; errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.orthogonal import cayley, discrete
+from theory.orthogonal.cayley import Plane
+from theory.orthogonal.procrustes import Component
+from theory.validation import InvalidArgument
+
+planes = st.builds(Plane, st.floats(0.1, 5), st.sampled_from([0.5, 1.0]))
+starts = st.floats(0.01, 20)
+times = st.floats(0, 1e4)
+
+
+@settings(deadline=None)
+@given(planes, starts, times, times)
+def test_two_times_are_one(plane: Plane, start: float, first: float, second: float) -> None:
+    between = float(cayley.half_turn_parameter(plane, start, first))
+    together = float(cayley.half_turn_parameter(plane, start, first + second))
+    assert float(cayley.half_turn_parameter(plane, between, second)) == pytest.approx(together, rel=1e-9)
+
+
+@settings(deadline=None)
+@given(planes, starts, times)
+def test_the_time_of_the_parameter(plane: Plane, start: float, t: float) -> None:
+    a = float(cayley.half_turn_parameter(plane, start, t))
+    assert float(cayley.half_turn_time(plane, start, a)) == pytest.approx(t, rel=1e-6, abs=1e-9 * (1 + start) ** 4)
+
+
+@settings(deadline=None)
+@given(planes, starts)
+def test_time_zero_and_infinity(plane: Plane, start: float) -> None:
+    assert np.allclose(cayley.half_turn_parameter(plane, start, np.array([0.0, np.inf])), [start, np.inf])
+
+
+@settings(deadline=None)
+@given(planes, starts)
+def test_the_loss_becomes_its_power_law(plane: Plane, start: float) -> None:
+    t = 1e12
+    loss = cayley.half_turn_loss(plane, cayley.half_turn_parameter(plane, start, t))
+    assert float(loss) == pytest.approx(float(cayley.half_turn_asymptote(plane, t)), rel=1e-2)
+
+
+def test_batches_of_starts() -> None:
+    a = cayley.half_turn_parameter(Plane(1.0), np.array([0.5, 1.0]), np.array([0.0, 1.0, 2.0]))
+    assert a.shape == (3, 2)
+    assert (np.diff(a, axis=0) > 0).all()
+
+
+@settings(deadline=None)
+@given(planes, st.floats(-3, 3), st.floats(-3, 3), st.floats(0, 5), st.floats(0, 5))
+def test_the_exponential_map_has_a_semigroup_too(
+    plane: Plane, phi: float, theta: float, first: float, second: float
+) -> None:
+    between = float(cayley.exponential_angle(plane, phi, theta, first))
+    together = float(cayley.exponential_angle(plane, phi, theta, first + second))
+    assert float(cayley.exponential_angle(plane, phi, between, second)) == pytest.approx(together, abs=1e-9)
+
+
+def test_a_half_turn_has_rate_zero() -> None:
+    plane = Plane(1.3, 0.5)
+    assert float(cayley.rate(plane, np.pi)) == pytest.approx(0, abs=1e-12)
+    assert float(cayley.rate(plane, 0.0)) == pytest.approx(1.3)
+
+
+@pytest.mark.parametrize("arguments", [(0.0,), (1.0, -1.0), (np.nan,)])
+def test_planes_are_positive(arguments: tuple[float, ...]) -> None:
+    with pytest.raises(InvalidArgument):
+        Plane(*arguments)
+
+
+def test_a_start_at_rest_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="start"):
+        cayley.half_turn_parameter(Plane(1.0), 0.0, 1.0)
+    with pytest.raises(InvalidArgument, match="t = "):
+        cayley.half_turn_parameter(Plane(1.0), 1.0, -1.0)
+
+
+@given(st.floats(1.01, 5))
+def test_the_cycle_is_one(h: float) -> None:
+    theta = discrete.cycle_angle(h)
+    first, second, third = discrete.plane_angles(np.asarray(theta), h, 2)
+    assert second == pytest.approx(-first)
+    assert third == pytest.approx(first)
+    away = discrete.plane_angles(np.asarray(theta + 1e-6), h, 1)[1] + theta
+    assert away / 1e-6 == pytest.approx(discrete.cycle_contraction(h), abs=1e-4)
+
+
+def test_there_is_no_cycle_below_the_limit() -> None:
+    with pytest.raises(InvalidArgument, match="h = 1"):
+        discrete.cycle_angle(1.0)
+
+
+def test_the_limit_is_where_the_fastest_mode_alternates() -> None:
+    chart = Component(np.eye(3), np.array([2.0, 1.0, 0.5]), np.eye(3))
+    limit = discrete.largest_learning_rate(chart)
+    assert limit == pytest.approx(4 / 3)
+    assert discrete.contraction(chart, float(limit))[0, 1] == pytest.approx(-1)

@@ -1,0 +1,90 @@
+"""Hyperspherical energy: what holds for every network, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory.orthogonal import energy
+from theory.validation import InvalidArgument
+
+POWERS = (0, 0.5, 1, 2, 3)
+networks = st.tuples(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 9), st.sampled_from(POWERS))
+
+
+@given(networks)
+def test_no_network_is_below_the_simplex_bound(case: tuple[int, int, int, float]) -> None:
+    seed, d, N, s = case
+    W = np.random.default_rng(seed).standard_normal((4, d, N))
+    assert (energy.energy(W, s) >= energy.simplex_energy(N, s) - 1e-10 * N**2).all()
+
+
+@given(networks)
+def test_lengths_and_order_of_the_neurons_do_not_matter(case: tuple[int, int, int, float]) -> None:
+    seed, d, N, s = case
+    rng = np.random.default_rng(seed)
+    W = rng.standard_normal((d, N))
+    other = (W * rng.uniform(0.5, 2, N))[:, rng.permutation(N)]
+    assert energy.energy(other, s) == pytest.approx(energy.energy(W, s), rel=1e-9, abs=1e-9)
+
+
+def test_a_batch_is_its_members() -> None:
+    W = np.random.default_rng(0).standard_normal((3, 2, 4, 5))
+    assert energy.energy(W, 1).shape == (3, 2)
+    assert energy.energy(W, 1)[2, 1] == pytest.approx(energy.energy(W[2, 1], 1))
+    assert energy.half_space_energy(W, 1).shape == (3, 2)
+
+
+def test_special_values_of_the_pair() -> None:
+    assert energy.mean_of_pair(3, 1) == pytest.approx(1)
+    assert energy.mean_of_pair(2, 0) == pytest.approx(0, abs=1e-14)
+    assert energy.mean_of_pair(3, 0) == pytest.approx(0.5 - np.log(2))
+    for d in (4, 5, 9, 100):
+        assert energy.mean_of_pair(d, 2) == pytest.approx((d - 2) / (2 * (d - 3)))
+
+
+@pytest.mark.parametrize("s", [2, 2.5, 4])
+def test_the_mean_is_infinite_from_d_minus_1_on(s: float) -> None:
+    assert energy.mean_of_pair(3, s) == np.inf
+    assert energy.mean_energy(5, 3, s) == np.inf
+
+
+def test_the_variance_is_infinite_from_half_of_it_on() -> None:
+    assert energy.variance_energy(5, 3, 1) == np.inf
+    assert 0 < energy.variance_energy(5, 4, 1) < np.inf
+    # f_s ~ 1 + s f_0 for small s
+    assert energy.variance_of_pair(6, 1e-4) / 1e-8 == pytest.approx(energy.variance_of_pair(6, 0), rel=1e-3)
+
+
+def test_neurons_that_agree_have_infinite_energy() -> None:
+    W = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    assert energy.energy(W, 0) == np.inf and energy.energy(W, 1) == np.inf
+
+
+def test_many_inputs_make_all_angles_right() -> None:
+    assert energy.mean_of_pair(10**6, 1) == pytest.approx(2**-0.5, rel=1e-5)
+
+
+def test_the_known_minima_agree_where_two_apply() -> None:
+    for s in POWERS:
+        assert energy.polygon_energy(3, s) == pytest.approx(energy.simplex_energy(3, s))
+        assert energy.polygon_energy(4, s) == pytest.approx(energy.cross_polytope_energy(2, s))
+        assert energy.half_space_minimum(4, 4, s) == pytest.approx(energy.cross_polytope_energy(4, s))
+    assert energy.polygon_energy(7, 0) == pytest.approx(-7 * np.log(7))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: energy.energy(np.eye(3), -1), r"s = -1: expected a number in \[0, inf\)"),
+        (lambda: energy.mean_of_pair(1, 1), r"d = 1: expected a number in \[2, inf\)"),
+        (lambda: energy.mean_of_pair(3, float("nan")), "s = nan"),
+        (lambda: energy.mean_energy(0, 3, 1), "N = 0: expected a whole number of at least 1"),
+        (lambda: energy.simplex_energy(1, 1), "N = 1: expected at least 2 neurons"),
+        (lambda: energy.minimum(7, 3, 1), "N = 7: expected at most 4, or 6, for a minimum that is known at d = 3"),
+        (lambda: energy.half_space_minimum(5, 4, 1), r"N = 5: expected a number in \[1, 4\]"),
+    ],
+)
+def test_errors_name_the_argument(call, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        call()

@@ -1,0 +1,86 @@
+r"""Descent on the parameter of Cayley's map, where the target turns one plane by phi: exponential, but for phi = pi.
+
+The plane's angle is theta = 2 arctan(b), b = kappa a, where R = (I - kappa A)^-1 (I + kappa A) and A_21 = a = -A_12;
+kappa = 1 is the published map, kappa = 1/2 torch's. The loss is L = sigma (1 - cos(theta - phi)), where sigma is the
+sum of the two singular values of M in that plane.
+
+Cayley's map never has the eigenvalue -1, so phi = pi is reached at a = infinity only:
+
+    L = 2 sigma / (1 + b^2),    b' = 4 sigma kappa^2 b / (1 + b^2)^2,    L ~ (sigma / t)^(1/2) / (2 kappa).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array, inside, positive, times
+
+NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any start needs
+
+
+@dataclass(frozen=True)
+class Plane:
+    """sigma = s_i + s_j of the plane that turns, kappa of the map; both above 0."""
+
+    sigma: float
+    kappa: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive("sigma", self.sigma)
+        positive("kappa", self.kappa)
+
+
+def half_turn_loss(plane: Plane, a: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
+    """L = 2 sigma / (1 + kappa^2 a^2), of a target turned by pi."""
+    return 2 * plane.sigma / (1 + (plane.kappa * a) ** 2)
+
+
+def half_turn_time(
+    plane: Plane, start: Float[Array, "*#shape"] | float, a: Float[Array, "*#shape"] | float
+) -> Float[Array, "*shape"] | float:
+    """When the flow from `start` above 0 is at a: t = (F(b) - F(b_0)) / (4 sigma kappa^2), F = ln b + b^2 + b^4 / 4."""
+    inside("start", np.min(start), 0, np.inf, "()")
+    return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.sigma * plane.kappa**2)
+
+
+def half_turn_parameter(
+    plane: Plane, start: Float[Array, "*runs"] | float, t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs"] | float:
+    """a(t) of the flow from `start` above 0 towards pi, shape (*times, *runs); infinite at t = infinity.
+
+    Raises:
+        InvalidArgument: a start not above 0 (at 0 the flow rests), a negative or NaN time.
+    """
+    inside("start", np.min(start), 0, np.inf, "()")
+    t, b = times(t)[(..., *[None] * np.ndim(start))], plane.kappa * np.asarray(start)
+    clock = _clock(b) + 4 * plane.sigma * plane.kappa**2 * t
+    # F > b^4 / 4 from b = 1 on, and F is convex and increasing in ln b: Newton comes down to the root.
+    with np.errstate(invalid="ignore"):
+        y = np.log(np.maximum(4 * clock, 1)) / 4
+        for _ in range(NEWTON_STEPS):
+            y = y - (y + np.exp(2 * y) + np.exp(4 * y) / 4 - clock) / (1 + np.exp(2 * y)) ** 2
+    return np.where(np.isinf(clock), np.inf, np.exp(y) / plane.kappa)
+
+
+def half_turn_asymptote(plane: Plane, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
+    """(sigma / t)^(1/2) / (2 kappa): the loss at late times, whatever the start."""
+    return np.sqrt(plane.sigma / t) / (2 * plane.kappa)
+
+
+def rate(plane: Plane, phi: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
+    """4 sigma kappa^2 cos^4(phi / 2), at which a approaches the a of a target turned by phi; 0 at pi."""
+    return 4 * plane.sigma * plane.kappa**2 * np.cos(phi / 2) ** 4
+
+
+def exponential_angle(
+    plane: Plane, phi: float, theta: Float[Array, "*runs"] | float, t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs"] | float:
+    """theta(t) of R = exp(A) instead, (*times, *runs): tan((theta - phi) / 2) decays at rate sigma, whatever phi."""
+    t = times(t)[(..., *[None] * np.ndim(theta))]
+    return phi + 2 * np.arctan(np.exp(-plane.sigma * t) * np.tan((np.asarray(theta) - phi) / 2))
+
+
+def _clock(b: Array | float) -> Array | float:
+    """F(b) = ln b + b^2 + b^4 / 4, the antiderivative of (1 + b^2)^2 / b."""
+    return np.log(b) + b**2 + b**4 / 4

@@ -1,0 +1,54 @@
+r"""Steps of orthogonality-preserving descent on the Procrustes loss, R <- R Cay(-eta skew(R^T grad L)).
+
+A rotation by theta in the plane of the singular directions i and j, away from a critical point, stays one, exactly:
+
+    theta <- theta - 2 arctan(h sin theta),    h = eta (s_i + s_j) / 4.
+
+Hence every mode contracts by 1 - 2 h = 1 - eta (s_i + s_j) / 2 near the optimum, which attracts up to h = 1, and beyond
+that the step alternates between +theta and -theta with cos theta = 1 / h.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.orthogonal.procrustes import Component
+from theory.validation import Array, inside
+
+
+def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float, steps: int) -> Float[Array, "*batch"]:
+    """theta before each step and after the last, shape (steps + 1, *runs)."""
+    angles = [np.broadcast_to(theta, np.broadcast_shapes(np.shape(theta), np.shape(h)))]
+    for _ in range(steps):
+        angles.append(angles[-1] - 2 * np.arctan(h * np.sin(angles[-1])))
+    return np.stack(angles)
+
+
+def contraction(chart: Component, learning_rate: float) -> Float[Array, "*runs d d"]:
+    """1 - eta (s_i + s_j) / 2: what one step leaves of A_ij near the optimum (off the diagonal)."""
+    return 1 - learning_rate * chart.rates
+
+
+def largest_learning_rate(chart: Component) -> Float[Array, "*runs"] | float:
+    """2 / max rate = 4 / (s_1 + s_2): the optimum attracts below it, repels above it."""
+    return 2 / chart.rates.max((-2, -1))
+
+
+def cycle_angle(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
+    """arccos(1 / h), of the cycle +theta, -theta that attracts beyond h = 1, by (1 - 2 / h^2)^2 every two steps.
+
+    Raises:
+        InvalidArgument: h is not above 1.
+    """
+    inside("h", np.min(h), 1, np.inf, "()")
+    return np.arccos(1 / h)
+
+
+def cycle_contraction(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
+    """1 - 2 / h^2: what one step leaves of a deviation from the cycle (it changes sign with the cycle)."""
+    return 1 - 2 / h**2
+
+
+# Gradient descent on the parameters of a map runs this much faster at R = I than descent on O(d) itself. What a map
+# does to first order is dR_ij = -dR_ji = c dP_ij for i > j, and by the chain rule the speed is 2 c^2; only Loewdin's
+# dR = (dP - dP^T) / 2 moves two entries of P for each of R. The published Cayley map (I + A) (I - A)^-1 has c = 2.
+SPEEDS = {"loewdin": 1.0, "gram_schmidt": 2.0, "cayley": 2.0, "matrix_exp": 2.0, "published cayley": 8.0}

@@ -1,0 +1,70 @@
+r"""OPT without whitening, taught nothing (Y = 0): L = 1/2 tr(Sigma H), H = R Omega R^T, is a double-bracket flow.
+
+    H' = -1/2 [H, [H, Sigma]]     (Brockett 1991, at the speed of the embedded metric)
+
+keeps the spectrum omega of H and sorts it against that of Sigma: at the minimum one increases where the other
+decreases, and off-diagonal entries decay at |(omega_i - omega_j)(sigma_i - sigma_j)| / 2.
+
+Orthonormal neurons, N < d of them with W0^T W0 = g I, leave omega two values, g and 0: H is g times the projector on
+the span of R W0, and that span is the one of exp(-g Sigma t / 2) R(0) W0. So the flow is solved. As a graph over the N
+least directions of Sigma, its slopes K_ij (i one of the others, j one of the least) decay at g (sigma_i - sigma_j) / 2.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.orthogonal.procrustes import transposed
+from theory.validation import Array, positive, reject, times
+
+
+def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -> Float[Array, "*runs d d"]:
+    """H' = -1/2 [H, [H, Sigma]]."""
+    return -_bracket(H, _bracket(H, Sigma)) / 2
+
+
+def optimum(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
+    """H* = sum_i omega_i v_i v_i^T, v_i the eigenvectors of Sigma in increasing order, omega decreasing."""
+    _, v = np.linalg.eigh(Sigma)
+    return v * np.linalg.eigvalsh(Omega)[..., None, ::-1] @ transposed(v)
+
+
+def optimal_loss(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs"] | float:
+    """1/2 sum sigma_i omega_i, one increasing, the other decreasing."""
+    return 0.5 * (np.linalg.eigvalsh(Sigma) * np.linalg.eigvalsh(Omega)[..., ::-1]).sum(-1)
+
+
+def rates(Sigma: Float[Array, "d d"], Omega: Float[Array, "d d"]) -> Float[Array, " pairs"]:
+    """(sigma_j - sigma_i)(omega_i - omega_j) / 2, i < j, sigma increasing, omega decreasing: at the optimum."""
+    sigma, omega = np.linalg.eigvalsh(Sigma), np.linalg.eigvalsh(Omega)[::-1]
+    i, j = np.triu_indices(len(sigma), 1)
+    return (sigma[j] - sigma[i]) * (omega[i] - omega[j]) / 2
+
+
+def frame_solution(
+    Sigma: Float[Array, "*runs d d"], W: Float[Array, "*runs d N"], g: float, t: Float[Array, "*times"] | float
+) -> Float[Array, "*batch d d"]:
+    """H(t) from H(0) = W W^T with W^T W = g I, shape (*times, *runs, d, d); infinity gives the limit.
+
+    Raises:
+        InvalidArgument: W^T W is not g I, no other direction is left, or W is orthogonal to one of the least
+            directions of Sigma, from where the flow ends in a saddle; a negative or NaN time.
+    """
+    positive("g", g)
+    N = W.shape[-1]
+    if N >= W.shape[-2] or not np.allclose(transposed(W) @ W, g * np.eye(N), rtol=0, atol=1e-10 * g):
+        reject("W^T W", "another matrix", f"{g:g} I, with fewer columns than rows")
+    sigma, v = np.linalg.eigh(Sigma)
+    V = transposed(v) @ W
+    if np.linalg.svd(V[..., :N, :], compute_uv=False).min() < 1e-12 * np.sqrt(g):
+        reject("W", "a frame orthogonal to one of the least directions of Sigma", "one that is not")
+    slopes = transposed(np.linalg.solve(transposed(V[..., :N, :]), transposed(V[..., N:, :])))
+    gaps = sigma[..., N:, None] - sigma[..., None, :N]
+    decay = np.exp(-g * gaps * times(t)[(..., *[None] * slopes.ndim)] / 2)
+    K = decay * slopes
+    graph = np.concatenate([np.broadcast_to(np.eye(N), (*K.shape[:-2], N, N)), K], axis=-2)
+    basis = v @ np.linalg.qr(graph)[0]
+    return g * basis @ transposed(basis)
+
+
+def _bracket(a: Array, b: Array) -> Array:
+    return a @ b - b @ a

@@ -1,0 +1,139 @@
+"""Hyperspherical energy: exact mean and variance at a random start, exact minima where they are known."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import gammaln, polygamma, psi
+
+from theory.validation import Array, inside, positive_integer, reject
+
+
+def kernel(squared_distance: Array | float, s: float | int) -> Array:
+    """f_s(z) = z^-s, and -log z at s = 0, of z^2."""
+    z2 = np.asarray(squared_distance, dtype=np.float64)
+    return -np.log(z2) / 2 if s == 0 else z2 ** (-s / 2)
+
+
+def cosines(W: Float[Array, "*runs d N"]) -> Float[Array, "*runs N N"]:
+    """Cosines of the angles between neurons, the columns of W: all that the energy depends on."""
+    directions = W / np.linalg.norm(W, axis=-2, keepdims=True)
+    return np.swapaxes(directions, -1, -2) @ directions
+
+
+def energy(W: Float[Array, "*runs d N"], s: float | int) -> Float[Array, "*runs"]:
+    """E_s = sum over i != j of f_s(|w_i / |w_i| - w_j / |w_j||), neurons the columns of W.
+
+    From the cosines, so that squared distances carry some d roundings: pairs nearer than 1e-8 count as one point.
+
+    Raises:
+        InvalidArgument: s negative.
+    """
+    _exponent(s)
+    first, second = np.triu_indices(W.shape[-1], 1)
+    squared_distance = np.maximum(2 - 2 * cosines(W)[..., first, second], 0)
+    with np.errstate(divide="ignore"):
+        return 2 * kernel(squared_distance, s).sum(-1)
+
+
+def half_space_energy(W: Float[Array, "*runs d N"], s: float | int) -> Float[Array, "*runs"]:
+    """E_s of the neurons and their negatives, 2 N points in all."""
+    return energy(np.concatenate([W, -W], axis=-1), s)
+
+
+def mean_of_pair(d: int, s: float | int) -> float:
+    r"""mu_s(d) = E f_s(|x - y|), x and y independent and uniform on the unit sphere of R^d; infinite from s = d - 1 on.
+
+    |x - y|^2 = 4 u with u ~ Beta((d - 1)/2, (d - 1)/2), so
+    mu_s = 2^(d-2-s) Gamma(d/2) Gamma((d-1-s)/2) / (sqrt(pi) Gamma(d-1-s/2)), and
+    mu_0 = -log 2 - (psi((d-1)/2) - psi(d-1)) / 2. It is also the energy integral of the uniform measure.
+
+    Raises:
+        InvalidArgument: d below 2 or s negative.
+    """
+    _dimension(d)
+    _exponent(s)
+    if s == 0:
+        return float(-np.log(2) - (psi((d - 1) / 2) - psi(d - 1)) / 2)
+    if s >= d - 1:
+        return float(np.inf)
+    log = (d - 2 - s) * np.log(2) + gammaln(d / 2) + gammaln((d - 1 - s) / 2) - gammaln(d - 1 - s / 2)
+    return float(np.exp(log) / np.sqrt(np.pi))
+
+
+def mean_energy(N: int, d: int, s: float | int) -> float:
+    """E[E_s] = N (N - 1) mu_s, for every N: neurons independent, their directions uniform (zero-mean Gaussian, say)."""
+    return positive_integer("N", N) * (N - 1) * mean_of_pair(d, s)
+
+
+def variance_of_pair(d: int, s: float | int) -> float:
+    """Var f_s(|x - y|) = mu_2s - mu_s^2, infinite from 2 s = d - 1 on; at s = 0 (psi'((d-1)/2) - psi'(d-1)) / 4."""
+    if s == 0:
+        _dimension(d)
+        return float(polygamma(1, (d - 1) / 2) - polygamma(1, d - 1)) / 4
+    return mean_of_pair(d, 2 * s) - mean_of_pair(d, s) ** 2 if 2 * s < d - 1 else float(np.inf)
+
+
+def variance_energy(N: int, d: int, s: float | int) -> float:
+    """Var E_s = 2 N (N - 1) Var f_s exactly: the cosines are dependent, but independent in pairs."""
+    return 2 * positive_integer("N", N) * (N - 1) * variance_of_pair(d, s)
+
+
+def simplex_energy(N: int, s: float | int) -> float:
+    """N (N - 1) f_s(sqrt(2 N / (N - 1))): no N directions have less, by Jensen's inequality (sum of cosines >= -N);
+    a regular simplex has it, which needs N <= d + 1.
+
+    Raises:
+        InvalidArgument: fewer than 2 neurons.
+    """
+    if positive_integer("N", N) < 2:
+        reject("N", N, "at least 2 neurons")
+    return float(N * (N - 1) * kernel(2 * N / (N - 1), s))
+
+
+def cross_polytope_energy(d: int, s: float | int) -> float:
+    """N = 2 d: N [(N - 2) 2^(-s/2) + 2^-s], of d orthogonal axes and their negatives."""
+    N = 2 * positive_integer("d", d)
+    return float(N * ((N - 2) * kernel(2, s) + kernel(4, s)))
+
+
+def polygon_energy(N: int, s: float | int) -> float:
+    """d = 2: N sum_k f_s(2 sin(pi k / N)), which at s = 0 is -N log N."""
+    k = np.arange(1, positive_integer("N", N))
+    return float(N * kernel(4 * np.sin(np.pi * k / N) ** 2, s).sum())
+
+
+def minimum(N: int, d: int, s: float | int) -> float:
+    """The least E_s of N directions in R^d, where it is known: N <= d + 1, N = 2 d, or d = 2.
+
+    Raises:
+        InvalidArgument: another N.
+    """
+    _dimension(d)
+    _exponent(s)
+    if d == 2:
+        return polygon_energy(N, s)
+    if N <= d + 1:
+        return simplex_energy(N, s)
+    if N == 2 * d:
+        return cross_polytope_energy(d, s)
+    return reject("N", N, f"at most {d + 1}, or {2 * d}, for a minimum that is known at d = {d}")
+
+
+def half_space_minimum(N: int, d: int, s: float | int) -> float:
+    """The least half-space energy, 4 N (N - 1) f(sqrt 2) + 2 N f(2), of an orthonormal frame; N <= d.
+
+    f(sqrt(2 - 2 t)) + f(sqrt(2 + 2 t)) is even and convex in the cosine t, hence least at t = 0.
+
+    Raises:
+        InvalidArgument: N above d.
+    """
+    _exponent(s)
+    inside("N", positive_integer("N", N), 1, d)
+    return float(4 * N * (N - 1) * kernel(2, s) + 2 * N * kernel(4, s))
+
+
+def _dimension(d: int) -> None:
+    inside("d", positive_integer("d", d), 2, np.inf, "[)")
+
+
+def _exponent(s: float | int) -> None:
+    inside("s", s, 0, np.inf, "[)")

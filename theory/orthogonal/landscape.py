@@ -1,0 +1,63 @@
+r"""All critical points of the Procrustes loss in a component of O(d), and how many directions lead down from each.
+
+With M = P diag(s) Q^T, |s| distinct and not 0, they are R = P diag(e) Q^T, e in {-1, 1}^d with prod e = 1: R^T M must
+be symmetric, its square is Q diag(s^2) Q^T, and distinct |s| leave it nothing but signs. About each of them the flow
+is linear in Cayley's coordinates, A_ij' = -(e_i s_i + e_j s_j) / 2 A_ij, so that the sign of i decides for all j > i:
+
+    index = sum_{i: e_i s_i < 0} (d - i),    sum_e z^index = prod_{k < d} (1 + z^k).
+
+The right-hand side is the Poincare polynomial of SO(d) modulo 2: the loss has no critical point more than it must.
+"""
+
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from theory.orthogonal.procrustes import Component, transposed
+from theory.validation import Array, positive_integer, reject
+
+
+def signs(d: int) -> Float[Array, "points d"]:
+    """The 2^(d-1) vectors e of signs with product 1, that of the optimum first."""
+    positive_integer("d", d)
+    every = np.array(list(product((1.0, -1.0), repeat=d)))
+    return every[every.prod(-1) == 1]
+
+
+def critical_points(chart: Component) -> Float[Array, "points d d"]:
+    """R = P diag(e) Q^T, one for each of `signs`.
+
+    Raises:
+        InvalidArgument: a batch of runs, or singular values of which two are equal or one is 0.
+    """
+    sizes = np.append(np.abs(chart.s), 0.0)
+    if chart.s.ndim != 1 or (np.diff(sizes) > -1e-12 * sizes[0]).any():
+        reject("chart.s", chart.s, "distinct singular values (d,) of one problem, none 0, or the list is not complete")
+    return chart.P * signs(len(chart.s))[:, None, :] @ transposed(chart.Q)
+
+
+def spectrum(chart: Component) -> Float[Array, "points pairs"]:
+    """(e_i s_i + e_j s_j) / 2, i < j, increasing: rates of the flow about each critical point, negative ones away."""
+    signed = signs(len(chart.s)) * chart.s
+    i, j = np.triu_indices(len(chart.s), 1)
+    return np.sort((signed[:, i] + signed[:, j]) / 2, axis=-1)
+
+
+def index(chart: Component) -> Int[Array, " points"]:
+    """sum_{i: e_i s_i < 0} (d - i), the number of descending directions at each critical point."""
+    d = len(chart.s)
+    return ((signs(d) * chart.s < 0) * np.arange(d - 1, -1, -1)).sum(-1)
+
+
+def excess_loss(chart: Component) -> Float[Array, " points"]:
+    """sum_i s_i (1 - e_i), the height of each critical point above the optimum."""
+    return ((1 - signs(len(chart.s))) * chart.s).sum(-1)
+
+
+def poincare_polynomial(d: int) -> Int[Array, " degrees"]:
+    """Coefficients of prod_{k=1}^{d-1} (1 + z^k), degree 0 first: how many critical points have each index."""
+    coefficients = np.array([1])
+    for k in range(1, d):
+        coefficients = np.convolve(coefficients, [1, *[0] * (k - 1), 1])
+    return coefficients

@@ -1,0 +1,280 @@
+r"""Linear OPT, y = W0^T R^T x with W0 fixed and R orthogonal, taught Y: a Procrustes problem, solved for all t.
+
+    L(R) = 1/2 |W0^T R^T X - Y|^2 = 1/2 tr(R^T Sigma R Omega) - tr(R^T M) + 1/2 |Y|^2,
+    Sigma = X X^T, Omega = W0 W0^T, M = X Y^T W0^T
+
+The flow is that of the embedded (Frobenius) metric, R' = -R skew(R^T grad L). The quadratic term is constant on O(d) if
+the inputs are whitened (Sigma ~ I) or the neurons a tight frame (Omega ~ I). Then, with M = P diag(s) Q^T, it is a
+matrix Riccati equation, R~' = (S - R~ S R~) / 2 for R~ = P^T R Q, and Cayley's coordinates make that linear:
+
+    R~ = (I + A) (I - A)^-1,    A_ij' = -(s_i + s_j) / 2 A_ij.
+
+No number of the paper is quoted: its theory section was not at hand, and everything here is derived.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array, reject, times
+
+EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True)
+class LinearOPT:
+    """Inputs X (*runs, d, n), labels Y (*runs, N, n), fixed neurons W0 (*runs, d, N), one a column.
+
+    Raises:
+        InvalidArgument: an entry is not finite, or the shapes do not fit.
+    """
+
+    X: Array
+    Y: Array
+    W0: Array
+
+    def __post_init__(self) -> None:
+        for name in ("X", "Y", "W0"):
+            array = np.asarray(getattr(self, name), dtype=np.float64)
+            if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
+                reject(name, f"an array of shape {array.shape}", "finite matrices")
+            object.__setattr__(self, name, array)
+        *runs, d, n = self.X.shape
+        if self.W0.shape[:-1] != (*runs, d):
+            reject("W0.shape", self.W0.shape, f"(*runs, d, N) for X of shape {self.X.shape}")
+        if self.Y.shape != (*runs, self.W0.shape[-1], n):
+            reject("Y.shape", self.Y.shape, f"{(*runs, self.W0.shape[-1], n)}, one row a neuron")
+
+    @property
+    def d(self) -> int:
+        return self.X.shape[-2]
+
+    @cached_property
+    def Sigma(self) -> Float[Array, "*runs d d"]:
+        """X X^T."""
+        return self.X @ transposed(self.X)
+
+    @cached_property
+    def Omega(self) -> Float[Array, "*runs d d"]:
+        """W0 W0^T."""
+        return self.W0 @ transposed(self.W0)
+
+    @cached_property
+    def M(self) -> Float[Array, "*runs d d"]:
+        """X Y^T W0^T."""
+        return self.X @ transposed(self.Y) @ transposed(self.W0)
+
+    @property
+    def solvable(self) -> bool:
+        """Whether the quadratic term is constant: Sigma or Omega a multiple of the identity in every run."""
+        return any(_multiple_of_identity(matrix) for matrix in (self.Sigma, self.Omega))
+
+
+def transposed(matrix: Array) -> Array:
+    """The last two dimensions exchanged."""
+    return np.swapaxes(matrix, -2, -1)
+
+
+def skew(matrix: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
+    """(Z - Z^T) / 2."""
+    return (matrix - transposed(matrix)) / 2
+
+
+def loss(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs"] | float:
+    """1/2 |W0^T R^T X - Y|^2."""
+    outputs = transposed(problem.W0) @ transposed(R) @ problem.X
+    return 0.5 * ((outputs - problem.Y) ** 2).sum((-2, -1))
+
+
+def velocity(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
+    """R' = -R skew(R^T (Sigma R Omega - M)), whitened or not."""
+    gradient = problem.Sigma @ R @ problem.Omega - problem.M
+    return -R @ skew(transposed(R) @ gradient)
+
+
+@dataclass(frozen=True)
+class Component:
+    """M = P diag(s) Q^T, seen from one component of O(d): P Q^T lies in it, s_d has a sign, |s| decreases.
+
+    Attributes:
+        P, Q: orthogonal (*runs, d, d).
+        s: signed singular values (*runs, d), all positive but perhaps the last.
+    """
+
+    P: Array
+    s: Array
+    Q: Array
+
+    @property
+    def optimum(self) -> Float[Array, "*runs d d"]:
+        """R* = P Q^T: Procrustes' solution, or Kabsch's if s_d < 0. Unique in its component if s_(d-1) + s_d > 0."""
+        return self.P @ transposed(self.Q)
+
+    @property
+    def rates(self) -> Float[Array, "*runs d d"]:
+        """(s_i + s_j) / 2, the rate of A_ij; 0 within rounding of it, and on the diagonal, which no skew matrix has."""
+        pairs = (self.s[..., :, None] + self.s[..., None, :]) / 2
+        flat = np.abs(pairs) <= 10 * EPS * self.s[..., :1, None]
+        return np.where(flat | np.eye(self.s.shape[-1], dtype=bool), 0.0, pairs)
+
+
+def component(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Component:
+    """The component of O(d) that R lies in, run by run.
+
+    Raises:
+        InvalidArgument: neither are the inputs whitened nor the neurons a tight frame.
+    """
+    if not problem.solvable:
+        reject("problem", "Sigma and Omega not multiples of I", "whitened inputs or a tight frame of neurons")
+    P, s, Qt = np.linalg.svd(problem.M)
+    sign = np.sign(np.linalg.det(R) * np.linalg.det(P) * np.linalg.det(Qt))
+    e = np.concatenate([np.ones((*sign.shape, problem.d - 1)), sign[..., None]], axis=-1)
+    return Component(P, e * s, transposed(Qt) * e[..., None, :])
+
+
+def coordinates(chart: Component, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
+    """A = (R~ - I) (R~ + I)^-1, skew, with R~ = P^T R Q.
+
+    Raises:
+        InvalidArgument: R~ has the eigenvalue -1: R is on the cut locus, from where the flow ends in a saddle.
+    """
+    aligned = transposed(chart.P) @ R @ chart.Q
+    one = np.eye(aligned.shape[-1])
+    if np.linalg.svd(aligned + one, compute_uv=False).min() < 1e3 * EPS:
+        reject("R", "a matrix with P^T R Q v = -v for some v", "no rotation by pi away from the optimum")
+    return skew(transposed(np.linalg.solve(transposed(aligned + one), transposed(aligned - one))))
+
+
+def matrix(chart: Component, A: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
+    """R = P (I + A) (I - A)^-1 Q^T."""
+    one = np.eye(A.shape[-1])
+    return chart.P @ np.linalg.solve(one - A, one + A) @ transposed(chart.Q)
+
+
+def mode_amplitudes(
+    chart: Component, A: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*batch d d"]:
+    """A_ij(t) = e^(-(s_i + s_j) t / 2) A_ij(0), shape (*times, *runs, d, d)."""
+    t = times(t)[(..., *[None] * A.ndim)]
+    with np.errstate(invalid="ignore"):
+        decay = np.where(chart.rates == 0, 1.0, np.exp(-chart.rates * t))
+    return decay * A
+
+
+def solution(
+    problem: LinearOPT, R: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*batch d d"]:
+    """R(t) of the flow from R at time 0, shape (*times, *runs, d, d); t = infinity gives the limit R*.
+
+    The usual closed form, (C R~ + H) (H R~ + C)^-1 with C = cosh(S t / 2), H = sinh(S t / 2), loses the digits
+    e^((s_1 - s_d) t / 2) takes; in Cayley's coordinates nothing but decaying exponentials is left.
+
+    Raises:
+        InvalidArgument: see `component`, `coordinates`; a negative or NaN time.
+    """
+    chart = component(problem, R)
+    return matrix(chart, mode_amplitudes(chart, coordinates(chart, R), t))
+
+
+def riccati_solution(
+    s: Float[Array, "*runs d"], aligned: Float[Array, "*runs d d"], t: float
+) -> Float[Array, "*runs d d"]:
+    """(C R~ + H) (H R~ + C)^-1: the same R~(t), as the linear fractional map every matrix Riccati equation has."""
+    C, H = (f(s * t / 2)[..., :, None] * np.eye(s.shape[-1]) for f in (np.cosh, np.sinh))
+    return transposed(np.linalg.solve(transposed(H @ aligned + C), transposed(C @ aligned + H)))
+
+
+def slowest_rate(chart: Component) -> Float[Array, "*runs"] | float:
+    """(s_(d-1) + s_d) / 2: with s_d < 0 the flow is slower, and for s_(d-1) = |s_d| it stops short of one optimum."""
+    return (chart.s[..., -2] + chart.s[..., -1]) / 2
+
+
+def optimal_loss(problem: LinearOPT, chart: Component) -> Float[Array, "*runs"] | float:
+    """L(R*) = 1/2 tr(R*^T Sigma R* Omega) + 1/2 |Y|^2 - sum s: 2 |s_d| higher in the other component."""
+    quadratic = np.trace(problem.Sigma, axis1=-2, axis2=-1) * np.trace(problem.Omega, axis1=-2, axis2=-1) / problem.d
+    return (quadratic + (problem.Y**2).sum((-2, -1))) / 2 - chart.s.sum(-1)
+
+
+def expressivity_gap(W0: Float[Array, "*runs d N"], T: Float[Array, "*runs d N"]) -> tuple[Array, Array]:
+    """min 1/2 |R W0 - T|^2 over O(d), and over the component of O(d) that does not attain it: each (*runs,).
+
+    (|W0|^2 + |T|^2) / 2 - |T W0^T|_*, and 2 s_min(T W0^T) more. The first is zero exactly if T^T T = W0^T W0, while
+    free weights fit any T.
+    """
+    s = np.linalg.svd(T @ transposed(W0), compute_uv=False)
+    gap = ((W0**2).sum((-2, -1)) + (T**2).sum((-2, -1))) / 2 - s.sum(-1)
+    return gap, gap + 2 * s[..., -1]
+
+
+def excess_loss(chart: Component, A: Float[Array, "*batch d d"]) -> Float[Array, "*batch"] | float:
+    """L - L* = 2 tr(S B (I + B)^-1), B = A^T A: it decays at twice the rate of A."""
+    return 2 * np.einsum("...i,...ii->...", chart.s, _saturated(A))
+
+
+def distance(A: Float[Array, "*batch d d"]) -> Float[Array, "*batch"] | float:
+    """|R - R*|_F = 2 tr(B (I + B)^-1)^(1/2), B = A^T A."""
+    return 2 * np.sqrt(np.trace(_saturated(A), axis1=-2, axis2=-1))
+
+
+def plane_rotation(d: int, pair: tuple[int, int], angles: Float[Array, "*batch"] | float) -> Float[Array, "*batch d d"]:
+    """The rotation by `angles` in the plane of the coordinates (i, j), from i to j."""
+    i, j = pair
+    G = np.zeros((*np.shape(angles), d, d)) + np.eye(d)
+    G[..., i, i] = G[..., j, j] = np.cos(angles)
+    G[..., j, i] = np.sin(angles)
+    G[..., i, j] = -G[..., j, i]
+    return G
+
+
+def random_rotation(rng: np.random.Generator, d: int, runs: int = 1) -> Float[Array, "runs d d"]:
+    """Uniform on SO(d) (Mezzadri 2007)."""
+    Q, triangle = np.linalg.qr(rng.standard_normal((runs, d, d)))
+    Q = Q * np.sign(np.diagonal(triangle, axis1=-2, axis2=-1))[..., None, :]
+    Q[..., 0] *= np.linalg.det(Q)[..., None]
+    return Q
+
+
+def random_problem(
+    rng: np.random.Generator,
+    s: Float[Array, " d"],
+    *,
+    N: int,
+    n: int,
+    runs: int = 1,
+    inputs: Float[Array, " d"] | float = 1.0,
+    neurons: Float[Array, " d"] | float = 1.0,
+) -> LinearOPT:
+    """Random data and neurons with M = P diag(s) Q^T, P and Q uniform rotations (so det M has the sign of prod s).
+
+    Args:
+        inputs, neurons: singular values of X and of W0; one number makes the inputs white, or the neurons tight.
+        N, n: at least d. Labels have a part that no layer reaches, unless N = n = d.
+    """
+    d = len(s)
+    P, Q, left, right = (random_rotation(rng, d, runs) for _ in range(4))
+    frame = lambda columns: transposed(random_rotation(rng, columns, runs)[..., :d])  # noqa: E731
+    X = left * (inputs * np.ones(d)) @ frame(n)
+    W0 = right * (neurons * np.ones(d)) @ frame(N)
+    M = P * s @ transposed(Q)
+    noise = 0.3 * rng.standard_normal((runs, N, n))
+    unreached = noise - np.linalg.pinv(W0) @ W0 @ noise @ np.linalg.pinv(X) @ X
+    return LinearOPT(X, np.linalg.pinv(W0) @ transposed(M) @ transposed(np.linalg.pinv(X)) + unreached, W0)
+
+
+def start_near(chart: Component, rng: np.random.Generator, size: float) -> Float[Array, "*runs d d"]:
+    """A start in the chart's component whose Cayley coordinates have random signs and sizes from `size` / 2 to it."""
+    upper = np.triu(rng.uniform(size / 2, size, chart.P.shape) * rng.choice([-1.0, 1.0], chart.P.shape), 1)
+    return matrix(chart, upper - transposed(upper))
+
+
+def _saturated(A: Array) -> Array:
+    """B (I + B)^-1 with B = A^T A."""
+    B = transposed(A) @ A
+    return np.linalg.solve(np.eye(A.shape[-1]) + B, B)
+
+
+def _multiple_of_identity(matrix: Array) -> bool:
+    scale = np.trace(matrix, axis1=-2, axis2=-1)[..., None, None] / matrix.shape[-1]
+    return bool((np.abs(matrix - scale * np.eye(matrix.shape[-1])) <= 1e3 * EPS * scale).all())
