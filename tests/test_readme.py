@@ -36,3 +36,15 @@ def test_predictions_and_their_compressed_networks() -> None:
     first, last, distance = (float(number) for number in run_example("width", variables).split())
     assert 0 < last < first
     assert distance == pytest.approx(2e-4, rel=0.9)
+
+
+def test_halpern_finds_the_smallest_weights() -> None:
+    torch.manual_seed(0)
+    assert float(run_example("halpern", {})) < 0.01
+
+
+def test_opt_keeps_the_energy() -> None:
+    torch.manual_seed(0)
+    before, after = run_example("orthogonal", {}).split()
+    # Weights of 64 neurons are float32, and a rotation of 20 dimensions is off by a few eps of it.
+    assert float(after) == pytest.approx(float(before), rel=100 * torch.finfo(torch.float32).eps)
