@@ -1,0 +1,68 @@
+"""What layers share along training: the imbalance of matrices and of neurons, step by step (Banburski et al. 2019).
+
+Layers may have learning rates eta_k of their own; the laws then hold of W_k / eta_k^(1/2). With the step
+
+    W_k <- (1 - s) W_k - eta_k G_k,        s the shrinkage (weight decay lambda: s = eta lambda),
+
+each imbalance D, quadratic in the layers, becomes (1 - s)^2 D + [D with eta_k^(1/2) G_k for the layers], exactly, for
+any loss and any batch of examples: the mixed terms W_{k+1}^T G_{k+1} and G_k W_k^T are the same.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from theory import stacks
+from theory.stacks import Layers
+from theory.validation import Array, times
+
+# Layers -> an imbalance of each pair of neighbours.
+Law = Callable[[Layers], list[Array]]
+
+
+def matrices(W: Layers) -> list[Array]:
+    """D_k = W_{k+1}^T W_{k+1} - W_k W_k^T (*runs, h_k, h_k), of networks without activations."""
+    return stacks.imbalances(W)
+
+
+def neurons(W: Layers) -> list[Array]:
+    """|w_out|^2 - |w_in|^2 of each hidden neuron (*runs, h_k), of ReLU or leaky ReLU networks.
+
+    Biases count with the incoming weights: a layer (*runs, h_k, h_{k-1} + 1) ends with the column of its biases, and
+    that column is no neuron's outgoing weight.
+    """
+    return [
+        np.square(after[..., : before.shape[-2]]).sum(-2) - np.square(before).sum(-1) for before, after in pairwise(W)
+    ]
+
+
+def layers(W: Layers) -> list[Array]:
+    """rho_{k+1}^2 - rho_k^2 (*runs), of networks homogeneous in each layer."""
+    return [np.square(after).sum((-2, -1)) - np.square(before).sum((-2, -1)) for before, after in pairwise(W)]
+
+
+def imbalance(law: Law, W: Layers, learning_rates: Float[Array, " L"]) -> list[Array]:
+    """The law's imbalance of W_k / eta_k^(1/2): what gradient flow with these learning rates conserves."""
+    return law([layer / np.sqrt(rate) for layer, rate in zip(W, learning_rates)])
+
+
+def after_step(
+    law: Law, W: Layers, G: Layers, learning_rates: Float[Array, " L"], shrinkage: float = 0.0
+) -> list[Array]:
+    """The law's imbalance after the step W_k <- (1 - s) W_k - eta_k G_k: exact at any step size."""
+    kept = imbalance(law, W, learning_rates)
+    grown = law([np.sqrt(rate) * gradient for gradient, rate in zip(G, learning_rates)])
+    return [(1 - shrinkage) ** 2 * before + step for before, step in zip(kept, grown)]
+
+
+def forgotten(decay: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+    """D(t) / D(0) = e^{-2 lambda t} of gradient flow with weight decay lambda, grad L + lambda W.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    t = times(t)
+    # Without decay nothing is forgotten, however late.
+    return np.exp(-2 * decay * np.where(decay == 0, 0.0, t))

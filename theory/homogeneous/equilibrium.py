@@ -1,0 +1,68 @@
+"""Where the direction of a linear classifier comes to rest at a given size: B(rho, V) = 0 (Banburski et al. 2019).
+
+The loss is the exponential one, or its logarithm: they have the same critical points.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.homogeneous.decomposition import log_pull
+from theory.shallow import gradient_flow
+from theory.shallow.problem import Separable, apply
+from theory.validation import Array, reject
+
+NEWTON_STEPS = 50
+
+
+def tangent_pull(
+    problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "*runs d"]
+) -> Float[Array, "*runs d"]:
+    """B(rho, V) / loss = (I - V V^T) sum_n p_n z_n, p = softmax(-rho Z V)."""
+    force = apply(np.swapaxes(problem.Z, -1, -2), log_pull(rho[..., None] * apply(problem.Z, V)))
+    return force - (force * V).sum(-1, keepdims=True) * V
+
+
+def curvature(problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "*runs d"]) -> Float[Array, "*runs d d"]:
+    """Hessian of log sum_n e^{-rho z_n.V} / rho over the sphere, on the tangent space at V (the direction V itself gets
+    the eigenvalue A): rho Z^T (diag p - p p^T) Z + A I, projected, A = sum_n p_n z_n . V."""
+    p = log_pull(rho[..., None] * apply(problem.Z, V))
+    force = apply(np.swapaxes(problem.Z, -1, -2), p)
+    scatter = np.swapaxes(problem.Z, -1, -2) @ (p[..., None] * problem.Z) - _outer(force, force)
+    identity = np.eye(V.shape[-1])
+    tangent = identity - _outer(V, V)
+    return rho[..., None, None] * tangent @ scatter @ tangent + (force * V).sum(-1)[..., None, None] * identity
+
+
+def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, "*runs d"]:
+    """V*(rho), the direction of least loss at size rho, by Newton's method on the sphere; one problem at many sizes, or
+    a batch of them.
+
+    It tends to the max-margin direction, and no faster than 1 / rho; see `approach_constant`.
+
+    Raises:
+        InvalidArgument: Newton's method did not settle: the size is too small for its start, the max-margin direction.
+    """
+    best = problem.w * problem.margin[..., None]
+    V = np.broadcast_to(best, np.broadcast_shapes(best.shape, (*rho.shape, 1)))
+    for _ in range(NEWTON_STEPS):
+        step = np.linalg.solve(curvature(problem, rho, V), tangent_pull(problem, rho, V)[..., None])[..., 0]
+        # Far from rest a full step overshoots where the softmax saturates: never turn by more than half the 1 / rho
+        # over which it varies.
+        length = np.linalg.norm(step, axis=-1, keepdims=True)
+        V = V + step * np.minimum(1, 0.5 / rho[..., None] / np.maximum(length, 1e-300))
+        V = V / np.linalg.norm(V, axis=-1, keepdims=True)
+    left = np.linalg.norm(tangent_pull(problem, rho, V), axis=-1)
+    if (left > 1e-9 * np.abs(problem.Z).max()).any():
+        reject("rho", rho, "sizes at which Newton's method settles from the max-margin direction")
+    return V
+
+
+def approach_constant(problem: Separable) -> Float[Array, ""] | float:
+    """lim rho angle(V*(rho), w_hat) = |P w~|, of one problem: w~ the least-norm solution of e^{-z_i . w~} = alpha_i,
+    P the projection off w_hat. The start does not enter: at rest nothing of V lies off the span of the examples."""
+    settled = gradient_flow.offset(problem, np.zeros(problem.Z.shape[-1]))
+    return gradient_flow.direction_constant(problem, settled) / problem.margin
+
+
+def _outer(a: Array, b: Array) -> Array:
+    return a[..., :, None] * b[..., None, :]

@@ -1,0 +1,112 @@
+"""What normalised weights say of test errors, and what they do not (Banburski et al. 2019, section on generalisation).
+
+A network homogeneous in each of its layers has f(W; x) = rho f(V; x), rho = prod_k |W_k|_F: complexities and margins of
+networks of different sizes can be compared only after dividing by rho.
+"""
+
+from itertools import product
+
+import numpy as np
+from jaxtyping import Float, Integer
+from scipy.special import logsumexp
+
+from theory.stacks import Layers
+from theory.validation import Array, inside, positive, positive_integer, reject
+
+MOST_EXAMPLES = 16  # 2^16 signs are enumerated
+
+
+def signs(n: int) -> Float[Array, "signs n"]:
+    """All 2^n vectors of signs.
+
+    Raises:
+        InvalidArgument: more than 16 examples.
+    """
+    inside("n", positive_integer("n", n), 1, MOST_EXAMPLES)
+    return np.array(list(product([-1.0, 1.0], repeat=n)))
+
+
+def linear_rademacher(X: Float[Array, "n d"], norms: Float[Array, " L"]) -> float:
+    """R_N of linear networks with |W_k|_F <= norms_k: prod_k norms_k E|sum_n s_n x_n| / N, over all signs s.
+
+    R_N(F) = rho R_N(F~) (equation 1), and the unit ball of every depth is that of linear maps (Cauchy-Schwarz).
+    """
+    return float(np.prod(norms) * np.linalg.norm(signs(len(X)) @ X, axis=-1).mean() / len(X))
+
+
+def rademacher_bounds(X: Float[Array, "n d"]) -> tuple[float, float]:
+    """(lower, upper) bounds of R_N of the unit ball: sqrt(sum |x_n|^2) / N over sqrt 2 (Latala & Oleszkiewicz 1994,
+    Khintchine's best constant in Hilbert spaces), and without (Jensen)."""
+    upper = float(np.linalg.norm(X) / len(X))
+    return upper / np.sqrt(2), upper
+
+
+def margin_bound(complexity: float, margin: float, n: int, confidence: float = 0.95) -> float:
+    """Test error <= (examples inside the margin, none) + 2 R_N / margin + 3 sqrt(log(2 / delta) / 2 N), delta = 1 -
+    confidence (Bartlett & Mendelson 2002): above 1, and so empty, at most sizes a workstation trains."""
+    inside("confidence", confidence, 0, 1, "()")
+    positive("margin", margin)
+    return 2 * complexity / margin + 3 * np.sqrt(np.log(2 / (1 - confidence)) / (2 * n))
+
+
+def gaussian_test_error(w: Float[Array, "*runs d"], teacher: Float[Array, "*#runs d"]) -> Float[Array, "*runs"]:
+    """angle(w, teacher) / pi: how often two linear classifiers differ on isotropic Gaussian inputs."""
+    cosine = (w * teacher).sum(-1) / (np.linalg.norm(w, axis=-1) * np.linalg.norm(teacher, axis=-1))
+    return np.arccos(np.clip(cosine, -1, 1)) / np.pi
+
+
+def interpolant_margin(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
+    """1 / |w|, w = Z^+ 1 + N w0: the normalised margin of what the square loss ends at, all raw margins being 1.
+
+    |w|^2 = 1^T (Z Z^T)^{-1} 1 + |N w0|^2: the larger the start, the smaller the margin.
+    """
+    gram = Z @ Z.T
+    seen = np.linalg.solve(gram, Z @ w0.reshape(-1, Z.shape[1]).T)
+    unseen = (w0**2).sum(-1) - ((w0 @ Z.T) * seen.T.reshape(*w0.shape[:-1], -1)).sum(-1)
+    return 1 / np.sqrt(np.linalg.solve(gram, np.ones(len(Z))).sum() + unseen)
+
+
+def cross_entropy(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs"]:
+    """Mean over examples of log sum_k e^{f_k} - f_y."""
+    return (logsumexp(f, axis=-1) - _own(f, labels)).mean(-1)
+
+
+def first_order(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs"]:
+    """log K - mean (f_y - mean_k f_k): cross-entropy of small outputs, and a linear function of them."""
+    return np.log(f.shape[-1]) - (_own(f, labels) - f.mean(-1)).mean(-1)
+
+
+def second_order_bound(f: Float[Array, "*runs n K"]) -> Float[Array, "*runs"]:
+    """0 <= cross-entropy - first order <= mean (max_k f_k - min_k f_k)^2 / 8 (Hoeffding's lemma)."""
+    return (np.ptp(f, axis=-1) ** 2).mean(-1) / 8
+
+
+def gap_ratio(train: Float[Array, "*runs"], test: Float[Array, "*runs"], classes: int) -> Float[Array, "*runs"]:
+    """(log K - test) / (log K - train) of normalised cross-entropies: 1 if all that is learnt carries over, 0 if none.
+
+    Both entropies of a large network are close to log K, and to each other, whatever it learnt: they correlate all but
+    automatically, and only what is left of log K compares networks.
+    """
+    positive_integer("classes - 1", classes - 1)
+    return (np.log(classes) - test) / (np.log(classes) - train)
+
+
+def margins(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs n"]:
+    """f_y - max_{k != y} f_k."""
+    own = np.arange(f.shape[-1]) == labels[..., None]
+    return _own(f, labels) - np.where(own, -np.inf, f).max(-1)
+
+
+def rectified_outputs(W: Layers, X: Float[Array, "n d"], leak: float = 0.0) -> Float[Array, "*runs n K"]:
+    """W_L s(... s(W_1 x)) of each example, s(x) = max(x, leak x)."""
+    hidden = X
+    for layer in W[:-1]:
+        x = hidden @ np.swapaxes(layer, -1, -2)
+        hidden = np.maximum(x, leak * x)
+    return hidden @ np.swapaxes(W[-1], -1, -2)
+
+
+def _own(f: Array, labels: Array) -> Array:
+    if labels.min() < 0 or labels.max() >= f.shape[-1]:
+        reject("labels", f"{labels.min()} ... {labels.max()}", f"classes 0 ... {f.shape[-1] - 1}")
+    return np.take_along_axis(f, np.broadcast_to(labels, f.shape[:-1])[..., None], axis=-1)[..., 0]

@@ -1,0 +1,127 @@
+"""Where linear networks of any depth, and of any number of classes, tend to; and where other losses take them.
+
+Exponential tails (exponential, logistic, cross-entropy) lead to the max-margin direction, the solution of a hard-margin
+problem `theory.shallow.problem.Separable`, whatever the start. Notation: w_hat, alpha and S as there; rho = |w|, where
+w = W_L ... W_1 is the end-to-end map, and V = w / rho.
+"""
+
+from itertools import accumulate
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from theory.shallow import gradient_flow
+from theory.shallow.problem import Separable
+from theory.stacks import Layers, imbalances
+from theory.validation import Array, inside, positive, positive_integer, reject, times
+
+
+def crammer_singer(
+    X: Float[Array, "*runs n d"], labels: Integer[Array, "*runs n"], classes: int
+) -> Float[Array, "*runs pairs Kd"]:
+    """The examples (e_y - e_k) (x) x of K classes, k != y: `Separable` of them is the hard-margin problem
+    min 1/2 |W|_F^2 s.t. (w_y - w_k) . x >= 1 of Crammer & Singer (2001), for W (K, d) flattened.
+
+    Raises:
+        InvalidArgument: fewer than two classes, or a label that is none of 0 ... K - 1.
+    """
+    positive_integer("classes - 1", classes - 1)
+    inside("labels", labels.min(), 0, classes - 1)
+    inside("labels", labels.max(), 0, classes - 1)
+    identity = np.eye(classes)
+    # The other classes in the order after one's own, so that every example has the same number of rows.
+    others = (labels[..., None] + np.arange(1, classes)) % classes
+    difference = identity[labels][..., None, :] - identity[others]
+    rows = difference[..., :, :, :, None] * X[..., :, None, None, :]
+    *runs, n, d = X.shape
+    return rows.reshape(*runs, n * (classes - 1), classes * d)
+
+
+def approach_constant(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
+    """lim rho |V - w_hat / |w_hat|| = |P w~|, P the projection orthogonal to w_hat: angle and 1 / rho are proportional.
+
+    w~ as in `theory.shallow.gradient_flow.offset`, which says when it is known. For layers L > 1 balanced at the start
+    (ours): the same constant if the support spans the space, since w' = rho^(2 - 2/L) (I + (L - 1) V V^T) (-grad)
+    forces e^{-z_i . w~} / alpha_i to be one number again. It does not depend on the start then, nor on L.
+    """
+    return gradient_flow.direction_constant(problem, gradient_flow.offset(problem, w0)) / problem.margin
+
+
+def unseen(start: Float[Array, "*#runs"], growth: Float[Array, "*#runs"], depth: int) -> Float[Array, "*runs"]:
+    """|N V| = |N V(0)| (rho(0) / rho)^(1/L), N the projection orthogonal to all examples; balanced layers (ours).
+
+    The first layer alone sees the input and N w_1 never moves, while all layers grow as rho^(1/L): the start is
+    forgotten as (log t)^(-1/L), the slower the deeper.
+
+    Args:
+        start: |N V(0)|.
+        growth: rho / rho(0).
+    """
+    positive_integer("depth", depth)
+    return start * growth ** (-1 / depth)
+
+
+def second_singular_bound(start: Layers) -> list[Array]:
+    """sigma_2(W_l)^2 <= sum_{k >= l} |D_k(0)|_2 at all times, l = 1 ... L - 1: layers become of rank one as they grow.
+
+    W_l W_l^T = W_{l+1}^T W_{l+1} - D_l and W_L has one row, so each D_k adds at most its norm (Weyl); D is conserved.
+    One output only (after Ji & Telgarsky 2019).
+
+    Raises:
+        InvalidArgument: more than one output.
+    """
+    _one_output(start)
+    norms = [np.linalg.norm(D, ord=2, axis=(-2, -1)) for D in imbalances(start)]
+    return list(accumulate(norms[::-1]))[::-1]
+
+
+def misalignment_bound(
+    start: Layers, first: Float[Array, "*times_runs L"], second: Float[Array, "*times_runs L"]
+) -> list[Array]:
+    """1 - <u_l, v_{l+1}>^2 <= (|D_l(0)|_2 / (sigma_1(W_{l+1})^2 - sigma_2(W_l)^2))^2, l = 1 ... L - 1; 1 where that
+    says nothing. u_l and v_{l+1} are the top left and right singular vectors of neighbours.
+
+    D_l is the difference of W_{l+1}^T W_{l+1} and W_l W_l^T, and conserved: the sine theorem of Davis & Kahan (1970).
+    Sharp for layers of rank one and of one size (ours; Ji & Telgarsky 2019 show that layers align).
+
+    Args:
+        start: the layers at time 0.
+        first, second: sigma_1 and sigma_2 of each layer (0 where there is no second), at the state.
+    """
+    bounds = []
+    for l, D in enumerate(imbalances(start)):
+        gap = first[..., l + 1] ** 2 - second[..., l] ** 2
+        sine = np.linalg.norm(D, ord=2, axis=(-2, -1)) / np.where(gap > 0, gap, np.nan)
+        bounds.append(np.fmin(sine**2, 1))
+    return bounds
+
+
+def polynomial_margins(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"], power: float
+) -> Float[Array, "*times_runs n"]:
+    """m_i^(p+2) = m_i(0)^(p+2) + p (p + 2) |z_i|^2 t: pairwise orthogonal examples, loss sum m_i^-p (ours).
+
+    So m_i / m_j -> (|z_i| / |z_j|)^(2 / (p + 2)), where exponential tails make all margins equal.
+
+    Raises:
+        InvalidArgument: examples that are not pairwise orthogonal, a start that misclassifies, bad times or power.
+    """
+    m0, squares, time = w0 @ Z.T, (Z**2).sum(1), times(t)
+    positive("power", power)
+    if np.abs(Z @ Z.T - np.diag(squares)).max() > 1e-12 * squares.max():
+        reject("Z", "examples that are not", "pairwise orthogonal examples")
+    if not (m0 > 0).all():
+        reject("w0", f"a start of margin {m0.min():g}", "margins above 0, where the loss is defined")
+    grown = power * (power + 2) * squares * time.reshape((*time.shape, *[1] * m0.ndim))
+    return (m0 ** (power + 2) + grown) ** (1 / (power + 2))
+
+
+def interpolant(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
+    """Z^+ 1 + N w0: where gradient descent of the squared loss 1/2 |Z w - 1|^2 ends, from w0; d >= n, rank n."""
+    inverse = np.linalg.pinv(Z)
+    return inverse.sum(1) + w0 - (w0 @ Z.T) @ inverse.T
+
+
+def _one_output(W: Layers) -> None:
+    if W[-1].shape[-2] != 1:
+        reject("W[-1].shape", W[-1].shape, "one output, (*runs, 1, h)")

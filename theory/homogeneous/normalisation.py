@@ -1,0 +1,92 @@
+"""Weights whose size does not matter: batch normalisation, growth of the norm, weight decay (Banburski et al. 2019).
+
+A batch-normalised unit with gain g, on inputs with mean m and (biased) covariance S, is
+
+    f(x) = g w.(x - m) / (w^T S w + eps)^(1/2):
+
+at eps = 0 the size of w does not matter, and gradient flow on (g, w) is that of a unit norm in the metric S, not on
+the Euclidean sphere. Descent on it maximises the margin of the whitened examples S^(-1/2) (x - m).
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.homogeneous.decomposition import Examples
+from theory.shallow.problem import Separable
+from theory.validation import Array, inside, positive
+
+RANK = 1e-10  # directions of less variance than this share of the largest count as not there
+
+
+def covariance(X: Float[Array, "n d"]) -> Float[Array, "d d"]:
+    """S = mean of (x - m)(x - m)^T, over n and not n - 1, as batch normalisation has it."""
+    centred = X - X.mean(0)
+    return centred.T @ centred / len(X)
+
+
+def normalised_outputs(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: float) -> Float[Array, "*runs n"]:
+    """w.(x_n - m) / (w^T S w + eps)^(1/2)."""
+    return w @ (X - X.mean(0)).T / np.sqrt(_variance(X, w) + eps)[..., None]
+
+
+def radial_derivative(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: float) -> Float[Array, "*runs n"]:
+    """<w, df(x_n)/dw> = f(x_n) eps / (w^T S w + eps), at gain 1: 0 only at eps = 0 (ours)."""
+    return normalised_outputs(X, w, eps) * (eps / (_variance(X, w) + eps))[..., None]
+
+
+def whitened(examples: Examples) -> Separable:
+    """y_n S^(-1/2) (x_n - m), coordinates in the principal axes: its max-margin classifier u is what batch
+    normalisation tends to, by u = S^(1/2) w / |S^(1/2) w|.
+
+    Raises:
+        InvalidArgument: no classifier without bias separates the centred examples.
+    """
+    axes, spread = _principal(examples.X)
+    return Separable(examples.y[:, None] * ((examples.X - examples.X.mean(0)) @ axes / spread))
+
+
+def whitened_direction(X: Float[Array, "n d"], w: Float[Array, "*runs d"]) -> Float[Array, "*runs r"]:
+    """u = S^(1/2) w / |S^(1/2) w|, in the coordinates of `whitened`."""
+    axes, spread = _principal(X)
+    u = (w @ axes) * spread
+    return u / np.linalg.norm(u, axis=-1, keepdims=True)
+
+
+def squared_norm_after_step(
+    squared_norm: Float[Array, "*runs"],
+    squared_gradient: Float[Array, "*runs"],
+    learning_rate: float,
+    shrinkage: float = 0.0,
+) -> Float[Array, "*runs"]:
+    """|w|^2 after w <- (1 - s) w - eta G, of a loss that does not depend on |w|: (1 - s)^2 |w|^2 + eta^2 |G|^2.
+
+    Exact for any batch and any step size, because <w, G> = 0.
+    """
+    return (1 - shrinkage) ** 2 * squared_norm + learning_rate**2 * squared_gradient
+
+
+def equilibrium_norm(angular_gradient: float, learning_rate: float, decay: float) -> float:
+    """|w| at rest under weight decay lambda, |G| |w| = `angular_gradient` at all times.
+
+    |w|^4 = eta^2 (|G| |w|)^2 / (1 - (1 - eta lambda)^2), about eta (|G| |w|)^2 / (2 lambda).
+    """
+    shrinkage = inside("learning_rate x decay", learning_rate * decay, 0, 1, "()")
+    positive("angular_gradient", angular_gradient)
+    return float((learning_rate * angular_gradient) ** 2 / (1 - (1 - shrinkage) ** 2)) ** 0.25
+
+
+def relaxation_factor(learning_rate: float, decay: float) -> float:
+    """2 (1 - eta lambda)^2 - 1: what one step leaves of a small departure of |w|^2 from its rest (ours)."""
+    return 2 * (1 - learning_rate * decay) ** 2 - 1
+
+
+def _variance(X: Array, w: Array) -> Array:
+    """w^T S w."""
+    return np.square(w @ (X - X.mean(0)).T).mean(-1)
+
+
+def _principal(X: Array) -> tuple[Array, Array]:
+    """Principal axes (d, r) and standard deviations along them (r,), none of them 0."""
+    variances, axes = np.linalg.eigh(covariance(X))
+    kept = variances > RANK * variances[-1]
+    return axes[:, kept], np.sqrt(variances[kept])
