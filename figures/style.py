@@ -1,6 +1,7 @@
 """The one style all figures share: theory as lines, training as markers, the verdict in the title."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from theory.claims import Evidence
 
 # Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CHARACTERS = 11.5  # of the heading an inch
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 matplotlib.rcParams.update(
@@ -40,7 +42,8 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
     verdicts = ";   ".join(
         f"{e.id}: {e.verdict} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)" for e in evidence.values()
     )
-    figure.suptitle(f"{title}\n{verdicts}{profile_note(evidence)}", x=0.01, ha="left", fontsize=10.5)
+    verdicts = fill(f"{verdicts}{profile_note(evidence)}", width=int(CHARACTERS * width))
+    figure.suptitle(f"{title}\n{verdicts}", x=0.01, ha="left", fontsize=10.5)
     return figure
 
 

@@ -1,0 +1,106 @@
+"""Where fitting the labels exactly is not best: stopping early from small starts, and how small is small."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.optimize import brentq
+
+from experiments.deep_linear.networks import Constraint, product, squared_loss, train_stack
+from experiments.updates import GradientDescent
+from theory.claims import Check, Curves, at_least, claim, curves, rate, refuted
+from theory.deep_linear import generalisation as law
+from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
+from theory.rates import SIGNIFICANCE, Estimate, mean
+from theory.stacks import gaussian_stack
+from theory.study import Study
+from theory.validation import Array
+
+ETA = 0.2
+EPS = float(np.finfo(float).eps)
+
+
+@claim(
+    "minnorm.deep_crossover",
+    source="ours; the limits of the claim of Bansal et al. 2018 under label noise",
+    statement=r"\min_t E_g(t; s_0) < E_g(Y X^+) \iff s_0 < s_0^*\quad\text{under label noise};\quad"
+    r" E_g(t; 0) \ge E_g(Y X^+)\ \text{for all } t\ \text{without}",
+    hypotheses=("one layer", "stopped at the best time of the ensemble", "n < d"),
+    controls=("crossover 10 % later", "with label noise, later is always better", "gain of stopping without noise"),
+)
+def small_starts_stopped_early_beat_exact_fitting(study: Study) -> Iterator[Check | Curves]:
+    ensemble = Ensemble(60, 30, noise=0.6)
+    predicted = law.crossover(ensemble, _descent)
+    draws = study.pick(smoke=1500, quick=4000, paper=16000)
+    steps = round(law.best_time(ensemble, predicted, _descent) / ETA)
+    least, growth = _against_the_fit(study, ensemble, steps, draws)
+    measured = _crossing(least, growth)
+    yield rate("crossover", measured, predicted, excludes=(0.9 * predicted, 1.1 * predicted))
+    wrong = rate("later", measured, 1.1 * predicted, excludes=(0.9 * predicted,))
+    yield refuted("crossover 10 % later", wrong)
+    stopped_error = float(law.expected_error(ensemble, lambda x: _descent(x, steps * ETA)))
+    gain = law.final_error(ensemble) - stopped_error
+    stopped = mean(-least)
+    yield rate("what stopping gains from start 0", stopped, gain, excludes=(0.8 * gain, 1.2 * gain))
+    yield from _without_noise(study, draws)
+    yield curves(crossover=predicted, crossover_band=(measured.low, measured.high))
+    yield curves(crossover_of_flow=law.crossover(ensemble))
+
+
+def _descent(rates: Array, t: float) -> Array:
+    """The memory of gradient descent at time t."""
+    return np.abs(1 - ETA * rates) ** (t / ETA)
+
+
+def _against_the_fit(study: Study, ensemble: Ensemble, steps: int, draws: int) -> tuple[Array, Array]:
+    """E_g of trained students less that of W^ of their draw: from start 0, and what s0^2 = 1 adds to it (draws,)."""
+    problem = draw(ensemble, study.rng("draws"), draws)
+    gaussian = gaussian_stack(study.rng("starts"), (ensemble.d, 1), 1.0, runs=draws)[0]
+    # E_g is a parabola in the scale of the start; starts of both signs leave its even part.
+    W = np.repeat(gaussian, 3, axis=0) * np.tile([0.0, 1.0, -1.0], draws)[:, None, None]
+    each = problem.each(3)
+    E = generalisation_error(ensemble, each, _trained(study, "both", each, W, [steps])[-1]).reshape(draws, 3)
+    fitted = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
+    return E[:, 0] - fitted, E[:, 1:].mean(1) - E[:, 0]
+
+
+def _crossing(least: Array, growth: Array) -> Estimate:
+    """s0 at which mean(least + s0^2 growth) = 0, with every s0 whose Student interval holds 0 (Fieller)."""
+
+    def root(end: str) -> float:
+        return float(brentq(lambda s: getattr(mean(least + s**2 * growth), end), 0.0, 2.0))
+
+    return Estimate(root("value"), root("high"), root("low"), f"Fieller's interval over {len(least)} draws")
+
+
+def _without_noise(study: Study, draws: int) -> Iterator[Check]:
+    """From start 0 every mode only gets nearer to the teacher: no draw is ever below its fit. Noise ends that."""
+    record, because = [1, 5, 25, 125], "what the examples show is learned without error, the rest not at all; rounding"
+    for noise in (0.0, 0.6):
+        ensemble = Ensemble(24, 12, noise=noise)
+        problem = draw(ensemble, study.rng("noise", noise), draws // 4)
+        W = _trained(study, f"noise {noise}", problem, np.zeros((len(problem.X), 1, ensemble.d)), record)
+        fitted = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
+        errors = generalisation_error(ensemble, problem, W)
+        check = at_least(f"noise {noise}: E_g on the way", errors, fitted, slack=1e3 * EPS * fitted, because=because)
+        yield check if noise == 0 else refuted("with label noise, later is always better", check)
+        if noise == 0:
+            gained = mean((fitted - errors[1]), SIGNIFICANCE)
+            wrong = at_least("stopping gains", gained.high, 0, because="Student interval of the paired difference")
+            yield refuted("gain of stopping without noise", wrong)
+
+
+def _trained(study: Study, name: str, problem: TeacherStudent, start: Array, record: list[int]) -> Array:
+    constraint = Constraint(problem, (problem.d, 1), study.device)
+    rule = GradientDescent(squared_loss(constraint))
+    run = train_stack(
+        study,
+        name,
+        constraint,
+        [start],
+        rule,
+        learning_rate=ETA,
+        steps=record[-1],
+        record=record,
+        observe=product,
+    )
+    return run["W"]

@@ -1,0 +1,21 @@
+"""Constraints at the known entries only."""
+
+import numpy as np
+import torch
+
+from experiments.deep_linear.completion import Known
+from experiments.stacks import state_of
+from theory.deep_linear.completion import planted
+from theory.stacks import end_to_end, gaussian_stack
+
+KNOWN = np.add.outer(np.arange(4), np.arange(5)) % 3 > 0
+
+
+def test_violations_are_those_of_the_known_entries() -> None:
+    rng = np.random.default_rng(0)
+    problem, _ = planted(KNOWN, 1.5, rng)
+    W = gaussian_stack(rng, [5, 3, 4], 1.0, runs=2)
+    state = {name: torch.tensor(layer) for name, layer in state_of(W).items()}
+    h = Known(problem, [5, 3, 4], 2, "cpu")(state)
+    assert np.allclose(h.mT.numpy(), problem.violation(end_to_end(W)))
+    assert not h.mT.numpy()[:, ~KNOWN].any()

@@ -1,0 +1,127 @@
+"""The error of shallow students and the law of their rates: limits, semigroup, input errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.deep_linear import generalisation as law
+from theory.deep_linear import spectrum
+from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
+from theory.validation import InvalidArgument
+
+ENSEMBLE = Ensemble(60, 30, noise=0.3)
+RATES = np.linspace(0.1, 2.8, 6)
+
+
+def at(t: float | np.ndarray):
+    return lambda rates: law.flow_memory(rates, t)
+
+
+def test_known_values() -> None:
+    assert law.final_error(ENSEMBLE) == pytest.approx(0.5 + 0.09 * (1 + 30 / 29))
+    assert law.final_error(Ensemble(30, 60, K=2, noise=0.5)) == pytest.approx(2 * 0.25 * (1 + 30 / 29))
+    assert spectrum.expected_sum(ENSEMBLE, np.ones_like) == pytest.approx(30)
+    # d = 60, n = 30, noise 0.3: the exact fit is beaten by early stopping from small starts, and by ridge.
+    assert law.best_ridge_error(ENSEMBLE) == pytest.approx(0.6596, abs=1e-4)
+    assert law.best_stopped_error(ENSEMBLE) == pytest.approx(0.6623, abs=1e-4)
+    assert law.crossover(ENSEMBLE) == pytest.approx(0.2008, abs=1e-4)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 20), st.floats(0, 20))
+def test_memory_composes(first: float, second: float) -> None:
+    together = law.flow_memory(RATES, first + second)
+    assert np.allclose(together, law.flow_memory(RATES, first) * law.flow_memory(RATES, second), rtol=1e-12)
+
+
+@settings(deadline=None)
+@given(st.floats(0, 5), st.floats(0, 5))
+def test_a_student_trained_twice_is_one_trained_longer(first: float, second: float) -> None:
+    problem = draw(Ensemble(6, 4, K=2, noise=0.3), np.random.default_rng(0), 2)
+    start = np.ones((2, 2, 6))
+    halfway = law.student(problem, start, law.flow_memory(problem.rates, first))
+    twice = law.student(problem, halfway, law.flow_memory(problem.rates, second))
+    once = law.student(problem, start, law.flow_memory(problem.rates, first + second))
+    assert np.allclose(twice, once, atol=1e-11)
+
+
+def test_times_of_any_shape_and_both_ends() -> None:
+    rates = np.tile(RATES, (3, 1))
+    t = np.array([[0.0, 1.0], [2.0, np.inf]])
+    memory = law.flow_memory(rates, t)
+    assert memory.shape == (2, 2, 3, 6)
+    assert np.array_equal(memory[0, 0], np.ones((3, 6))) and np.array_equal(memory[1, 1], np.zeros((3, 6)))
+    errors = law.error(ENSEMBLE, rates, memory, 0.5)
+    assert errors.shape == (2, 2, 3)
+    # Before training: teacher and start apart, and noise.
+    fraction = (6 + ENSEMBLE.unseen) / 60
+    assert errors[0, 0] == pytest.approx(fraction * 1.25 + 0.09)
+
+
+def test_the_limits_of_the_expected_error() -> None:
+    assert law.expected_error(ENSEMBLE, at(0.0), 0.5) == pytest.approx(1.25 + 0.09)
+    exact = law.final_error(ENSEMBLE, 0.5)
+    assert law.expected_error(ENSEMBLE, at(np.inf), 0.5) == pytest.approx(exact, abs=1 / 60**2)
+    curve = law.expected_error(ENSEMBLE, at(np.array([0.0, 1.0, np.inf])))
+    assert curve.shape == (3,)
+
+
+def test_the_expected_error_is_the_mean_of_the_given_one() -> None:
+    problem = draw(Ensemble(20, 10), np.random.default_rng(0), 4000)
+    ensemble = Ensemble(20, 10, noise=0.4)
+    given = law.error(ensemble, problem.rates, law.flow_memory(problem.rates, 1.5), 0.3)
+    assert given.mean() == pytest.approx(law.expected_error(ensemble, at(1.5), 0.3), abs=6 * given.std() / 4000**0.5)
+
+
+def test_a_student_without_start_that_never_trains_is_nothing() -> None:
+    problem = draw(Ensemble(5, 3), np.random.default_rng(0), 1)
+    zero = np.zeros((1, 1, 5))
+    assert np.array_equal(law.student(problem, zero, law.flow_memory(problem.rates, 0.0)), zero)
+    fitted = law.student(problem, zero, law.flow_memory(problem.rates, np.inf))
+    assert np.allclose(fitted, problem.minimum_norm_solution)
+
+
+def test_every_mode_stops_where_its_error_turns() -> None:
+    best = law.best_times(ENSEMBLE, RATES, 0.4)
+    around = [law.error(ENSEMBLE, RATES[:, None], law.flow_memory(RATES[:, None], t)[0], 0.4) for t in (0.0, np.inf)]
+    at_best = law.error(ENSEMBLE, RATES[:, None], np.exp(-best * RATES)[:, None], 0.4)
+    assert (at_best < around[0]).all() and (at_best < around[1]).all()
+
+
+def test_what_stopping_is_worth() -> None:
+    quiet = Ensemble(60, 30)
+    assert law.best_stopped_error(quiet, 0.2) == law.final_error(quiet, 0.2)
+    t = law.best_time(ENSEMBLE, 0.4)
+    errors = law.expected_error(ENSEMBLE, at(np.array([0.9 * t, t, 1.1 * t])), 0.4)
+    assert errors.argmin() == 1
+    assert law.best_ridge_error(ENSEMBLE) < law.best_stopped_error(ENSEMBLE) < law.final_error(ENSEMBLE)
+    assert law.best_stopped_error(ENSEMBLE, law.crossover(ENSEMBLE)) == pytest.approx(law.final_error(ENSEMBLE))
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (lambda: law.flow_memory(RATES, -1.0), "t = -1"),
+        (lambda: law.flow_memory(np.array([0.0, 1.0]), 1.0), "rates = 0"),
+        (lambda: law.ridge_memory(RATES, -0.1), "strength = -0.1"),
+        (lambda: law.error(ENSEMBLE, RATES, RATES, -0.5), "start = -0.5"),
+        (lambda: law.expected_error(Ensemble(5, 5), at(1.0)), "n = 5"),
+        (lambda: law.final_error(Ensemble(5, 6, noise=0.1)), "n = 6"),
+        (lambda: law.best_times(Ensemble(6, 3), RATES), "noise = 0"),
+        (lambda: law.best_time(Ensemble(6, 3)), "noise = 0"),
+        (lambda: law.crossover(Ensemble(6, 3)), "noise = 0"),
+        (lambda: law.crossover(Ensemble(3, 6, noise=0.3)), "n = 6"),
+    ],
+)
+def test_what_has_no_answer_is_refused(request_, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        request_()
+
+
+def test_one_student_by_hand() -> None:
+    # d = 1, n = 1, x = 1, teacher 2, noise 1, start 5: W(t) = 3 + 2 e^-t.
+    problem = TeacherStudent(np.ones((1, 1)), np.full((1, 1), 2.0), np.ones((1, 1)))
+    W = law.student(problem, np.full((1, 1), 5.0), law.flow_memory(problem.rates, np.log(2)))
+    assert W == pytest.approx(4.0)
+    assert generalisation_error(Ensemble(1, 1, noise=0.5), problem, W) == pytest.approx(4.25)

@@ -1,0 +1,146 @@
+"""Learning curves of modes, alone and coupled: semigroup, limits, shapes; frames; errors."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.chain import gradient_flow
+from theory.chain.minnorm import Tuning
+from theory.chain.problem import Chain
+from theory.deep_linear.modes import (
+    Modes,
+    aligned,
+    amplitudes,
+    borrowing,
+    borrowing_multiplier,
+    decoupled_starts,
+    learning_curve,
+    planted,
+    whitened,
+)
+from theory.stacks import end_to_end, imbalances
+from theory.validation import InvalidArgument
+
+seeds = st.integers(0, 10_000)
+STRENGTHS = (3.0, 1.5, 0.75)
+
+
+def modes_of(seed: int, draws: int = 2) -> Modes:
+    return Modes(whitened(STRENGTHS, x=1.2, d=6, n=4, K=3, rng=np.random.default_rng(seed), draws=draws))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.floats(0.01, 5), st.floats(0, 2), st.floats(0, 2))
+def test_a_curve_goes_on_from_where_it_is(L: int, start: float, first: float, second: float) -> None:
+    chain = Chain(1.7, L, 1.2)
+    middle = learning_curve(chain, start, first)
+    assert learning_curve(chain, middle, second) == pytest.approx(
+        learning_curve(chain, start, first + second), abs=1e-9
+    )
+    assert learning_curve(chain, start, 0.0) == pytest.approx(start)
+    assert learning_curve(chain, start, np.inf) == pytest.approx(chain.s)
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 5), st.floats(0, 4))
+def test_at_depth_two_it_is_logistic(start: float, t: float) -> None:
+    chain = Chain(1.7, 2, 1.2)
+    growth = np.exp(2 * chain.sigma * chain.s * t)
+    logistic = chain.s * growth / (growth - 1 + chain.s / start)
+    assert learning_curve(chain, start, t) == pytest.approx(logistic, rel=1e-9)
+    pair = np.full(2, np.sqrt(start))
+    assert gradient_flow.two_layer_product(chain, pair, t) == pytest.approx(logistic, rel=1e-9)
+
+
+def test_times_come_before_starts_in_the_shape() -> None:
+    chain = Chain(1.7, 3)
+    curve = learning_curve(chain, np.array([0.1, 1.7, 4.0]), np.array([[0.0, 1.0]]))
+    assert curve.shape == (1, 2, 3)
+    assert curve[0, 0] == pytest.approx([0.1, 1.7, 4.0])
+    assert curve[0, 1, 1] == pytest.approx(1.7)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, st.floats(0, 2), st.floats(0, 2))
+def test_coupled_modes_go_on_from_where_they_are(seed: int, first: float, second: float) -> None:
+    modes, rng = modes_of(seed), np.random.default_rng(seed)
+    G = 0.3 * rng.standard_normal((2, 5, 3))
+    middle = modes.coupled(G, first)
+    root = np.swapaxes(np.linalg.cholesky(middle), -1, -2)
+    assert np.allclose(modes.coupled(root, second), modes.coupled(G, first + second), rtol=1e-6, atol=1e-8)
+    assert np.allclose(modes.coupled(G, 0.0), np.swapaxes(G, -1, -2) @ G, rtol=1e-8)
+    assert np.allclose(modes.coupled(G, np.inf), np.diag(STRENGTHS))
+    assert modes.coupled(G, np.zeros((4, 1))).shape == (4, 1, 2, 3, 3)
+
+
+def test_orthogonal_directions_do_not_couple() -> None:
+    modes, t = modes_of(0), np.linspace(0, 3, 5)
+    G = np.linalg.qr(np.random.default_rng(0).standard_normal((2, 5, 3)))[0] * [0.1, 0.2, 0.3]
+    each = [learning_curve(chain, start, t) for chain, start in zip(modes.chains(2), (0.01, 0.04, 0.09))]
+    assert np.allclose(modes.coupled(G, t), np.stack(each, -1)[:, None, :, None] * np.eye(3), atol=1e-9)
+    assert np.allclose(decoupled_starts(G), [0.01, 0.04, 0.09])
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(1, 4))
+def test_amplitudes_are_read_off_an_aligned_stack(seed: int, L: int) -> None:
+    modes, rng = modes_of(seed), np.random.default_rng(seed)
+    w = rng.uniform(0.2, 2, (2, 3, L))
+    frames = modes.frames([6, *[5] * (L - 1), 3], rng)
+    W = aligned(frames, w)
+    assert np.allclose(amplitudes(frames, W), w)
+    assert np.allclose(modes.strengths(end_to_end(W)), w.prod(-1))
+    balanced = aligned(frames, np.ones((2, 3, L)) * w[..., :1])
+    assert all(np.allclose(D, 0) for D in imbalances(balanced))
+
+
+def test_multipliers_are_read_off_in_units_of_the_chain() -> None:
+    modes = modes_of(3)
+    multiplier = (modes.U * [1.0, 2.0, 3.0]) @ np.swapaxes(modes.V, -1, -2) @ modes.problem.X / modes.x
+    assert np.allclose(modes.multipliers(multiplier), [1.0, 2.0, 3.0])
+
+
+def test_the_weakest_mode_is_the_critical_one() -> None:
+    modes = modes_of(1)
+    assert modes.critical_augmentation(3, Tuning(b=0.0), 0.0) == pytest.approx(1 / (3 * 1.44 * 0.75 ** (4 / 3)))
+
+
+def test_a_borrowed_path_opens_where_it_is_neutral() -> None:
+    weak, other, tuning = Chain(0.3, 3, 1.2), Chain(1.5, 3, 1.2), Tuning(0.8, 0.6, 3.0)
+    critical = borrowing_multiplier(weak, other, tuning)
+    growth = lambda multiplier: np.linalg.eigvals(borrowing(weak, other, tuning, multiplier)).real.max()  # noqa: E731
+    assert growth(0.99 * critical) < 0 < growth(1.01 * critical)
+    assert growth(critical) == pytest.approx(0, abs=1e-9)
+    with pytest.raises(InvalidArgument, match=r"weak\.L = 2: expected depth 3"):
+        borrowing(Chain(0.3, 2), Chain(1.5, 2), tuning, 1.0)
+
+
+def test_problems_are_planted_as_asked() -> None:
+    problem = planted([2.0, 1.0], [1.5, 0.9, 0.4], d=5, K=3, rng=np.random.default_rng(0), draws=4)
+    assert np.allclose(problem.rates, [1.5, 0.9, 0.4])
+    singular_values = np.linalg.svd(problem.minimum_norm_solution, compute_uv=False)
+    assert np.allclose(singular_values, [2.0, 1.0, 0.0])
+
+
+def test_what_cannot_be_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(InvalidArgument, match="rates = 3 of them: expected at most d = 2"):
+        planted([1.0], [1.0] * 3, d=2, K=1, rng=rng)
+    with pytest.raises(InvalidArgument, match=r"strengths = 2 of them: expected at most min\(n, K\) = 1"):
+        planted([1.0, 1.0], [1.0], d=2, K=2, rng=rng)
+    with pytest.raises(InvalidArgument, match="expected all alike"):
+        Modes(planted([1.0], [1.0, 2.0], d=2, K=1, rng=rng))
+    with pytest.raises(InvalidArgument, match="expected singular values above 0"):
+        Modes(whitened([1.0], x=1.0, d=4, n=2, K=2, rng=rng))
+    modes = modes_of(0)
+    with pytest.raises(InvalidArgument, match="at least 3, one neuron a mode"):
+        modes.frames([6, 2, 3], rng)
+    with pytest.raises(InvalidArgument, match=r"len\(W\) = 1: expected 2 layers"):
+        modes.effective_start([np.ones((2, 3, 6))])
+    with pytest.raises(InvalidArgument, match=r"G\^T G = a singular matrix"):
+        modes.coupled(np.ones((2, 5, 3)), 1.0)
+    with pytest.raises(InvalidArgument, match=r"start = 0\.0: expected strengths above 0"):
+        learning_curve(Chain(1.0, 2), 0.0, 1.0)
+    with pytest.raises(InvalidArgument, match="expected times of at least 0"):
+        learning_curve(Chain(1.0, 2), 0.5, -1.0)

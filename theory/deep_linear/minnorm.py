@@ -1,0 +1,173 @@
+r"""Minnorm on a deep linear network: what it forgets, the one limit it has, and how it comes to rest there.
+
+    W_l' = a (-W_l + W_{>l}^T (Lambda + c R) X^T W_{<l}^T),    Lambda' = b R,    R = Y - W X
+
+with multipliers Lambda (K, n), one a label. Reconstructed from the abstract of Bansal et al. 2018; all formulas ours.
+
+The data pull every layer by W_{l+1}^T W_{>l+1}^T (...) W_{<=l}^T and its like alike, so they cancel in the imbalances
+D_l = W_{l+1}^T W_{l+1} - W_l W_l^T, and they pull W_1 within the rows of X^T, so not at all in W_1 Q. What is left is
+the shrinkage, whatever the multipliers do:
+
+    W_1(t) Q = e^(-a t) W_1(0) Q,    D_l(t) = e^(-2 a t) D_l(0).
+
+Weight decay gamma forgets by the same laws with gamma in the place of a, and gradient flow with 0: it forgets nothing.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.chain.minnorm import Number, Tuning
+from theory.deep_linear.problem import TeacherStudent
+from theory.stacks import Layers, end_to_end, imbalances, layer_gradients
+from theory.validation import Array, positive_integer, reject, times
+
+
+def residual(problem: TeacherStudent, W: Float[Array, "*runs K d"]) -> Float[Array, "*runs K n"]:
+    """R = Y - W X of end-to-end matrices W."""
+    return problem.Y - W @ problem.X
+
+
+def force(
+    problem: TeacherStudent, tuning: Tuning, W: Layers, multiplier: Float[Array, "*runs K n"]
+) -> Float[Array, "*runs K d"]:
+    """(Lambda + c R) X^T: layer l feels W_{>l}^T (Lambda + c R) X^T W_{<l}^T."""
+    return (multiplier + _matrix(tuning.c) * residual(problem, end_to_end(W))) @ _transpose(problem.X)
+
+
+def velocity(
+    problem: TeacherStudent, tuning: Tuning, W: Layers, multiplier: Float[Array, "*runs K n"]
+) -> tuple[list[Array], Float[Array, "*runs K n"]]:
+    """(W_l', l = 1 ... L; Lambda')."""
+    pulls = layer_gradients(W, force(problem, tuning, W, multiplier))
+    layers = [_matrix(tuning.a) * (pull - layer) for pull, layer in zip(pulls, W)]
+    return layers, _matrix(tuning.b) * residual(problem, end_to_end(W))
+
+
+def unseen_weights(problem: TeacherStudent, W: Layers, rate: Number, t: Array | float) -> Float[Array, "..."]:
+    """W_1(t) Q = e^(-rate t) W_1(0) Q, shape (*times, *runs, h, d); rate a (Minnorm), gamma (weight decay) or 0.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    return _decayed(W[0] @ problem.unseen, rate, t)
+
+
+def imbalances_at(W: Layers, rate: Number, t: Array | float) -> list[Array]:
+    """D_l(t) = e^(-2 rate t) D_l(0), each (*times, *runs, h_l, h_l); rate a (Minnorm), gamma (weight decay) or 0.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    return [_decayed(D, 2 * np.asarray(rate), t) for D in imbalances(W)]
+
+
+def imbalances_after_step(W: Layers, pull: Float[Array, "*runs K d"], shrinkage: Number) -> list[Array]:
+    """D_l after the step W_l <- (1 - shrinkage) W_l + G_l, G_l = W_{>l}^T `pull` W_{<l}^T.
+
+    (1 - shrinkage)^2 D_l + G_{l+1}^T G_{l+1} - G_l G_l^T: exact, not an expansion, because the mixed terms cancel.
+    Minnorm has the pull eta a (Lambda + c R) X^T and the shrinkage eta a.
+    """
+    drift = imbalances(layer_gradients(W, pull))
+    return [(1 - _matrix(shrinkage)) ** 2 * D + more for D, more in zip(imbalances(W), drift)]
+
+
+def deviation(problem: TeacherStudent, W: Layers, unseen: Float[Array, "*runs h d"]) -> Float[Array, "*runs K d"]:
+    """W - W^ = W_{>1} (W_1 Q) - R X^+, exactly: once the labels are fitted, only what is not forgotten is left.
+
+    Args:
+        unseen: W_1 Q, in training by Minnorm (1 - eta a)^k W_1(0) Q after k steps.
+    """
+    W_after = end_to_end([*W[1:], np.eye(W[-1].shape[-2])])
+    return W_after @ unseen - residual(problem, end_to_end(W)) @ problem.pseudoinverse
+
+
+def least_norm(W: Float[Array, "*runs K d"], L: int) -> Float[Array, "*runs"] | float:
+    """L sum_k sigma_k^(2/L): the least sum |W_l|^2 of L layers, wide enough, whose product is W.
+
+    2/L is the power of a Schatten quasi-norm: of Frobenius at L = 1, nuclear at L = 2.
+    """
+    positive_integer("L", L)
+    return L * (np.linalg.svd(W, compute_uv=False) ** (2 / L)).sum(-1)
+
+
+def solution_multiplier(problem: TeacherStudent, L: int) -> Float[Array, "*runs K n"]:
+    """Lambda* = U s^(2/L - 1) V^T (X^+)^T with W^ = U s V^T; unique if W^ has rank min(K, n).
+
+    Raises:
+        InvalidArgument: that rank is smaller.
+    """
+    positive_integer("L", L)
+    U, s, Vt = np.linalg.svd(problem.minimum_norm_solution, full_matrices=False)
+    rank = min(problem.K, problem.n)
+    U, s, Vt = U[..., :, :rank], s[..., :rank], Vt[..., :rank, :]
+    smallest = (s[..., -1] / s[..., 0]).min()
+    if rank > problem.d or smallest < 1e-12:
+        reject("rank of Y X^+", f"less (ratio of singular values {smallest:.2g})", f"min(K, n) = {rank}")
+    return (U * s[..., None, :] ** (2 / L - 1)) @ Vt @ _transpose(problem.pseudoinverse)
+
+
+def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Array, "*runs size size"]:
+    """Jacobian of the flow at its rest, for one output and hidden widths 1, in (w_1 (d), w_2, ..., w_L, Lambda (n)).
+
+    With W^ = omega^L v, |v| = 1: there w_1 = omega v and w_l = omega. The Lagrangian's Hessian is H = 2 I - e e^T on
+    the span of (v, 0, ...) and the other axes, e = (v, 1, ..., 1), and I on the rest; J are the gradients of W X, and
+
+        theta' = -a (H + c J J^T) theta + a J Lambda,    Lambda' = -b J^T theta.
+
+    Raises:
+        InvalidArgument: more than one output.
+    """
+    if problem.K != 1:
+        reject("problem.K", problem.K, "1: one output")
+    positive_integer("L", L)
+    d, n = problem.d, problem.n
+    solution = problem.minimum_norm_solution[..., 0, :]
+    size = np.linalg.norm(solution, axis=-1)[..., None, None]
+    omega, v = size ** (1 / L), solution[..., None] / size
+    # The axes of w_1 along v, w_2, ..., w_L as columns.
+    axes = np.zeros((*v.shape[:-2], d + L - 1, L))
+    axes[..., :d, :1] = v
+    axes[..., d:, 1:] = np.eye(L - 1)
+    H = np.eye(d + L - 1) + axes @ (np.eye(L) - np.ones((L, L))) @ _transpose(axes)
+    J = np.zeros((*v.shape[:-2], d + L - 1, n))
+    J[..., :d, :] = omega ** (L - 1) * problem.X
+    J[..., d:, :] = omega ** (L - 1) * (_transpose(v) @ problem.X)
+    a, b, c = (_matrix(number) for number in (tuning.a, tuning.b, tuning.c))
+    rest = np.zeros((*v.shape[:-2], n, n))
+    return np.concatenate(
+        [
+            np.concatenate([-a * (H + c * J @ _transpose(J)), a * J], axis=-1),
+            np.concatenate([-b * _transpose(J), rest], axis=-1),
+        ],
+        axis=-2,
+    )
+
+
+def undamped_frequency(problem: TeacherStudent, tuning: Tuning) -> Number:
+    """(2 a b g |W^|)^(1/2): at depth 2 and c = 0, the frequency of an oscillation for ever, if X X^T v = g v.
+
+    v = W^ / |W^| for one output. If v is no eigenvector of X X^T, every oscillation is damped: the Lagrangian's Hessian
+    vanishes only along (v, 1), and Lambda carries that direction over to (X X^T v, v^T X X^T v).
+    """
+    v = problem.minimum_norm_solution[..., 0, :]
+    size = np.linalg.norm(v, axis=-1)
+    g = ((_transpose(problem.X) @ v[..., None]) ** 2).sum((-2, -1)) / size**2
+    return np.sqrt(2 * tuning.a * tuning.b * g * size)
+
+
+def _decayed(start: Array, rate: Number, t: Array | float) -> Array:
+    """e^(-rate t) start, shape (*times, *start)."""
+    t, rate = times(t), _matrix(rate)
+    t = t.reshape((*t.shape, *[1] * start.ndim))
+    # At rate 0 nothing is lost, also at infinite time (where 0 x inf would be NaN).
+    exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
+    return np.exp(-exponent) * start
+
+
+def _matrix(number: Number) -> Array:
+    """One number a run (*runs), shaped to multiply matrices."""
+    return np.asarray(number, dtype=np.float64)[..., None, None]
+
+
+def _transpose(matrix: Array) -> Array:
+    return np.swapaxes(matrix, -2, -1)

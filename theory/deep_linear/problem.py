@@ -1,0 +1,181 @@
+"""Teachers, the examples they label, and what is measured of a student: what theory and training share."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array, inside, positive, positive_integer, reject
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What teachers and examples are drawn from.
+
+    Attributes:
+        d: inputs, entries N(0, 1/d).
+        n: examples.
+        K: outputs.
+        teacher: sw, standard deviation of the teacher's entries.
+        noise: se, standard deviation of the noise on a label.
+    """
+
+    d: int
+    n: int
+    K: int = 1
+    teacher: float = 1.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("d", "n", "K"):
+            positive_integer(name, getattr(self, name))
+        positive("teacher", self.teacher)
+        inside("noise", self.noise, 0, np.inf, "[)")
+
+    @property
+    def aspect(self) -> float:
+        """n / d."""
+        return self.n / self.d
+
+    @property
+    def unseen(self) -> int:
+        """d - rank X: dimensions the examples do not show."""
+        return max(self.d - self.n, 0)
+
+
+@dataclass(frozen=True)
+class TeacherStudent:
+    """Inputs X (*draws, d, n), columns the examples; teacher (*draws, K, d); noise on the labels (*draws, K, n).
+
+    Raises:
+        InvalidArgument: an entry is not finite, or the shapes do not fit.
+    """
+
+    X: Array
+    teacher: Array
+    noise: Array
+
+    def __post_init__(self) -> None:
+        for name in ("X", "teacher", "noise"):
+            array = np.asarray(getattr(self, name), dtype=np.float64)
+            if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
+                reject(name, f"an array of shape {array.shape}", "finite matrices")
+            object.__setattr__(self, name, array)
+        *draws, d, n = self.X.shape
+        if self.teacher.shape != (*draws, self.K, d):
+            reject("teacher.shape", self.teacher.shape, f"(*draws, K, d) for X of shape {self.X.shape}")
+        if self.noise.shape != (*draws, self.K, n):
+            reject("noise.shape", self.noise.shape, f"{(*draws, self.K, n)}, one number a label")
+
+    @property
+    def d(self) -> int:
+        return self.X.shape[-2]
+
+    @property
+    def n(self) -> int:
+        return self.X.shape[-1]
+
+    @property
+    def K(self) -> int:
+        return self.teacher.shape[-2]
+
+    @cached_property
+    def Y(self) -> Float[Array, "*draws K n"]:
+        """Y = Wbar X + eps."""
+        return self.teacher @ self.X + self.noise
+
+    @cached_property
+    def _svd(self) -> tuple[Array, Array, Array]:
+        return np.linalg.svd(self.X, full_matrices=False)
+
+    @property
+    def basis(self) -> Float[Array, "*draws d r"]:
+        """U of X = U S V^T: an orthonormal basis of what the examples show, where X has rank r = min(n, d)."""
+        return self._svd[0]
+
+    @property
+    def singular_values(self) -> Float[Array, "*draws r"]:
+        """S, decreasing."""
+        return self._svd[1]
+
+    @property
+    def rates(self) -> Float[Array, "*draws r"]:
+        """lam_k = S_k^2, the r = min(n, d) eigenvalues of X X^T that need not vanish, decreasing."""
+        return self.singular_values**2
+
+    @cached_property
+    def targets(self) -> Float[Array, "*draws K r"]:
+        """Y V: the labels as the modes see them."""
+        return self.Y @ np.swapaxes(self._svd[2], -2, -1)
+
+    @cached_property
+    def pseudoinverse(self) -> Float[Array, "*draws n d"]:
+        """X^+."""
+        return np.linalg.pinv(self.X)
+
+    @cached_property
+    def seen(self) -> Float[Array, "*draws d d"]:
+        """P = X X^+, the projector onto what the examples show."""
+        return self.X @ self.pseudoinverse
+
+    @cached_property
+    def unseen(self) -> Float[Array, "*draws d d"]:
+        """Q = I - P."""
+        return np.eye(self.d) - self.seen
+
+    @cached_property
+    def minimum_norm_solution(self) -> Float[Array, "*draws K d"]:
+        """W^ = Y X^+."""
+        return self.Y @ self.pseudoinverse
+
+    def each(self, copies: int) -> "TeacherStudent":
+        """Runs (draws x copies, ...): every draw `copies` times in a row, for as many students of one teacher."""
+        positive_integer("copies", copies)
+        return TeacherStudent(*(np.repeat(array, copies, axis=0) for array in (self.X, self.teacher, self.noise)))
+
+
+def draw(ensemble: Ensemble, rng: np.random.Generator, draws: int) -> TeacherStudent:
+    """Independent teachers with examples of their own, first dimension the draws."""
+    positive_integer("draws", draws)
+    d, n, K = ensemble.d, ensemble.n, ensemble.K
+    X = rng.standard_normal((draws, d, n)) / np.sqrt(d)
+    teacher = ensemble.teacher * rng.standard_normal((draws, K, d))
+    return TeacherStudent(X, teacher, ensemble.noise * rng.standard_normal((draws, K, n)))
+
+
+def generalisation_error(
+    ensemble: Ensemble, problem: TeacherStudent, W: Float[Array, "*runs K d"]
+) -> Float[Array, "*runs"] | float:
+    """E_g = |Wbar - W|^2 / d + K se^2 of students W, whose last batch dimensions are the draws of `problem`."""
+    return ((problem.teacher - W) ** 2).sum((-2, -1)) / ensemble.d + ensemble.K * ensemble.noise**2
+
+
+def conditioned(
+    rng: np.random.Generator,
+    d: int,
+    singular_values: Float[Array, " n"],
+    strengths: Float[Array, " ranks"],
+    *,
+    K: int,
+    draws: int,
+) -> TeacherStudent:
+    """Noiseless examples X with these singular values, and a W^ with these; only the bases are random.
+
+    The teacher's unseen part has entries N(0, 1) before it is projected.
+
+    Raises:
+        InvalidArgument: more examples than inputs, or more strengths than K or n allow.
+    """
+    n, ranks = len(singular_values), len(strengths)
+    inside("len(singular_values)", n, 1, d)
+    inside("len(strengths)", ranks, 1, min(K, n))
+    U = np.linalg.qr(rng.standard_normal((draws, d, n)))[0]
+    V = np.linalg.qr(rng.standard_normal((draws, n, n)))[0]
+    outputs = np.linalg.qr(rng.standard_normal((draws, K, ranks)))[0]
+    inputs = U @ np.linalg.qr(rng.standard_normal((draws, n, ranks)))[0]
+    fitted = (outputs * strengths) @ np.swapaxes(inputs, -2, -1)
+    unseen = rng.standard_normal((draws, K, d))
+    unseen = unseen - unseen @ U @ np.swapaxes(U, -2, -1)
+    X = (U * singular_values) @ np.swapaxes(V, -2, -1)
+    return TeacherStudent(X, fitted + unseen, np.zeros((draws, K, n)))
