@@ -17,7 +17,14 @@ def _note(study: Study) -> None:
         log.write(f"{study.claim}\n")
 
 
-@claim("toy.holds", source="Toys, 1", statement="x = x", hypotheses=("none",), controls=("x + 1",), accepts_data=True)
+@claim(
+    "toy.holds",
+    source="Toys, 1",
+    statement="x = x",
+    hypotheses=("none",),
+    controls=("x + 1",),
+    accepts_data="regression",
+)
 def x_is_x(study: Study) -> Iterator[Check | Curves]:
     _note(study)
     x = study.rng("x").standard_normal((50, 50))

@@ -21,11 +21,18 @@ LIBRARIES = ("numpy", "scipy", "sympy", "torch", "scikit-learn")  # whatever can
 
 def key(claim: Stated, study: Study) -> str:
     """Name of a claim's evidence under the conditions of `study`, the code and the libraries as they are now."""
-    data = None if study.data is None else hashlib.sha256(study.data.read_bytes()).hexdigest()
+    data = None if study.data is None else _digest(study.data)
     conditions = [study.profile, study.seed, study.device, data, fingerprint(claim.module)]
     versions = [platform.python_version(), *(version(library) for library in LIBRARIES)]
     digest = hashlib.sha256(json.dumps([claim.id, *conditions, *versions]).encode()).hexdigest()
     return f"{claim.id}-{study.profile}-{digest[:20]}"
+
+
+def _digest(data: Path) -> str:
+    """Of the content of a file, or of the IDX files in a folder: what they are called counts, where they are not."""
+    files = sorted(data.glob("*-ubyte*")) if data.is_dir() else [data]
+    contents = [(file.name if data.is_dir() else "", hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

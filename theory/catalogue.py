@@ -19,7 +19,18 @@ class Catalogue(NamedTuple):
     figures: Mapping[str, Entry]
 
 
-SETTINGS = ("experiments.shallow", "experiments.imbalance", "experiments.chain", "experiments.minnorm.guarantees")
+SETTINGS = (
+    "experiments.shallow",
+    "experiments.imbalance",
+    "experiments.chain",
+    "experiments.deep_linear",
+    "experiments.minnorm.guarantees",
+    "experiments.homogeneous",
+    "experiments.halpern",
+    "experiments.orthogonal",
+    "experiments.manifolds",
+    "experiments.images",
+)
 
 FIGURES = {
     "fig1": Entry(
@@ -31,6 +42,22 @@ FIGURES = {
         "figures.fig2_chain",
         "The linear chain: forgetting without bias, and the augmentation it takes",
         ("minnorm.chain_times", "minnorm.chain_lotka_volterra", "minnorm.chain_critical_augmentation"),
+    ),
+    "fig3": Entry(
+        "figures.fig3_deep_linear",
+        "Deep linear students: test error against the start, time and number of examples",
+        (
+            "minnorm.deep_test_error",
+            "advani2017.generalisation_error",
+            "saxe2014.modes",
+            "minnorm.deep_double_descent",
+            "minnorm.deep_crossover",
+        ),
+    ),
+    "fig4": Entry(
+        "figures.fig4_images",
+        "Images: the smallest weights that fit, and the examples that hold them up",
+        ("minnorm.images_clean", "minnorm.images_flipped", "minnorm.images_norm"),
     ),
     "fig5": Entry(
         "figures.fig5_imbalance",
@@ -46,6 +73,48 @@ FIGURES = {
         "figures.fig7_width",
         "Distance to the minimum-norm solution against width",
         ("imbalance.width_law", "min2021.theorem2"),
+    ),
+    "fig8": Entry(
+        "figures.fig8_homogeneous",
+        "Homogeneous networks: growth of the margin, curves of directions, balance",
+        ("lyu2020.margin_growth", "banburski2019.curves_on_the_sphere", "banburski2019.balance"),
+    ),
+    "fig9": Entry(
+        "figures.fig9_halpern",
+        "Norm-minimising descent: schedules, flow, Lieder's bound",
+        ("banburski2019.nmgd_schedules", "banburski2019.nmgd_flow", "lieder2021.bound", "halpern.squared_hinge"),
+    ),
+    "fig10": Entry(
+        "figures.fig10_energy",
+        "Hyperspherical energy: at random start, at its least, and through training",
+        (
+            "liu2021.energy_at_random_start",
+            "liu2021.energy_minima",
+            "liu2021.asymptotic_minimality",
+            "liu2021.training",
+        ),
+    ),
+    "fig11": Entry(
+        "figures.fig11_procrustes",
+        "Linear OPT: the Procrustes flow, its landscape, and a half turn by Cayley's map",
+        (
+            "liu2021.procrustes_limit",
+            "liu2021.cayley_power_law",
+            "liu2021.landscape",
+            "liu2021.discrete_steps",
+        ),
+    ),
+    "fig12": Entry(
+        "figures.fig12_manifolds",
+        "Weight manifolds: ranges of norms, laws of noise, and every rate",
+        (
+            "ozay2019.norm_ranges",
+            "ozay2019.noise_laws",
+            "ozay2019.rayleigh",
+            "ozay2019.brockett",
+            "ozay2019.rank_one_product",
+            "ozay2019.oblique",
+        ),
     ),
 }
 

@@ -61,7 +61,7 @@ class Claim:
     hypotheses: tuple[str, ...]
     controls: tuple[str, ...]
     experiment: Callable[[Study], Iterator[Check | Curves]]
-    accepts_data: bool = False
+    accepts_data: str = ""
 
     @property
     def setting(self) -> str:
@@ -98,7 +98,7 @@ def claim(
     statement: str,
     hypotheses: Sequence[str],
     controls: Sequence[str],
-    accepts_data: bool = False,
+    accepts_data: str = "",
 ) -> Callable[[Callable[[Study], Iterator[Check | Curves]]], Claim]:
     """Register a generator of checks and curves as the claim `id`.
 
@@ -108,7 +108,7 @@ def claim(
         statement: LaTeX, without dollar signs.
         hypotheses: in words.
         controls: names of the negative controls; `judge` fails unless each is yielded by `refuted` or `misprint`.
-        accepts_data: the claim is judged on `study.data` where that is given.
+        accepts_data: kind of data (`theory.options.READERS`) that the claim is judged on where `study.data` is given.
 
     Raises:
         InvalidArgument: the id is taken or malformed, or there is no negative control.

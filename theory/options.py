@@ -6,8 +6,10 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Collection
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from theory.runner import Results
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
 
 HOLD, FAIL, BAD_REQUEST, INTERRUPTED = 0, 1, 2, 130
 FORMATS = ("png", "svg", "pdf")
+# Kind of data -> what reads and checks it.
+READERS = {"regression": "experiments.data.load_regression", "images": "experiments.images.idx.load_images"}
+
+
+class Data(NamedTuple):
+    """The user's own data: of which kind, as claims name the kind they accept, and the file or folder they are in."""
+
+    kind: str
+    path: Path
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,7 +46,11 @@ def parser(command: str, description: str) -> Parser:
     new.add_argument("--jobs", type=int, help="processes (default: one a core); the numbers do not depend on it")
     new.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default: results)")
     new.add_argument("--format", default="png", help="of figures: png (default), svg, pdf, or several with commas")
-    new.add_argument("--data", type=Path, help="your own data: .npz with X (n, D) and Y (n, m)")
+    data = new.add_mutually_exclusive_group()
+    regression, images = (partial(_data, kind) for kind in READERS)
+    data.add_argument("--data", type=regression, metavar="FILE", help="your own data: .npz with X (n, D) and Y (n, m)")
+    folder = "your own images: folder with MNIST's four IDX files, plain or gzip"
+    data.add_argument("--data-dir", type=images, dest="data", metavar="DIR", help=folder)
     new.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming from them")
     new.add_argument("-v", "--verbose", action="store_true", help="show every check")
     return new
@@ -77,14 +92,14 @@ def conditions(arguments: argparse.Namespace) -> "Study":
     from theory.study import Study
     from theory.validation import positive_integer
 
-    study = Study("", arguments.profile, arguments.seed, arguments.device, data=arguments.data)
+    data = arguments.data
+    study = Study("", arguments.profile, arguments.seed, arguments.device, data=data and data.path)
     formats(arguments)
     if arguments.jobs is not None:
         positive_integer("jobs", arguments.jobs)
-    if arguments.data is not None:
-        from experiments.data import load_regression
-
-        load_regression(arguments.data)
+    if data is not None:
+        module, _, reader = READERS[data.kind].rpartition(".")
+        getattr(import_module(module), reader)(data.path)
     writable_folder("out", arguments.out)
     return study if arguments.device == "cpu" else _with_device(study)
 
@@ -112,17 +127,18 @@ def writable_folder(name: str, folder: Path) -> None:
         reject(name, folder, f"a folder that can be written to ({os.strerror(error.errno or 0)})")
 
 
-def accepting(claims: "Collection[Stated]", data: Path | None) -> "list[Stated]":
+def accepting(claims: "Collection[Stated]", data: Data | None) -> "list[Stated]":
     """The claims that can be judged on `data`: all of them where there is none."""
-    return [claim for claim in claims if data is None or claim.accepts_data]
+    return [claim for claim in claims if data is None or claim.accepts_data == data.kind]
 
 
-def refuse_data(data: Path, claims: "Collection[Stated]", known: "Collection[Stated]") -> NoReturn:
+def refuse_data(data: Data, claims: "Collection[Stated]", known: "Collection[Stated]") -> NoReturn:
     """Refuse to judge `claims` on data, and name those that could be."""
     from theory.validation import reject
 
-    able = ", ".join(claim.id for claim in known if claim.accepts_data) or "none does"
-    reject("data", data, f"claims that accept data ({able}), not {', '.join(claim.id for claim in claims)}")
+    able = ", ".join(claim.id for claim in accepting(known, data)) or "none does"
+    refused = ", ".join(claim.id for claim in claims)
+    reject("data", data.path, f"claims that accept data for {data.kind} ({able}), not {refused}")
 
 
 def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
@@ -149,6 +165,10 @@ def status(command: str, results: "Results", verbose: bool) -> int:
         return BAD_REQUEST
     failed = any(evidence.verdict == FAILS for evidence in results.evidence.values())
     return FAIL if failed or results.stopped else HOLD
+
+
+def _data(kind: str, path: str) -> Data:
+    return Data(kind, Path(path))
 
 
 def _with_device(study: "Study") -> "Study":

@@ -62,9 +62,10 @@ def chosen(
     missing = [claim for entry in wanted.values() for claim in entry.claims if claim not in known]
     if missing:
         reject("figure", ", ".join(wanted), f"figures of claims that are stated; {', '.join(missing)} is not")
+    shown = {name: [known[claim] for claim in entry.claims] for name, entry in wanted.items()}
     refused = {
-        name: [known[claim] for claim in entry.claims if arguments.data and not known[claim].accepts_data]
-        for name, entry in wanted.items()
+        name: [claim for claim in claims if claim not in options.accepting(claims, arguments.data)]
+        for name, claims in shown.items()
     }
     usable = {name: entry for name, entry in wanted.items() if not refused[name]}
     if len(usable) < len(wanted) and ("all" not in arguments.figures or not usable):

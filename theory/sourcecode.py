@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 
 class Stated(NamedTuple):
-    """A claim as its `@claim(...)` states it: id, source, the module it is in, and whether it accepts data."""
+    """A claim as its `@claim(...)` states it: id, source, its module, and the kind of data it accepts ("" for none)."""
 
     id: str
     source: str
     module: str
-    accepts_data: bool
+    accepts_data: str
 
 
 def module_file(name: str) -> Path | None:
@@ -62,7 +62,7 @@ def _claims(module: str, file: Path) -> Iterator[Stated]:
             if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "claim":
                 options = {keyword.arg: _value(keyword.value, names) for keyword in call.keywords}
                 name = _value(call.args[0], names) if call.args else options["id"]
-                yield Stated(name, options["source"], module, options.get("accepts_data") is True)
+                yield Stated(name, options["source"], module, options.get("accepts_data", ""))
 
 
 def _value(node: ast.expr, names: Mapping[str, object]) -> object:

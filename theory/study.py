@@ -24,7 +24,7 @@ class Study:
         seed: of every random number.
         device: name of the torch device that trains.
         scratch: folder for checkpoints, or None to keep none.
-        data: file with the user's own data, or None; only claims that accept data are given one.
+        data: file or folder with the user's own data, or None; only claims that accept such data are given it.
         progress: called with the fraction of a training run that is done.
     """
 

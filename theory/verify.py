@@ -42,7 +42,7 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     return options.status("verify", results, arguments.verbose)
 
 
-def chosen(patterns: Sequence[str], known: dict[str, Stated], data: Path | None) -> list[Stated]:
+def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data | None) -> list[Stated]:
     """The claims that match one of `patterns` (none: all), in the order in which they are stated.
 
     Raises:

@@ -46,7 +46,7 @@ ALGEBRA = "an inequality between numbers of one state, exact up to the rounding 
         "the imbalance of all of U in place of U1",
         "an exponential rate without imbalance",
     ),
-    accepts_data=True,
+    accepts_data="regression",
 )
 def loss_decays_at_the_rate_of_the_imbalance(study: Study) -> Iterator[Check | Curves]:
     yield from _at_the_data_of_the_paper_or_the_user(study)

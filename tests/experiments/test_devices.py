@@ -13,7 +13,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from experiments.images.descent import Annealed, Examples, Penalised, cross_entropy
+from experiments.images.minnorm import MinnormDescent
+from experiments.images.tasks import Split
 from experiments.imbalance.networks import LinearDescent, squared_loss, weights
+from experiments.stacks import stack
 from experiments.training import sharpness
 from experiments.updates import Adam, GradientDescent, Momentum, State, Update
 from theory.imbalance.problem import random_regression
@@ -93,3 +97,25 @@ def test_observations_and_sharpness_stay_on_their_device() -> None:
     with OneDevice():
         assert {str(tensor.device) for tensor in weights(state).values()} == {"meta"}
         assert sharpness(loss, state, iterations=2).device.type == "meta"
+
+
+NETWORK = stack((6, 4, 3), torch.nn.ReLU)
+SPLIT = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda examples: Penalised(NETWORK, examples, 5, cross_entropy, np.ones(RUNS)),
+        lambda examples: MinnormDescent(NETWORK, examples, 5, RUNS, dual_learning_rate=0.1, augmentation=0.5),
+    ],
+    ids=["penalised", "Minnorm"],
+)
+def test_training_on_images_stays_on_its_device(make: Callable[[Examples], Annealed]) -> None:
+    with OneDevice():
+        examples = Examples(SPLIT, np.array([0, 0, 1]), 4, np.random.default_rng(0), "meta")
+        rule = make(examples)
+        state = {"W1": torch.zeros(RUNS, 4, 6, device="meta"), "W2": torch.zeros(RUNS, 3, 4, device="meta")}
+        step(rule, state, torch.ones(RUNS, device="meta"))
+        seen = {**rule.look(state), "accuracy": examples.accuracy(NETWORK, state)}
+    assert {str(tensor.device) for tensor in seen.values()} == {"meta"}

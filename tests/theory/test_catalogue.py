@@ -32,7 +32,7 @@ def test_claims_are_listed_as_they_are_registered() -> None:
 
 def test_claims_of_a_module() -> None:
     known = stated_claims(("toys",))
-    assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", True)
+    assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", "regression")
     assert not known["toy.fails"].accepts_data
     with pytest.raises(ModuleNotFoundError, match="no_such"):
         stated_claims(("no_such_setting",))

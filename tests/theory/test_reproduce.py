@@ -89,4 +89,4 @@ def test_list(capsys) -> None:
 def test_data_only_for_figures_whose_claims_accept_it(ask, tmp_path: Path, capsys) -> None:
     np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
     assert ask("fig1", f"--data={tmp_path / 'data.npz'}") == 2
-    assert "expected claims that accept data (toy.holds), not toy.misprinted" in capsys.readouterr().err
+    assert "expected claims that accept data for regression (toy.holds), not toy.misprinted" in capsys.readouterr().err

@@ -79,6 +79,9 @@ def test_whatever_can_change_the_numbers_is_in_the_key(tmp_path: Path, monkeypat
     keys.append(key(claim, replace(STUDY, data=data)))
     data.write_bytes(b"2")
     keys.append(key(claim, replace(STUDY, data=data)))
+    for content in (b"1", b"2"):  # a folder
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(content)
+        keys.append(key(claim, replace(STUDY, data=tmp_path)))
     monkeypatch.setattr("theory.cache.version", lambda library: "0")
     keys.append(key(claim, STUDY))
     monkeypatch.setattr("theory.cache.fingerprint", lambda module: "other code")

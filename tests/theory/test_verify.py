@@ -126,7 +126,7 @@ def test_list(capsys: pytest.CaptureFixture) -> None:
 def test_refused_options(command, option: str, value: str, expected: str, capsys, tmp_path: Path) -> None:
     name = "toy.holds" if command is verify else "all"
     if option == "--data" and command is reproduce:
-        expected = "claims that accept data (toy.holds)"
+        expected = "claims that accept data for regression (toy.holds)"
     arguments = [name, "--device=cpu", f"--out={tmp_path}", f"{option}={value}"]
     assert refused(command, *arguments)
     assert expected in refusal(capsys)
@@ -178,7 +178,23 @@ def test_data_goes_to_the_claims_that_accept_it(ask, capsys: pytest.CaptureFixtu
     assert [claim["id"] for claim in json.loads((tmp_path / "v.json").read_text())["claims"]] == ["toy.holds"]
     capsys.readouterr()
     assert ask("toy.holds", "toy.fails", "--data", tmp_path / "data.npz") == 2
-    assert "expected claims that accept data (toy.holds), not toy.fails" in refusal(capsys)
+    assert "expected claims that accept data for regression (toy.holds), not toy.fails" in refusal(capsys)
+
+
+@pytest.mark.parametrize("command", [verify, reproduce])
+def test_images_go_to_no_claim_on_other_data(command, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    name = "toy.holds" if command is verify else "all"
+    assert refused(command, name, f"--data-dir={tmp_path}", f"--out={tmp_path}")
+    assert "claims that accept data for images (none does), not toy.holds" in refusal(capsys)
+    assert refused(command, name, "--data=mine.npz", f"--data-dir={tmp_path}")
+    assert "not allowed with argument --data" in refusal(capsys)
+
+
+def test_images_that_cannot_be_read(capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    arguments = ["minnorm.images_norm", f"--data-dir={tmp_path}", f"--out={tmp_path / 'out'}"]
+    assert verify.main(arguments) == 2
+    assert f"data = {tmp_path / 'train-images-idx3-ubyte'}: expected this file" in refusal(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_itself() -> None:

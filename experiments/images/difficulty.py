@@ -1,0 +1,44 @@
+"""Which training examples are difficult: for networks that never saw them."""
+
+import numpy as np
+from torch import Tensor
+
+from experiments.images.descent import Examples, Penalised, cross_entropy, margins
+from experiments.images.methods import Workshop, descend
+from experiments.updates import State
+from theory.stacks import gaussian_stack
+from theory.validation import Array, reject
+
+FOLDS = 5
+
+
+def held_out_margins(workshop: Workshop, name: str) -> Array:
+    """Margin (seeds, n) of every training example under a network that learned the other four fifths.
+
+    Cross-entropy at the middle learning rate, a quarter of the steps; random folds and starts of its own for each
+    `name`. Below 0 the example is misclassified.
+
+    Raises:
+        InvalidArgument: examples that do not make five equal folds.
+    """
+    task, study, steps = workshop.task, workshop.study, workshop.budget.steps // 4
+    if task.train.size % FOLDS:
+        reject("train", task.train.size, f"a multiple of {FOLDS}, one part a fold")
+    rng = study.rng(name)
+    order = np.stack([rng.permutation(task.train.size) for _ in range(task.seeds)]).reshape(task.seeds, FOLDS, -1)
+    held_out = order.reshape(task.seeds * FOLDS, -1)
+    others = np.stack([np.delete(order, fold, 1) for fold in range(FOLDS)], 1).reshape(len(held_out), -1)
+    seeds, networks = np.repeat(np.arange(task.seeds), FOLDS), np.arange(len(held_out))
+    batch = workshop.budget.batch * (FOLDS - 1) // FOLDS
+    learning = Examples(task.train.examples(seeds, others), networks, batch, rng, study.device)
+    asking = Examples(task.train.examples(seeds, held_out), networks, held_out.shape[1], rng, study.device)
+    rule = Penalised(workshop.network, learning, steps, cross_entropy, np.full(len(networks), np.inf))
+    start = gaussian_stack(rng, workshop.widths, workshop.scales, runs=len(networks))
+
+    def observe(state: State) -> dict[str, Tensor]:
+        return {"margin": margins(asking.outputs(workshop.network, state), asking.labels)}
+
+    run = descend(study, name, rule, start, rates=float(workshop.budget.rates[1]), record=[steps], observe=observe)
+    found = np.empty(task.train.y.shape)
+    found[seeds[:, None], held_out] = run["margin"][-1]
+    return found

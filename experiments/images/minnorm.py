@@ -1,0 +1,67 @@
+"""Minnorm on mini-batches of many runs at once."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from experiments.images.descent import Annealed, Batch, Examples, shortfalls, squared_norm
+from experiments.minnorm import Margin
+from experiments.stacks import outputs
+from experiments.updates import State, along
+
+
+class MinnormDescent(Annealed):
+    """Descent in theta on 1/2 |theta|^2 + sum_ik lambda_ik h_ik + c/2 h_ik^2, ascent in lambda: `Minnorm`, batched.
+
+    One multiplier an example and class, since h is one constraint an example and class (`shortfalls`). Over the last
+    steps their mean in force is remembered, [lambda + c h]_+: the multipliers that belong to the mean gradient.
+
+    Args:
+        runs: how many networks.
+        dual_learning_rate, augmentation: B and c.
+    """
+
+    def __init__(
+        self,
+        network: nn.Sequential,
+        examples: Examples,
+        steps: int,
+        runs: int,
+        *,
+        dual_learning_rate: float,
+        augmentation: float,
+    ) -> None:
+        super().__init__(network, examples, steps, np.full(runs, float(examples.size)))
+        self.constraint = Margin(examples.size, network[-1].out_features)
+        self.dual_learning_rate, self.augmentation = dual_learning_rate, augmentation
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        state["multipliers"] = self.unit.new_zeros(len(self.unit), *self.constraint.shape)
+        state["multipliers.mean"] = self.unit.new_zeros(len(self.unit), self.examples.size)
+        state["gap"] = torch.zeros_like(self.unit)
+
+    def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        h = shortfalls(outputs(self.network, weights, batch.x), batch.y)
+        B, c, share = self.dual_learning_rate, self.augmentation, self._share(batch)
+        before = memory["multipliers"][:, batch.rows] if "multipliers" in memory else torch.zeros_like(h)
+        after = self.constraint.project(before + share * B * h.detach())
+        excess = self.constraint.slackened(h, after, c)
+        lagrangian = squared_norm(weights) / 2 + share * ((after + c / 2 * excess) * excess).sum((-2, -1))
+        return lagrangian / self.examples.size, (after, h.detach())
+
+    def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:
+        super().remember(state, gradients, batch, seen)
+        after, h = seen
+        state["multipliers"][:, batch.rows] = after
+        in_force = self.constraint.project(after + self.augmentation * h)
+        weight = self.late(state) * self._share(batch) / self.window
+        state["multipliers.mean"][:, batch.rows] += along(weight, h[..., 0]) * in_force.sum(-1)
+        state["gap"] += weight * (in_force * h).abs().sum((-2, -1))
+
+    def look(self, state: State) -> State:
+        return {"multipliers": state["multipliers.mean"], "gap": state["gap"], **super().look(state)}
+
+    def _share(self, batch: Batch) -> float:
+        """How many times the batch's sum counts, to stand for all examples."""
+        return self.examples.size / len(batch.rows)

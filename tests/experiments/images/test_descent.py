@@ -1,0 +1,124 @@
+"""Batched training: what is minimised, in which batches, and that Minnorm is the wrapper's method."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from experiments.images.descent import (
+    Examples,
+    Penalised,
+    cross_entropy,
+    hinge,
+    margins,
+    norm,
+    shortfalls,
+    squared_norm,
+)
+from experiments.images.idx import load_digits
+from experiments.images.methods import Budget, Cells, Workshop, convergence
+from experiments.images.minnorm import MinnormDescent
+from experiments.images.tasks import draw
+from experiments.minnorm import Margin, Minnorm, MulticlassMargin
+from experiments.stacks import stack, state_of
+from experiments.training import train
+from theory.stacks import gaussian_stack
+from theory.study import Study
+from theory.validation import InvalidArgument
+
+TASK = draw(load_digits(), np.random.default_rng(0), train=40, validation=20, seeds=2, flipped=0.0)
+WIDTHS = (64, 16, 10)
+NETWORK = stack(WIDTHS, nn.ReLU)
+
+
+def examples(groups: tuple[int, ...] = (0, 1), batch: int = 10) -> Examples:
+    return Examples(TASK.train, np.array(groups), batch, np.random.default_rng(1), "cpu")
+
+
+def start(runs: int) -> dict[str, torch.Tensor]:
+    layers = gaussian_stack(np.random.default_rng(2), WIDTHS, 0.2, runs=runs)
+    return {name: torch.tensor(layer, dtype=torch.float32) for name, layer in state_of(layers).items()}
+
+
+def test_the_largest_shortfall_is_the_multiclass_margins() -> None:
+    outputs, y = torch.randn(2, 7, 10), torch.randint(0, 10, (2, 7))
+    h = shortfalls(outputs, y)
+    expected = torch.stack([MulticlassMargin(7).values(*pair) for pair in zip(outputs, y)])
+    assert torch.allclose(1 - margins(outputs, y), expected)
+    assert torch.allclose(h.amax(-1), expected.clamp(min=-1))
+    assert (h.gather(-1, y[..., None]) == -1).all()
+    assert torch.allclose(hinge(outputs, y), expected.clamp(min=0))
+    loss = nn.functional.cross_entropy(outputs.flatten(0, 1), y.flatten(), reduction="none")
+    assert torch.allclose(cross_entropy(outputs, y).flatten(), loss)
+
+
+def test_an_epoch_sees_every_example_once() -> None:
+    some = examples()
+    rows = [some.batch(torch.tensor([float(step)])).rows for step in range(4)]
+    assert sorted(torch.cat(rows).tolist()) == list(range(40))
+    batch = some.batch(torch.tensor([2.0]))
+    assert (batch.x[1].numpy() == TASK.train.x[1, batch.rows]).all()
+    assert (batch.y.numpy() == TASK.train.y[:, batch.rows]).all()
+    with pytest.raises(InvalidArgument, match="batch = 7: expected a divisor of the 40 examples"):
+        examples(batch=7)
+
+
+@pytest.mark.parametrize("batch", [10, 40])
+def test_minnorm_is_the_wrappers(batch: int) -> None:
+    """Two runs at once against the wrapper around one network and torch's own Adam."""
+    steps, rate, B, c = 12, 0.01, 0.02, 0.3
+    some = examples(batch=batch)
+    rule = MinnormDescent(NETWORK, some, steps, 2, dual_learning_rate=B, augmentation=c)
+    run = train(
+        rule.first_loss, start(2), learning_rate=rate, steps=steps, record=[steps], observe=lambda s: s, update=rule
+    )
+    for k in range(2):
+        layers = {name: nn.Parameter(weights[k].clone()) for name, weights in start(2).items()}
+        optimizer = torch.optim.Adam(layers.values(), lr=rate)
+        method = Minnorm(optimizer, Margin(40, 10), dual_learning_rate=B, augmentation=c)
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+            rows, x, y = some.batch(torch.tensor([float(step)]))
+            beaten = 1 - shortfalls((x[k] @ layers["W1"].mT).relu() @ layers["W2"].mT, y[k])
+            (method(beaten, torch.ones_like(beaten), rows) / 40).backward()
+            method.step()
+        for name, weights in layers.items():
+            assert run[name][-1, k] == pytest.approx(weights.detach().numpy(), abs=1e-5)
+        assert run["multipliers"][-1, k] == pytest.approx(method.multipliers.numpy(), abs=1e-5)
+
+
+def test_the_penalty_is_one_over_2cn() -> None:
+    """Without data the decay is all: the gradient of the loss is theta / (C n), and `look` reports it as theta."""
+    some = examples()
+    rule = Penalised(NETWORK, some, 4, lambda outputs, y: 0 * outputs[..., 0], np.array([0.5, 2.0]))
+    state = start(2)
+    size = squared_norm(state).sqrt()
+    assert torch.allclose(rule.first_loss(state), size**2 / (2 * torch.tensor([0.5, 2.0]) * 40))
+    rate = 1e-6
+    run = train(rule.first_loss, state, learning_rate=rate, steps=4, record=[4], observe=rule.look, update=rule)
+    assert run["gradient"][-1] == pytest.approx(size.numpy(), rel=1e-3)
+    assert run["steepness"][-1] == pytest.approx(size.numpy(), rel=1e-3)
+    assert 0 < run["radius"][-1].max() < 1e-2
+
+
+def test_cells_are_spread_over_seeds() -> None:
+    rates, strengths, scales = Cells((0.1, 0.2), np.array([[1.0], [2.0]])).each(2)
+    assert rates.tolist() == [[0.1, 0.2]] * 2 and strengths.tolist() == [[1, 1], [2, 2]] and (scales == 1).all()
+
+
+def test_a_solution_is_certified_and_runs_do_not_see_each_other() -> None:
+    study = Study("minnorm.images_test", "smoke")
+    task = draw(load_digits(), np.random.default_rng(3), train=20, validation=20, seeds=2, flipped=0.0)
+    shop = Workshop(study, task, Budget((24,), 700, 20, 0.02))
+    both = shop.minnorm("both", Cells((0.02, 0.01)))
+    alone = shop.minnorm("alone", Cells((0.01,)))
+    assert both.records["squared_norm"][-1, :, 1] == pytest.approx(alone.records["squared_norm"][-1, :, 0], rel=1e-3)
+    assert both.convergence().certified[:, 0].all()
+    picked = both.at(np.array([-1, 0]), np.array([0, 1]))
+    assert picked["rate"].tolist() == [0.02, 0.01] and picked["step"].tolist() == [700, 0]
+    assert convergence(both.at(np.array([-1, -1]), np.array([0, 0]))).certified.all()
+
+
+def test_norm_is_of_all_layers() -> None:
+    layers = [torch.full((3, 2, 2), 1.0), torch.full((3, 1, 5), 2.0)]
+    assert torch.allclose(norm(layers), torch.tensor(24.0).sqrt())
