@@ -21,7 +21,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     norm = evidence["minnorm.images_norm"].curves
     name, count = flipped["images"], flipped["train_size"]
     title = f"Minnorm's multipliers find the flipped labels; fitting them costs accuracy ({name}, {count} for training)"
-    figure = canvas(title, evidence, width=13.0, height=10.2)
+    figure = canvas(title, evidence, width=13.0, height=9.4)
     panels = figure.subplot_mosaic(
         [
             ["montage", "montage", "norm"],
@@ -30,7 +30,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
             ["accuracy", "difficult", "violation"],
             ["accuracy", "difficult", "certificate"],
         ],
-        height_ratios=(1.35, 0.6, 1, 0.5, 1),
+        height_ratios=(1.0, 0.6, 1, 0.5, 1),
     )
     _draw_montage(panels["montage"], flipped)
     _draw_multipliers(panels["multipliers"], flipped)
@@ -113,7 +113,7 @@ def _draw_norm(axes: Axes, curves: Curves) -> None:
             axes.fill_between(steps, middle.min(1), middle.max(1), color=COLOURS[i], alpha=0.15, linewidth=0)
     axes.set(ylabel=r"$|\theta|^2$ (mean and range of seeds)", xlim=(steps[1] * 0.8, steps[-1] * 1.2))
     axes.tick_params(labelbottom=False)
-    axes.legend(loc="best", fontsize=7)
+    axes.legend(loc="lower left", fontsize=7)
     letter(axes, "F", "the norm forgets its start")
 
 

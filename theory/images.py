@@ -113,9 +113,16 @@ def pooled_score(areas: Float[Array, "*runs"], errors: Float[Array, "*runs"]) ->
 def roc(
     scores: Float[Array, "*runs n"], wanted: Bool[Array, "*runs n"], false: Float[Array, " grid"]
 ) -> Float[Array, "*runs grid"]:
-    """Share of the wanted examples that are found when a share `false` of the others is taken for one."""
-    flat = [
-        (chosen[mask][:, None] >= np.quantile(chosen[~mask], 1 - false)).mean(0)
-        for chosen, mask in zip(scores.reshape(-1, scores.shape[-1]), wanted.reshape(-1, scores.shape[-1]))
-    ]
+    """Share of the wanted examples that are found when a share `false` of the others is taken for one.
+
+    Straight where scores tie, so that the area below is `ranking`.
+    """
+    n = scores.shape[-1]
+    flat = [_roc(*pair, false) for pair in zip(scores.reshape(-1, n), wanted.reshape(-1, n))]
     return np.reshape(flat, (*scores.shape[:-1], false.size))
+
+
+def _roc(scores: Array, wanted: Array, false: Array) -> Array:
+    thresholds = np.unique(scores)[::-1]
+    found, taken = ((scores[mask][:, None] >= thresholds).mean(0) for mask in (wanted, ~wanted))
+    return np.interp(false, np.append(0, taken), np.append(0, found))

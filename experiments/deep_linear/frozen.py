@@ -105,7 +105,7 @@ def _other_rules_move_it(study: Study) -> Iterator[Check]:
 
 def _final_errors(study: Study, L: int) -> Iterator[Check]:
     """Many small networks trained to the end: the law of what the frozen part costs, and its mean."""
-    ensemble, runs = Ensemble(24, 3), study.pick(smoke=900, quick=4000, paper=16000)
+    ensemble, runs = Ensemble(24, 3), study.pick(smoke=1200, quick=4000, paper=16000)
     start, eta, steps = {2: 0.7, 3: 0.4}[L], 0.05, 480
     rng = study.rng("final", L)
     problem = conditioned(rng, ensemble.d, SINGULAR_VALUES, np.array([1.4]), K=1, draws=runs)
@@ -136,16 +136,22 @@ def _cost_of_the_frozen_part(
         yield refuted("chi^2 of all dimensions", wrong)
         wrong = distributed("scale", statistic / 1.1**2, stats.chi2(ensemble.unseen), because=because)
         yield refuted("scale of the frozen part 10 % larger", wrong)
+    teacher = (problem.teacher @ problem.unseen)[:, 0]
     for word, W in (("on the way", early), ("at the end", late)):
-        measured = generalisation_error(ensemble, problem, end_to_end(W))
+        # Two terms whose means are known only add to the variance: W_1 Q is symmetric about 0, and so the one with the
+        # teacher's unseen part has mean 0; that part itself has d - r entries N(0, sw^2).
+        unseen = (end_to_end(W) @ problem.unseen)[:, 0]
+        luck = (teacher**2 - 2 * teacher * unseen).sum(-1) / ensemble.d
+        luck -= ensemble.unseen * ensemble.teacher**2 / ensemble.d
+        measured = generalisation_error(ensemble, problem, end_to_end(W)) - luck
         predicted = frozen.error_given_seen(ensemble, problem, frozen.seen_layers(problem, W), start)
-        estimate = mean(1 + (measured - predicted) / predicted.mean())
+        excess = frozen.excess_error(ensemble, frozen.output_gain(W), start)
+        estimate = mean(1 + (measured - predicted) / excess.mean())
         yield rate(f"depth {L}, {word}: mean error given what is seen", estimate, 1, excludes=(0.9, 1.1))
     least = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
-    excess = frozen.excess_error(ensemble, gain, start)
-    # The cross term with the teacher's unseen part has mean 0, since W_1 Q is symmetric about 0.
-    cross = -2 * ((problem.teacher @ problem.unseen)[:, 0] * unseen).sum(-1) / ensemble.d
-    estimate = mean(1 + (measured - cross - least - excess) / excess.mean())
+    cross = -2 * (teacher * unseen).sum(-1) / ensemble.d
+    measured = generalisation_error(ensemble, problem, end_to_end(late)) - cross
+    estimate = mean(1 + (measured - least - excess) / excess.mean())
     yield rate(f"depth {L}: excess over the minimum-norm solution", estimate, 1, excludes=(0.9, 1.1))
     if L == 2:
         yield refuted("frozen part 10 % dearer", rate("dearer", estimate, 1.1, excludes=(0.9,)))

@@ -20,7 +20,7 @@ class Setting(NamedTuple):
 
 def five_methods(study: Study) -> Setting:
     """Of the claims that compare five methods."""
-    smoke = Setting(80, 60, 4, Budget((24,), 600, 80, 0.04))
+    smoke = Setting(80, 300, 4, Budget((24,), 600, 80, 0.04))
     if study.data is None:
         return study.pick(
             smoke=smoke,

@@ -41,6 +41,12 @@ def test_scores_that_know_nothing_have_the_error_of_mann_and_whitney() -> None:
     assert standard.std() == pytest.approx(1, rel=0.1)
 
 
+def test_the_area_is_that_under_our_curve() -> None:
+    scores, wanted = RNG.integers(0, 6, (3, 40)).astype(float), np.tile(np.arange(40) < 10, (3, 1))
+    false = np.linspace(0, 1, 3001)  # holds every share of 30
+    assert np.trapezoid(roc(scores, wanted, false), false, axis=-1) == pytest.approx(ranking(scores, wanted), abs=1e-9)
+
+
 def test_the_curve_of_a_perfect_score_and_of_none() -> None:
     wanted = np.arange(200) < 20
     false = np.linspace(0, 1, 11)

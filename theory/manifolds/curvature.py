@@ -1,0 +1,64 @@
+"""Sectional curvature in the metric of the embedding, by Gauss' equation, and injectivity radii.
+
+K(X, Y) = [<II(X, X), II(Y, Y)> - |II(X, Y)|^2] / gram(X, Y), gram = |X|^2 |Y|^2 - <X, Y>^2.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.manifolds.norms import Manifold
+from theory.validation import Array, reject
+
+
+def gram(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
+    """Squared area of the parallelogram of X and Y."""
+    return _inner(X, X) * _inner(Y, Y) - _inner(X, Y) ** 2
+
+
+def oblique(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
+    """A product of unit spheres: sum_j gram(X_j, Y_j) / gram(X, Y), between 0 (a plane of two factors) and 1."""
+    columns = (X**2).sum(-2) * (Y**2).sum(-2) - (X * Y).sum(-2) ** 2
+    return columns.sum(-1) / gram(X, Y)
+
+
+def stiefel(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
+    """II(X, Y) = -Q sym(X^T Y), hence [tr(X^T X Y^T Y) - |sym(X^T Y)|^2] / gram: Q itself drops out."""
+    XX, YY, XY = (np.swapaxes(left, -2, -1) @ right for left, right in ((X, X), (Y, Y), (X, Y)))
+    return (_inner(XX, YY) - ((XY + np.swapaxes(XY, -2, -1)) ** 2).sum((-2, -1)) / 4) / gram(X, Y)
+
+
+def rotations(X: Float[Array, "*runs d d"], Y: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
+    """|[X, Y]|^2 / (4 gram) on SO(d), X and Y skew (tangent at I)."""
+    bracket = X @ Y - Y @ X
+    return _inner(bracket, bracket) / (4 * gram(X, Y))
+
+
+def curvature_range(manifold: Manifold, A: int, B: int) -> tuple[float, float]:
+    """Least and greatest sectional curvature: Zimmermann & Stoye 2024 for Stiefel with A >= B + 2, ours elsewhere.
+
+    Stiefel with as many rows as columns is SO(A). One row more leaves no two directions out of the frame's span, and
+    with them the greatest curvature 1: 1/2 is left, exactly for B = 2 (a Berger sphere) and as observed for B = 3.
+
+    Raises:
+        InvalidArgument: a manifold of less than two dimensions has no sectional curvature.
+    """
+    dimension = {"sphere": A * B - 1, "oblique": (A - 1) * B, "Stiefel": A * B - B * (B + 1) // 2}[manifold]
+    if dimension < 2:
+        reject("A, B", (A, B), f"sizes for which the manifold ({manifold}) has two dimensions at least")
+    if manifold == "sphere" or (B == 1 and A > 1):
+        return 1.0, 1.0
+    if manifold == "oblique":
+        return (0.0, 0.0) if A == 2 else (0.0, 1.0)
+    if A == B:
+        return (1 / 8, 1 / 8) if A == 3 else (0.0, 1 / 4)
+    return (-1 / 2, 1.0) if A > B + 1 else (-1 / 2, 1 / 2)
+
+
+def injectivity_radius(manifold: Manifold, A: int, B: int) -> float:
+    """pi; pi sqrt(2) for SO(A), Stiefel with A = B. A product has the least of its factors' (Zimmermann & Stoye 2024
+    for Stiefel)."""
+    return float(np.pi * np.sqrt(2)) if manifold == "Stiefel" and A == B else float(np.pi)
+
+
+def _inner(X: Array, Y: Array) -> Array:
+    return (X * Y).sum((-2, -1))

@@ -1,0 +1,69 @@
+"""A two-layer linear network of one hidden unit whose layers have length 1, x -> u v^T x, on white inputs: up to a
+constant its squared loss is L(u, v) = -u^T M v on a product of two spheres, M = Y X^T.
+
+Lifted, U' = M V and V' = M^T U keep |U|^2 - |V|^2, so that two unit vectors stay of equal length: the flow on the
+spheres is the linear one, normalised (derived).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.validation import Array, finite_matrix, positive, times
+
+
+@dataclass(frozen=True)
+class RankOne:
+    """M (a, b), its largest singular value simple.
+
+    Raises:
+        InvalidArgument: M is not such a matrix.
+    """
+
+    M: Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "M", finite_matrix("M", self.M))
+        positive("gap between the two largest singular values of M", float(np.min(rates(self))))
+
+
+def rates(problem: RankOne) -> Float[Array, " modes"]:
+    """Hessian at the optimum: s_1 - s_k, s_1 + s_k for k >= 2, then s_1 for each dimension one side has more."""
+    a, b = problem.M.shape
+    s = np.linalg.svd(problem.M, compute_uv=False)
+    return np.concatenate([s[0] - s[1:], s[0] + s[1:], np.full(abs(a - b), s[0])])
+
+
+def modes(problem: RankOne) -> Float[Array, "modes a_plus_b"]:
+    """Orthonormal tangent vectors (du, dv) at the optimum, as `rates`."""
+    a, b = problem.M.shape
+    U, _, Vt = np.linalg.svd(problem.M)
+    both = range(1, min(a, b))
+    slow = [np.concatenate([U[:, k], Vt[k]]) / np.sqrt(2) for k in both]
+    fast = [np.concatenate([U[:, k], -Vt[k]]) / np.sqrt(2) for k in both]
+    left = [np.concatenate([U[:, k], np.zeros(b)]) for k in range(b, a)]
+    right = [np.concatenate([np.zeros(a), Vt[k]]) for k in range(a, b)]
+    return np.array(slow + fast + left + right)
+
+
+def optimum(problem: RankOne) -> Float[Array, " a_plus_b"]:
+    """(u_1, v_1), up to a common sign."""
+    U, _, Vt = np.linalg.svd(problem.M)
+    return np.concatenate([U[:, 0], Vt[0]])
+
+
+def solution(
+    problem: RankOne, u: Float[Array, "*runs a"], v: Float[Array, "*runs b"], t: Float[Array, " times"]
+) -> tuple[Array, Array]:
+    """(u, v)(t), each (times, *runs, ...), from unit vectors; t = inf gives the limit."""
+    a, b = problem.M.shape
+    lifted = np.block([[np.zeros((a, a)), problem.M], [problem.M.T, np.zeros((b, b))]])
+    l, E = np.linalg.eigh(lifted)
+    t = times(t)
+    with np.errstate(invalid="ignore"):  # 0 * inf where l is the largest
+        decay = np.where(l == l[-1], 1.0, np.exp((l - l[-1]) * t[:, None]))
+    z = np.concatenate([u, v], axis=-1) @ E
+    z = (decay.reshape(len(t), *[1] * (z.ndim - 1), -1) * z) @ E.T
+    U, V = z[..., :a], z[..., a:]
+    return U / np.linalg.norm(U, axis=-1, keepdims=True), V / np.linalg.norm(V, axis=-1, keepdims=True)

@@ -1,0 +1,105 @@
+"""The Rayleigh quotient on the unit sphere, L(x) = -x^T A x / 2: the flow x' = (I - x x^T) A x turns to the largest
+eigenvector."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.optimize import brentq
+
+from theory.manifolds.steps import normaliser
+from theory.validation import Array, finite_matrix, inside, positive, reject, times
+
+
+@dataclass(frozen=True)
+class Rayleigh:
+    """A (d, d) symmetric, its largest eigenvalue simple.
+
+    Raises:
+        InvalidArgument: A is not such a matrix.
+    """
+
+    A: Array
+
+    def __post_init__(self) -> None:
+        A = finite_matrix("A", self.A, columns=len(np.atleast_1d(self.A)))
+        object.__setattr__(self, "A", A)
+        if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
+            reject("A", "a matrix that differs from its transpose", "a symmetric matrix")
+        if len(A) > 1:
+            positive("gap between the two largest eigenvalues of A", self.rates[0])
+
+    @property
+    def optimum(self) -> Float[Array, " d"]:
+        """The largest eigenvector, up to its sign."""
+        return np.linalg.eigh(self.A)[1][:, -1]
+
+    @property
+    def modes(self) -> Float[Array, "d modes"]:
+        """The other eigenvectors, by falling eigenvalue."""
+        return np.linalg.eigh(self.A)[1][:, -2::-1]
+
+    @property
+    def rates(self) -> Float[Array, " modes"]:
+        """Riemannian Hessian at the optimum: l_1 - l_i, i = 2 ... d, along `modes`."""
+        l = np.linalg.eigvalsh(self.A)[::-1]
+        return l[0] - l[1:]
+
+
+def solution(problem: Rayleigh, x0: Float[Array, "*runs d"], t: Float[Array, " times"]) -> Float[Array, "*batch"]:
+    """x(t) = e^(At) x0 / |e^(At) x0|, shape (times, *runs, d); t = inf gives the limit."""
+    l, V = np.linalg.eigh(problem.A)
+    t = times(t)
+    with np.errstate(invalid="ignore"):  # 0 * inf where l is the largest
+        decay = np.where(l == l[-1], 1.0, np.exp((l - l[-1]) * t[:, None]))
+    x = (decay.reshape(len(t), *[1] * (np.ndim(x0) - 1), -1) * (x0 @ V)) @ V.T
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def circle_angles(theta: Float[Array, "*runs"], D: float, steps: Float[Array, " steps"]) -> Float[Array, "*batch"]:
+    """On the circle, every step g of the exponential map: theta <- theta - (g D / 2) sin 2 theta, theta the angle to
+    the optimum, D the gap. Shape (steps + 1, *runs)."""
+    angles = [np.asarray(theta, dtype=float)]
+    for g in steps:
+        angles.append(angles[-1] - g * D / 2 * np.sin(2 * angles[-1]))
+    return np.stack(angles)
+
+
+def pull(theta: Float[Array, "*runs"], D: float) -> Float[Array, "*runs"]:
+    """<log_x x*, grad L> = -theta (D / 2) sin 2 theta, |theta| <= pi / 2: the convergence theorem wants it below 0, but
+    it vanishes at theta = pi / 2, where L is greatest."""
+    inside("max |theta|", float(np.abs(theta).max()), 0, np.pi / 2)
+    return -theta * D / 2 * np.sin(2 * theta)
+
+
+def fine_grained_angles(
+    theta: Float[Array, "*runs"], D: float, steps: Float[Array, " steps"], rho: float, c: float
+) -> Float[Array, "*batch"]:
+    """The same under the normalised step, R = |(D / 2) sin 2 theta|. Shape (steps + 1, *runs)."""
+    angles = [np.asarray(theta, dtype=float)]
+    for g in steps:
+        gradient = D / 2 * np.sin(2 * angles[-1])
+        angles.append(angles[-1] - g * gradient / normaliser(np.abs(gradient), rho, c))
+    return np.stack(angles)
+
+
+def cycle_angle(strength: float) -> float:
+    """Angle of the cycle +theta, -theta of a constant step, strength = g D > 2: sin 2 theta / (2 theta) = 2 / (g D).
+
+    Raises:
+        InvalidArgument: g D is not above 2, where the optimum itself attracts.
+    """
+    inside("g D", strength, 2, np.inf, "()")
+    return float(brentq(lambda x: np.sinc(x / np.pi) - 2 / strength, 1e-9, np.pi)) / 2
+
+
+def steps_to_leave(beta: Float[Array, "*runs"], strength: float) -> Int[Array, "*runs"]:
+    """Steps after which the angle beta = pi / 2 - theta to the saddle has grown to pi / 4, strength = g D.
+
+    It grows by 1 + g D a step while it is small: about ln(1 / beta) / ln(1 + g D) steps.
+    """
+    beta, steps = np.array(beta, dtype=float), np.zeros(np.shape(beta), dtype=int)
+    while (near := beta < np.pi / 4).any():
+        steps += near
+        beta = np.where(near, beta + strength / 2 * np.sin(2 * beta), beta)
+    return steps

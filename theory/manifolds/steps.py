@@ -1,0 +1,54 @@
+"""The normalised step v = -(g / gfrak) G of fine-grained SGD, and why it approaches a minimiser.
+
+gfrak = max(1, R^2 Gamma)^(1/2), Gamma = max((2 rho + R)^2, 1 + c (rho + R)): our reading of the paper's normaliser.
+"""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
+
+from theory.validation import Array, inside
+
+
+def normaliser(R: Float[Array, "*runs"] | float, rho: float, c: float) -> Float[Array, "*runs"] | float:
+    """gfrak >= 1: 1 exactly where the gradient is small, about R (2 rho + R) where it is large."""
+    Gamma = np.maximum((2 * rho + R) ** 2, 1 + c * (rho + R))
+    return np.sqrt(np.maximum(1, R**2 * Gamma))
+
+
+def largest_step(rho: float, c: float) -> float:
+    """Greatest R / gfrak over all R: the root of R^2 Gamma = 1, since beyond it R / gfrak = Gamma^(-1/2) falls.
+
+    rho = 0, c = 1: R^3 + R^2 = 1, 0.7549.
+
+    Raises:
+        InvalidArgument: rho or c below 0.
+    """
+    inside("rho", rho, 0, np.inf, "[)")
+    inside("c", c, 0, np.inf, "[)")
+    return float(brentq(lambda R: R**2 * max((2 * rho + R) ** 2, 1 + c * (rho + R)) - 1, 0, 1, xtol=1e-15))
+
+
+def zeta(k: float, rho: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """sqrt(k) rho coth(sqrt(k) rho) where curvature is at least -k (Zhang & Sra 2016, lemma 5); 1 at k = 0.
+
+    Raises:
+        InvalidArgument: k below 0.
+    """
+    inside("k", k, 0, np.inf, "[)")
+    x = np.sqrt(k) * np.asarray(rho)
+    return np.divide(x, np.tanh(x), out=np.ones_like(x), where=x > 0)
+
+
+def squared_distance_bound(
+    rho: Float[Array, "*runs"], inner: Float[Array, "*runs"], size: Float[Array, "*runs"], weight: Array | float
+) -> Float[Array, "*runs"]:
+    """d(exp_w v, w*)^2 <= rho^2 - 2 <v, log_w w*> + zeta |v|^2.
+
+    Args:
+        rho: d(w, w*).
+        inner: <v, log_w w*>.
+        size: |v|.
+        weight: zeta.
+    """
+    return rho**2 - 2 * inner + weight * size**2
