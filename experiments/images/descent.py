@@ -17,7 +17,6 @@ from experiments.updates import Adam, State, along
 from theory.validation import Array, reject
 
 ORDERS = 64  # random orders of the examples, one an epoch, before they are used again
-WINDOW = 0.05  # the share of the steps, the last ones, whose gradients are averaged
 CHUNK = 1000  # examples whose outputs are computed at once
 
 Losses = Callable[[Tensor, Tensor], Tensor]
@@ -110,14 +109,15 @@ class Annealed(Adam):
     apart the states lie.
 
     Args:
+        window: the share of the steps, the last ones, whose gradients are averaged.
         unit: (runs,) what the loss has to be multiplied by for its norm term to be 1/2 |theta|^2.
     """
 
-    def __init__(self, network: nn.Sequential, examples: Examples, steps: int, unit: Array) -> None:
+    def __init__(self, network: nn.Sequential, examples: Examples, steps: int, window: float, unit: Array) -> None:
         super().__init__(self.first_loss)
         self.network, self.examples, self.steps = network, examples, steps
         self.unit = torch.tensor(unit, dtype=examples.x.dtype, device=examples.x.device)
-        self.window = max(round(WINDOW * steps / examples.per_epoch), 1) * examples.per_epoch
+        self.window = max(round(window * steps / examples.per_epoch), 1) * examples.per_epoch
 
     def first_loss(self, weights: State) -> Tensor:
         """What the first step minimises, for the weights alone."""
@@ -184,9 +184,15 @@ class Penalised(Annealed):
     """
 
     def __init__(
-        self, network: nn.Sequential, examples: Examples, steps: int, losses: Losses, strengths: Array
+        self,
+        network: nn.Sequential,
+        examples: Examples,
+        steps: int,
+        window: float,
+        losses: Losses,
+        strengths: Array,
     ) -> None:
-        super().__init__(network, examples, steps, strengths * examples.size)
+        super().__init__(network, examples, steps, window, strengths * examples.size)
         self.losses = losses
 
     def begin(self, state: State) -> None:

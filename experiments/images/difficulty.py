@@ -32,7 +32,8 @@ def held_out_margins(workshop: Workshop, name: str) -> Array:
     batch = workshop.budget.batch * (FOLDS - 1) // FOLDS
     learning = Examples(task.train.examples(seeds, others), networks, batch, rng, study.device)
     asking = Examples(task.train.examples(seeds, held_out), networks, held_out.shape[1], rng, study.device)
-    rule = Penalised(workshop.network, learning, steps, cross_entropy, np.full(len(networks), np.inf))
+    penalty = np.full(len(networks), np.inf)
+    rule = Penalised(workshop.network, learning, steps, workshop.budget.window, cross_entropy, penalty)
     start = gaussian_stack(rng, workshop.widths, workshop.scales, runs=len(networks))
 
     def observe(state: State) -> dict[str, Tensor]:

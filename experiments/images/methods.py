@@ -49,6 +49,7 @@ class Budget:
         batch: examples a step.
         rate: the largest learning rate, at the first step.
         augmentation, dual_learning_rate: c and B of Minnorm.
+        window: the share of the steps, the last ones, whose gradients are averaged to certify what was found.
     """
 
     hidden: tuple[int, ...]
@@ -57,6 +58,7 @@ class Budget:
     rate: float
     augmentation: float = 0.3
     dual_learning_rate: float = 0.01
+    window: float = 0.05
 
     @property
     def rates(self) -> Array:
@@ -127,7 +129,7 @@ class Workshop:
         strengths = cells.each(self.task.seeds)[1].ravel()
 
         def rule(examples: Examples, steps: int) -> Annealed:
-            return Penalised(self.network, examples, steps, losses, strengths)
+            return Penalised(self.network, examples, steps, self.budget.window, losses, strengths)
 
         return self._train(name, rule, cells, steps or self.budget.steps)
 
@@ -136,8 +138,16 @@ class Workshop:
         runs = cells.each(self.task.seeds)[0].size
 
         def rule(examples: Examples, steps: int) -> Annealed:
-            B, c = self.budget.dual_learning_rate, self.budget.augmentation
-            return MinnormDescent(self.network, examples, steps, runs, dual_learning_rate=B, augmentation=c)
+            budget = self.budget
+            return MinnormDescent(
+                self.network,
+                examples,
+                steps,
+                budget.window,
+                runs,
+                dual_learning_rate=budget.dual_learning_rate,
+                augmentation=budget.augmentation,
+            )
 
         return self._train(name, rule, cells, steps or self.budget.steps)
 

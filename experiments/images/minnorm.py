@@ -26,12 +26,13 @@ class MinnormDescent(Annealed):
         network: nn.Sequential,
         examples: Examples,
         steps: int,
+        window: float,
         runs: int,
         *,
         dual_learning_rate: float,
         augmentation: float,
     ) -> None:
-        super().__init__(network, examples, steps, np.full(runs, float(examples.size)))
+        super().__init__(network, examples, steps, window, np.full(runs, float(examples.size)))
         self.constraint = Margin(examples.size, network[-1].out_features)
         self.dual_learning_rate, self.augmentation = dual_learning_rate, augmentation
 

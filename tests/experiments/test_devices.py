@@ -106,8 +106,8 @@ SPLIT = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64))
 @pytest.mark.parametrize(
     "make",
     [
-        lambda examples: Penalised(NETWORK, examples, 5, cross_entropy, np.ones(RUNS)),
-        lambda examples: MinnormDescent(NETWORK, examples, 5, RUNS, dual_learning_rate=0.1, augmentation=0.5),
+        lambda examples: Penalised(NETWORK, examples, 5, 0.2, cross_entropy, np.ones(RUNS)),
+        lambda examples: MinnormDescent(NETWORK, examples, 5, 0.2, RUNS, dual_learning_rate=0.1, augmentation=0.5),
     ],
     ids=["penalised", "Minnorm"],
 )

@@ -68,7 +68,7 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
     """Two runs at once against the wrapper around one network and torch's own Adam."""
     steps, rate, B, c = 12, 0.01, 0.02, 0.3
     some = examples(batch=batch)
-    rule = MinnormDescent(NETWORK, some, steps, 2, dual_learning_rate=B, augmentation=c)
+    rule = MinnormDescent(NETWORK, some, steps, 0.25, 2, dual_learning_rate=B, augmentation=c)
     run = train(
         rule.first_loss, start(2), learning_rate=rate, steps=steps, record=[steps], observe=lambda s: s, update=rule
     )
@@ -90,7 +90,7 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
 def test_the_penalty_is_one_over_2cn() -> None:
     """Without data the decay is all: the gradient of the loss is theta / (C n), and `look` reports it as theta."""
     some = examples()
-    rule = Penalised(NETWORK, some, 4, lambda outputs, y: 0 * outputs[..., 0], np.array([0.5, 2.0]))
+    rule = Penalised(NETWORK, some, 4, 0.25, lambda outputs, y: 0 * outputs[..., 0], np.array([0.5, 2.0]))
     state = start(2)
     size = squared_norm(state).sqrt()
     assert torch.allclose(rule.first_loss(state), size**2 / (2 * torch.tensor([0.5, 2.0]) * 40))
