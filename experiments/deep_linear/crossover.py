@@ -30,7 +30,7 @@ EPS = float(np.finfo(float).eps)
 def small_starts_stopped_early_beat_exact_fitting(study: Study) -> Iterator[Check | Curves]:
     ensemble = Ensemble(60, 30, noise=0.6)
     predicted = law.crossover(ensemble, _descent)
-    draws = study.pick(smoke=1500, quick=4000, paper=16000)
+    draws = study.pick(smoke=1500, quick=2500, paper=6000)
     steps = round(law.best_time(ensemble, predicted, _descent) / ETA)
     least, growth = _against_the_fit(study, ensemble, steps, draws)
     measured = _crossing(least, growth)

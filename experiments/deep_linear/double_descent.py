@@ -52,7 +52,7 @@ def exact_fitting_peaks_at_as_many_examples_as_inputs(study: Study) -> Iterator[
 
 def _means(study: Study) -> Iterator[Check]:
     """The mean over draws at finite size, on either side of the peak."""
-    draws = study.pick(smoke=4000, quick=8000, paper=32000)
+    draws = study.pick(smoke=4000, quick=8000, paper=16000)
     for n in (12, 34):
         ensemble = Ensemble(22, n, K=2, noise=NOISE)
         problem = draw(ensemble, study.rng("means", n), draws)

@@ -80,7 +80,7 @@ def _each_student(study: Study) -> Iterator[Check]:
 def _mean_of_each_part(study: Study) -> Iterator[Check]:
     """Means over teachers, noise and starts, given each draw's rates; the sum without the noise of new labels."""
     d, n = study.pick(smoke=(24, 12), quick=(60, 30), paper=(60, 30))
-    draws = study.pick(smoke=2500, quick=2000, paper=8000)
+    draws = study.pick(smoke=2500, quick=2000, paper=6000)
     for part, (teacher, start, noise) in PARTS.items():
         ensemble = Ensemble(d, n, teacher=teacher, noise=noise)
         problem = draw(ensemble, study.rng("means", part), draws)
@@ -133,7 +133,7 @@ def _means_over_spectra(study: Study) -> Iterator[Check]:
 
 
 def _sampled_spectra(study: Study) -> Iterator[Check]:
-    draws = study.pick(smoke=40_000, quick=80_000, paper=320_000)
+    draws = study.pick(smoke=40_000, quick=80_000, paper=160_000)
     sums = {"forgotten": lambda x: np.exp(-2 * x), "learned": lambda x: (1 - np.exp(-2 * x)) ** 2 / x}
     ensembles = [Ensemble(d, d // 2) for d in (6, 12)]
     rates = [draw(ensemble, study.rng("spectra", ensemble.d), draws).rates for ensemble in ensembles]
@@ -161,7 +161,7 @@ def _best_times(study: Study) -> Iterator[Check]:
     best = law.best_memory(ensemble, rates, START)
     yield equal("memory of modes at their best times", at_their_best, best, tolerance=32 * EPS, because=because)
     yield from _minimum_over_memories(ensemble, rates)
-    measured = _zero_of_the_slope(study, ensemble, study.pick(smoke=3000, quick=4000, paper=16000))
+    measured = _zero_of_the_slope(study, ensemble, study.pick(smoke=3000, quick=3000, paper=6000))
     yield rate("best time of the mean, trained over formula", measured, 1, excludes=(0.9, 1.1))
     yield refuted("best time 10 % later", rate("later", measured, 1.1, excludes=(0.9,)))
 
