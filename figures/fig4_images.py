@@ -113,6 +113,7 @@ def _draw_norm(axes: Axes, curves: Curves) -> None:
             axes.fill_between(steps, middle.min(1), middle.max(1), color=COLOURS[i], alpha=0.15, linewidth=0)
     axes.set(ylabel=r"$|\theta|^2$ (mean and range of seeds)", xlim=(steps[1] * 0.8, steps[-1] * 1.2))
     axes.tick_params(labelbottom=False)
+    axes.set_ylim(bottom=axes.get_ylim()[0] / 2.5)
     axes.legend(loc="lower left", fontsize=7)
     letter(axes, "F", "the norm forgets its start")
 

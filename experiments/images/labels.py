@@ -8,7 +8,7 @@ from scipy import stats
 from experiments.images import settings
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, Workshop, convergence, five_methods
-from experiments.images.settings import SOURCE, workshop
+from experiments.images.settings import workshop
 from experiments.images.tasks import Images
 from theory.claims import Check, Curves, at_least, at_most, claim, curves, misprint, refuted
 from theory.images import normalised_margin, pooled_score, ranking, ranking_error, roc
@@ -26,7 +26,7 @@ Outcomes = Mapping[str, Mapping[str, Array]]
 
 @claim(
     "minnorm.images_clean",
-    source=SOURCE,
+    source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
     statement=r"\lambda_i \text{ find the examples that networks which never saw them get wrong}",
     hypotheses=("labels as they are", "each method with the learning rate and penalty its validation split prefers"),
     controls=("shuffled multipliers",),
@@ -43,7 +43,7 @@ def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves
 
 @claim(
     "minnorm.images_flipped",
-    source=SOURCE,
+    source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
     statement=r"\lambda_i \text{ find the flipped labels; fitting them exactly costs accuracy}",
     hypotheses=("one label in ten flipped", "each method with what its validation split, without flips, prefers"),
     controls=("shuffled multipliers", "as printed: test accuracy is boosted"),

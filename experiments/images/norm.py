@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.images.descent import cross_entropy, hinge
 from experiments.images.methods import Cells, Runs, Workshop
-from experiments.images.settings import SOURCE, smallest_weights, workshop
+from experiments.images.settings import smallest_weights, workshop
 from theory import images
 from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
 from theory.images import Convergence
@@ -18,7 +18,7 @@ SCALES = (0.25, 1.0)  # of the start, over He's
 
 @claim(
     "minnorm.images_norm",
-    source=SOURCE,
+    source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
     statement=r"0 \in \partial_\varepsilon \mathcal{L}(\theta, \lambda),\quad |\theta|^2 = L \sum_i \lambda_i,"
     r"\quad |\theta|^2 \text{ the same from every start}",
     hypotheses=("rectifiers, no biases: degree L in the weights", "steps that decrease", "labels as they are"),

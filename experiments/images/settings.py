@@ -6,8 +6,6 @@ from experiments.images.methods import Budget, Workshop
 from experiments.images.tasks import Images, draw, images_of
 from theory.study import Study
 
-SOURCE = "Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)"
-
 
 class Setting(NamedTuple):
     """How many images to train and to choose on, how many seeds, and the budget of each training."""
