@@ -123,4 +123,4 @@ def _draw_spreads(axes: Axes, race: Arrays) -> None:
     axes.set_yscale("log")
     axes.set_xticks(range(len(depths)), [f"depth {L}" for L in depths])
     axes.set(ylim=(1e-9, 20), ylabel="largest less smallest $E_g$ over starts")
-    letter(axes, "E", "what the scale of the start changes (colours of A)")
+    letter(axes, "E", "spread over starts (colours as A)")
