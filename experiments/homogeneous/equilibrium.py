@@ -19,7 +19,8 @@ from experiments.homogeneous.problems import as_examples, classifying_directions
 from experiments.stacks import state_of
 from experiments.updates import GradientDescent, Loss, State
 from theory.claims import Check, Curves, at_least, claim, curves, equal, refuted
-from theory.homogeneous.equilibrium import approach_constant, curvature, equilibrium
+from theory.homogeneous.equilibrium import curvature, equilibrium
+from theory.homogeneous.max_margin import approach_constant
 from theory.rates import richardson
 from theory.shallow.problem import Separable, apply, labelled_by_a_teacher
 from theory.study import Study
@@ -161,7 +162,7 @@ def _approach(study: Study) -> Iterator[Check | Curves]:
         scaled = SIZES * 2 * np.arcsin(np.linalg.norm(rest - best, axis=-1) / 2)
         limit, error = richardson(list(scaled))
         before = richardson(list(scaled[1:]))[1] / 8
-        constant = approach_constant(problem)
+        constant = approach_constant(problem, np.zeros(problem.Z.shape[-1]))
         tolerance = float(error) + float(before) + 100 * EPS * SIZES[-1] ** 2
         because = "last correction of the extrapolation in 1 / rho, a share of the one before, and rounding of V*"
         yield equal(f"problem {i}: rho angle(V*, max margin)", limit, constant, tolerance=tolerance, because=because)

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.homogeneous.decomposition import log_pull
-from theory.shallow import gradient_flow
 from theory.shallow.problem import Separable, apply
 from theory.validation import Array, reject
 
@@ -37,7 +36,8 @@ def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, 
     """V*(rho), the direction of least loss at size rho, by Newton's method on the sphere; one problem at many sizes, or
     a batch of them.
 
-    It tends to the max-margin direction, and no faster than 1 / rho; see `approach_constant`.
+    It tends to the max-margin direction, and no faster than 1 / rho; see `max_margin.approach_constant`, whose
+    start does not enter here: at rest nothing of V lies off the span of the examples.
 
     Raises:
         InvalidArgument: Newton's method did not settle: the size is too small for its start, the max-margin direction.
@@ -55,13 +55,6 @@ def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, 
     if (left > 1e-9 * np.abs(problem.Z).max()).any():
         reject("rho", rho, "sizes at which Newton's method settles from the max-margin direction")
     return V
-
-
-def approach_constant(problem: Separable) -> Float[Array, ""] | float:
-    """lim rho angle(V*(rho), w_hat) = |P w~|, of one problem: w~ the least-norm solution of e^{-z_i . w~} = alpha_i,
-    P the projection off w_hat. The start does not enter: at rest nothing of V lies off the span of the examples."""
-    settled = gradient_flow.offset(problem, np.zeros(problem.Z.shape[-1]))
-    return gradient_flow.direction_constant(problem, settled) / problem.margin
 
 
 def _outer(a: Array, b: Array) -> Array:

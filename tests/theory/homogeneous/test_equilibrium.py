@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from theory.homogeneous.equilibrium import approach_constant, curvature, equilibrium, tangent_pull
+from theory.homogeneous.equilibrium import curvature, equilibrium, tangent_pull
+from theory.homogeneous.max_margin import approach_constant
 from theory.shallow.problem import Separable, planted
 from theory.validation import InvalidArgument
 
@@ -29,7 +30,7 @@ def test_the_curvature_is_that_of_the_pull():
 def test_at_rest_the_direction_tends_to_the_max_margin_like_one_over_the_size():
     V = equilibrium(PROBLEM, np.array([1e4]))[0]
     angle = np.linalg.norm(V - PROBLEM.w * PROBLEM.margin)
-    assert 1e4 * angle == pytest.approx(approach_constant(PROBLEM), rel=1e-3)
+    assert 1e4 * angle == pytest.approx(approach_constant(PROBLEM, np.zeros(PROBLEM.Z.shape[-1])), rel=1e-3)
 
 
 def test_no_rest_is_found_where_newton_does_not_settle():
