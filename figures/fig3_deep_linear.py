@@ -87,7 +87,7 @@ def _draw_modes(axes: Axes, curves: Arrays) -> None:
     t = curves["t"]
     for i, L in enumerate(L for L in (2, 3, 4) if f"flow_{L}" in curves):
         for mode in range(len(curves["strengths"])):
-            axes.plot(t, curves[f"flow_{L}"][:, mode], **line(i, DASHES[i]))
+            axes.plot(curves["t_flow"], curves[f"flow_{L}"][:, mode], **line(i, DASHES[i]))
             axes.plot(t[::3], curves[f"trained_{L}"][::3, mode], **markers(i, markersize=3))
         axes.plot([], [], **markers(i, linestyle=DASHES[i]), label=f"$L = {L}$")
     for strength in curves["strengths"]:

@@ -70,11 +70,16 @@ def _aligned(study: Study, L: int) -> Iterator[Check | Curves]:
         )
         stretched = [_inside(modes, run) for run in _refine(study, "uneven", uneven, widths, W)]
         yield refuted("examples that are not whitened", extrapolated("uneven", stretched, flow))
-        yield curves(t=t)
+        yield curves(t=t, t_flow=_fine(t))
     if L == 3:
         yield refuted("depth 3: the curve of depth 2", extrapolated("2", values, curve(modes.chains(2))))
     strengths = np.diagonal(values[-1], axis1=-2, axis2=-1)
-    yield curves(**{f"flow_{L}": _curves(modes.chains(L), t)[:, 0], f"trained_{L}": strengths[:, 0]})
+    yield curves(**{f"flow_{L}": _curves(modes.chains(L), _fine(t))[:, 0], f"trained_{L}": strengths[:, 0]})
+
+
+def _fine(t: Array) -> Array:
+    """Times at which to draw a line."""
+    return np.linspace(0, t[-1], 401)
 
 
 def _unaligned(study: Study) -> Iterator[Check]:
@@ -90,7 +95,7 @@ def _unaligned(study: Study) -> Iterator[Check]:
     yield refuted("unaligned start: every mode on its own", extrapolated("alone", values, alone))
 
 
-def _small(study: Study) -> Iterator[Check | Curves]:
+def _small(study: Study) -> Iterator[Check]:
     """Two layers, neither aligned nor balanced, at two sizes: one after the other, modes seem to start from R_kk^2."""
     rng, draws = study.rng("small"), study.pick(smoke=2, quick=4, paper=10)
     problem = whitened(STRENGTHS, x=INPUT, d=6, n=4, K=len(STRENGTHS), rng=rng, draws=draws)
@@ -115,8 +120,6 @@ def _small(study: Study) -> Iterator[Check | Curves]:
     yield refuted("small starts: no mode leaves less to the next", nearer("|g_k|^2", (G**2).sum(-2)))
     first = decoupled_starts(start[0] @ modes.V)
     yield refuted("small starts: W_1 V alone", nearer("W_1 V", first))
-    curve = _curves(modes.chains(2), t, decoupled_starts(G))
-    yield curves(t_small=t, flow_small=curve[:, 1], trained_small=trained[:, 1])
 
 
 def _widths(L: int) -> list[int]:

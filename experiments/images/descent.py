@@ -101,7 +101,7 @@ def hinge(outputs: Tensor, y: Tensor) -> Tensor:
 
 
 class Annealed(Adam):
-    """Adam on mini-batches, with a learning rate that falls linearly to 0 at the last step.
+    """Adam on mini-batches, with a learning rate that falls to 0 like a cosine (Loshchilov & Hutter 2017).
 
     A network of rectifiers is not smooth, and its minima lie where it is not: there the gradient jumps from step to
     step, however near they are. What vanishes is the mean gradient over states that lie close together, an element of
@@ -147,7 +147,8 @@ class Annealed(Adam):
     def apply(self, state: State, work: Any, learning_rate: Tensor) -> None:
         gradients, batch, seen = work
         self.remember(state, gradients, batch, seen)
-        super().apply(state, gradients, learning_rate * (1 - state["count"] / self.steps))
+        fall = (1 + torch.cos(torch.pi * state["count"] / self.steps)) / 2
+        super().apply(state, gradients, learning_rate * fall)
 
     def late(self, state: State) -> Tensor:
         """1 in the last steps, 0 before (runs,)."""
