@@ -66,9 +66,10 @@ def tends_to(
 def extrapolated(name: str, values: Sequence[Array], predicted: Array, solver_error: Array | float = 0.0) -> Check:
     """The extrapolation of values (T, runs, ...) to learning rate 0 is the prediction."""
     limit, error = richardson(values)
-    axes = (0, *range(2, error.ndim))
+    axes = tuple(range(error.ndim)) if len(error) == 1 else (0, *range(2, error.ndim))
     rounding = EPS * 2 ** len(values) * len(limit) * np.abs(limit).max()
     # A correction that changes sign along a path vanishes there, the error it stands for does not: its largest counts.
+    # A single record has no path: there the largest of all runs.
     tolerance = error.max(axes, keepdims=True) + solver_error + rounding
     because = f"last Richardson correction over {len(values)} learning rates, largest of a run, rounding and the solver"
     return equal(name, limit, predicted, tolerance=tolerance, because=because)

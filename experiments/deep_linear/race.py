@@ -188,11 +188,17 @@ def change_of_error(ensemble: Ensemble, teacher: Array, W: Array, moved: Array) 
 
 
 def _left_of_decay(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory, gamma: float) -> Array:
-    """What weight decay has not forgotten falls as e^(-gamma t), the rest sooner: twice the rest of the changes."""
+    """Twice the rest of a geometric series of changes.
+
+    What weight decay has not forgotten falls as e^(-gamma t); a student whose examples barely hold it against the
+    decay is slower still, at a rate that its last changes show.
+    """
     W = _of_rule(run, "W", len(alone.X), "weight decay")
-    back = len(run.t) - 3
-    change = np.sqrt(((W[-1] - W[back]) ** 2).sum((-2, -1)))
-    left = 2 * change / np.expm1(gamma * (run.t[-1] - run.t[back]))
+    between, middle = np.diff(run.t[-5::2]), run.t[-4::2]
+    before, last = np.sqrt((np.diff(W[-5::2], axis=0) ** 2).sum((-2, -1)))
+    tiny = EPS * len(run.t)
+    shown = np.log((before / between[0] + tiny) / (last / between[1] + tiny)) / (middle[1] - middle[0])
+    left = 2 * last / np.expm1(np.clip(shown, 1 / run.t[-1], gamma) * between[1])
     return change_of_error(ensemble, alone.teacher[:, None], W[-1], left)
 
 
