@@ -265,9 +265,7 @@ def _miss(check: Check) -> float:
     return _inverse(check.margin)
 
 
-def _judged(
-    name: str, kind: str, predicted: Any, measured: Any, tolerance: Any, reason: str, margin: Any
-) -> Check:
+def _judged(name: str, kind: str, predicted: Any, measured: Any, tolerance: Any, reason: str, margin: Any) -> Check:
     margin = 0.0 if np.isnan(margin) else float(margin)
     passed = margin > 1 if kind == "refuted" else margin >= 1
     return Check(name, kind, float(predicted), float(measured), float(tolerance), reason, bool(passed), margin)

@@ -23,7 +23,7 @@ Losses = Callable[[Tensor, Tensor], Tensor]
 
 
 class Batch(NamedTuple):
-    """Some examples of every run: which ones (b,), their images (runs, b, d) and labels (runs, b)."""
+    """Some examples: which ones (b,), their images (groups, b, d), and each run's labels (runs, b)."""
 
     rows: Tensor
     x: Tensor
@@ -34,19 +34,19 @@ class Examples:
     """The examples of a split on a device, in mini-batches that are the same for all runs.
 
     Args:
-        groups: (runs,) which group of the split each run learns.
+        cells: how many runs learn each group of the split, one after the other.
         batch: how many examples a step takes; divides their number.
 
     Raises:
         InvalidArgument: a batch that does not.
     """
 
-    def __init__(self, split: Split, groups: Array, batch: int, rng: np.random.Generator, device: str) -> None:
+    def __init__(self, split: Split, cells: int, batch: int, rng: np.random.Generator, device: str) -> None:
         if batch < 1 or split.size % batch:
             reject("batch", batch, f"a divisor of the {split.size} examples")
         self.size, self.per_epoch = split.size, split.size // batch
         self.x, self.y = torch.tensor(split.x, device=device), torch.tensor(split.y, device=device)
-        self.groups = torch.tensor(groups, device=device)
+        self.cells = cells
         orders = np.stack([rng.permutation(split.size) for _ in range(ORDERS)]).reshape(-1, batch)
         self.orders = torch.tensor(orders, device=device)
 
@@ -55,22 +55,34 @@ class Examples:
         return self.take(self.orders.index_select(0, count.long() % len(self.orders))[0])
 
     def take(self, rows: Tensor) -> Batch:
-        x, y = (whole.index_select(1, rows).index_select(0, self.groups) for whole in (self.x, self.y))
-        return Batch(rows, x, y)
+        x, y = self.x.index_select(1, rows), self.y.index_select(1, rows)
+        return Batch(rows, x, y.repeat_interleave(self.cells, 0))
 
     @property
     def labels(self) -> Tensor:
         """(runs, n)."""
-        return self.y.index_select(0, self.groups)
+        return self.y.repeat_interleave(self.cells, 0)
 
     def outputs(self, network: nn.Module, state: State) -> Tensor:
         """Outputs (runs, n, classes) on all examples."""
         rows = torch.arange(self.size, device=self.x.device).split(CHUNK)
-        return torch.cat([outputs(network, state, self.take(some).x) for some in rows], 1)
+        return torch.cat([group_outputs(network, state, self.take(some).x) for some in rows], 1)
 
     def accuracy(self, network: nn.Module, state: State) -> Tensor:
         """Share of the examples (runs,) whose class has the largest output."""
         return (self.outputs(network, state).argmax(-1) == self.labels).to(torch.float64).mean(1)
+
+
+def group_outputs(network: nn.Sequential, state: State, inputs: Tensor) -> Tensor:
+    """Outputs (runs, n, classes) on inputs (groups, n, d), of which each serves the runs / groups next runs.
+
+    The first layers of those runs are one wide layer: one product in place of several, and no copies of the inputs.
+    """
+    layers = layers_of(state)
+    groups, width = len(inputs), layers[0].shape[1]
+    wide = outputs(network[:1], {"W1": layers[0].reshape(groups, -1, layers[0].shape[-1])}, inputs)
+    inner = wide.unflatten(-1, (-1, width)).movedim(2, 1).flatten(0, 1)
+    return outputs(network[1:], {f"W{l}": layer for l, layer in enumerate(layers[1:], 2)}, inner)
 
 
 def shortfalls(outputs: Tensor, y: Tensor) -> Tensor:
@@ -201,7 +213,7 @@ class Penalised(Annealed):
         state["errors"] = self.unit.new_zeros(len(self.unit), self.examples.size)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        f = outputs(self.network, weights, batch.x)
+        f = group_outputs(self.network, weights, batch.x)
         return self.losses(f, batch.y).mean(-1) + squared_norm(weights) / (2 * self.unit), (f.detach(),)
 
     def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:

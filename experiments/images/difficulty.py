@@ -28,13 +28,13 @@ def held_out_margins(workshop: Workshop, name: str) -> Array:
     order = np.stack([rng.permutation(task.train.size) for _ in range(task.seeds)]).reshape(task.seeds, FOLDS, -1)
     held_out = order.reshape(task.seeds * FOLDS, -1)
     others = np.stack([np.delete(order, fold, 1) for fold in range(FOLDS)], 1).reshape(len(held_out), -1)
-    seeds, networks = np.repeat(np.arange(task.seeds), FOLDS), np.arange(len(held_out))
+    seeds = np.repeat(np.arange(task.seeds), FOLDS)
     batch = workshop.budget.batch * (FOLDS - 1) // FOLDS
-    learning = Examples(task.train.examples(seeds, others), networks, batch, rng, study.device)
-    asking = Examples(task.train.examples(seeds, held_out), networks, held_out.shape[1], rng, study.device)
-    penalty = np.full(len(networks), np.inf)
+    learning = Examples(task.train.examples(seeds, others), 1, batch, rng, study.device)
+    asking = Examples(task.train.examples(seeds, held_out), 1, held_out.shape[1], rng, study.device)
+    penalty = np.full(len(seeds), np.inf)
     rule = Penalised(workshop.network, learning, steps, workshop.budget.window, cross_entropy, penalty)
-    start = gaussian_stack(rng, workshop.widths, workshop.scales, runs=len(networks))
+    start = gaussian_stack(rng, workshop.widths, workshop.scales, runs=len(seeds))
 
     def observe(state: State) -> dict[str, Tensor]:
         return {"margin": margins(asking.outputs(workshop.network, state), asking.labels)}

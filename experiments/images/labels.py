@@ -98,9 +98,7 @@ def _interval(values: Array) -> tuple[float, float, float]:
     return estimate.value, estimate.low, estimate.high
 
 
-def _curves(
-    pictures: Images, shop: Workshop, outcomes: Outcomes, scores: Mapping[str, Array], wanted: Array
-) -> Curves:
+def _curves(pictures: Images, shop: Workshop, outcomes: Outcomes, scores: Mapping[str, Array], wanted: Array) -> Curves:
     """For the figure and the tables; the first axis of what is said of methods is `METHODS`."""
     task = shop.task
     told = {

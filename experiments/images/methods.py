@@ -58,7 +58,7 @@ class Budget:
     rate: float
     augmentation: float = 0.3
     dual_learning_rate: float = 0.01
-    window: float = 0.05
+    window: float = 0.1
 
     @property
     def rates(self) -> Array:
@@ -154,11 +154,10 @@ class Workshop:
     def _train(self, name: str, make: Callable[[Examples, int], Annealed], cells: Cells, steps: int) -> Runs:
         seeds, task, device = self.task.seeds, self.task, self.study.device
         rates, _, scales = cells.each(seeds)
-        groups = np.repeat(np.arange(seeds), rates.shape[1])
-        rng = self.study.rng("batches")
-        learning = Examples(task.train, groups, self.budget.batch, rng, device)
-        choosing = Examples(task.validation, groups, task.validation.size, rng, device)
-        testing = Examples(task.test, groups, task.test.size, rng, device)
+        rng, count = self.study.rng("batches"), rates.shape[1]
+        learning = Examples(task.train, count, self.budget.batch, rng, device)
+        choosing = Examples(task.validation, count, task.validation.size, rng, device)
+        testing = Examples(task.test, count, task.test.size, rng, device)
         rule = make(learning, steps)
 
         def observe(state: State) -> State:
@@ -172,7 +171,7 @@ class Workshop:
                 **rule.look(state),
             }
 
-        start = [layer[groups] * scales.reshape(-1, 1, 1) for layer in self.start]
+        start = [layer.repeat(count, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
         record = recorded(steps)
         run = descend(self.study, name, rule, start, rates=rates.ravel(), record=record, observe=observe)
         shape = (len(run.t), *rates.shape)

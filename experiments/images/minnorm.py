@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.images.descent import Annealed, Batch, Examples, shortfalls, squared_norm
+from experiments.images.descent import Annealed, Batch, Examples, group_outputs, shortfalls, squared_norm
 from experiments.minnorm import Margin
-from experiments.stacks import outputs
 from experiments.updates import State, along
 
 
@@ -43,7 +42,7 @@ class MinnormDescent(Annealed):
         state["gap"] = torch.zeros_like(self.unit)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        h = shortfalls(outputs(self.network, weights, batch.x), batch.y)
+        h = shortfalls(group_outputs(self.network, weights, batch.x), batch.y)
         B, c, share = self.dual_learning_rate, self.augmentation, self._share(batch)
         before = memory["multipliers"][:, batch.rows] if "multipliers" in memory else torch.zeros_like(h)
         after = self.constraint.project(before + share * B * h.detach())

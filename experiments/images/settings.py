@@ -28,7 +28,7 @@ def five_methods(study: Study) -> Setting:
     return study.pick(
         smoke=smoke,
         quick=Setting(1000, 1000, 5, Budget((64,), 4000, 250, 0.01)),
-        paper=Setting(10000, 5000, 5, Budget((64,), 10000, 1000, 0.01, dual_learning_rate=0.003, window=0.1)),
+        paper=Setting(10000, 5000, 5, Budget((64,), 10000, 1000, 0.01, dual_learning_rate=0.003)),
     )
 
 
@@ -44,7 +44,7 @@ def smallest_weights(study: Study) -> Setting:
     return study.pick(
         smoke=smoke,
         quick=Setting(1000, 1000, 5, Budget((64,), 4000, 500, 0.01)),
-        paper=Setting(10000, 5000, 5, Budget((64,), 16000, 1000, 0.01, dual_learning_rate=0.003, window=0.1)),
+        paper=Setting(10000, 5000, 5, Budget((64,), 16000, 1000, 0.01, dual_learning_rate=0.003)),
     )
 
 

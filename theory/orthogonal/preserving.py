@@ -29,9 +29,7 @@ def defect_of_step(w: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     return fourth / 4 + fourth @ squared / 16
 
 
-def defect_after_step(
-    w: Float[Array, "*runs d d"], before: Float[Array, "*runs d d"]
-) -> Float[Array, "*runs d d"]:
+def defect_after_step(w: Float[Array, "*runs d d"], before: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """I - Y Y^T from any R with `before` = I - R R^T: D(w) + B before B^T, B = I + w + w^2 / 2 + w^3 / 4."""
     squared = w @ w
     B = np.eye(w.shape[-1]) + w + squared / 2 + squared @ w / 4

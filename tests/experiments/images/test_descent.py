@@ -9,6 +9,7 @@ from experiments.images.descent import (
     Examples,
     Penalised,
     cross_entropy,
+    group_outputs,
     hinge,
     margins,
     norm,
@@ -20,7 +21,7 @@ from experiments.images.methods import Budget, Cells, Workshop, convergence
 from experiments.images.minnorm import MinnormDescent
 from experiments.images.tasks import draw
 from experiments.minnorm import Margin, Minnorm, MulticlassMargin
-from experiments.stacks import stack, state_of
+from experiments.stacks import outputs, stack, state_of
 from experiments.training import train
 from theory.stacks import gaussian_stack
 from theory.study import Study
@@ -31,8 +32,8 @@ WIDTHS = (64, 16, 10)
 NETWORK = stack(WIDTHS, nn.ReLU)
 
 
-def examples(groups: tuple[int, ...] = (0, 1), batch: int = 10) -> Examples:
-    return Examples(TASK.train, np.array(groups), batch, np.random.default_rng(1), "cpu")
+def examples(cells: int = 1, batch: int = 10) -> Examples:
+    return Examples(TASK.train, cells, batch, np.random.default_rng(1), "cpu")
 
 
 def start(runs: int) -> dict[str, torch.Tensor]:
@@ -41,15 +42,15 @@ def start(runs: int) -> dict[str, torch.Tensor]:
 
 
 def test_the_largest_shortfall_is_the_multiclass_margins() -> None:
-    outputs, y = torch.randn(2, 7, 10), torch.randint(0, 10, (2, 7))
-    h = shortfalls(outputs, y)
-    expected = torch.stack([MulticlassMargin(7).values(*pair) for pair in zip(outputs, y)])
-    assert torch.allclose(1 - margins(outputs, y), expected)
+    f, y = torch.randn(2, 7, 10), torch.randint(0, 10, (2, 7))
+    h = shortfalls(f, y)
+    expected = torch.stack([MulticlassMargin(7).values(*pair) for pair in zip(f, y)])
+    assert torch.allclose(1 - margins(f, y), expected)
     assert torch.allclose(h.amax(-1), expected.clamp(min=-1))
     assert (h.gather(-1, y[..., None]) == -1).all()
-    assert torch.allclose(hinge(outputs, y), expected.clamp(min=0))
-    loss = nn.functional.cross_entropy(outputs.flatten(0, 1), y.flatten(), reduction="none")
-    assert torch.allclose(cross_entropy(outputs, y).flatten(), loss)
+    assert torch.allclose(hinge(f, y), expected.clamp(min=0))
+    loss = nn.functional.cross_entropy(f.flatten(0, 1), y.flatten(), reduction="none")
+    assert torch.allclose(cross_entropy(f, y).flatten(), loss)
 
 
 def test_an_epoch_sees_every_example_once() -> None:
@@ -61,6 +62,15 @@ def test_an_epoch_sees_every_example_once() -> None:
     assert (batch.y.numpy() == TASK.train.y[:, batch.rows]).all()
     with pytest.raises(InvalidArgument, match="batch = 7: expected a divisor of the 40 examples"):
         examples(batch=7)
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_runs_of_one_group_share_its_images(cells: int) -> None:
+    """One wide first layer for all of them is each network on its own."""
+    state, batch = start(2 * cells), examples(cells).batch(torch.tensor([1.0]))
+    alone = outputs(NETWORK, state, batch.x.repeat_interleave(cells, 0))
+    assert torch.allclose(group_outputs(NETWORK, state, batch.x), alone, atol=1e-6)
+    assert torch.equal(batch.y[::cells], batch.y[cells - 1 :: cells])
 
 
 @pytest.mark.parametrize("batch", [10, 40])
@@ -77,7 +87,7 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
         optimizer = torch.optim.Adam(layers.values(), lr=rate)
         method = Minnorm(optimizer, Margin(40, 10), dual_learning_rate=B, augmentation=c)
         for step in range(steps):
-            optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+            optimizer.param_groups[0]["lr"] = rate * (1 + np.cos(np.pi * step / steps)) / 2
             rows, x, y = some.batch(torch.tensor([float(step)]))
             beaten = 1 - shortfalls((x[k] @ layers["W1"].mT).relu() @ layers["W2"].mT, y[k])
             (method(beaten, torch.ones_like(beaten), rows) / 40).backward()
