@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -48,3 +49,11 @@ def test_opt_keeps_the_energy() -> None:
     before, after = run_example("orthogonal", {}).split()
     # Weights of 64 neurons are float32, and a rotation of 20 dimensions is off by a few eps of it.
     assert float(after) == pytest.approx(float(before), rel=100 * torch.finfo(torch.float32).eps)
+
+
+def test_fine_grained_sgd_stays_on_its_manifold() -> None:
+    torch.manual_seed(0)
+    loss, away = (float(number) for number in run_example("manifolds", {}).split())
+    # |w|^2 of 9 numbers in float32, renormalised every step; log 3 is what knowing nothing of 3 classes costs.
+    assert away < 20 * torch.finfo(torch.float32).eps
+    assert loss < math.log(3) / 2

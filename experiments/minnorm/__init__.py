@@ -15,7 +15,7 @@ multipliers of the problem: where they are not 0 are the support examples.
 
 from experiments.minnorm.constraints import Constraint, Equality, Margin, MulticlassMargin
 from experiments.minnorm.method import Minnorm, SimultaneousMinnorm
-from experiments.minnorm.stability import Mode, linear_chain, linear_model
+from theory.stability import Mode, linear_chain, linear_model
 
 __all__ = [
     "Constraint",

@@ -13,9 +13,9 @@ from torch.optim import SGD
 
 from experiments.minnorm.constraints import Constraint, Equality, Margin
 from experiments.minnorm.method import Minnorm, SimultaneousMinnorm
-from experiments.minnorm.stability import critical_augmentation, largest_learning_rate, linear_chain, linear_model
 from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
 from theory.shallow.problem import Separable, apply, direction_error
+from theory.stability import critical_augmentation, largest_learning_rate, linear_chain, linear_model
 from theory.study import Study
 from theory.validation import Array
 

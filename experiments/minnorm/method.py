@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from experiments.minnorm.constraints import Constraint
-from experiments.minnorm.stability import Mode, require_stable
+from theory.stability import Mode, require_stable
 from theory.validation import inside, positive, reject
 
 

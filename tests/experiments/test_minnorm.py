@@ -25,9 +25,9 @@ from experiments.minnorm import (
     linear_chain,
     linear_model,
 )
-from experiments.minnorm.stability import critical_augmentation, largest_learning_rate
 from theory.chain.minnorm import critical_augmentation as chain_augmentation
 from theory.chain.problem import Chain
+from theory.stability import critical_augmentation, largest_learning_rate
 from theory.validation import InvalidArgument
 
 

@@ -1,4 +1,4 @@
-"""Which step sizes are stable, where that can be derived: at a solution whose curvatures are known.
+"""Minnorm's step sizes that are stable, where that can be derived: at a solution whose curvatures are known.
 
 Near a solution with constraint gradients J and Lagrangian Hessian M = 1 + sum_i lambda_i h_i'', along a common
 eigenvector with M = m and J^T J = g, one simultaneous step of size A in the weights and B in the multipliers is
