@@ -100,22 +100,23 @@ def test_observations_and_sharpness_stay_on_their_device() -> None:
 
 
 NETWORK = stack((6, 4, 3), torch.nn.ReLU)
-SPLIT = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64))
+SPLIT, CELLS = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64)), 2
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda examples: Penalised(NETWORK, examples, 5, 0.2, cross_entropy, np.ones(RUNS)),
-        lambda examples: MinnormDescent(NETWORK, examples, 5, 0.2, RUNS, dual_learning_rate=0.1, augmentation=0.5),
+        lambda examples: Penalised(NETWORK, examples, 5, 0.2, cross_entropy, np.ones(2 * CELLS)),
+        lambda examples: MinnormDescent(NETWORK, examples, 5, 0.2, 2 * CELLS, dual_learning_rate=0.1, augmentation=0.5),
     ],
     ids=["penalised", "Minnorm"],
 )
 def test_training_on_images_stays_on_its_device(make: Callable[[Examples], Annealed]) -> None:
     with OneDevice():
-        examples = Examples(SPLIT, np.array([0, 0, 1]), 4, np.random.default_rng(0), "meta")
+        examples = Examples(SPLIT, CELLS, 4, np.random.default_rng(0), "meta")
         rule = make(examples)
-        state = {"W1": torch.zeros(RUNS, 4, 6, device="meta"), "W2": torch.zeros(RUNS, 3, 4, device="meta")}
-        step(rule, state, torch.ones(RUNS, device="meta"))
+        runs = 2 * CELLS
+        state = {"W1": torch.zeros(runs, 4, 6, device="meta"), "W2": torch.zeros(runs, 3, 4, device="meta")}
+        step(rule, state, torch.ones(runs, device="meta"))
         seen = {**rule.look(state), "accuracy": examples.accuracy(NETWORK, state)}
     assert {str(tensor.device) for tensor in seen.values()} == {"meta"}
