@@ -34,7 +34,7 @@ def five_methods(study: Study) -> Setting:
 
 def smallest_weights(study: Study) -> Setting:
     """Of the claim that two trainings end at the same weights: larger batches, since those have to converge."""
-    smoke = Setting(40, 40, 4, Budget((32,), 1200, 40, 0.03))
+    smoke = Setting(40, 40, 8, Budget((32,), 1200, 40, 0.03))
     if study.data is None:
         return study.pick(
             smoke=smoke,
