@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from theory.catalogue import Catalogue, Entry
+from theory.catalogue import READERS
 from theory.claims import Evidence
+from theory.harness.catalogue import Catalogue, Entry
 
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
@@ -22,4 +23,5 @@ TOYS = Catalogue(
         "fig3": Entry("toy_figures", "A toy that stops", ("toy.holds", "toy.stops")),
         "fig4": Entry("toy_figures", "A toy that cannot be drawn", ("toy.waits",)),
     },
+    READERS,
 )

@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-from theory.catalogue import Catalogue
+from theory.harness.catalogue import Catalogue
 
 if __name__ == "__main__":
     sys.exit(import_module(f"theory.{sys.argv[1]}").main(sys.argv[2:], Catalogue(("toys",), {})))

@@ -1,36 +1,24 @@
-"""What can be asked for: the settings that state claims, and the figures that draw them. Strings only."""
+"""What can be asked for: the package that states claims, the figures that draw them, the data a user can bring.
 
-from collections.abc import Mapping
-from typing import NamedTuple
+Strings only: nothing is imported to list them. A claim needs no line here; discovery finds it.
+"""
 
+from theory.harness.catalogue import Catalogue, Entry, Reader
 
-class Entry(NamedTuple):
-    """A figure: the module that draws it (`draw(evidence) -> Figure`), its title, and the claims it shows."""
-
-    module: str
-    title: str
-    claims: tuple[str, ...]
-
-
-class Catalogue(NamedTuple):
-    """Modules or packages that state claims, and figures by name."""
-
-    settings: tuple[str, ...]
-    figures: Mapping[str, Entry]
-
-
-SETTINGS = (
-    "experiments.shallow",
-    "experiments.imbalance",
-    "experiments.chain",
-    "experiments.deep_linear",
-    "experiments.minnorm.guarantees",
-    "experiments.homogeneous",
-    "experiments.halpern",
-    "experiments.orthogonal",
-    "experiments.manifolds",
-    "experiments.images",
-)
+READERS = {
+    "regression": Reader(
+        "--data",
+        "FILE",
+        "your own data: .npz with X (n, D) and Y (n, m)",
+        "experiments.data.regression.load_regression",
+    ),
+    "images": Reader(
+        "--data-dir",
+        "DIR",
+        "your own images: folder with MNIST's four IDX files, plain or gzip",
+        "experiments.data.idx.load_images",
+    ),
+}
 
 FIGURES = {
     "fig1": Entry(
@@ -118,4 +106,4 @@ FIGURES = {
     ),
 }
 
-CATALOGUE = Catalogue(SETTINGS, FIGURES)
+CATALOGUE = Catalogue(("experiments",), FIGURES, READERS)

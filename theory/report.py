@@ -1,48 +1,111 @@
-"""Evidence as text: the table of verdicts, and the checks behind them."""
+"""The tables of paper_repro.md, made from figures/rendered/verdicts.json: `python -m theory.report [--check]`.
 
+`<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the table of
+`others` those whose paper or setting has no table of its own.
+"""
+
+import argparse
+import json
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from theory.catalogue import CATALOGUE
+from theory.harness import options
+from theory.harness.catalogue import Entry
 
-from theory.claims import FAILS, Check, Evidence
-from theory.runner import Stopped
-
-UNJUDGED = "no verdict"
-
-
-def verdicts(evidence: Iterable[Evidence], stopped: Iterable[Stopped], verbose: bool) -> None:
-    """Print the table of verdicts to stdout, then a line for each failed check (with `verbose`: for every check)."""
-    evidence = list(evidence)
-    table = Table(box=SIMPLE, pad_edge=False)
-    for heading in ("claim", "verdict", "checks", "margin", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("claim", "verdict") else "right", no_wrap=True)
-    for item in evidence:
-        margin = min(check.margin for check in item.checks)
-        passed = sum(check.passed for check in item.checks)
-        colour = "red" if item.verdict == FAILS else "green"
-        seconds = f"{item.provenance['seconds']:.1f}"
-        table.add_row(item.id, Text(item.verdict, colour), f"{passed}/{len(item.checks)}", f"{margin:.3g}", seconds)
-    for missing in stopped:
-        table.add_row(missing.id, Text(UNJUDGED, "red"), "", "", "")
-    console = _console()
-    console.print(table)
-    for item in evidence:
-        for check in item.checks:
-            if verbose or not check.passed:
-                console.print(line(item.id, check), markup=False, highlight=False, soft_wrap=True)
+ROOT = Path(__file__).resolve().parents[1]
+VERDICTS = Path("figures/rendered/verdicts.json")
+PAGE = Path("paper_repro.md")
+OTHERS = "others"
+TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom", "figure", "command")
 
 
-def line(claim: str, check: Check) -> str:
-    """One check in one line."""
-    verdict = "passed" if check.passed else "FAILED"
-    numbers = f"predicted {check.predicted:.6g}, measured {check.measured:.6g}, tolerance {check.tolerance:.3g}"
-    return f"{verdict}  {claim}: {check.name} ({check.kind}): {numbers}, margin {check.margin:.3g}. {check.reason}"
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The command: 0 if the tables are fresh (now), 1 if `--check` finds them stale, 2 if there is nothing to do."""
+    parser = options.Parser(prog="python -m theory.report", description="Rewrite the tables of paper_repro.md.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table is stale")
+    arguments = parser.parse_args(argv)
+    return options.answer("report", lambda: _report(arguments, root))
 
 
-def _console() -> Console:
-    """As wide as the terminal; as wide as the text where there is none."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000)
+def _report(arguments: argparse.Namespace, root: Path) -> int:
+    from theory.core.files import write_atomically
+
+    page = (root / PAGE).read_text(encoding="utf-8")
+    fresh = rewritten(page, json.loads((root / VERDICTS).read_text(encoding="utf-8"))["claims"], CATALOGUE.figures)
+    if page == fresh:
+        return options.HOLD
+    if arguments.check:
+        options.complain("report", f"the tables of {PAGE} are stale; `make paper` makes them anew")
+        return options.FAIL
+    write_atomically(root / PAGE, fresh.encode())
+    return options.HOLD
+
+
+def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
+    """`page` with each table made anew.
+
+    Raises:
+        InvalidArgument: a table without claims, or claims without a table.
+    """
+    from theory.core.validation import reject
+
+    placed = {match["name"] for match in TABLE.finditer(page)}
+    stated = {claim["id"].split(".")[0] for claim in claims}
+    empty, homeless = placed - stated - {OTHERS}, stated - placed
+    if empty or (homeless and OTHERS not in placed):
+        reject(f"tables of {PAGE}", sorted(placed), f"one for each of {sorted(stated)}, or one for {OTHERS}")
+
+    def fill(match: re.Match[str]) -> str:
+        wanted = homeless if match["name"] == OTHERS else {match["name"]}
+        chosen = [claim for claim in claims if claim["id"].split(".")[0] in wanted]
+        return match["begin"] + (table(chosen, figures) if chosen else "") + match["end"]
+
+    return TABLE.sub(fill, page)
+
+
+def table(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
+    """One row a claim."""
+    rows = [HEADINGS, ["---"] * len(HEADINGS), *(_row(claim, figures) for claim in claims)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
+    shown = [name for name, entry in figures.items() if claim["id"] in entry.claims]
+    commands = [f"reproduce {name}" for name in shown] or [f"verify {claim['id']}"]
+    return [
+        _cell(claim["source"]),
+        f"`{claim['id']}`",
+        claim["verdict"],
+        _folded(claim["checks"]),
+        "<br>".join(f"[{name}](figures/rendered/{name}.png)" for name in shown),
+        "<br>".join(f"`python -m theory.{command}`" for command in commands),
+    ]
+
+
+def _folded(checks: Sequence[Mapping[str, Any]]) -> str:
+    """How many checks and controls there are and, unfolded, each with its numbers: hundreds would bury the verdicts."""
+    controls = sum(check["kind"] in ("control", "misprint") for check in checks)
+    failed = sum(not check["passed"] for check in checks)
+    counts = [f"{len(checks) - controls} checks", f"{controls} controls", *([f"{failed} FAILED"] if failed else [])]
+    numbers = "<br>".join(_cell(_numbers(check)) for check in checks)
+    return f"<details><summary>{', '.join(counts)}</summary>{numbers}</details>"
+
+
+def _numbers(check: Mapping[str, Any]) -> str:
+    predicted, measured, headroom = (f"{float(check[name]):.4g}" for name in ("predicted", "measured", "headroom"))
+    failed = "" if check["passed"] else "FAILED "
+    part, case = (f"{check[word]}{mark}" if check[word] else "" for word, mark in (("part", ", "), ("case", ": ")))
+    return f"{failed}{part}{case}{check['name']} ({check['kind']}): {predicted}, {measured}, {headroom}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from theory import options
-from theory.catalogue import CATALOGUE, Catalogue, Entry
-from theory.sourcecode import Stated, stated_claims
+from theory.catalogue import CATALOGUE
+from theory.harness import options
+from theory.harness.catalogue import Catalogue, Entry
+from theory.harness.discovery import Stated, stated_claims
 
 if TYPE_CHECKING:
     from theory.claims import Evidence
-    from theory.study import Study
+    from theory.claims.study import Study
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
     """The command; returns its exit status."""
-    parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.")
+    parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.", catalogue.readers)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help="names, or all")
     arguments = parser.parse_args(argv)
     if arguments.list:
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
 
 
 def _reproduce(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
-    known = stated_claims(catalogue.settings)
+    known = stated_claims(catalogue.packages)
     figures = chosen(arguments, catalogue.figures, known)
     names = dict.fromkeys(name for entry in figures.values() for name in entry.claims)
     study = options.conditions(arguments)
@@ -51,7 +52,7 @@ def chosen(
     Raises:
         InvalidArgument: none is named, or one that does not exist, or one whose claims do not accept the data.
     """
-    from theory.validation import reject
+    from theory.core.validation import reject
 
     if not arguments.figures:
         reject("figure", "nothing", f"all, or some of {', '.join(figures)}")
@@ -77,8 +78,8 @@ def _finish(
     arguments: argparse.Namespace, name: str, entry: Entry, evidence: "dict[str, Evidence]", study: "Study"
 ) -> bool:
     """Draw one figure and write its picture, data and verdicts; False, and one line, if it cannot be drawn."""
-    from theory import archive, provenance
-    from theory.files import write_atomically
+    from theory.core.files import write_atomically
+    from theory.harness import archive, provenance
 
     try:
         pictures = draw(entry.module, evidence, options.formats(arguments))

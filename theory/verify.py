@@ -2,44 +2,87 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from theory import options
-from theory.catalogue import CATALOGUE, Catalogue
-from theory.sourcecode import Stated, stated_claims
+from theory.catalogue import CATALOGUE
+from theory.harness import options
+from theory.harness.catalogue import Catalogue
+from theory.harness.discovery import Stated, stated_claims
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
     """The command; returns its exit status."""
-    parser = options.parser("verify", "Judge claims: each theorem against trained networks.")
+    parser = options.parser("verify", "Judge claims: each theorem against trained networks.", catalogue.readers)
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help="id or pattern such as 'min2021.*' (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to this file, too")
+    text = "say what changed from this evidence file, as --json writes it; with two files, from the first to the second"
+    parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help=text)
     arguments = parser.parse_args(argv)
-    known = stated_claims(catalogue.settings)
+    return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.packages)))
+
+
+def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     if arguments.list:
-        width = max(map(len, known), default=0)
-        print("\n".join(f"{claim.id:{width}}  {claim.source}" for claim in known.values()))
-        return options.HOLD
-    return options.answer("verify", lambda: _verify(arguments, known))
+        return _list(chosen(arguments.claims, known, arguments.data))
+    if arguments.compare and len(arguments.compare) > 1:
+        return _compare_files(arguments.compare)
+    return _verify(arguments, known)
+
+
+def _list(claims: Sequence[Stated]) -> int:
+    name = max((len(claim.id) for claim in claims), default=0)
+    file = max((len(str(claim.file)) for claim in claims), default=0)
+    print("\n".join(f"{claim.id:{name}}  {claim.file!s:{file}}  {claim.source}" for claim in claims))
+    return options.HOLD
 
 
 def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     claims = chosen(arguments.claims, known, arguments.data)
     if arguments.json:
         _check_file(arguments.json)
+    old = _load(arguments.compare[0]) if arguments.compare else None
     study = options.conditions(arguments)
     results = options.judge(arguments, claims, study)
-    if arguments.json:
-        from theory import archive, provenance
-        from theory.files import write_atomically
+    if arguments.json or old:
+        import json
+
+        from theory.core.files import write_atomically
+        from theory.harness import archive, compare, provenance
 
         evidence = list(results.evidence.values())
         seconds = sum(item.provenance["seconds"] for item in evidence)
         text = archive.document(evidence, provenance.provenance(study, round(seconds, 3)))
-        write_atomically(arguments.json, text.encode())
+        if arguments.json:
+            write_atomically(arguments.json, text.encode())
+        if old:
+            print("\n".join(compare.compare(_only(old, arguments.claims), json.loads(text)).lines()))
     return options.status("verify", results, arguments.verbose)
+
+
+def _compare_files(files: Sequence[Path]) -> int:
+    """Exit status 0 if every verdict is what it was and no check is lost."""
+    from theory.core.validation import reject
+    from theory.harness import compare
+
+    if len(files) > 2:
+        reject("compare", f"{len(files)} files", "one or two")
+    comparison = compare.compare(*map(_load, files))
+    print("\n".join(comparison.lines()))
+    return options.HOLD if comparison.agrees else options.FAIL
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    from theory.harness.compare import load
+
+    return load(file)
+
+
+def _only(content: Mapping[str, Any], patterns: Sequence[str]) -> Mapping[str, Any]:
+    asked = [claim for claim in content["claims"] if any(fnmatchcase(claim["id"], word) for word in patterns or "*")]
+    return {**content, "claims": asked}
 
 
 def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data | None) -> list[Stated]:
@@ -50,9 +93,7 @@ def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data
     """
     named = []
     for pattern in patterns or ["*"]:
-        matches = [claim for claim in known.values() if fnmatchcase(claim.id, pattern)]
-        if not matches:
-            options.unknown("claim", pattern, known)
+        matches = options.matching(pattern, known)
         usable = options.accepting(matches, data)
         if data and not usable:
             options.refuse_data(data, matches, known.values())
@@ -61,7 +102,7 @@ def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data
 
 
 def _check_file(file: Path) -> None:
-    from theory.validation import reject
+    from theory.core.validation import reject
 
     if file.is_dir():
         reject("json", file, "a file, not a folder")

@@ -6,15 +6,15 @@ import numpy as np
 
 from experiments.chain.networks import MinnormDescent, refine, train_chain
 from theory.chain import collapse, minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, distance
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
+from theory.minnorm.tuning import Tuning
 
-EPS = float(np.finfo(float).eps)
 SMALL = 2e-4  # p / s at the start: the bound is sharp as this vanishes
 UNIT = Tuning(c=1.0)
 FORGOTTEN = 1e-3  # of omega: a chain smaller than this is lost

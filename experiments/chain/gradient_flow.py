@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.chain.networks import random_weights, refine, squared_loss, train_chain
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import GradientDescent
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
-from theory.claims import Check, Curves, claim, equal, refuted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 
-EPS = float(np.finfo(float).eps)
 BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega
 
 

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import DecayedDescent, GradientDescent, Update, constant
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import DecayedDescent, GradientDescent, Update, constant
 from theory.chain import minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, imbalance, imbalance_after_step, product
-from theory.claims import Check, Curves, claim, equal, refuted
-from theory.study import Study
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.minnorm.tuning import Tuning
 
 
 @claim(

@@ -7,14 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.refinement import refined
-from experiments.training import Observe, train
-from experiments.updates import Loss, State, Update, along
-from theory.chain.minnorm import Number, Tuning
+from experiments.training.legacy import refined
+from experiments.training.loop import Observe, train
+from experiments.training.updates import Loss, State, Update, along
 from theory.chain.problem import Chain
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
+from theory.minnorm.tuning import Number, Tuning
 
 
 def violation(chain: Chain, w: Tensor) -> Tensor:

@@ -5,18 +5,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.chain.networks import MinnormDescent, refine, train_chain
-from experiments.refinement import extrapolated, tends_to
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
 from theory.chain import minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, distance, product
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
-from theory.flows import flow
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
+from theory.core.trajectory import Trajectory
+from theory.minnorm.tuning import Tuning
 
-EPS = float(np.finfo(float).eps)
 CHAIN = Chain(1.7, 2, x=1.2)
 NAIVE, AUGMENTED = Tuning(1.0, 0.7, 0.0), Tuning(1.0, 0.7, 0.3)
 HORIZON = 6.0

@@ -10,16 +10,17 @@ import numpy as np
 from scipy.special import comb
 
 from experiments.chain.networks import MinnormDescent, random_weights, train_chain
-from experiments.refinement import extrapolated, tends_to
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
 from theory.chain import minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, imbalance
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
-from theory.rates import richardson
-from theory.study import Study
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.minnorm.tuning import Tuning
 
-EPS = float(np.finfo(float).eps)
 DEPTHS = (1, 2, 3, 4, 5, 6)
 SOURCE = "Bansal et al. 2018 (reconstruction: Minnorm on the scalar chain); ours"
 
@@ -293,7 +294,7 @@ def _derivative(
     derivative, error = richardson(list(np.moveaxis(central, 1, 0)), order=2)
     # Each step rounds numbers of the size of the state, and the difference divides that by the displacement.
     rounding = 16 * chain.L * steps * EPS * np.abs(minimum).max() * (1 + chain.g) / sizes[-1]
-    return np.swapaxes(derivative, -1, -2), np.linalg.norm(error, axis=(-2, -1)) + rounding
+    return derivative.mT, np.linalg.norm(error, axis=(-2, -1)) + rounding
 
 
 def _characteristic(name: str, J: Array, error: Array, eigenvalues: Array) -> Check:

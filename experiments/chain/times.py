@@ -8,18 +8,18 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from experiments.chain.networks import MinnormDescent, refine, squared_loss, train_chain
-from experiments.refinement import tends_to
-from experiments.updates import DecayedDescent, State, Update, constant
+from experiments.training.refinement import tends_to
+from experiments.training.updates import DecayedDescent, State, Update, constant
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
-from theory.flows import flow
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
+from theory.core.trajectory import Trajectory
 
-EPS = float(np.finfo(float).eps)
 CHAIN = Chain(1.7, 3)
 START = np.array([1.8, 1.0, 0.9])
 GAMMAS = (0.3, 0.1, 0.03)

@@ -8,17 +8,18 @@ from scipy.integrate import simpson
 from torch import Tensor
 
 from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import DecayedDescent, Schedule, constant
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import DecayedDescent, Schedule, constant
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance, imbalance, others, product
-from theory.claims import Check, Curves, at_least, at_most, claim, equal, refuted
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.claims import Check, Curves, claim
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 
-EPS = float(np.finfo(float).eps)
 ETA = 0.05
 
 

@@ -9,17 +9,18 @@ from torch import Tensor
 from experiments.chain.networks import everything
 from experiments.deep_linear.limit import isometries, settles
 from experiments.deep_linear.networks import Constraint, MinnormDescent, squared_loss, train_stack
-from experiments.refinement import EPS
-from experiments.stacks import layers_of
-from experiments.updates import GradientDescent, State, Update
-from theory.chain.minnorm import Tuning
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.training.batches import layers_of
+from experiments.training.updates import GradientDescent, State, Update
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS
+from theory.core.linear_networks import Layers, end_to_end, squared_norm
+from theory.core.trajectory import Trajectory
 from theory.deep_linear.completion import Completion, corner, duality_gap, nuclear_fill, planted, schatten_fill
 from theory.deep_linear.minnorm import least_norm
 from theory.deep_linear.problem import TeacherStudent
-from theory.stacks import Layers, end_to_end, squared_norm
-from theory.study import Study
-from theory.trajectory import Trajectory
+from theory.minnorm.tuning import Tuning
 
 CORNER = (1.0, 2.0, 3.0)
 SLOWEST = 0.25  # of all rates at the completions below, where a = 1
@@ -104,7 +105,7 @@ def _certified(study: Study) -> Iterator[Check]:
     W = isometries(rng, widths, runs)
     constraint = Known(problem, widths, runs, study.device)
     run = _train(study, "certified", constraint, W, MinnormDescent(constraint, Tuning(b=4.0, c=4.0)), 0.05, 32.0)
-    end, multiplier = end_to_end(layers_of(run.arrays)), np.swapaxes(run["multiplier"], -1, -2)
+    end, multiplier = end_to_end(layers_of(run.arrays)), run["multiplier"].mT
     rounding = run.facts["recorded"][-1] * (K + d) * EPS
     yield settles("depth 2: the planted completion", run.t, end, solution, rounding, SLOWEST)
     gap = lambda W, multiplier: duality_gap(problem, W, multiplier) / least_norm(W, 2) * 2  # noqa: E731

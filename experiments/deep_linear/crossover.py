@@ -6,17 +6,17 @@ import numpy as np
 from scipy.optimize import brentq
 
 from experiments.deep_linear.networks import Constraint, product, squared_loss, train_stack
-from experiments.updates import GradientDescent
-from theory.claims import Check, Curves, at_least, claim, curves, rate, refuted
+from experiments.training.updates import GradientDescent
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
+from theory.claims.legacy import at_least, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import gaussian_stack
 from theory.deep_linear import generalisation as law
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
-from theory.rates import SIGNIFICANCE, Estimate, mean
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.validation import Array
 
 ETA = 0.2
-EPS = float(np.finfo(float).eps)
 
 
 @claim(

@@ -6,13 +6,14 @@ import numpy as np
 
 from experiments.deep_linear.networks import Constraint, ControlledDescent, train_stack
 from experiments.deep_linear.race import change_of_error, product_and_gain
-from theory.claims import Check, Curves, at_most, claim, curves, equal, rate, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean
+from theory.claims.legacy import at_most, equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.linear_networks import gaussian_stack
 from theory.deep_linear import generalisation as law
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
-from theory.rates import mean
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.validation import Array
 
 NOISE, ETA, START, WIDTH = 0.6, 0.01, 0.4, 4
 DIRECTIONS = 30
@@ -114,7 +115,7 @@ def _final(
     residual = problem.Y - W @ problem.X
     S = problem.singular_values[:, -1]
     if problem.n >= problem.d:
-        gradient = residual @ np.swapaxes(problem.X, -2, -1)
+        gradient = residual @ problem.X.mT
         return W, np.sqrt((gradient**2).sum((-2, -1))) / S**2
     unseen = np.linalg.norm(start[0] @ problem.unseen, axis=(-2, -1))
     return W, gain * unseen * (1 - ETA) ** steps + np.sqrt((residual**2).sum((-2, -1))) / S

@@ -6,19 +6,20 @@ import numpy as np
 from scipy import stats
 
 from experiments.deep_linear.networks import Constraint, ControlledDescent, layers, squared_loss, train_stack
-from experiments.refinement import refined, tends_to
-from experiments.stacks import layers_of
-from experiments.updates import Adam, DecayedDescent, GradientDescent, Loss, Update, constant
-from theory.claims import Check, Curves, at_most, claim, distributed, equal, order, rate, refuted
+from experiments.training.batches import layers_of
+from experiments.training.legacy import refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Adam, DecayedDescent, GradientDescent, Loss, Update, constant
+from theory.claims import Check, Curves, claim
+from theory.claims.estimates import halving_order, mean, richardson
+from theory.claims.legacy import at_most, distributed, equal, order, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import end_to_end, gaussian_stack
+from theory.core.trajectory import Trajectory
 from theory.deep_linear import frozen
 from theory.deep_linear.problem import Ensemble, TeacherStudent, conditioned, generalisation_error
-from theory.rates import halving_order, mean, richardson
-from theory.stacks import end_to_end, gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SINGULAR_VALUES = np.array([1.3, 1.1, 0.9])
 D, WIDTH = 8, 4
 
@@ -163,13 +164,13 @@ def _two_layers(study: Study) -> Iterator[Check]:
     one = conditioned(rng, D, SINGULAR_VALUES, np.array([1.4]), K=1, draws=3)
     W = gaussian_stack(rng, [D, WIDTH, 1], 0.5, runs=3)
     invariant = frozen.two_layer_invariant(one, W)
-    whole = np.swapaxes(W[1], -2, -1) @ W[1] - W[0] @ np.swapaxes(W[0], -2, -1)
+    whole = W[1].mT @ W[1] - W[0] @ W[0].mT
     trained = _refined_ends(study, "invariant", one, W)
     W2 = [weights[1] for weights in trained]
-    values = [np.linalg.norm(w, axis=(-2, -1)) ** 4 - (w @ invariant @ np.swapaxes(w, -2, -1))[..., 0, 0] for w in W2]
+    values = [np.linalg.norm(w, axis=(-2, -1)) ** 4 - (w @ invariant @ w.mT)[..., 0, 0] for w in W2]
     squared = (one.minimum_norm_solution**2).sum((-2, -1))
     yield from tends_to("|W_2|^4 - W_2 C W_2^T", values, squared[None], 1e-9)
-    wrong = [np.linalg.norm(w, axis=(-2, -1)) ** 4 - (w @ whole @ np.swapaxes(w, -2, -1))[..., 0, 0] for w in W2]
+    wrong = [np.linalg.norm(w, axis=(-2, -1)) ** 4 - (w @ whole @ w.mT)[..., 0, 0] for w in W2]
     yield refuted("imbalance of all of W_1", list(tends_to("all of W_1", wrong, squared[None], 1e-9))[-1])
 
     kappa, many = 0.7, conditioned(rng, D, SINGULAR_VALUES, np.array([1.5, 0.8]), K=2, draws=3)
@@ -184,10 +185,10 @@ def _two_layers(study: Study) -> Iterator[Check]:
 def _orthogonal_start(rng: np.random.Generator, problem: TeacherStudent, kappa: float) -> list[Array]:
     """Rows of [W_2; B^T] orthogonal, each of squared norm kappa; W_1 Q Gaussian."""
     draws, size, h = len(problem.X), problem.K + problem.n, 7
-    frame = np.sqrt(kappa) * np.swapaxes(np.linalg.qr(rng.standard_normal((draws, h, size)))[0], -2, -1)
-    B = np.swapaxes(frame[:, problem.K :], -2, -1)
+    frame = np.sqrt(kappa) * np.linalg.qr(rng.standard_normal((draws, h, size)))[0].mT
+    B = frame[:, problem.K :].mT
     free = rng.standard_normal((draws, h, problem.d)) @ problem.unseen
-    return [B @ np.swapaxes(problem.basis, -2, -1) + free, frame[:, : problem.K]]
+    return [B @ problem.basis.mT + free, frame[:, : problem.K]]
 
 
 def _refined_ends(study: Study, name: str, problem: TeacherStudent, W: list[Array]) -> list[list[Array]]:
@@ -248,7 +249,7 @@ def _growth(problem: TeacherStudent, trained: list[Array], between: float) -> fl
     of time, `between` them, the larger stands for it.
     """
     seen = frozen.seen_layers(problem, trained)
-    force = (problem.Y - end_to_end(trained) @ problem.X) @ np.swapaxes(problem.X, -2, -1)
+    force = (problem.Y - end_to_end(trained) @ problem.X) @ problem.X.mT
     norms = np.max([np.linalg.norm(layer, 2, axis=(-2, -1)) for layer in seen], axis=0)
     curvature = (len(seen) - 1) * np.linalg.norm(force, 2, axis=(-2, -1)) * norms ** (len(seen) - 2)
     return float(np.exp(np.maximum(curvature[1:], curvature[:-1]).sum(0).max() * between))

@@ -6,19 +6,20 @@ import numpy as np
 import torch
 
 from experiments.deep_linear.networks import Constraint, product, squared_loss, train_stack
-from experiments.refinement import refined, tends_to
-from experiments.updates import DecayedDescent, GradientDescent, Update, constant
-from theory.claims import Check, Curves, at_least, claim, curves, equal, order, rate, refuted
+from experiments.training.legacy import refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import DecayedDescent, GradientDescent, Update, constant
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import SIGNIFICANCE, Estimate, halving_order, mean
+from theory.claims.legacy import at_least, equal, order, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import gaussian_stack
+from theory.core.trajectory import Trajectory
 from theory.deep_linear import generalisation as law
 from theory.deep_linear import spectrum
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
-from theory.rates import SIGNIFICANCE, Estimate, halving_order, mean
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 ETA = 0.2  # descent is stable up to 2 / lam_1, about 0.6
 START = 0.7
 STEPS = (1, 4, 16, 80)

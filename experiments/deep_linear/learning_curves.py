@@ -6,18 +6,20 @@ from itertools import pairwise
 import numpy as np
 
 from experiments.deep_linear.networks import Constraint, product, squared_loss, train_stack
-from experiments.refinement import extrapolated, refined, tends_to
-from experiments.updates import GradientDescent
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain
-from theory.claims import Check, Curves, at_most, claim, curves, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_most, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.trajectory import Trajectory
 from theory.deep_linear.modes import Modes, aligned, decoupled_starts, learning_curve, whitened
 from theory.deep_linear.problem import TeacherStudent
-from theory.rates import richardson
-from theory.stacks import Layers
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 STRENGTHS = (3.0, 1.5, 0.75)
 INPUT = 1.2  # x
@@ -87,7 +89,7 @@ def _unaligned(study: Study) -> Iterator[Check]:
     rng = study.rng("unaligned")
     modes = _modes(rng, study.pick(smoke=1, quick=3, paper=10))
     G = 0.1 * rng.standard_normal((len(modes.s), HIDDEN, len(STRENGTHS)))
-    W = [G @ np.swapaxes(modes.V, -1, -2), modes.U @ np.swapaxes(G, -1, -2)]
+    W = [G @ modes.V.mT, modes.U @ G.mT]
     runs = _refine(study, "unaligned", modes.problem, _widths(2), W)
     values = [_inside(modes, run) for run in runs]
     yield from tends_to("unaligned start: modes", values, modes.coupled(G, runs[0].t))
@@ -102,7 +104,7 @@ def _small(study: Study) -> Iterator[Check]:
     grows, dies = np.linalg.qr(rng.standard_normal((2, draws, HIDDEN, len(STRENGTHS))))[0]
     grows = grows @ np.linalg.cholesky(0.5 + 0.5 * np.eye(len(STRENGTHS))).T  # columns at 60 degrees
     both = Modes(problem)
-    layers = (grows + dies) @ np.swapaxes(both.V, -1, -2), both.U @ np.swapaxes(grows - dies, -1, -2)
+    layers = (grows + dies) @ both.V.mT, both.U @ (grows - dies).mT
     modes = Modes(problem.each(len(SIZES)))
     start = [np.tile(SIZES, draws)[:, None, None] * np.repeat(layer, len(SIZES), axis=0) for layer in layers]
     runs = _refine(study, "small", modes.problem, _widths(2), start, horizon=7.0)
@@ -149,7 +151,7 @@ def _diagonal(strengths: Array) -> Array:
 
 def _inside(modes: Modes, run: Trajectory) -> Array:
     """U^T W V (T, runs, modes, modes)."""
-    return np.swapaxes(modes.U, -1, -2) @ run["W"] @ modes.V
+    return modes.U.mT @ run["W"] @ modes.V
 
 
 def _refine(

@@ -6,18 +6,18 @@ import numpy as np
 
 from experiments.chain.networks import everything
 from experiments.deep_linear.networks import Constraint, MinnormDescent, squared_loss, train_stack
-from experiments.refinement import EPS
-from experiments.stacks import layers_of
-from experiments.updates import DecayedDescent, GradientDescent, Update, constant
-from theory.chain.minnorm import Tuning
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.training.batches import layers_of
+from experiments.training.updates import DecayedDescent, GradientDescent, Update, constant
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, end_to_end, squared_norm
+from theory.core.trajectory import Trajectory
 from theory.deep_linear import minnorm
 from theory.deep_linear.modes import planted
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
-from theory.stacks import Layers, end_to_end, squared_norm
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.minnorm.tuning import Tuning
 
 SPREAD = (1.4, 0.8)  # largest and smallest eigenvalue of X X^T, and strength of a mode
 # Sizes of the starts, by depth: from small ones depths 3 and beyond can collapse, large ones need tiny steps.
@@ -83,7 +83,7 @@ def _limit(study: Study, L: int, K: int) -> Iterator[Check | Curves]:
     yield at_most(f"{name}: |W - Y X^+| at the end", left, 2 * kept, slack=rounding, because=because)
     values = {
         "least norm": (squared_norm(stack)[1:], minnorm.least_norm(solution, L)),
-        "multipliers": (np.swapaxes(run["multiplier"][1:], -1, -2), minnorm.solution_multiplier(problem, L)),
+        "multipliers": (run["multiplier"][1:].mT, minnorm.solution_multiplier(problem, L)),
     }
     for word, (paths, limit) in values.items():
         yield settles(f"{name}: {word}", run.t[1:], paths, limit, rounding / eta)

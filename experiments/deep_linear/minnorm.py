@@ -8,18 +8,20 @@ from torch import nn
 
 from experiments.chain.networks import everything
 from experiments.deep_linear.networks import Constraint, MinnormDescent, squared_loss, train_stack
-from experiments.minnorm import Equality, Minnorm
-from experiments.refinement import EPS, extrapolated, refined, tends_to
-from experiments.stacks import layers_of
-from experiments.updates import DecayedDescent, GradientDescent, Update, constant
-from theory.chain.minnorm import Tuning
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.methods.minnorm import Equality, Minnorm
+from experiments.training.batches import layers_of
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import DecayedDescent, GradientDescent, Update, constant
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, gaussian_stack, imbalances
+from theory.core.trajectory import Trajectory
 from theory.deep_linear import minnorm
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
-from theory.stacks import Layers, gaussian_stack, imbalances
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.minnorm.tuning import Tuning
 
 SHAPE = Ensemble(d=6, n=3, K=2)
 HIDDEN = 5
@@ -115,9 +117,9 @@ def _other_factors(
 def _step_of_the_flow(L: int, problem: TeacherStudent, run: Trajectory, tuning: Tuning) -> Check:
     """autograd's step is the flow's velocity, written out, times the learning rate."""
     before = [layer[:-1] for layer in layers_of(run.arrays)]
-    velocity, integral = minnorm.velocity(problem, tuning, before, np.swapaxes(run["multiplier"][:-1], -1, -2))
+    velocity, integral = minnorm.velocity(problem, tuning, before, run["multiplier"][:-1].mT)
     moves = [np.diff(layer, axis=0) for layer in layers_of(run.arrays)]
-    moves.append(np.swapaxes(np.diff(run["multiplier"], axis=0), -1, -2))
+    moves.append(np.diff(run["multiplier"], axis=0).mT)
     # The velocity is a sum of products over all widths, of numbers of the size of the layers' product and the labels.
     size = max(1, *(np.linalg.norm(layer, axis=(-2, -1)).max() for layer in layers_of(run.arrays))) ** (2 * L)
     size *= max(1, np.linalg.norm(problem.X, axis=(-2, -1)).max(), np.linalg.norm(problem.Y, axis=(-2, -1)).max()) ** 2
@@ -130,7 +132,7 @@ def _step_of_the_flow(L: int, problem: TeacherStudent, run: Trajectory, tuning: 
 def _imbalances_each_step(L: int, problem: TeacherStudent, run: Trajectory, tuning: Tuning) -> Iterator[Check]:
     before = [layer[:-1] for layer in layers_of(run.arrays)]
     eta_a = STEP * np.asarray(tuning.a)
-    multiplier = np.swapaxes(run["multiplier"][:-1], -1, -2)
+    multiplier = run["multiplier"][:-1].mT
     pull = eta_a[:, None, None] * minnorm.force(problem, tuning, before, multiplier)
     predicted = _flat(minnorm.imbalances_after_step(before, pull, eta_a))
     after = _flat(imbalances([layer[1:] for layer in layers_of(run.arrays)]))

@@ -8,20 +8,22 @@ from jaxtyping import Float
 
 from experiments.chain.networks import everything
 from experiments.deep_linear.networks import Constraint, MinnormDescent, train_stack
-from experiments.refinement import EPS, refined, tends_to
-from experiments.stacks import layers_of
+from experiments.training.batches import layers_of
+from experiments.training.legacy import refined
+from experiments.training.refinement import tends_to
 from theory.chain import collapse, minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
+from theory.core.linear_networks import end_to_end
+from theory.core.trajectory import Trajectory
 from theory.deep_linear.modes import Modes, aligned, amplitudes, borrowing, borrowing_multiplier, whitened
 from theory.deep_linear.problem import TeacherStudent
-from theory.flows import flow
-from theory.rates import richardson
-from theory.stacks import end_to_end
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.minnorm.tuning import Tuning
 
 STRENGTHS, INPUT, HIDDEN = (1.8, 1.2, 0.7), 1.2, 5
 UNEQUAL = (3.0, 1.5, 0.3)  # strengths of which a depth 3 loses the last
@@ -162,7 +164,7 @@ def _weak_modes(study: Study) -> Iterator[Check | Curves]:
         yield at_most("depth 3: head start of the weak mode", head, 1, because="what makes it collapse")
         because = "v = w^(2-L) outruns the largest force there can be"
         yield at_most("depth 3: weak mode collapses", strengths[1:, -1], bound, slack=64 * EPS, because=because)
-        multipliers = modes.multipliers(np.swapaxes(run["multiplier"], -1, -2))[:, 0, -1]
+        multipliers = modes.multipliers(run["multiplier"].mT)[:, 0, -1]
         slope = np.diff(multipliers)[-1] / np.diff(run.t)[-1]
         tolerance = tuning.b * weak.x * strengths[-2, -1] + steps * EPS * multipliers[-1]
         because = "lambda' = b x (s - u): what is left of u, and a rounding a step"
@@ -210,21 +212,19 @@ def _borrowed(
     entries[[j, 2], [2, j]] = 1 / modes.x
     runs = np.array([1, -1, 0, 0])[:, None, None] * size, np.array([0, 0, 1, -1])[:, None, None] * size
     start = [
-        W[0] + runs[0] * first @ np.swapaxes(v[..., 2:], -1, -2),
+        W[0] + runs[0] * first @ v[..., 2:].mT,
         np.repeat(W[1], 4, axis=0),
-        W[2] + runs[0] * u[..., 2:] @ np.swapaxes(second, -1, -2),
+        W[2] + runs[0] * u[..., 2:] @ second.mT,
     ]
-    inside = (at_rest[0] * np.eye(3) / modes.x + runs[1] * entries) @ np.swapaxes(v, -1, -2) @ modes.problem.X
-    rule = MinnormDescent(
-        Constraint(modes.problem.each(4), _widths(3), study.device), tuning, np.swapaxes(u @ inside, -1, -2)
-    )
+    inside = (at_rest[0] * np.eye(3) / modes.x + runs[1] * entries) @ v.mT @ modes.problem.X
+    rule = MinnormDescent(Constraint(modes.problem.each(4), _widths(3), study.device), tuning, (u @ inside).mT)
     schedule = {"learning_rate": 1.0, "steps": 1, "record": [0, 1]}
     run = train_stack(
         study, f"borrowed {j} {multiplier:g}", rule.constraint, start, rule, **schedule, observe=everything
     )
-    q = (np.swapaxes(first, -1, -2) @ run["W1"] @ v[..., 2:])[..., 0, 0]
-    mu = np.swapaxes(u[..., j : j + 1], -1, -2) @ np.swapaxes(run["multiplier"], -1, -2)
-    mu = (mu @ np.swapaxes(modes.problem.X, -1, -2) @ v[..., 2:])[..., 0, 0] / modes.x
+    q = (first.mT @ run["W1"] @ v[..., 2:])[..., 0, 0]
+    mu = u[..., j : j + 1].mT @ run["multiplier"].mT
+    mu = (mu @ modes.problem.X.mT @ v[..., 2:])[..., 0, 0] / modes.x
     velocity = np.diff(np.stack([q, mu], axis=-1), axis=0)[0]
     return (velocity[[0, 2]] - velocity[[1, 3]]).T / (2 * size)
 
@@ -256,7 +256,7 @@ def _flow(chains: list[Chain], tuning: Tuning, w: Array, multiplier: Array, t: A
 def _state(modes: Modes, frames: list[Array], run: Trajectory) -> Array:
     """(w_1k, ..., w_Lk, lambda_k) of every mode, (T, runs, modes, L + 1), read off a training."""
     w = amplitudes(frames, layers_of(run.arrays))
-    multiplier = modes.multipliers(np.swapaxes(run["multiplier"], -1, -2))
+    multiplier = modes.multipliers(run["multiplier"].mT)
     return np.concatenate([w, multiplier[..., None]], axis=-1)
 
 
@@ -311,7 +311,7 @@ def _train(
     widths = [frame.shape[-2] for frame in frames]
     constraint = Constraint(modes.problem, widths, study.device)
     # Lambda = U diag(lambda) V^T X / x, examples in rows as torch has them.
-    start = np.swapaxes((modes.U * multiplier[..., None, :]) @ np.swapaxes(modes.V, -1, -2) @ modes.problem.X, -1, -2)
+    start = ((modes.U * multiplier[..., None, :]) @ modes.V.mT @ modes.problem.X).mT
     rule = MinnormDescent(constraint, tuning, start / modes.x)
     schedule = {"learning_rate": eta, "steps": steps, "record": list(range(steps + 1)) if record is None else record}
     return train_stack(study, name, constraint, aligned(frames, w), rule, **schedule, observe=everything)

@@ -6,15 +6,15 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from experiments.stacks import layers_of, outputs, stack, state_of
-from experiments.training import Observe, train
-from experiments.updates import Loss, State, Update, along
-from theory.chain.minnorm import Number, Tuning
+from experiments.training.batches import layers_of, outputs, stack, state_of
+from experiments.training.loop import Observe, train
+from experiments.training.updates import Loss, State, Update, along
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.trajectory import Trajectory
 from theory.deep_linear.problem import TeacherStudent
-from theory.stacks import Layers
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.minnorm.tuning import Number, Tuning
 
 
 class Constraint:

@@ -7,16 +7,15 @@ import numpy as np
 import torch
 
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product, train_stack
-from experiments.stacks import layers_of
-from experiments.updates import State
+from experiments.training.batches import layers_of
+from experiments.training.updates import State
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import gaussian_stack
+from theory.core.trajectory import Trajectory
 from theory.deep_linear import frozen, weight_decay
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 METHODS = ("gradient descent", "stopped early", "weight decay", "Minnorm")
 RULES = ("gradient descent", "weight decay", "Minnorm")
 WIDTH = 6

@@ -6,16 +6,16 @@ import numpy as np
 
 from experiments.chain.networks import everything
 from experiments.deep_linear.networks import Constraint, MinnormDescent, train_stack
-from experiments.refinement import EPS
-from experiments.stacks import layers_of
-from theory.chain.minnorm import Tuning
-from theory.claims import Check, at_most, claim, equal, refuted
+from experiments.training.batches import layers_of
+from theory.claims import Check, claim
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.deep_linear import minnorm
 from theory.deep_linear.modes import planted
 from theory.deep_linear.problem import TeacherStudent
-from theory.rates import richardson
-from theory.study import Study
-from theory.validation import Array
+from theory.minnorm.tuning import Tuning
 
 DAMPED = "damped: less than half of it is left, relative to an oscillation that is not"
 

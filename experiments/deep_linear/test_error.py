@@ -14,18 +14,17 @@ from experiments.deep_linear.networks import (
     train_stack,
 )
 from experiments.deep_linear.race import METHODS, SCALES, Race, race
-from experiments.stacks import layers_of
-from experiments.updates import DecayedDescent, GradientDescent, Update, constant
-from theory.chain.minnorm import Tuning
-from theory.claims import Check, Curves, claim, curves, equal, rate, refuted
+from experiments.training.batches import layers_of
+from experiments.training.updates import DecayedDescent, GradientDescent, Update, constant
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import SIGNIFICANCE, mean
+from theory.claims.legacy import equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import gaussian_stack
 from theory.deep_linear import frozen
 from theory.deep_linear.problem import Ensemble, draw
-from theory.rates import SIGNIFICANCE, mean
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
+from theory.minnorm.tuning import Tuning
 
 
 @claim(

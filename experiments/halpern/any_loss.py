@@ -6,20 +6,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.halpern.descent import EPS, HalpernDescent
-from experiments.halpern.method import vanishing
-from experiments.refinement import extrapolated, refined, tends_to
+from experiments.halpern.descent import HalpernDescent
+from experiments.methods.halpern import vanishing
 from experiments.shallow.classifiers import exponential_loss, logistic_loss, train_classifier
-from experiments.updates import Adam, GradientDescent, Loss, Momentum, Update
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Adam, GradientDescent, Loss, Momentum, Update
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, direction_error, planted
+from theory.core.trajectory import Trajectory
 from theory.halpern import margin
 from theory.halpern.margin import regularised_flow
-from theory.rates import richardson
 from theory.shallow.gradient_flow import normalised_constant, offset
-from theory.shallow.problem import Separable, apply, direction_error, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 SHARES = np.array([0.5, 0.3, 0.2])
 UNSEEN = 3  # dimensions the examples do not span
@@ -61,7 +63,7 @@ def _examples(rng: np.random.Generator, runs: int) -> Separable:
     candidates = Separable(planted(rng, SHARES, d=3, spread=2.0, runs=10 * runs))
     seen = candidates.Z[np.argsort(candidates.condition)[:runs]]
     frame = np.linalg.qr(rng.standard_normal((runs, 3 + UNSEEN, 3)))[0]
-    return Separable(seen @ np.swapaxes(frame, -1, -2))
+    return Separable(seen @ frame.mT)
 
 
 def _start(rng: np.random.Generator, problem: Separable) -> Array:

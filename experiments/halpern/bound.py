@@ -7,15 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.halpern.descent import EPS, ROUNDING, rounding, train_regression
+from experiments.halpern.descent import ROUNDING, rounding, train_regression
 from experiments.halpern.least_squares import regression
-from experiments.halpern.method import Schedule, halpern_, harmonic
+from experiments.methods.halpern import Schedule, halpern_, harmonic
 from experiments.shallow.examples import random_problems
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression
 from theory.halpern import fixed_points, least_squares
-from theory.imbalance.problem import Regression
-from theory.study import Study
-from theory.validation import Array
 
 Map = Callable[[Tensor], Tensor]
 BECAUSE = "Theorem 2.1; rounding of the iterates, which T and the pull carry on without growth"
@@ -138,7 +139,7 @@ def _folding(study: Study, rng: np.random.Generator, runs: int) -> tuple[Map, Ar
     """x -> Q^T |Q x|: the points with Q x >= 0 are fixed."""
     Q = np.linalg.qr(rng.standard_normal((runs, 5, 5)))[0]
     start = rng.standard_normal((runs, 5))
-    fixed = _times(np.swapaxes(Q, -1, -2), np.maximum(_times(Q, start), 0))
+    fixed = _times(Q.mT, np.maximum(_times(Q, start), 0))
     frame = torch.tensor(Q, device=study.device)
     return lambda x: _times(frame.mT, _times(frame, x).abs()), start, fixed
 
@@ -148,7 +149,7 @@ def _soft_thresholding(study: Study, rng: np.random.Generator, runs: int) -> tup
     X = rng.standard_normal((runs, 10, 6))
     fixed = np.where(np.arange(6) < 3, rng.standard_normal((runs, 6)), 0.0)
     subgradient = np.where(fixed != 0, np.sign(fixed), rng.uniform(-0.9, 0.9, (runs, 6)))
-    y = _times(X, fixed) + _times(np.swapaxes(np.linalg.pinv(X), -1, -2), subgradient)
+    y = _times(X, fixed) + _times(np.linalg.pinv(X).mT, subgradient)
     eta = 2 / np.linalg.norm(X, ord=2, axis=(-2, -1))[:, None] ** 2
     data, targets, rate = (torch.tensor(array, device=study.device) for array in (X, y, eta))
 

@@ -7,15 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.halpern.method import Schedule, harmonic
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss, State, Update, along
-from theory.imbalance.problem import Regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
+from experiments.methods.halpern import Schedule, harmonic
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss, State, Update, along
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression
+from theory.core.trajectory import Trajectory
 
 
 class HalpernDescent:

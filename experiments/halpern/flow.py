@@ -6,18 +6,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.halpern.descent import EPS, train_regression
+from experiments.halpern.descent import train_regression
 from experiments.halpern.least_squares import regression
-from experiments.halpern.method import Schedule
-from experiments.refinement import extrapolated, refined, tends_to
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.methods.halpern import Schedule
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression
+from theory.core.trajectory import Trajectory
 from theory.halpern import flow
 from theory.halpern.least_squares import null_part
-from theory.imbalance.problem import Regression
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 C = np.array([0.0, 0.5, 1.0, 2.5])
 POWERS = np.array([0.5, 1.0, 2.0])

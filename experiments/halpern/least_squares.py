@@ -6,15 +6,16 @@ import numpy as np
 import torch
 
 from experiments.halpern.descent import ROUNDING, rounding, squared_loss, train_regression, weights
-from experiments.halpern.method import Halpern
-from experiments.training import recording_steps, train
-from experiments.updates import DecayedDescent
-from theory.claims import Check, Curves, at_least, at_most, claim, equal, refuted
+from experiments.methods.halpern import Halpern
+from experiments.training.loop import recording_steps, train
+from experiments.training.updates import DecayedDescent
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.halpern import least_squares
-from theory.imbalance.problem import Regression, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 
 @claim(

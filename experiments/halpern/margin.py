@@ -6,14 +6,15 @@ import numpy as np
 import torch
 
 from experiments.halpern.any_loss import squared_hinge_loss
-from experiments.halpern.descent import EPS, HalpernDescent
+from experiments.halpern.descent import HalpernDescent
 from experiments.shallow.classifiers import train_classifier
-from experiments.updates import GradientDescent
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.training.updates import GradientDescent
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, planted
 from theory.halpern import fixed_points, margin
-from theory.shallow.problem import Separable, apply, planted
-from theory.study import Study
-from theory.validation import Array
 
 RATE = "affine steps shrink what is left by 1 - eta g with each eigenvalue g; rounding"
 SHARES, SLACK = np.array([0.45, 0.35, 0.2]), np.array([0.4, 0.8, 1.5])
@@ -114,7 +115,7 @@ def _limits(problem: Separable, eta: Array, k: Array, w: Array, half: int, last:
 def _residual(problem: Separable, eta: Array, w: Array) -> Array:
     """w - T w = eta grad."""
     missing = np.maximum(1 - apply(problem.Z, w), 0)
-    return -eta[:, None] * apply(np.swapaxes(problem.Z, -1, -2), missing)
+    return -eta[:, None] * apply(problem.Z.mT, missing)
 
 
 def _elsewhere(study: Study, problem: Separable, w: Array, eta: Array, steps: int, found: Array) -> Iterator[Check]:

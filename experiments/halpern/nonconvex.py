@@ -6,20 +6,22 @@ from typing import Any
 import numpy as np
 
 from experiments.chain.networks import everything, random_weights, squared_loss
-from experiments.halpern.descent import EPS, HalpernDescent
-from experiments.halpern.method import Schedule, harmonic, vanishing
-from experiments.refinement import extrapolated, extrapolated_at_most, refined, tends_to
-from experiments.training import train
-from experiments.updates import GradientDescent
+from experiments.halpern.descent import HalpernDescent
+from experiments.methods.halpern import Schedule, harmonic, vanishing
+from experiments.training.legacy import extrapolated, extrapolated_at_most, refined
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
 from theory.chain.weight_decay import small_bias
-from theory.claims import Check, Curves, at_least, at_most, claim, equal, refuted
+from theory.claims import Check, Curves, claim
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.halpern import nonconvex
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 STEEP = Chain(4.0, 4)  # its threshold lies where p is far below s: the bound is tight there
 

@@ -6,17 +6,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiments.halpern.descent import EPS, HalpernDescent
-from experiments.halpern.method import vanishing
-from experiments.stacks import layers_of, outputs, stack, state_of
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.halpern.descent import HalpernDescent
+from experiments.methods.halpern import vanishing
+from experiments.training.batches import layers_of, outputs, stack, state_of
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import gaussian_stack, imbalances, squared_norm
+from theory.core.trajectory import Trajectory
 from theory.halpern import nonconvex
-from theory.stacks import gaussian_stack, imbalances, squared_norm
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 WIDTHS = (10, 7, 6, 1)
 EXAMPLES = 6  # fewer than inputs

@@ -6,14 +6,14 @@ import numpy as np
 
 from experiments.halpern.descent import ROUNDING, polynomial, rounding, train_regression
 from experiments.halpern.least_squares import regression
-from experiments.training import recording_steps
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
+from experiments.training.loop import recording_steps
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression
 from theory.halpern import least_squares, schedules
-from theory.imbalance.problem import Regression
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 WEIGHT = 0.02  # of the constant schedule
 # lambda_k = c / (k + 2)^power, one a run: gradient descent, Halpern's, summable, constant.
 C, POWER = np.array([0.0, 1.0, 1.0, WEIGHT]), np.array([0.0, 1.0, 2.0, 0.0])

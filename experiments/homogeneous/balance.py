@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments import stacks
 from experiments.homogeneous.networks import (
     LOSSES,
     LayerwiseDescent,
@@ -17,19 +16,21 @@ from experiments.homogeneous.networks import (
     with_gradients,
 )
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.refinement import extrapolated, refined, tends_to
-from experiments.training import train
-from experiments.updates import Adam, GradientDescent, Loss, Momentum, State
-from theory.claims import Check, Curves, claim, curves, equal, order, refuted
+from experiments.training import batches as stacks
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Adam, GradientDescent, Loss, Momentum, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import halving_order
+from theory.claims.legacy import equal, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import balance, dynamics
 from theory.homogeneous.balance import Law
 from theory.homogeneous.decomposition import Examples, exponential_pull, polar
-from theory.rates import halving_order
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 WIDTHS = (4, 5, 4, 1)
 HORIZON = 1.0
 ONES = np.ones(len(WIDTHS) - 1)

@@ -15,18 +15,18 @@ from experiments.homogeneous.networks import (
 )
 from experiments.homogeneous.norms import every_step, growth, host, same_directions, squares
 from experiments.homogeneous.problems import sized_layers
-from experiments.refinement import tends_to
-from experiments.training import train
-from experiments.updates import Adam, GradientDescent, Loss, Momentum, State, along
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Adam, GradientDescent, Loss, Momentum, State, along
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable
 from theory.homogeneous import normalisation
 from theory.homogeneous.decomposition import Examples
 from theory.homogeneous.equilibrium import curvature, equilibrium
-from theory.shallow.problem import Separable
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 # torch refuses eps = 0 while training; below the smallest variance times the machine epsilon it is 0 to all digits.
 NO_EPS = 1e-100
 ETA = 0.2

@@ -6,19 +6,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments import stacks
 from experiments.homogeneous.networks import LOSSES, call, sizes_and_directions, stack_margins, tensors, trainer
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.refinement import extrapolated, refined, tends_to
-from experiments.updates import GradientDescent, Loss, State, along
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training import batches as stacks
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent, Loss, State, along
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, per_layer, polar, pulls
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 WIDTHS = (4, 6, 5, 1)
 LEAKS = {"linear": 1.0, "leaky ReLU": 0.2, "ReLU": 0.0}
 HORIZON = 1.0

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.stacks import outputs, state_of
-from experiments.training import Observe, train
-from experiments.updates import GradientDescent, Loss, State
-from theory.stacks import Layers
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from experiments.training.batches import outputs, state_of
+from experiments.training.loop import Observe, train
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.trajectory import Trajectory
 
 Margins = Callable[[State], Tensor]
 

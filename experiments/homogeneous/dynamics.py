@@ -24,20 +24,21 @@ from experiments.homogeneous.problems import (
     sized_layers,
     unit_examples,
 )
-from experiments.refinement import extrapolated, refined, tends_to
-from experiments.stacks import state_of
-from experiments.updates import GradientDescent, Loss, Update
-from theory.claims import Check, Curves, claim, equal, refuted
+from experiments.training.batches import state_of
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent, Loss, Update
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers
+from theory.core.separable import Separable
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, Polar, exponential_pull, log_pull, polar
 from theory.homogeneous.dynamics import Dynamics
-from theory.shallow.problem import Separable
-from theory.stacks import Layers
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 HORIZON = 1.0
 SOLVER = 1e-8  # of a flow integrated to 1e-11 over a time of order 1, along which nearby curves do not part by e^5
 C = 1.3  # |v_k| of weight normalisation, away from 1 so that its place in the formulas shows

@@ -16,17 +16,17 @@ from experiments.homogeneous.networks import (
     with_exponential_gains,
 )
 from experiments.homogeneous.problems import as_examples, classifying_directions, partly_seen
-from experiments.stacks import state_of
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, at_least, claim, curves, equal, refuted
+from experiments.training.batches import state_of
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, labelled_by_a_teacher
 from theory.homogeneous.equilibrium import curvature, equilibrium
 from theory.homogeneous.max_margin import approach_constant
-from theory.rates import richardson
-from theory.shallow.problem import Separable, apply, labelled_by_a_teacher
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SIZES = 40.0 * 2.0 ** np.arange(6)  # at which the approach to the max margin is read
 TRAINED = np.array([2.0, 6.0, 20.0])  # sizes at which directions are trained until they rest
 

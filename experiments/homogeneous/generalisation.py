@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from experiments.homogeneous.descent import network_margins
 from experiments.homogeneous.networks import TangentDescent
-from experiments.stacks import layers_of, outputs, stack, state_of
-from experiments.training import train
-from experiments.updates import Loss, State, along
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, rate, refuted
+from experiments.training.batches import layers_of, outputs, stack, state_of
+from experiments.training.loop import train
+from experiments.training.updates import Loss, State, along
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean
+from theory.claims.legacy import at_least, at_most, equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, gaussian_stack
+from theory.core.separable import apply
 from theory.homogeneous import generalisation as theory
 from theory.homogeneous.decomposition import polar
-from theory.rates import mean
-from theory.shallow.problem import apply
-from theory.stacks import Layers, gaussian_stack
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 NORMS = np.array([1.5, 2.0])
 SCALES = np.array([0.0, 0.3, 1.0])  # of the part of a start that no example sees
 TEST = 2000  # examples an interpolant is tested on

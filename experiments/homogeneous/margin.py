@@ -8,20 +8,21 @@ import numpy as np
 from torch import nn
 
 from experiments.homogeneous.descent import descend, log_exponential, log_logistic, network_margins
-from experiments.refinement import extrapolated, refined, tends_to
 from experiments.shallow.classifiers import NormalisedDescent, log_loss, train_classifier
-from experiments.stacks import stack
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.batches import stack
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers
+from theory.core.separable import apply, planted
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import margin
 from theory.homogeneous.margin import Aligned, TwoPoints
-from theory.shallow.problem import apply, planted
-from theory.stacks import Layers
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 DEPTHS = (1, 2, 3, 4)
 GAIN, COPIES, WIDTH = 0.7, 3, 4
 EVEN = np.full(COPIES, 1 / COPIES)
@@ -104,7 +105,7 @@ def _aligned(network: Aligned, Z: Array, starts: Array) -> list[Array]:
     seen = Z.mean(-2, keepdims=True) / GAIN
     inner = np.sqrt(np.arange(1.0, WIDTH + 1) / np.arange(1.0, WIDTH + 1).sum())
     units = [seen, *[np.broadcast_to(inner, (len(Z), 1, WIDTH))] * (network.depth - 1), np.ones((len(Z), 1, 1))]
-    return [rho * np.swapaxes(after, -1, -2) * before for before, after in zip(units, units[1:])]
+    return [rho * after.mT * before for before, after in zip(units, units[1:])]
 
 
 def _refine(study: Study, name: str, Z: Array, W: Layers, loss: Callable[..., Loss]) -> list[Trajectory]:

@@ -8,20 +8,21 @@ import torch
 from torch import Tensor
 
 from experiments.homogeneous.descent import Margins, descend, log_exponential, log_logistic, network_margins
-from experiments.refinement import extrapolated, extrapolated_at_most, refined, tends_to
-from experiments.stacks import outputs, stack
-from experiments.training import recording_steps
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.batches import outputs, stack
+from experiments.training.legacy import extrapolated, extrapolated_at_most, refined
+from experiments.training.loop import recording_steps
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
+from theory.core.separable import Separable, apply, direction_error, planted
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import max_margin
 from theory.shallow import gradient_flow
-from theory.shallow.problem import Separable, apply, direction_error, planted
-from theory.stacks import Layers, end_to_end, gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SHARES = np.array([0.5, 0.3, 0.2])
 WIDTH, CLASSES = 4, 3
 AT_INFINITY = (
@@ -227,7 +228,7 @@ def _classes(rng: np.random.Generator, runs: int) -> tuple[Array, Array, Separab
     """Examples of three classes in the plane whose support spans all a classifier can tell apart."""
     X = rng.standard_normal((60 * runs, 9, 2))
     teacher = rng.standard_normal((60 * runs, CLASSES, 2))
-    labels = (X @ np.swapaxes(teacher, -1, -2)).argmax(-1)
+    labels = (X @ teacher.mT).argmax(-1)
     X = X + 0.3 * np.take_along_axis(teacher, labels[..., None], axis=1)
     fitting = [i for i in range(len(X)) if _fits(X[i], labels[i], teacher[i])]
     problem = Separable(max_margin.crammer_singer(X[fitting], labels[fitting], CLASSES))
@@ -296,7 +297,7 @@ def _balanced(problem: Separable, rng: np.random.Generator, starts: int, L: int)
     v *= np.sign(v @ problem.w)[:, None]
     hidden = [rng.standard_normal((starts, 1, WIDTH)) for _ in range(L - 1)]
     units = [u / np.linalg.norm(u, axis=-1, keepdims=True) for u in (v[:, None], *hidden, np.ones((starts, 1, 1)))]
-    return [np.swapaxes(after, -1, -2) * before for before, after in zip(units, units[1:])]
+    return [after.mT * before for before, after in zip(units, units[1:])]
 
 
 def _margins(study: Study, problem: Separable, runs: int, L: int) -> Margins:

@@ -9,10 +9,13 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.utils.parametrizations import weight_norm
 
-from experiments import stacks
 from experiments.homogeneous.descent import Margins, network_margins
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss, State, Update, along
+from experiments.training import batches as stacks
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss, State, Update, along
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
 from theory.homogeneous.decomposition import (
     Examples,
     Polar,
@@ -22,9 +25,6 @@ from theory.homogeneous.decomposition import (
     logistic_pull,
     squared_pull,
 )
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 # Losses of margins (runs, n) -> (runs,), and what theory knows of each: its -l'.
 LOSSES: dict[str, tuple[Callable[[Tensor], Tensor], Pull]] = {

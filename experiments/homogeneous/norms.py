@@ -8,15 +8,14 @@ from torch import Tensor
 from experiments.homogeneous.networks import (
     with_gradients,
 )
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss
-from theory.claims import Check, equal
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss
+from theory.claims import Check
+from theory.claims.legacy import equal
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.homogeneous.normalisation import squared_norm_after_step
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
 
 
 def every_step(

@@ -7,17 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.refinement import extrapolated, refined, tends_to
 from experiments.shallow.classifiers import logistic_loss, train_classifier
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS
+from theory.core.separable import Separable, direction_error, planted
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import max_margin
-from theory.rates import richardson
-from theory.shallow.problem import Separable, direction_error, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
 
-EPS = float(np.finfo(float).eps)
 ONE_POINT = np.array([[1.0, 0.2]])
 LENGTHS, POWER = np.array([1.0, 4.0]), 2.0  # orthogonal examples, and the power of a loss sum m^-p
 
@@ -25,7 +27,7 @@ LENGTHS, POWER = np.array([1.0, 4.0]), 2.0  # orthogonal examples, and the power
 @claim(
     "soudry2018.other_losses",
     source="Soudry et al. 2018 (JMLR 19), why the tail has to be exponential; limits worked out, ours",
-    statement=r"	frac12 |Z w - 1|^2:\ w(\infty) = Z^+ 1 + N w(0);\quad"
+    statement=r"\tfrac12 |Z w - 1|^2:\ w(\infty) = Z^+ 1 + N w(0);\quad"
     r" \sum_i m_i^{-p},\ z_i \perp z_j:\ m_i^{p+2}(t) = m_i^{p+2}(0) + p (p + 2) |z_i|^2 t",
     hypotheses=(
         "gradient descent",

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from theory.core.arrays import Array
+from theory.core.linear_networks import gaussian_stack
+from theory.core.separable import Separable, planted
 from theory.homogeneous.decomposition import Examples, Polar, polar, weights
-from theory.shallow.problem import Separable, planted
-from theory.stacks import gaussian_stack
-from theory.validation import Array
 
 
 def unit_examples(rng: np.random.Generator, n: int, d: int, leak: float = 1.0) -> Examples:

@@ -16,20 +16,20 @@ from experiments.homogeneous.descent import (
     squared,
 )
 from experiments.homogeneous.networks import TangentDescent
-from experiments.refinement import refined
-from experiments.stacks import layers_of, stack, state_of
-from experiments.training import Observe, recording_steps
-from experiments.updates import GradientDescent, State
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.training.batches import layers_of, stack, state_of
+from experiments.training.legacy import refined
+from experiments.training.loop import Observe, recording_steps
+from experiments.training.updates import GradientDescent, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, gaussian_stack
+from theory.core.separable import labelled_by_a_teacher
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import margin
-from theory.rates import richardson
-from theory.shallow.problem import labelled_by_a_teacher
-from theory.stacks import Layers, gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 NETWORKS = {
     "linear": ((4, 1), nn.Identity),
     "two layers, rectified": ((4, 12, 1), nn.ReLU),

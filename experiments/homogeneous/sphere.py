@@ -15,18 +15,19 @@ from experiments.homogeneous.networks import (
     with_exponential_gains,
 )
 from experiments.homogeneous.problems import as_examples, classifying_directions
-from experiments.refinement import extrapolated
-from experiments.stacks import state_of
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.batches import state_of
+from experiments.training.legacy import extrapolated
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.separable import Separable, planted
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Polar, log_pull
 from theory.homogeneous.dynamics import Dynamics
 from theory.homogeneous.equilibrium import equilibrium
-from theory.shallow.problem import Separable, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 START = 0.15  # size of the layer at the start of what is free
 FROZEN = (1.5, 4.0, 12.0)  # and of what is frozen

@@ -17,13 +17,14 @@ from experiments.homogeneous.networks import (
 )
 from experiments.homogeneous.norms import every_step, growth, host, same_directions, squares
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.training import train
-from experiments.updates import Adam, GradientDescent, Loss, Momentum
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.loop import train
+from experiments.training.updates import Adam, GradientDescent, Loss, Momentum
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS
 from theory.homogeneous import normalisation
-from theory.study import Study
 
-EPS = float(np.finfo(float).eps)
 ETA = 0.2
 
 

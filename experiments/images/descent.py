@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from experiments.images.tasks import Split
-from experiments.stacks import layers_of, outputs
-from experiments.updates import Adam, State, along
-from theory.validation import Array, reject
+from experiments.training.batches import layers_of, outputs
+from experiments.training.updates import Adam, State, along
+from theory.core.arrays import Array
+from theory.core.validation import reject
 
 ORDERS = 64  # random orders of the examples, one an epoch, before they are used again
 CHUNK = 1000  # examples whose outputs are computed at once

@@ -5,9 +5,10 @@ from torch import Tensor
 
 from experiments.images.descent import Examples, Penalised, cross_entropy, margins
 from experiments.images.methods import Workshop, descend
-from experiments.updates import State
-from theory.stacks import gaussian_stack
-from theory.validation import Array, reject
+from experiments.training.updates import State
+from theory.core.arrays import Array
+from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import reject
 
 FOLDS = 5
 

@@ -10,11 +10,13 @@ from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, Workshop, convergence, five_methods
 from experiments.images.settings import workshop
 from experiments.images.tasks import Images
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, misprint, refuted
-from theory.images import normalised_margin, pooled_score, ranking, ranking_error, roc
-from theory.rates import SIGNIFICANCE, mean
-from theory.study import Study
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import SIGNIFICANCE, mean
+from theory.claims.legacy import at_least, at_most, misprint, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.images.ranking import pooled_score, ranking, ranking_error, roc
+from theory.images.solutions import normalised_margin
 
 FALSE = np.linspace(0, 1, 101)  # shares of false alarms at which a ROC curve is drawn
 SHOWN = 24  # images

@@ -19,14 +19,14 @@ from experiments.images.descent import (
 )
 from experiments.images.minnorm import MinnormDescent
 from experiments.images.tasks import Task
-from experiments.stacks import stack, state_of
-from experiments.training import Observe, train
-from experiments.updates import State
-from theory.images import Convergence
-from theory.stacks import Layers, gaussian_stack
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from experiments.training.batches import stack, state_of
+from experiments.training.loop import Observe, train
+from experiments.training.updates import State
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, gaussian_stack
+from theory.core.trajectory import Trajectory
+from theory.images.solutions import Convergence
 
 CROSS_ENTROPY, EARLY, L2, HINGE, MINNORM = METHODS = (
     "cross-entropy",

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from experiments.images.descent import Annealed, Batch, Examples, group_outputs, shortfalls, squared_norm
-from experiments.minnorm import Margin
-from experiments.updates import State, along
+from experiments.methods.minnorm import Margin
+from experiments.training.updates import State, along
 
 
 class MinnormDescent(Annealed):

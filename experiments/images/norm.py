@@ -7,11 +7,12 @@ import numpy as np
 from experiments.images.descent import cross_entropy, hinge
 from experiments.images.methods import Cells, Runs, Workshop
 from experiments.images.settings import smallest_weights, workshop
-from theory import images
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
-from theory.images import Convergence
-from theory.study import Study
-from theory.validation import Array
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.images import solutions as images
+from theory.images.solutions import Convergence
 
 SCALES = (0.25, 1.0)  # of the start, over He's
 

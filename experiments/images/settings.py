@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from experiments.images.methods import Budget, Workshop
 from experiments.images.tasks import Images, draw, images_of
-from theory.study import Study
+from theory.claims.study import Study
 
 
 class Setting(NamedTuple):

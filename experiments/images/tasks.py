@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.images.idx import Images, load_digits, load_images
-from theory.study import Study
-from theory.validation import Array, inside, positive_integer, reject
+from experiments.data.idx import Images, load_digits, load_images
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive_integer, reject
 
 
 @dataclass(frozen=True)

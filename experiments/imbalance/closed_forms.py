@@ -11,15 +11,18 @@ import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.refinement import extrapolated, refined, tends_to
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves, refuted
+from experiments.training.legacy import extrapolated, refined
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import closed_forms, dynamics
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 HORIZON = 3.0
 RECORDS = 16
@@ -241,12 +244,12 @@ def _state(problem: Regression, run: Trajectory) -> Array:
 
 def _product(problem: Regression, run: Trajectory) -> Array:
     V, U1 = dynamics.split(problem, _state(problem, run))
-    return U1 @ np.swapaxes(V, -1, -2)
+    return U1 @ V.mT
 
 
 def _gram(problem: Regression, run: Trajectory) -> Array:
     Z = _state(problem, run)
-    return Z @ np.swapaxes(Z, -1, -2)
+    return Z @ Z.mT
 
 
 def _rate(loss: Loss, state: State) -> torch.Tensor:

@@ -7,17 +7,18 @@ import numpy as np
 from scipy import stats
 
 from experiments.imbalance.networks import LinearDescent, squared_loss, train_network, weights
-from experiments.training import recording_steps
-from experiments.updates import Adam, GradientDescent, Momentum, Update
-from theory.claims import Check, Curves, claim, distributed, equal, refuted
+from experiments.training.loop import recording_steps
+from experiments.training.updates import Adam, GradientDescent, Momentum, Update
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import distributed, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.imbalance import compression
 from theory.imbalance.compression import Compressed
-from theory.imbalance.problem import Network, Regression, fan_in_scale, gaussian, paper_regression, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array, reject
-
-EPS = float(np.finfo(float).eps)
+from theory.imbalance.problem import Network, fan_in_scale, gaussian, paper_regression
 
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
@@ -114,7 +115,7 @@ def _every_equivariant_rule(study: Study) -> Iterator[Check]:
                 ("compressed", small.problem, small.network),
             )
         )
-        explicit = measured["U"] @ np.swapaxes(measured["V"], -1, -2)
+        explicit = measured["U"] @ measured["V"].mT
         lifted = small.end_to_end(predicted["U"], predicted["V"])
         check = equal(name, explicit, lifted, tolerance=tolerance, because=because)
         yield refuted(name, check) if rule is Adam else check
@@ -145,7 +146,7 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     drawn = compression.gaussian_compressed(problem, h, rng, scales=(hidden_scale, output_scale), runs=runs)
     frozen = drawn.frozen / hidden_scale
     rows = np.concatenate([drawn.network.V / output_scale, drawn.network.U / hidden_scale], axis=-2)
-    gram = rows @ np.swapaxes(rows, -1, -2)
+    gram = rows @ rows.mT
     # For a 3 x h standard normal Z, det(Z Z^T) is a product of chi^2 with h, h - 1, h - 2 degrees of freedom; the last
     # factor is the squared distance of the last row from the others.
     last = 1 / np.linalg.inv(gram)[:, -1, -1]

@@ -6,18 +6,19 @@ import numpy as np
 from scipy.integrate import simpson
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.updates import GradientDescent
-from theory import symbolic
-from theory.claims import Check, Curves, claim, curves, equal, identity, order, refuted
+from experiments.training.updates import GradientDescent
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import halving_order
+from theory.claims.legacy import equal, identity, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import convergence, dynamics
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.rates import halving_order
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance import identities as symbolic
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 HORIZON = 0.5  # time over which the drift is measured
-EPS = float(np.finfo(float).eps)
 
 
 @claim(
@@ -63,7 +64,7 @@ def _along_the_flow(problem: Regression, network: Network) -> Iterator[Check]:
     tolerance = 2 * flow.facts["steps"] * flow.facts["local_error"] * largest
     because = "steps x 2 x local error of the solver x |Z|: errors in a conserved quantity add up but do not grow"
     yield equal("imbalance along the flow", imbalance, imbalance[:1], tolerance=tolerance, because=because)
-    total = np.swapaxes(Z, -1, -2) @ Z
+    total = Z.mT @ Z
     wrong = equal("sum along the flow", total, total[:1], tolerance=tolerance, because=because)
     yield refuted("the sum U1^T U1 + V^T V is conserved", wrong)
 

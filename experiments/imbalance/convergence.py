@@ -5,30 +5,22 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from experiments.data import load_regression
+from experiments.data.regression import load_regression
 from experiments.imbalance.compression import train_compressed
 from experiments.imbalance.networks import squared_loss, train_network
-from experiments.refinement import tends_to
-from experiments.training import Observe, recording_steps
-from experiments.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.training.loop import Observe, recording_steps
+from experiments.training.refinement import tends_to
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import convergence, dynamics
 from theory.imbalance.compression import Compressed, compress
-from theory.imbalance.problem import (
-    Network,
-    Regression,
-    balanced,
-    coordinates,
-    gaussian,
-    orthogonal_rows,
-    paper_regression,
-    random_regression,
-)
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, balanced, coordinates, gaussian, orthogonal_rows, paper_regression
 
-EPS = float(np.finfo(float).eps)
 SCALES = ((0.1, 0.1), (0.5, 0.02), (0.05, 0.2))  # standard deviations of U and V in the paper's Figure 2
 ALGEBRA = "an inequality between numbers of one state, exact up to the rounding of E = Y - X U V^T"
 
@@ -166,7 +158,7 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     yield refuted(name, at_least("rate", rate, slow * data[0] / data[-1], because=ALGEBRA))
     # Weights the data do not see enlarge the imbalance of U, not the rate.
     unseen = Network(network.U + 3 * problem.Phi2 @ np.eye(2, 12), network.V)
-    everything = np.swapaxes(unseen.U, -1, -2) @ unseen.U - np.swapaxes(unseen.V, -1, -2) @ unseen.V
+    everything = unseen.U.mT @ unseen.U - unseen.V.mT @ unseen.V
     spectrum = np.linalg.eigvalsh(everything)[:, ::-1]
     wrong = spectrum[:, problem.r - 1] - spectrum[:, -problem.m]
     same = _train(study, "sharp, unseen weights", problem, unseen, 1e-3, 1, [0])

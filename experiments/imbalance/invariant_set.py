@@ -5,16 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.training import recording_steps
-from experiments.updates import Adam
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.loop import recording_steps
+from experiments.training.updates import Adam
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import dynamics, invariant_set
-from theory.imbalance.problem import Network, Regression, coordinates, frozen_weights, gaussian, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, frozen_weights, gaussian
 
-EPS = float(np.finfo(float).eps)
 STARTS = (
     "both products 0",
     "U2 = 0",
@@ -54,7 +55,7 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
         record=recording_steps(steps, 201),
         observe=weights,
     )
-    end_to_end = run["U"] @ np.swapaxes(run["V"], -1, -2)
+    end_to_end = run["U"] @ run["V"].mT
     distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
     residual = dynamics.residual(problem, coordinates(problem, Network(run["U"], run["V"])))
     rounding = _rounding(problem, network, run, residual)
@@ -99,7 +100,7 @@ def _the_set_is_invariant(problem: Regression, network: Network, run: Trajectory
 
 def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
     """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t)."""
-    measured = problem.Phi2.T @ (run["U"] @ np.swapaxes(run["V"], -1, -2))
+    measured = problem.Phi2.T @ (run["U"] @ run["V"].mT)
     predicted = invariant_set.unseen_end_to_end(problem, network, run["V"])
     # Where Z(0) has lost rank its rows span less, and QR completes them: the projector is no longer unique.
     full = [i for i, start in enumerate(STARTS) if "V = 0" not in start]
@@ -152,7 +153,7 @@ def _adam_leaves_the_set(study: Study, problem: Regression, network: Network, to
         observe=weights,
         update=rule,
     )
-    end_to_end = run["U"][-1] @ np.swapaxes(run["V"][-1], -1, -2)
+    end_to_end = run["U"][-1] @ run["V"][-1].mT
     distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
     check = equal("distance", distance, 0.0, tolerance=tolerance, because="the tolerance of gradient descent")
     yield refuted("Adam inside the set: minimum norm", check)

@@ -6,12 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.training import Observe, train
-from experiments.updates import Loss, State, along
-from theory.imbalance.problem import Network, Regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from experiments.training.loop import Observe, train
+from experiments.training.updates import Loss, State, along
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.trajectory import Trajectory
+from theory.imbalance.problem import Network
 
 
 def squared_loss(problem: Regression, device: str) -> Loss:

@@ -7,15 +7,17 @@ import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, weights
-from experiments.training import recording_steps, train
-from theory import rates
-from theory.claims import Check, Curves, claim, curves, equal, misprint, order, refuted
+from experiments.training.loop import recording_steps, train
+from theory.claims import Check, Curves, claim, curves
+from theory.claims import estimates as rates
+from theory.claims.legacy import equal, misprint, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import rescaling
 from theory.imbalance.dynamics import excess_loss, gradient_flow
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 EXPONENTS = (0.5, 0.4, 0.3)
 LEARNING_RATE = 2e-3
@@ -102,7 +104,7 @@ def _losses(pair: Pair) -> Iterator[Check]:
     loss = squared_loss(pair.problem, "cpu")(state).numpy()
     ntk = rescaling.ntk_loss(pair.problem, pair.rescaled[1], a)
     terms = pair.problem.X.shape[0] + pair.problem.D + pair.problem.m + pair.network.h
-    tolerance = 2 * terms * np.finfo(float).eps * _output_size(pair) ** 2
+    tolerance = 2 * terms * EPS * _output_size(pair) ** 2
     because = f"dot products of {terms} terms in either form, relative to (|Y| + |X||U||V|)^2"
     name = f"the loss with the factor 1 / sqrt(m h), a = {a}"
     yield equal(name, ntk, loss, tolerance=tolerance, because=because)
@@ -183,7 +185,7 @@ def _rounding(pair: Pair, run: Trajectory, steps: int) -> float:
     sizes = np.sqrt((_stacked(run) ** 2).sum((-2, -1))).max()
     step = sizes * (1 + LEARNING_RATE * np.linalg.norm(X) * _output_size(pair))
     amplification = _amplification(pair.problem, network, gradient_flow(pair.problem, network, run.t))
-    return float(2 * terms * steps * np.finfo(float).eps * step * amplification)
+    return float(2 * terms * steps * EPS * step * amplification)
 
 
 def _amplification(problem: Regression, network: Network, flow: Trajectory) -> float:

@@ -7,21 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.refinement import extrapolated_at_most, refined
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss, State
-from theory import rates
-from theory.claims import Check, Curves, at_least, claim, curves, equal, misprint, order, refuted
+from experiments.training.legacy import extrapolated_at_most, refined
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims import estimates as rates
+from theory.claims.legacy import at_least, equal, misprint, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.imbalance import three_layers, tighter_rate
 from theory.imbalance.convergence import exponential_bound
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
 from theory.imbalance.three_layers import FullRankRegression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPSILON = np.finfo(float).eps
 WIDTHS = ((1, 4, 6, 1), (2, 5, 5, 3), (3, 6, 4, 2), (3, 4, 4, 3), (1, 3, 3, 4), (4, 3, 2, 2))  # (n, h1, h2, m)
 SCALES = ((1.0, 1.0, 1.0), (2.0, 0.3, 2.0), (0.3, 2.0, 0.5), (2.0, 0.5, 0.5))
 
@@ -125,7 +125,7 @@ def _least_singular_value() -> Iterator[Check]:
     start = (target + np.array([[0.7], [0.0]]))[None]
     furthest = (target - np.array([[0.0], [0.7 * 2.0]]))[None]
     because = "both losses are 1/2 (2 x 0.7)^2; rounding of a few operations"
-    few = 20 * EPSILON * 10
+    few = 20 * EPS * 10
     yield equal("the two losses", problem.excess(furthest), problem.excess(start), tolerance=few, because=because)
     smallest = np.linalg.norm(furthest)
 
@@ -252,9 +252,9 @@ def _one_step(study: Study) -> Iterator[Check]:
         zip(three_layers.imbalances(after), three_layers.imbalances(before), predicted, strict=True), start=1
     ):
         name = f"drift of D_{l} in one step"
-        yield equal(name, new - old, drift, tolerance=terms * EPSILON * size**2, because=because)
+        yield equal(name, new - old, drift, tolerance=terms * EPS * size**2, because=because)
         if l == 1:
-            mirrored = equal(name, new - old, -drift, tolerance=terms * EPSILON * size**2, because=because)
+            mirrored = equal(name, new - old, -drift, tolerance=terms * EPS * size**2, because=because)
             yield refuted("imbalance drift with its two terms exchanged", mirrored)
 
 
@@ -284,14 +284,14 @@ def _training(study: Study) -> Iterator[Check | Curves]:
         start = three_layers.imbalances(layers)[l - 1]
         drift, error = rates.richardson(ends)
         size = np.abs(start).max()
-        tolerance = error.max() + sum(widths) * EPSILON * size * max(run.facts["recorded"][-1] for run in trained)
+        tolerance = error.max() + sum(widths) * EPS * size * max(run.facts["recorded"][-1] for run in trained)
         because = "conserved by the flow: the drift of descent, extrapolated; its largest last correction, and rounding"
         yield equal(f"D_{l} at the end of training", drift, start, tolerance=tolerance, because=because)
     because = "at k = 0 the bound is L(0) - L*, exactly: rounding of one exponential"
     name = "the bound at k = 0 over L(0) - L*"
     initial = exponential_bound(excess[-1][0], rate, np.zeros(1))[0] / excess[-1][0]
-    yield equal(name, initial, 1.0, tolerance=4 * EPSILON, because=because)
-    wrong = equal(name, np.e * initial, 1.0, tolerance=4 * EPSILON, because=because)
+    yield equal(name, initial, 1.0, tolerance=4 * EPS, because=because)
+    wrong = equal(name, np.e * initial, 1.0, tolerance=4 * EPS, because=because)
     yield misprint("the exponent 1 - gamma Delta* k eta", wrong, correction="exp(-gamma Delta* k eta)")
     yield curves(t=trained[-1].t, excess=excess[-1], rate=measured, delta_star_rate=pointwise)
 
@@ -403,7 +403,7 @@ def _kernel_floor(study: Study, layers: Sequence[Array]) -> tuple[Array, Array]:
     terms = 4 * sum(sum(W.shape[-2:]) for W in layers)
     # No entry of T, and no product in a bound, exceeds this: every layer's square replaced by the sum of all of them.
     size = sum((W**2).sum((-2, -1)) for W in layers) ** (len(layers) - 1)
-    return floor, terms * EPSILON * size
+    return floor, terms * EPS * size
 
 
 def _measured_rate(study: Study, problem: FullRankRegression, layers: Sequence[Array]) -> tuple[Array, Array]:
@@ -418,9 +418,9 @@ def _measured_rate(study: Study, problem: FullRankRegression, layers: Sequence[A
     excess = loss - problem.optimal_loss
     terms = sum(problem.X.shape) + sum(sum(W.shape[-2:]) for W in layers)
     X, Y, *sizes = (np.sqrt((a**2).sum((-2, -1))) for a in (problem.X, problem.Y, *layers))
-    residual = terms * EPSILON * (Y + X * np.prod(sizes, axis=0))
+    residual = terms * EPS * (Y + X * np.prod(sizes, axis=0))
     path = X * sum(sizes) ** (len(layers) - 1)
-    gradient = path * (residual + terms * EPSILON * np.sqrt(2 * loss))
+    gradient = path * (residual + terms * EPS * np.sqrt(2 * loss))
     rate = squared / excess
-    relative = 2 * gradient / np.sqrt(squared) + (np.sqrt(2 * loss) * residual + terms * EPSILON * loss) / excess
-    return rate, 2 * (rate * relative + terms * EPSILON * path**2)
+    relative = 2 * gradient / np.sqrt(squared) + (np.sqrt(2 * loss) * residual + terms * EPS * loss) / excess
+    return rate, 2 * (rate * relative + terms * EPS * path**2)

@@ -7,19 +7,20 @@ import numpy as np
 import torch
 
 from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.refinement import extrapolated_at_most, refined
-from experiments.updates import GradientDescent
-from theory import rates
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, misprint, order, refuted
+from experiments.training.legacy import extrapolated_at_most, refined
+from experiments.training.updates import GradientDescent
+from theory.claims import Check, Curves, claim, curves
+from theory.claims import estimates as rates
+from theory.claims.legacy import at_least, at_most, equal, misprint, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import convergence_rate, level
 from theory.imbalance.dynamics import split
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, orthogonal_rows, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, gaussian, orthogonal_rows
 
-EPSILON = np.finfo(float).eps
 SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
 
 
@@ -62,9 +63,9 @@ def _lemma_8(study: Study) -> Iterator[Check]:
         A, B = rng.standard_normal((runs, r, h)), rng.standard_normal((runs, h, m))
         yield _gram_check(f"l_m(B^T B), r, m, h = {r}, {m}, {h}", A, B)
     problem, network = _tight(study, "lemma 8 attained", S=(1.0, 1.0, 1.0), m=2, products=(1.1, 0.7), extra=(0.6,))
-    A, B = split(problem, coordinates(problem, network))[1], np.swapaxes(network.V, -1, -2)
-    D, AB = np.swapaxes(A, -1, -2) @ A - B @ np.swapaxes(B, -1, -2), A @ B
-    smallest = np.linalg.eigvalsh(np.swapaxes(B, -1, -2) @ B)[..., 0]
+    A, B = split(problem, coordinates(problem, network))[1], network.V.mT
+    D, AB = A.mT @ A - B @ B.mT, A @ B
+    smallest = np.linalg.eigvalsh(B.mT @ B)[..., 0]
 
     def attained(bound: Array) -> Check:
         because = "the case of equality; Lipschitz in D and AB, so rounding of their eigenvalues alone"
@@ -79,8 +80,8 @@ def _lemma_8(study: Study) -> Iterator[Check]:
 
 
 def _gram_check(name: str, A: Array, B: Array) -> Check:
-    D, AB = np.swapaxes(A, -1, -2) @ A - B @ np.swapaxes(B, -1, -2), A @ B
-    smallest = np.linalg.eigvalsh(np.swapaxes(B, -1, -2) @ B)[..., 0]
+    D, AB = A.mT @ A - B @ B.mT, A @ B
+    smallest = np.linalg.eigvalsh(B.mT @ B)[..., 0]
     because = "an inequality of matrices: slack is the rounding of their eigenvalues"
     return at_least(
         name, smallest, tighter_rate.smallest_gram_eigenvalue(D, AB), slack=_lemma_rounding(A, B), because=because
@@ -209,7 +210,7 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     middle = len(finest.t) // 2
     restarted = [_over_bound(problem, run, start=middle) for run in curves_of]
     yield extrapolated_at_most("loss over the bound restarted half way", restarted)
-    rounding = 2 * sum(problem.X.shape) * EPSILON * excess[-1, :1]
+    rounding = 2 * sum(problem.X.shape) * EPS * excess[-1, :1]
     because = "-dL/dt = |grad L|^2; descent at eta below 2 / curvature inherits it; slack is rounding of L"
     yield at_most("the loss is non-increasing", excess[-1, 1:], excess[-1, :-1], slack=rounding, because=because)
     printed = at_least("the loss is non-decreasing", excess[-1, 1:], excess[-1, :-1], slack=rounding, because=because)
@@ -307,7 +308,7 @@ def _tight(
 def _towards(problem: Regression, noise: Network, share: float) -> Network:
     """`noise`, with U moved so that U V^T contains `share` of the minimum-norm solution (as far as V's rows allow)."""
     pinv = np.linalg.pinv(noise.V)
-    return Network(noise.U + share * problem.minimum_norm_solution @ np.swapaxes(pinv, -1, -2), noise.V)
+    return Network(noise.U + share * problem.minimum_norm_solution @ pinv.mT, noise.V)
 
 
 def _refined(
@@ -331,7 +332,7 @@ def _over_bound(problem: Regression, run: Trajectory, start: int) -> Array:
 
 def _excess(problem: Regression, run: Trajectory) -> Array:
     """L - L* of the recorded weights, as 1/2 |X (Theta_hat - U V^T)|^2: no cancellation against L*."""
-    theta = run["U"] @ np.swapaxes(run["V"], -1, -2)
+    theta = run["U"] @ run["V"].mT
     return 0.5 * ((problem.X @ (theta - problem.minimum_norm_solution)) ** 2).sum((-2, -1))
 
 
@@ -347,26 +348,26 @@ def _measured_rate(study: Study, problem: Regression, network: Network) -> tuple
     excess = loss - problem.optimal_loss
     terms = sum(problem.X.shape) + problem.m + network.h
     X, Y, U, V = (np.sqrt((a**2).sum((-2, -1))) for a in (problem.X, problem.Y, network.U, network.V))
-    residual = terms * EPSILON * (Y + X * U * V)
-    gradient = X * (U + V) * (residual + terms * EPSILON * np.sqrt(2 * loss))
+    residual = terms * EPS * (Y + X * U * V)
+    gradient = X * (U + V) * (residual + terms * EPS * np.sqrt(2 * loss))
     rate = squared / excess
-    relative = 2 * gradient / np.sqrt(squared) + (np.sqrt(2 * loss) * residual + terms * EPSILON * loss) / excess
-    eigenvalues = terms * EPSILON * X**2 * (U**2 + V**2)
+    relative = 2 * gradient / np.sqrt(squared) + (np.sqrt(2 * loss) * residual + terms * EPS * loss) / excess
+    eigenvalues = terms * EPS * X**2 * (U**2 + V**2)
     return rate, 2 * (rate * relative + eigenvalues)
 
 
 def _product_singular_values(problem: Regression, Z: Array) -> tuple[Array, Array]:
     """(sigma_m, sigma_r) of U1 V^T."""
     V, U1 = split(problem, Z)
-    product = U1 @ np.swapaxes(V, -1, -2)
+    product = U1 @ V.mT
     return tighter_rate.singular_value(product, problem.m), tighter_rate.singular_value(product, problem.r)
 
 
 def _positive_part(D: Array) -> Array:
     values, vectors = np.linalg.eigh(D)
-    return (vectors * np.maximum(values, 0)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return (vectors * np.maximum(values, 0)[..., None, :]) @ vectors.mT
 
 
 def _lemma_rounding(A: Array, B: Array) -> Array:
     terms = sum(A.shape[-2:]) + sum(B.shape[-2:])
-    return 4 * terms * EPSILON * ((A**2).sum((-2, -1)) + (B**2).sum((-2, -1)))
+    return 4 * terms * EPS * ((A**2).sum((-2, -1)) + (B**2).sum((-2, -1)))

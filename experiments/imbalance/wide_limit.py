@@ -5,15 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.imbalance.closed_forms import refine
-from experiments.refinement import extrapolated, tends_to
-from theory.claims import Check, Curves, claim, curves, rate, refuted, slope
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import Estimate, loglog_slope, mean, richardson
+from theory.claims.legacy import rate, refuted, slope
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
 from theory.imbalance import dynamics, wide_limit
 from theory.imbalance.compression import Compressed, gaussian_compressed
-from theory.imbalance.problem import Network, Regression, coordinates, fan_in_scale, random_regression
-from theory.rates import Estimate, loglog_slope, mean, richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, fan_in_scale
 
 K = 0.8  # squared length of the orthogonal rows: not 1, so that k and k^2 differ
 HORIZON = 3.0
@@ -176,7 +179,7 @@ def _refine(
 
 def _products(problem: Regression, run: Trajectory) -> Array:
     V, U1 = dynamics.split(problem, coordinates(problem, Network(run["U"], run["V"])))
-    return U1 @ np.swapaxes(V, -1, -2)
+    return U1 @ V.mT
 
 
 def _gram_defects(problem: Regression, runs: list[Trajectory]) -> tuple[list[Array], list[Array]]:
@@ -184,7 +187,7 @@ def _gram_defects(problem: Regression, runs: list[Trajectory]) -> tuple[list[Arr
     output, hidden = [], []
     for run in runs:
         V, U1 = dynamics.split(problem, coordinates(problem, Network(run["U"], run["V"])))
-        p = U1 @ np.swapaxes(V, -1, -2)
-        output.append(V @ np.swapaxes(V, -1, -2) - wide_limit.output_gram(p, K))
-        hidden.append(U1 @ np.swapaxes(U1, -1, -2) - wide_limit.hidden_gram(p, K))
+        p = U1 @ V.mT
+        output.append(V @ V.mT - wide_limit.output_gram(p, K))
+        hidden.append(U1 @ U1.mT - wide_limit.hidden_gram(p, K))
     return output, hidden

@@ -7,14 +7,12 @@ from scipy import stats
 
 from experiments.imbalance.compression import train_compressed
 from experiments.imbalance.networks import train_network, weights
-from experiments.training import recording_steps
-from theory.claims import (
-    Check,
-    Curves,
+from experiments.training.loop import recording_steps
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import loglog_slope, mean
+from theory.claims.legacy import (
     at_least,
     at_most,
-    claim,
-    curves,
     distributed,
     equal,
     frequency_at_least,
@@ -23,22 +21,13 @@ from theory.claims import (
     refuted,
     slope,
 )
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression, random_regression
 from theory.imbalance import convergence, dynamics, invariant_set, wide_limit, width
 from theory.imbalance.compression import Compressed, compress, compressed_problem, gaussian_compressed
-from theory.imbalance.problem import (
-    Network,
-    Regression,
-    coordinates,
-    fan_in_scale,
-    gaussian,
-    paper_regression,
-    random_regression,
-)
-from theory.rates import loglog_slope, mean
-from theory.study import Study
-from theory.validation import Array
+from theory.imbalance.problem import Network, coordinates, fan_in_scale, gaussian, paper_regression
 
-EPS = float(np.finfo(float).eps)
 DELTA = 0.05
 EXPONENTS = (0.5, 0.4, 0.3)
 ROUNDING = "the numbers of one small matrix: (m + r) roundings of its squared norm, a thousand times over"
@@ -82,7 +71,7 @@ def _events(problem: Regression, network: Network, exponent: float, s: float) ->
     """Whether inequalities (17), (18) and (19) hold, for each draw."""
     level = convergence.imbalance_level(problem, network)
     V, U1 = dynamics.split(problem, coordinates(problem, network))
-    product = np.linalg.norm(U1 @ np.swapaxes(V, -1, -2), axis=(-2, -1))
+    product = np.linalg.norm(U1 @ V.mT, axis=(-2, -1))
     overlap = np.hypot(*invariant_set.leakage(problem, network))
     return (
         (level > width.imbalance_level_bound(network.h, exponent))
@@ -304,7 +293,7 @@ def _chi_squared_in_explicit_training(study: Study) -> Iterator[Check | Curves]:
     )
     degrees = problem.m * (problem.D - problem.r)
     law = stats.chi2(degrees)
-    unseen = problem.Phi2.T @ (run["U"] @ np.swapaxes(run["V"], -1, -2))
+    unseen = problem.Phi2.T @ (run["U"] @ run["V"].mT)
     statistic = width.whitened_distance(run["V"], unseen, scale)
     because = "U2 is Gaussian, never moves and never enters V(t)"
     for step, samples in zip((0, 40, 400), statistic):
@@ -373,7 +362,7 @@ def _explicit_against_compressed(study: Study, problem: Regression, data: dict[s
     options = {"learning_rate": float(data["learning_rate"]), "steps": steps, "record": recording_steps(steps, 6)}
     explicit = train_network(study, "explicit", problem, network, observe=weights, **options)
     compressed = train_compressed(study, "compressed", small, observe=weights, **options)
-    distance = invariant_set.distance_to_minimum_norm(problem, explicit["U"] @ np.swapaxes(explicit["V"], -1, -2))
+    distance = invariant_set.distance_to_minimum_norm(problem, explicit["U"] @ explicit["V"].mT)
     predicted = small.distance_to_minimum_norm(compressed["U"], compressed["V"])
     # Each step rounds the D-term and h-term products; descent contracts what is left in the seen directions, and the
     # boosts of at most |Theta_hat| move the rest by a factor of order one.

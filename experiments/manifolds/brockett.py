@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.descent import FineGrainedStep, RiemannianStep
 from experiments.manifolds.solved import TWICE, contraction, curvatures, descend, refine, tensor, twice
-from experiments.manifolds.spaces import Stiefel
-from experiments.refinement import tends_to
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, equal, refuted
-from theory.flows import flow
+from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
+from experiments.methods.manifolds.spaces import Stiefel
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS
+from theory.core.flows import flow
 from theory.manifolds import brockett
 from theory.manifolds.brockett import Brockett
-from theory.study import Study
 
-EPS = float(np.finfo(float).eps)
 ETA = 0.17
 
 

@@ -9,16 +9,16 @@ from torch import Tensor
 from torch.func import jvp
 
 from experiments.manifolds.norms import SPACES
-from experiments.manifolds.spaces import Manifold, Oblique, Sphere
-from experiments.training import train
-from experiments.updates import State
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.methods.manifolds.spaces import Manifold, Oblique, Sphere
+from experiments.training.loop import train
+from experiments.training.updates import State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import curvature, norms
-from theory.rates import richardson
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 CANONICAL = "greatest curvature of the canonical metric"
 
 

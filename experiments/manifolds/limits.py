@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.descent import FineGrainedStep, FineGrainedUpdate, RiemannianStep
 from experiments.manifolds.rayleigh import L, angle, on_circle, quotient
 from experiments.manifolds.solved import descend, tensor
-from experiments.manifolds.spaces import Sphere
-from experiments.training import train
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.methods.manifolds.descent import FineGrainedStep, FineGrainedUpdate, RiemannianStep
+from experiments.methods.manifolds.spaces import Sphere
+from experiments.training.loop import train
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
-from theory.study import Study
 
-EPS = float(np.finfo(float).eps)
 STUCK = "from a saddle the minimiser is reached"
 DAMPED = "normalised steps reach the minimiser whatever the size of the loss"
 

@@ -7,21 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.manifolds.descent import FineGrainedStep, FineGrainedUpdate
 from experiments.manifolds.rayleigh import angle, on_circle, quotient
-from experiments.manifolds.spaces import Sphere
-from experiments.training import train
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, claim, curves, equal, rate, refuted
+from experiments.methods.manifolds.descent import FineGrainedStep, FineGrainedUpdate
+from experiments.methods.manifolds.spaces import Sphere
+from experiments.training.loop import train
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean
+from theory.claims.legacy import equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.manifolds import noise, schedules
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
-from theory.rates import mean
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 D, SIGMA = 1.5, 0.05  # gap of the two eigenvalues, and size of the noise
 SCHEDULES = {"constant": Schedule(0.3, 1, 0), "c / t": Schedule(1.0, 2.0, 1), "c / t^2": Schedule(1.0, 2.0, 2)}
 QUIET = {"constant": Schedule(0.02, 1, 0), "c / t": Schedule(1.0, 2.0, 1), "c / t^2": Schedule(2.0, 2.0, 2)}

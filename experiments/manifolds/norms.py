@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from experiments.manifolds.descent import FineGrainedUpdate, RiemannianStep
-from experiments.manifolds.spaces import Manifold, Oblique, Sphere, Stiefel
-from experiments.training import train
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.methods.manifolds.descent import FineGrainedUpdate, RiemannianStep
+from experiments.methods.manifolds.spaces import Manifold, Oblique, Sphere, Stiefel
+from experiments.training.loop import train
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import norms
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SPACES: dict[norms.Manifold, Manifold] = {"sphere": Sphere(), "oblique": Oblique(), "Stiefel": Stiefel()}
 TORCH_NORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "Frobenius": torch.linalg.matrix_norm,

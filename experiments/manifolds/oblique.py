@@ -4,17 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.descent import FineGrainedStep, RiemannianStep
 from experiments.manifolds.solved import TWICE, contraction, descend, refine, tensor, twice
-from experiments.manifolds.spaces import Oblique
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, equal, refuted
+from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
+from experiments.methods.manifolds.spaces import Oblique
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import oblique
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SIZES, ETA = np.array([1.8, 1.1, 0.6]), 0.3
 
 

@@ -4,18 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.descent import FineGrainedStep, RiemannianStep
 from experiments.manifolds.solved import TWICE, contraction, curvatures, descend, refine, tensor, twice
-from experiments.manifolds.spaces import Sphere
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, equal, refuted
+from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
+from experiments.methods.manifolds.spaces import Sphere
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import rank_one
 from theory.manifolds.rank_one import RankOne
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 S, ETA = np.array([2.0, 1.3, 0.5]), 0.2
 
 
@@ -64,6 +65,6 @@ def _flow(study: Study, problem: RankOne, loss: Loss) -> Iterator[Check | Curves
     yield refuted("a flow 10 % faster", extrapolated("(u, v)(t)", found, at(1.1 * levels[0].t)))
     long = {"learning_rate": ETA, "steps": 400, "record": [400]}
     end = descend(study, "limit", loss, step, start, **long)
-    product = np.abs(np.swapaxes(end["u"][-1], -2, -1) @ problem.M @ end["v"][-1]).ravel()
+    product = np.abs(end["u"][-1].mT @ problem.M @ end["v"][-1]).ravel()
     because = "0.86^400 of the start, and a thousand roundings"
     yield equal("|u^T M v| in the end", product, S[0], tolerance=1e3 * EPS, because=because)

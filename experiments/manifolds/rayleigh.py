@@ -6,18 +6,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.manifolds.descent import FineGrainedStep, RiemannianStep
 from experiments.manifolds.solved import TWICE, contraction, curvatures, descend, refine, tensor, twice
-from experiments.manifolds.spaces import Sphere
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, equal, refuted
+from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
+from experiments.methods.manifolds.spaces import Sphere
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 L = np.array([2.0, 1.4, 0.9, 0.1, -0.5])
 
 

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 from torch.func import hessian
 
-from experiments.manifolds.descent import FineGrainedUpdate, RiemannianStep
-from experiments.refinement import refined
-from experiments.training import train
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, curves, equal, refuted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from experiments.methods.manifolds.descent import FineGrainedUpdate, RiemannianStep
+from experiments.training.legacy import refined
+from experiments.training.loop import train
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 
 Moves = Mapping[str, RiemannianStep]
 
-EPS = float(np.finfo(float).eps)
 AWAY, STEPS = 1e-5, 3  # how far from the optimum, and how many steps back
 TWICE = "contraction of twice the rate"
 

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.manifolds.descent import GROUPS, FineGrainedStep
-from experiments.manifolds.spaces import Oblique, Sphere, Spheres
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.methods.manifolds.descent import GROUPS, FineGrainedStep
+from experiments.methods.manifolds.spaces import Oblique, Sphere, Spheres
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.manifolds import steps
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 AGREE = "groupings agree for large gradients"
 SCALES = (1e-3, 0.1, 1.0, 3.0)
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from experiments.minnorm.constraints import Constraint, Equality, Margin
-from experiments.minnorm.method import Minnorm, SimultaneousMinnorm
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
-from theory.shallow.problem import Separable, apply, direction_error
-from theory.stability import critical_augmentation, largest_learning_rate, linear_chain, linear_model
-from theory.study import Study
-from theory.validation import Array
+from experiments.methods.minnorm.constraints import Constraint, Equality, Margin
+from experiments.methods.minnorm.method import Minnorm, SimultaneousMinnorm
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, direction_error
+from theory.minnorm.stability import critical_augmentation, largest_learning_rate, linear_chain, linear_model
 
-EPS = float(np.finfo(float).eps)
 SOURCE = "Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example)"
 
 Rates = tuple[float, float, float]  # A, B, c: steps of the weights and of the multipliers, and the augmentation
@@ -120,7 +120,7 @@ def _support_vector_machine(study: Study) -> Iterator[Check | Curves]:
 
     g_min, g_max = problem.gram_range
     left = np.where(problem.support, 1 - apply(problem.Z, w), 0.0)
-    slope = np.linalg.norm(w - apply(np.swapaxes(problem.Z, -1, -2), multipliers), axis=-1)
+    slope = np.linalg.norm(w - apply(problem.Z.mT, multipliers), axis=-1)
     rounding = 4 * (n + d) * EPS * (1 + g_max * np.linalg.norm(problem.duals, axis=-1))
     tolerance = (np.linalg.norm(left, axis=-1) + np.sqrt(g_max) * slope + rounding) / g_min
     because = "(|h| + |Z_S| |s| + rounding) / g_min: what is left of the constraints and of the gradient"

@@ -7,16 +7,16 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor
 
+from experiments.methods.orthogonal.parametrisations import energies
 from experiments.orthogonal.minima import least_energies
-from experiments.orthogonal.parametrisations import energies
 from experiments.orthogonal.random_start import gaussian
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, distributed, equal, rate, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean, richardson
+from theory.claims.legacy import at_least, at_most, distributed, equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import asymptotics, energy
-from theory.rates import mean, richardson
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SPACE = 3  # d of the asymptotic claims, where the least energies are known best
 HEAVY = 2 * (SPACE - 1)  # s at which the law of a random energy is Levy's
 POWERS = (0, 1, 2, HEAVY)

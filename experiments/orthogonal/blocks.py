@@ -7,16 +7,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from experiments.methods.orthogonal.parametrisations import Rotation, energies
+from experiments.methods.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
 from experiments.orthogonal.invariance import rounding
-from experiments.orthogonal.parametrisations import Rotation, energies
-from experiments.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
-from theory.claims import Check, Curves, at_most, claim, curves, equal, rate, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean
+from theory.claims.legacy import at_most, equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy, stochastic
-from theory.rates import mean
-from theory.study import Study
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
 
 
 @claim(
@@ -45,7 +44,7 @@ def _energy(study: Study) -> Iterator[Check]:
     P = torch.from_numpy(rng.standard_normal((runs, p, p))).to(study.device)
     block = Rotation(p, "gram_schmidt", dtype=W.dtype, device=study.device).map(P)
     rows = torch.from_numpy(rng.permutation(d)[:p]).to(study.device)
-    columns = np.swapaxes(W.cpu().numpy(), -1, -2)
+    columns = W.cpu().numpy().mT
     start, tolerance = energy.energy(columns, 1), rounding(columns, 1)
     because = "16 d roundings of each squared distance, through the derivative of the kernel"
     turned = energies(W @ embed(block, rows, d).mT, 1).cpu().numpy()

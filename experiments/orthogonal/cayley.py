@@ -7,21 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal import published
+from experiments.methods.orthogonal import published
+from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.orthogonal.linear import squared_loss
-from experiments.orthogonal.parametrisations import Rotation
-from experiments.refinement import tends_to
-from experiments.training import train
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.orthogonal import cayley, procrustes
 from theory.orthogonal.cayley import Plane
 from theory.orthogonal.procrustes import LinearOPT, component, transposed
-from theory.rates import richardson
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SIGMA = 1.4  # s_1 + s_2 in the plane that turns
 STARTS = np.array([0.2, 0.5, 1.0, 2.0])  # of the parameter a
 

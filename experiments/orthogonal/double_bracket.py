@@ -5,15 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.orthogonal.linear import curvatures, refine, squared_loss, turn
-from experiments.refinement import extrapolated, tends_to
-from theory.claims import Check, Curves, claim, equal, refuted
-from theory.flows import flow
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
 from theory.orthogonal import double_bracket
 from theory.orthogonal.procrustes import LinearOPT, random_rotation, transposed
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 GAIN = 1.3  # squared norm of each of the orthonormal neurons
 OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
 

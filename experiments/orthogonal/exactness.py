@@ -7,15 +7,15 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from experiments.orthogonal import published
+from experiments.methods.orthogonal import published
+from experiments.methods.orthogonal.parametrisations import GramSchmidt, Loewdin, Rotation
 from experiments.orthogonal.invariance import EXACT, random_parameter
-from experiments.orthogonal.parametrisations import GramSchmidt, Loewdin, Rotation
-from theory.claims import Check, Curves, at_least, at_most, claim, equal, refuted
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import maps
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 CONDITIONS = (1e2, 1e4, 1e6)
 Map = Callable[[Tensor], Tensor]
 FACTORISATIONS: dict[str, tuple[Map, int]] = {  # with the power of the condition that its orthogonality loses
@@ -119,7 +119,7 @@ def _equivalences(study: Study) -> Iterator[Check]:
     reflected = published.householder_reflections(tensor).cpu().numpy()
     factor = maps.householder(P)
     yield equal("Householder: published and by QR", reflected, factor, tolerance=tolerance, because=because)
-    columns = np.swapaxes(maps.gram_schmidt(np.swapaxes(P, -1, -2)), -1, -2)
+    columns = maps.gram_schmidt(P.mT).mT
     same = equal("all columns", reflected, columns, tolerance=tolerance, because=because)
     yield refuted("Householder is Gram-Schmidt, last sign included", same)
     nearest = maps.distance_to_orthogonal(P)

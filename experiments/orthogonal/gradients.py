@@ -7,15 +7,16 @@ import scipy.linalg
 import torch
 from torch import Tensor
 
-from experiments.orthogonal import published
-from experiments.orthogonal.exactness import EPS, Map, of_condition
+from experiments.methods.orthogonal import published
+from experiments.methods.orthogonal.parametrisations import GramSchmidt, Loewdin, Rotation
+from experiments.orthogonal.exactness import Map, of_condition
 from experiments.orthogonal.invariance import EXACT
-from experiments.orthogonal.parametrisations import GramSchmidt, Loewdin, Rotation
-from theory.claims import Check, Curves, claim, equal, order, refuted
+from theory.claims import Check, Curves, claim
+from theory.claims.estimates import halving_order
+from theory.claims.legacy import equal, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import maps
-from theory.rates import halving_order
-from theory.study import Study
-from theory.validation import Array
 
 
 @claim(
@@ -50,8 +51,8 @@ def _differential(study: Study) -> Iterator[Check]:
     size = float(np.abs(errors[1]).max())
     because = "error at twice the step; it quarters with the step"
     yield equal("differential of Loewdin", exact + errors[2], exact, tolerance=size, because=because)
-    inward = np.swapaxes(exact, -1, -2) @ maps.polar(P)
-    wrong = equal("symmetric part only", inward - np.swapaxes(inward, -1, -2), 0, tolerance=size, because=because)
+    inward = exact.mT @ maps.polar(P)
+    wrong = equal("symmetric part only", inward - inward.mT, 0, tolerance=size, because=because)
     yield refuted("Loewdin's differential is R times a symmetric matrix", wrong)
     leaf = torch.from_numpy(P).to(study.device).requires_grad_()
     (backward,) = torch.autograd.grad((Loewdin()(leaf) * torch.from_numpy(G).to(leaf)).sum(), leaf)

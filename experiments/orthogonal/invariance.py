@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.orthogonal.parametrisations import MAPS, Rotation, energies, orthogonalise
-from theory.claims import Check, Curves, at_least, claim, equal, refuted
+from experiments.methods.orthogonal.parametrisations import MAPS, Rotation, energies, orthogonalise
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import at_least, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 EXACT = tuple(name for name in MAPS if name != "free")
 POWERS = (0, 1, 2)
 
@@ -55,7 +55,7 @@ def _unchanged(name: str, before: Tensor, after: Tensor) -> Iterator[Check]:
 
 def _same_energy(name: str, before: Tensor, after: Tensor, s: float) -> Check:
     """Energy of `after` in torch against that of `before` in numpy."""
-    columns = np.swapaxes(before.cpu().numpy(), -1, -2)
+    columns = before.cpu().numpy().mT
     because = "16 d roundings of each squared distance, through the derivative of the kernel"
     measured = energies(after, s).cpu().numpy()
     return equal(name, measured, energy.energy(columns, s), tolerance=rounding(columns, s), because=because)

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from experiments.orthogonal.linear import derivatives, minimised, squared_loss
-from theory.claims import Check, Curves, at_least, claim, curves, equal, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import landscape, procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, component, random_problem, random_rotation, transposed
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 S = np.array([2.0, 1.5, 1.1, 0.8, 0.5])
 NEWTON_STEPS = 10
 SETTLED = 1e-11  # largest entry of the gradient where Newton's method has arrived

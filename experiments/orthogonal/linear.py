@@ -8,16 +8,14 @@ import torch
 from torch import Tensor
 from torch.func import grad, jacrev, vmap
 
-from experiments.orthogonal.descent import PreservingUpdate
-from experiments.refinement import refined
-from experiments.training import Observe, train
-from experiments.updates import Loss, State, Update
+from experiments.methods.orthogonal.descent import PreservingUpdate
+from experiments.training.legacy import refined
+from experiments.training.loop import Observe, train
+from experiments.training.updates import Loss, State, Update
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.orthogonal.procrustes import LinearOPT, component, slowest_rate, velocity
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
-
-EPS = float(np.finfo(float).eps)
 
 
 def squared_loss(problem: LinearOPT, device: str) -> Loss:

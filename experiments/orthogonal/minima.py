@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal.parametrisations import Rotation, energies
-from theory.claims import Check, Curves, at_least, claim, curves, equal, misprint, refuted
+from experiments.methods.orthogonal.parametrisations import Rotation, energies
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, equal, misprint, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 KNOWN = ((3, 2, 1), (3, 2, 0), (7, 2, 0), (4, 3, 1), (5, 4, 2), (4, 6, 0), (5, 8, 3), (6, 3, 1), (6, 3, 0), (8, 4, 2))
 THOMSON = {5: 6.474691494688, 12: 49.165253057629}  # pairs counted once; proved by Schwartz (2013), Andreev (1996)
 LAYER = 8  # inputs of the layers that figure 10 shows

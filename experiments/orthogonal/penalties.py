@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal.relaxed import squared_penalty, unsquared_penalty
-from experiments.training import train
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, at_most, claim, curves, equal, refuted
+from experiments.methods.orthogonal.relaxed import squared_penalty, unsquared_penalty
+from experiments.training.loop import train
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import relaxed
-from theory.rates import richardson
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SINGULAR_VALUES = np.array([1.8, 1.5, 1.2, 0.7])
 Penalty = Callable[[Tensor], Tensor]
 
@@ -107,7 +107,7 @@ def _large_weights(study: Study) -> Iterator[Check | Curves]:
     loss = _loss(T, weights, squared_penalty, study.device)
     start = np.broadcast_to(P @ Qt, (3, 4, 4)).copy()
     R = _train(study, "large weights", loss, start, 0.5 / (1 + 12 * weights), 400)
-    scaled = weights * np.linalg.norm(R @ np.swapaxes(R, -1, -2) - np.eye(4), axis=(-2, -1))
+    scaled = weights * np.linalg.norm(R @ R.mT - np.eye(4), axis=(-2, -1))
     limit, error = richardson(list(scaled))
     predicted = relaxed.limiting_defect(SINGULAR_VALUES)
     tolerance = float(error) + 8 * float((weights * _left_over(loss, R, study.device).ravel()).max())
@@ -146,7 +146,7 @@ def _threshold(study: Study) -> Iterator[Check]:
     start = np.broadcast_to(T, (3, 4, 4)).copy()
     eta = study.pick(smoke=2e-3, quick=1e-3, paper=2.5e-4)
     R = _train(study, "threshold", loss, start, np.full(3, eta), round(6 / eta))
-    lost = np.linalg.norm(R @ np.swapaxes(R, -1, -2) - np.eye(4), axis=(-2, -1))
+    lost = np.linalg.norm(R @ R.mT - np.eye(4), axis=(-2, -1))
     # A step changes R by at most eta (|s - 1| + 2 lambda), and R R^T by twice that; past the kink it turns back.
     jump = 4 * eta * (2 * threshold + 2 * weights)
     because = "two steps' change of R R^T: the gradient points back to the orthogonal matrices"

@@ -6,17 +6,17 @@ from functools import partial
 import numpy as np
 import torch
 
-from experiments.orthogonal.descent import PreservingUpdate, Step, capped, cayley_step, tangent, two_iterations
-from experiments.training import train
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, at_most, claim, curves, equal, identity, order, refuted
+from experiments.methods.orthogonal.descent import PreservingUpdate, Step, capped, cayley_step, tangent, two_iterations
+from experiments.training.loop import train
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import halving_order
+from theory.claims.legacy import at_most, equal, identity, order, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.orthogonal import preserving
-from theory.rates import halving_order
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SIZE, MOMENTUM = 6, 0.9
 
 
@@ -95,12 +95,12 @@ def _turns(study: Study, run: Trajectory, eta: float) -> Array:
     """w (T - 1, runs, d, d) of each step, from the recorded states and the gradient (R A - B) A^T."""
     A, B, _ = _problem(study)
     R, memory = run["R"][:-1], run["R.momentum"][:-1]
-    gradient = (R @ A - B) @ np.swapaxes(A, -1, -2)
+    gradient = (R @ A - B) @ A.mT
     return preserving.direction(R, MOMENTUM * memory - gradient, eta)
 
 
 def _defect(R: Array) -> Array:
-    return np.eye(SIZE) - R @ np.swapaxes(R, -1, -2)
+    return np.eye(SIZE) - R @ R.mT
 
 
 def _every_step(study: Study) -> Iterator[Check]:

@@ -6,10 +6,15 @@ import numpy as np
 import torch
 
 from experiments.orthogonal.linear import minimised, refine, squared_loss
-from experiments.refinement import extrapolated, tends_to
-from experiments.training import train
-from theory.claims import Check, Curves, claim, curves, equal, refuted
-from theory.flows import flow
+from experiments.training.legacy import extrapolated
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import (
     Component,
@@ -20,11 +25,7 @@ from theory.orthogonal.procrustes import (
     start_near,
     transposed,
 )
-from theory.rates import richardson
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 S = np.array([2.0, 1.5, 1.1, 0.8, 0.5])  # singular values of M; sums of two are distinct
 SIZE = 0.8  # of the Cayley coordinates at the start: angles up to some 150 degrees
 

@@ -8,14 +8,14 @@ import torch
 from scipy import integrate, stats
 from torch import Tensor, nn
 
-from experiments.orthogonal.parametrisations import energies
-from theory.claims import Check, Curves, claim, curves, equal, rate, refuted
+from experiments.methods.orthogonal.parametrisations import energies
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import mean
+from theory.claims.legacy import equal, rate, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy
-from theory.rates import mean
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 BATCH = 10_000  # draws whose distances are held at once
 CASES = ((12, 2, 0), (6, 3, 0), (3, 6, 0.5), (8, 9, 1), (10, 16, 1), (6, 20, 2))  # N, d, s: all with 6 s < d - 1
 PAIRS = ((2, 0), (2, 0.5), (3, 0), (3, 1), (4, 2), (5, 3), (16, 1), (16, 2), (100, 2))  # d, s

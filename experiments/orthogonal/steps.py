@@ -6,12 +6,16 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from experiments.orthogonal import published
+from experiments.methods.orthogonal import published
+from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.orthogonal.linear import squared_loss, turn
-from experiments.orthogonal.parametrisations import Rotation
-from experiments.refinement import extrapolated, tends_to
-from experiments.training import train
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from experiments.training.legacy import extrapolated
+from experiments.training.loop import train
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import discrete, procrustes
 from theory.orthogonal.procrustes import (
     Component,
@@ -22,10 +26,7 @@ from theory.orthogonal.procrustes import (
     random_problem,
     start_near,
 )
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 S = np.array([2.0, 1.5, 1.1, 0.8, 0.5])
 HALVES = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rate / limit; the cap sets in at 1.06
 

@@ -7,19 +7,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal.descent import PreservingUpdate, Step, cayley_step, two_iterations
-from experiments.orthogonal.parametrisations import Rotation
-from experiments.orthogonal.relaxed import squared_penalty
-from experiments.training import recording_steps, train
-from experiments.updates import GradientDescent, Loss, State, Update
-from theory.claims import Check, Curves, at_least, at_most, claim, curves, equal, refuted
+from experiments.methods.orthogonal.descent import PreservingUpdate, Step, cayley_step, two_iterations
+from experiments.methods.orthogonal.parametrisations import Rotation
+from experiments.methods.orthogonal.relaxed import squared_penalty
+from experiments.training.loop import recording_steps, train
+from experiments.training.updates import GradientDescent, Loss, State, Update
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, at_most, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.trajectory import Trajectory
 from theory.orthogonal.preserving import defect_of_step
 from theory.orthogonal.procrustes import transposed
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 MAPS = ("gram_schmidt", "loewdin", "householder", "cayley", "matrix_exp")
 ETA, MOMENTUM, PENALTY = 0.05, 0.9, 0.5
 

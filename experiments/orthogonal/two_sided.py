@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from experiments.orthogonal.linear import curvatures, refine, turn
-from experiments.refinement import extrapolated, tends_to
-from experiments.updates import Loss, State
-from theory.claims import Check, Curves, at_least, claim, equal, refuted
+from experiments.training.legacy import extrapolated
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss, State
+from theory.claims import Check, Curves, claim
+from theory.claims.legacy import at_least, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
 from theory.orthogonal import two_sided
 from theory.orthogonal.procrustes import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import Alignment, TwoSided, alignment
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 S = np.array([2.0, 1.4, 0.8, 0.2])  # singular values of W0
 TAU = np.array([1.9, 1.3, 0.7, 0.1])  # of T
 

@@ -4,21 +4,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.refinement import tends_to
 from experiments.shallow.classifiers import NormalisedDescent, log_loss, train_classifier
-from theory.claims import Check, Curves, claim, curves, equal, refuted
-from theory.rates import richardson
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, direction_error, margin_gap, planted
+from theory.core.trajectory import Trajectory
 from theory.shallow import gradient_flow
-from theory.shallow.problem import Separable, apply, direction_error, margin_gap, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 SHARES = np.array([0.5, 0.3, 0.2])
 NO_OTHERS = np.zeros(0)
 LATE = 50.0 * 2.0 ** np.arange(4)  # log t at which limits are read: each twice the one before, for extrapolation
 REFINED = (1, 2, 4)  # the step sizes of training are the first one over these
-EPS = float(np.finfo(float).eps)
 IN_LOG_TIME = "the flow in log time contracts distances, so its error is at most steps x local error"
 EXTRAPOLATED = "last correction of the extrapolation in 1 / log t, an eighth of the one before, and rounding"
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.training import train
-from experiments.updates import GradientDescent, Loss, State, along
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent, Loss, State, along
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
 
 
 def exponential_loss(Z: Array, device: str) -> Loss:

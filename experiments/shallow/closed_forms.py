@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.refinement import extrapolated, tends_to
 from experiments.shallow.classifiers import exponential_loss, logistic_loss, train_classifier
-from experiments.training import recording_steps
-from experiments.updates import Loss
-from theory.claims import Check, Curves, claim, curves, refuted
+from experiments.training.legacy import extrapolated
+from experiments.training.loop import recording_steps
+from experiments.training.refinement import tends_to
+from experiments.training.updates import Loss
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
 from theory.shallow import gradient_flow
-from theory.study import Study
-from theory.validation import Array
 
 LENGTHS = np.array([0.7, 1.0, 1.4])
 HORIZON = 6.0

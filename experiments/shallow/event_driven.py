@@ -7,17 +7,17 @@ import numpy as np
 from experiments.shallow.classifiers import SimultaneousMinnorm, train_minnorm
 from experiments.shallow.examples import random_problems
 from experiments.shallow.kinks import extrapolated, tends_to_kinked
-from experiments.training import recording_steps
-from theory.claims import Check, Curves, claim, curves, equal, refuted
-from theory.flows import flow
+from experiments.training.loop import recording_steps
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.flows import flow
+from theory.core.separable import Separable
 from theory.shallow import event_driven, minnorm_flow
 from theory.shallow.event_driven import EventDriven
-from theory.shallow.problem import Separable
-from theory.study import Study
-from theory.validation import Array
 
 REFINED = (1, 2, 4)  # the step sizes of training are the first one over these
-EPS = float(np.finfo(float).eps)
 A = 1.0
 
 

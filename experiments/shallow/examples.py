@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.shallow.problem import Separable, apply, labelled_by_a_teacher
+from theory.core.separable import Separable, apply, labelled_by_a_teacher
 
 
 def random_problems(rng: np.random.Generator, runs: int) -> Separable:

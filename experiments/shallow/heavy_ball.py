@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.shallow.classifiers import AlternatingMinnorm, SimultaneousMinnorm, train_minnorm
-from theory.claims import Check, Curves, claim, curves, equal, refuted
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, planted
 from theory.shallow import heavy_ball
 from theory.shallow.heavy_ball import Steps
-from theory.shallow.problem import Separable, planted
-from theory.study import Study
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 SHARES = np.array([0.4, 0.3, 0.2, 0.1])
 PERTURBATION = 1e-3
 ROUNDED = "each entry of a step's Jacobian is the ten roundings of a state over the perturbation"
@@ -90,7 +90,7 @@ def _modes(study: Study, problem: Separable) -> Iterator[Check]:
         jacobian = _jacobian(study, f"modes {name}", problem, RULES[name](problem.Z, A, B, study.device))
         basis = np.zeros((k, 2, jacobian.shape[0]))
         basis[:, 0, : Vt.shape[0]], basis[:, 1, Vt.shape[0] :] = Vt[:k], U.T
-        blocks = basis @ jacobian @ np.swapaxes(basis, -1, -2)
+        blocks = basis @ jacobian @ basis.mT
         measured = np.array([np.linalg.det(blocks), np.trace(blocks, axis1=-2, axis2=-1)])
         predicted = np.array(MODES[name](sigma**2, A, B))
         yield equal(f"{name}: determinant and trace", measured, predicted, tolerance=tolerance, because=ROUNDED)

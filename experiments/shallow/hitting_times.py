@@ -15,13 +15,14 @@ from experiments.shallow.classifiers import (
 )
 from experiments.shallow.examples import random_problems
 from experiments.shallow.kinks import tends_to_kinked
-from experiments.training import recording_steps
-from theory.claims import Check, Curves, at_most, claim, curves, refuted
+from experiments.training.loop import recording_steps
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_most, refuted
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.separable import Separable, apply, direction_error
+from theory.core.trajectory import Trajectory
 from theory.shallow import event_driven, gradient_flow, heavy_ball, minnorm_flow
-from theory.shallow.problem import Separable, apply, direction_error
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 A = 1.0
 DEFAULT_B = 1.0

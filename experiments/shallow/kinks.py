@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from theory.claims import Check, equal, order
-from theory.rates import halving_order
-from theory.validation import Array
+from theory.claims import Check
+from theory.claims.estimates import halving_order
+from theory.claims.legacy import equal, order
+from theory.core.arrays import Array
 
 
 def tends_to_kinked(name: str, values: Sequence[Array], predicted: Array) -> Iterator[Check]:

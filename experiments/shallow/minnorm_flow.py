@@ -4,19 +4,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.refinement import extrapolated, tends_to
 from experiments.shallow.classifiers import SimultaneousMinnorm, train_minnorm
-from experiments.training import recording_steps
-from theory.claims import Check, Curves, claim, curves, equal, refuted
-from theory.rates import richardson
+from experiments.training.legacy import extrapolated
+from experiments.training.loop import recording_steps
+from experiments.training.refinement import tends_to
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.estimates import richardson
+from theory.claims.legacy import equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, labelled_by_a_teacher, planted
+from theory.core.trajectory import Trajectory
 from theory.shallow import minnorm_flow
-from theory.shallow.problem import Separable, labelled_by_a_teacher, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 REFINED = (1, 2, 4)  # the step sizes of training are the first one over these
-EPS = float(np.finfo(float).eps)
 SHARES = np.array([0.5, 0.3, 0.2])
 # b g_min / a, on both sides of the kink at 1/4 (at the kink itself two modes coincide, and eigenvalues of a measured
 # matrix are accurate to half the digits only).
@@ -62,7 +63,7 @@ def _lyapunov(study: Study) -> Iterator[Check]:
     w, multipliers = run["w"], run["multipliers"]
     V = minnorm_flow.lyapunov(problem, w, multipliers, a, b)
     dissipated = minnorm_flow.dissipation(problem, w, multipliers)[:-1]
-    pull, violation = (np.swapaxes(problem.Z, -1, -2) @ multipliers[..., None])[..., 0], 1 - _margins(problem, w)
+    pull, violation = (problem.Z.mT @ multipliers[..., None])[..., 0], 1 - _margins(problem, w)
     second = eta * (a * ((w - pull) ** 2).sum(-1) + b * (violation**2).sum(-1))[:-1] / 2
     # V sums 17 squares of numbers that carry 12 roundings each, twice.
     size = V[:1] + (problem.duals**2).sum(-1) / (2 * b) + 1 / (2 * a * problem.margin**2)
@@ -192,7 +193,7 @@ def _propagators(
     starts = np.tile(starts, (batch, 1))
     run = _train(study, name, rule, starts[:, :d], starts[:, d:], eta, steps, [steps])
     ends = np.concatenate([run["w"][-1], run["multipliers"][-1]], axis=-1).reshape(batch, size + 1, size)
-    return np.swapaxes(ends[:, 1:] - ends[:, :1], -1, -2) / PERTURBATION
+    return (ends[:, 1:] - ends[:, :1]).mT / PERTURBATION
 
 
 def _train(

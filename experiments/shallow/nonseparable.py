@@ -7,16 +7,16 @@ from itertools import islice
 import numpy as np
 
 from experiments.shallow.classifiers import AlternatingMinnorm, SimultaneousMinnorm, train_minnorm
-from experiments.training import recording_steps
-from theory.claims import Check, Curves, at_least, claim, curves, equal, refuted
+from experiments.training.loop import recording_steps
+from theory.claims import Check, Curves, claim, curves
+from theory.claims.legacy import at_least, equal, refuted
+from theory.claims.study import Study
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, labelled_by_a_teacher, planted
+from theory.core.trajectory import Trajectory
 from theory.shallow import event_driven
 from theory.shallow.nonseparable import unavoidable_violations
-from theory.shallow.problem import Separable, labelled_by_a_teacher, planted
-from theory.study import Study
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
-EPS = float(np.finfo(float).eps)
 A, B = 1.0, 0.7
 SOURCE = "ours; the method is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)"
 
@@ -62,7 +62,7 @@ def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Che
 
     yield grows_at_least(least)
     yield refuted("v . lambda' 10 % larger", grows_at_least(1.1 * least))
-    residual = np.linalg.norm((np.swapaxes(Z, -1, -2) @ v[..., None])[..., 0], axis=-1)
+    residual = np.linalg.norm((Z.mT @ v[..., None])[..., 0], axis=-1)
     because = "optimality of the squared hinge; rounding of nnls"
     size = np.linalg.norm(Z, axis=(-2, -1)) * np.sqrt(n)
     yield equal("Z^T v", residual, 0, tolerance=100 * EPS * size, because=because)

@@ -12,9 +12,10 @@ import torch
 
 from benchmarks.timing import interleaved
 from experiments.imbalance.networks import LinearDescent, squared_loss
-from experiments.updates import GradientDescent, State, Update
+from experiments.training.updates import GradientDescent, State, Update
+from theory.core.regression import Regression
 from theory.imbalance.compression import Compressed, compress, gaussian_compressed, gradient_descent
-from theory.imbalance.problem import Network, Regression, fan_in_scale, gaussian, paper_regression
+from theory.imbalance.problem import Network, fan_in_scale, gaussian, paper_regression
 
 ETA = 2 * 5e-3 / 100  # the paper's 5e-3 on (2/n) L
 FEW, MANY = 20, 2000  # steps of a whole and of a compressed network that one measurement takes

@@ -6,10 +6,10 @@ import numpy as np
 
 from benchmarks.timing import interleaved
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product, train_stack
+from theory.claims.study import Study
+from theory.core.linear_networks import gaussian_stack
 from theory.deep_linear import generalisation as law
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
-from theory.stacks import gaussian_stack
-from theory.study import Study
 
 STUDY = Study("bench.deep_linear")
 TEACHERS, SCALES, STEPS = 20, np.array([0.05, 0.1, 0.2, 0.4, 0.6]), 100

@@ -7,7 +7,7 @@ import torch
 import torchdiffeq
 
 from benchmarks.timing import interleaved
-from theory.flows import flow
+from theory.core.flows import flow
 from theory.imbalance.closed_forms import scalar_solution
 
 Y, C, P0 = 1.5, 0.4, -0.7

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import interleaved
-from experiments.manifolds.descent import FineGrainedSGD, RiemannianStep
-from experiments.manifolds.spaces import Sphere, Stiefel
+from experiments.methods.manifolds.descent import FineGrainedSGD, RiemannianStep
+from experiments.methods.manifolds.spaces import Sphere, Stiefel
 from theory.manifolds.schedules import Schedule
 
 SHAPES = ((64, 16), (256, 64), (576, 64))

@@ -15,7 +15,7 @@ from cooper.penalty_coefficients import DensePenaltyCoefficient
 from torch import Tensor, nn
 
 from benchmarks.timing import interleaved
-from experiments.minnorm import Margin, Minnorm, SimultaneousMinnorm
+from experiments.methods.minnorm import Margin, Minnorm, SimultaneousMinnorm
 
 N, D, WIDTH, STEPS = 500, 20, 64, 200
 A, B, C = 1e-4, 0.05, 0.5

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 from benchmarks.timing import interleaved
+from theory.core.separable import Separable, labelled_by_a_teacher
 from theory.shallow import event_driven, minnorm_flow
-from theory.shallow.problem import Separable, labelled_by_a_teacher
 
 A, B, END = 1.0, 0.8, 30.0
 RELATIVE, ABSOLUTE = 1e-12, 1e-13

@@ -6,9 +6,10 @@ import numpy as np
 
 from benchmarks.timing import interleaved
 from experiments.imbalance.networks import train_network
-from theory.imbalance.problem import Network, gaussian, random_regression
-from theory.study import Study
-from theory.trajectory import Trajectory
+from theory.claims.study import Study
+from theory.core.regression import random_regression
+from theory.core.trajectory import Trajectory
+from theory.imbalance.problem import Network, gaussian
 
 RUNS, STEPS = 64, 200
 STUDY = Study("bench.training")

@@ -17,10 +17,10 @@ from experiments.images.descent import Annealed, Examples, Penalised, cross_entr
 from experiments.images.minnorm import MinnormDescent
 from experiments.images.tasks import Split
 from experiments.imbalance.networks import LinearDescent, squared_loss, weights
-from experiments.stacks import stack
-from experiments.training import sharpness
-from experiments.updates import Adam, GradientDescent, Momentum, State, Update
-from theory.imbalance.problem import random_regression
+from experiments.training.batches import stack
+from experiments.training.loop import sharpness
+from experiments.training.updates import Adam, GradientDescent, Momentum, State, Update
+from theory.core.regression import random_regression
 
 
 class MixedDevices(RuntimeError):

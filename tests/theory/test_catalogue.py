@@ -8,7 +8,7 @@ import pytest
 
 from theory.catalogue import CATALOGUE
 from theory.claims import REGISTRY
-from theory.sourcecode import module_file, stated_claims
+from theory.harness.discovery import module_file, stated_claims
 
 
 @pytest.mark.parametrize("name", CATALOGUE.figures)

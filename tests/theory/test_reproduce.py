@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from theory import archive, reproduce
+from theory import reproduce
+from theory.harness import archive
 from toy_figures import TOYS
 
 

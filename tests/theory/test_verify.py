@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from theory import reproduce, verify
-from theory.archive import restore
+from theory.harness.archive import restore
 from toy_figures import TOYS
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,10 @@ A balanced chain, every weight w, has w' = a w (m w^(L-2) - 1) with m = x (lambd
 import numpy as np
 from jaxtyping import Float
 
-from theory.chain.minnorm import Number, Tuning
 from theory.chain.problem import Chain
-from theory.validation import Array, reject
+from theory.core.arrays import Array
+from theory.core.validation import reject
+from theory.minnorm.tuning import Number, Tuning
 
 
 def head_start(chain: Chain, tuning: Tuning, w: Number, multiplier: Number) -> Number:

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from scipy.special import digamma, factorial, hyp2f1, poch
 
 from theory.chain.problem import Chain, imbalance, others, product
+from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.imbalance.closed_forms import scalar_solution
-from theory.validation import Array, reject
 
 NEWTON_STEPS = 100  # far more than a convex increasing function needs
 

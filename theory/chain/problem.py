@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, inside, positive, positive_integer
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, positive_integer
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from scipy.optimize import brentq, minimize_scalar
 
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain
-from theory.validation import Array, inside, positive, reject
+from theory.core.arrays import EPS, Array
+from theory.core.validation import inside, positive, reject
 
 
 def velocity(
@@ -36,7 +37,7 @@ def equilibrium(chain: Chain, gamma: float) -> float:
     force = lambda u: chain.sigma * (chain.s - u) * u ** (1 - 2 / chain.L) - gamma  # noqa: E731
     if force(_strongest(chain)) <= 0:
         return _strongest(chain)  # at the threshold, up to rounding
-    return float(brentq(force, _strongest(chain), chain.s, xtol=1e-300, rtol=4 * np.finfo(float).eps))
+    return float(brentq(force, _strongest(chain), chain.s, xtol=1e-300, rtol=4 * EPS))
 
 
 def collapse_threshold(chain: Chain) -> float:

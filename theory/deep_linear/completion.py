@@ -17,8 +17,9 @@ from jaxtyping import Bool, Float
 from scipy.optimize import minimize_scalar
 from scipy.sparse.csgraph import connected_components
 
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix, positive, positive_integer, reject
 from theory.deep_linear.minnorm import least_norm
-from theory.validation import Array, finite_matrix, positive, positive_integer, reject
 
 
 @dataclass(frozen=True)

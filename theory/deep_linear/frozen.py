@@ -12,11 +12,12 @@ at every time; where the labels are fitted, A B = W^ U, it is the minimum-norm s
 import numpy as np
 from jaxtyping import Float
 
-from theory import flows
+from theory.core import flows
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, end_to_end, layer_gradients
+from theory.core.trajectory import Trajectory
+from theory.core.validation import inside, reject
 from theory.deep_linear.problem import Ensemble, TeacherStudent
-from theory.stacks import Layers, end_to_end, layer_gradients
-from theory.trajectory import Trajectory
-from theory.validation import Array, inside, reject
 
 
 def seen_layers(problem: TeacherStudent, W: Layers) -> list[Array]:
@@ -82,7 +83,7 @@ def two_layer_invariant(problem: TeacherStudent, W: Layers) -> Float[Array, "*ru
     if len(W) != 2:
         reject("len(W)", len(W), "2 layers")
     B, W2 = seen_layers(problem, W)
-    return np.swapaxes(W2, -2, -1) @ W2 - B @ np.swapaxes(B, -2, -1)
+    return W2.mT @ W2 - B @ B.mT
 
 
 def gain_from_orthogonal_start(solution: Float[Array, "*runs K d"], kappa: float) -> Float[Array, "*runs"]:

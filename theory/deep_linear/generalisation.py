@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq, minimize_scalar
 
+from theory.core.arrays import Array
+from theory.core.validation import inside, reject, times
 from theory.deep_linear.problem import Ensemble, TeacherStudent
 from theory.deep_linear.spectrum import expected_inverse_sum, expected_sum
-from theory.validation import Array, inside, reject, times
 
 Times = Array | Sequence[float] | float
 Memory = Callable[[Array, float], Array]
@@ -51,7 +52,7 @@ def student(
 ) -> Float[Array, "*any K d"]:
     """W = W(0) + (W^ - W(0)) U (1 - m) U^T: the student itself, with U the eigenvectors of the rates."""
     learned = (problem.minimum_norm_solution - start) @ problem.basis
-    return start + (learned * (1 - memory)[..., None, :]) @ np.swapaxes(problem.basis, -2, -1)
+    return start + (learned * (1 - memory)[..., None, :]) @ problem.basis.mT
 
 
 def error(

@@ -16,10 +16,11 @@ Weight decay gamma forgets by the same laws with gamma in the place of a, and gr
 import numpy as np
 from jaxtyping import Float
 
-from theory.chain.minnorm import Number, Tuning
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
+from theory.core.validation import positive_integer, reject, times
 from theory.deep_linear.problem import TeacherStudent
-from theory.stacks import Layers, end_to_end, imbalances, layer_gradients
-from theory.validation import Array, positive_integer, reject, times
+from theory.minnorm.tuning import Number, Tuning
 
 
 def residual(problem: TeacherStudent, W: Float[Array, "*runs K d"]) -> Float[Array, "*runs K n"]:
@@ -31,7 +32,7 @@ def force(
     problem: TeacherStudent, tuning: Tuning, W: Layers, multiplier: Float[Array, "*runs K n"]
 ) -> Float[Array, "*runs K d"]:
     """(Lambda + c R) X^T: layer l feels W_{>l}^T (Lambda + c R) X^T W_{<l}^T."""
-    return (multiplier + _matrix(tuning.c) * residual(problem, end_to_end(W))) @ _transpose(problem.X)
+    return (multiplier + _matrix(tuning.c) * residual(problem, end_to_end(W))) @ problem.X.mT
 
 
 def velocity(
@@ -103,7 +104,7 @@ def solution_multiplier(problem: TeacherStudent, L: int) -> Float[Array, "*runs 
     smallest = (s[..., -1] / s[..., 0]).min()
     if rank > problem.d or smallest < 1e-12:
         reject("rank of Y X^+", f"less (ratio of singular values {smallest:.2g})", f"min(K, n) = {rank}")
-    return (U * s[..., None, :] ** (2 / L - 1)) @ Vt @ _transpose(problem.pseudoinverse)
+    return (U * s[..., None, :] ** (2 / L - 1)) @ Vt @ problem.pseudoinverse.mT
 
 
 def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Array, "*runs size size"]:
@@ -128,16 +129,16 @@ def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Arra
     axes = np.zeros((*v.shape[:-2], d + L - 1, L))
     axes[..., :d, :1] = v
     axes[..., d:, 1:] = np.eye(L - 1)
-    H = np.eye(d + L - 1) + axes @ (np.eye(L) - np.ones((L, L))) @ _transpose(axes)
+    H = np.eye(d + L - 1) + axes @ (np.eye(L) - np.ones((L, L))) @ axes.mT
     J = np.zeros((*v.shape[:-2], d + L - 1, n))
     J[..., :d, :] = omega ** (L - 1) * problem.X
-    J[..., d:, :] = omega ** (L - 1) * (_transpose(v) @ problem.X)
+    J[..., d:, :] = omega ** (L - 1) * (v.mT @ problem.X)
     a, b, c = (_matrix(number) for number in (tuning.a, tuning.b, tuning.c))
     rest = np.zeros((*v.shape[:-2], n, n))
     return np.concatenate(
         [
-            np.concatenate([-a * (H + c * J @ _transpose(J)), a * J], axis=-1),
-            np.concatenate([-b * _transpose(J), rest], axis=-1),
+            np.concatenate([-a * (H + c * J @ J.mT), a * J], axis=-1),
+            np.concatenate([-b * J.mT, rest], axis=-1),
         ],
         axis=-2,
     )
@@ -151,7 +152,7 @@ def undamped_frequency(problem: TeacherStudent, tuning: Tuning) -> Number:
     """
     v = problem.minimum_norm_solution[..., 0, :]
     size = np.linalg.norm(v, axis=-1)
-    g = ((_transpose(problem.X) @ v[..., None]) ** 2).sum((-2, -1)) / size**2
+    g = ((problem.X.mT @ v[..., None]) ** 2).sum((-2, -1)) / size**2
     return np.sqrt(2 * tuning.a * tuning.b * g * size)
 
 
@@ -167,7 +168,3 @@ def _decayed(start: Array, rate: Number, t: Array | float) -> Array:
 def _matrix(number: Number) -> Array:
     """One number a run (*runs), shaped to multiply matrices."""
     return np.asarray(number, dtype=np.float64)[..., None, None]
-
-
-def _transpose(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -2, -1)

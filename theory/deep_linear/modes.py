@@ -19,9 +19,10 @@ from jaxtyping import Float
 
 from theory.chain import gradient_flow, minnorm
 from theory.chain.problem import Chain
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.validation import positive, positive_integer, reject, times
 from theory.deep_linear.problem import TeacherStudent
-from theory.stacks import Layers
-from theory.validation import Array, positive, positive_integer, reject, times
 
 BISECTIONS = 70  # of an interval shorter than 800: below the spacing of doubles
 
@@ -47,7 +48,7 @@ class Modes:
     def _svd(self) -> tuple[Array, Array, Array]:
         U, s, Vt = np.linalg.svd(self.problem.minimum_norm_solution, full_matrices=False)
         r = min(self.problem.K, self.problem.n)
-        return U[..., :, :r], s[..., :r], np.swapaxes(Vt, -1, -2)[..., :, :r]
+        return U[..., :, :r], s[..., :r], Vt.mT[..., :, :r]
 
     @property
     def U(self) -> Float[Array, "*draws K r"]:
@@ -96,12 +97,12 @@ class Modes:
 
     def multipliers(self, multiplier: Float[Array, "*runs K n"]) -> Float[Array, "*runs r"]:
         """lambda_k of Lambda = U diag(lambda) V^T X / x."""
-        inside = np.swapaxes(self.U, -1, -2) @ multiplier @ np.swapaxes(self.problem.X, -1, -2) @ self.V
+        inside = self.U.mT @ multiplier @ self.problem.X.mT @ self.V
         return np.diagonal(inside, axis1=-2, axis2=-1) / self.x
 
     def strengths(self, W: Float[Array, "*runs K d"]) -> Float[Array, "*runs r"]:
         """u_k^T W v_k."""
-        return np.diagonal(np.swapaxes(self.U, -1, -2) @ W @ self.V, axis1=-2, axis2=-1)
+        return np.diagonal(self.U.mT @ W @ self.V, axis1=-2, axis2=-1)
 
     def effective_start(self, W: Layers) -> Float[Array, "*runs h r"]:
         """G = (W_2^T U + W_1 V) / 2 of two layers: the part of a small start that grows; the rest of it dies out.
@@ -113,7 +114,7 @@ class Modes:
         """
         if len(W) != 2:
             reject("len(W)", len(W), "2 layers")
-        return (np.swapaxes(W[1], -1, -2) @ self.U + W[0] @ self.V) / 2
+        return (W[1].mT @ self.U + W[0] @ self.V) / 2
 
     def coupled(self, G: Float[Array, "*runs h r"], t: Array | float) -> Float[Array, "..."]:
         """U^T W(t) V of two layers from W_1 = G V^T, W_2 = U G^T, under gradient flow, shape (*times, *runs, r, r).
@@ -125,7 +126,7 @@ class Modes:
         Raises:
             InvalidArgument: columns of G that are linearly dependent, a negative or NaN time.
         """
-        inverse = _inverse("G^T G", np.swapaxes(G, -1, -2) @ G)
+        inverse = _inverse("G^T G", G.mT @ G)
         t = times(t)
         decay = np.exp(-(self.x**2) * t.reshape((*t.shape, *[1] * (G.ndim - 1))) * self.s)
         settled = ((1 - decay**2) / self.s)[..., None] * np.eye(G.shape[-1])
@@ -166,18 +167,18 @@ def planted(
     seen, U = frame(d, n), frame(K, r)
     X = (seen * np.sqrt(rates)) @ frame(n, n)
     V = seen @ frame(n, r)
-    return TeacherStudent(X, (U * np.asarray(strengths)) @ np.swapaxes(V, -1, -2), np.zeros((draws, K, n)))
+    return TeacherStudent(X, (U * np.asarray(strengths)) @ V.mT, np.zeros((draws, K, n)))
 
 
 def aligned(frames: Sequence[Array], w: Float[Array, "*runs r L"]) -> list[Array]:
     """W_l = R_l diag(w_l) R_{l-1}^T."""
     pairs = zip(frames[:-1], frames[1:])
-    return [(after * w[..., None, :, l]) @ np.swapaxes(before, -1, -2) for l, (before, after) in enumerate(pairs)]
+    return [(after * w[..., None, :, l]) @ before.mT for l, (before, after) in enumerate(pairs)]
 
 
 def amplitudes(frames: Sequence[Array], W: Layers) -> Float[Array, "*runs r L"]:
     """w_lk = (R_l^T W_l R_{l-1})_kk: the weights of the chains."""
-    inside = [np.swapaxes(after, -1, -2) @ layer @ before for before, after, layer in zip(frames, frames[1:], W)]
+    inside = [after.mT @ layer @ before for before, after, layer in zip(frames, frames[1:], W)]
     return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in inside], axis=-1)
 
 

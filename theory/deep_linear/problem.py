@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, inside, positive, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, positive_integer, reject
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class TeacherStudent:
     @cached_property
     def targets(self) -> Float[Array, "*draws K r"]:
         """Y V: the labels as the modes see them."""
-        return self.Y @ np.swapaxes(self._svd[2], -2, -1)
+        return self.Y @ self._svd[2].mT
 
     @cached_property
     def pseudoinverse(self) -> Float[Array, "*draws n d"]:
@@ -174,8 +175,8 @@ def conditioned(
     V = np.linalg.qr(rng.standard_normal((draws, n, n)))[0]
     outputs = np.linalg.qr(rng.standard_normal((draws, K, ranks)))[0]
     inputs = U @ np.linalg.qr(rng.standard_normal((draws, n, ranks)))[0]
-    fitted = (outputs * strengths) @ np.swapaxes(inputs, -2, -1)
+    fitted = (outputs * strengths) @ inputs.mT
     unseen = rng.standard_normal((draws, K, d))
-    unseen = unseen - unseen @ U @ np.swapaxes(U, -2, -1)
-    X = (U * singular_values) @ np.swapaxes(V, -2, -1)
+    unseen = unseen - unseen @ U @ U.mT
+    X = (U * singular_values) @ V.mT
     return TeacherStudent(X, fitted + unseen, np.zeros((draws, K, n)))

@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.deep_linear.problem import Ensemble
-from theory.validation import Array, reject
 
 # With x = 1 + a + 2 sqrt a cos(theta) every integrand is smooth and periodic, so that the trapezoidal rule converges
 # geometrically: the pole of 1/x^2 at x = 0 leaves sqrt(a)^NODES.

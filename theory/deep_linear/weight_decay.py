@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
 
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, positive_integer, reject
 from theory.deep_linear.generalisation import best_ridge_strength
 from theory.deep_linear.problem import Ensemble, TeacherStudent, generalisation_error
-from theory.validation import Array, inside, positive, positive_integer, reject
 
 GRID = np.geomspace(1e-8, 1e4, 481)
 BISECTIONS = 60
@@ -54,7 +55,7 @@ def decayed_solution(problem: TeacherStudent, gamma: float, depth: int) -> Float
         above = decay_that_holds(problem, np.exp(middle), depth) >= gamma
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     modes = enough[..., None, None] * ridge_modes(problem, np.exp(high))
-    return modes @ np.swapaxes(problem.basis, -2, -1)
+    return modes @ problem.basis.mT
 
 
 def best_decay(ensemble: Ensemble, problem: TeacherStudent, depth: int) -> float:

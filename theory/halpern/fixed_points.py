@@ -4,6 +4,8 @@ and every fixed point w*, with lambda_k = 1/(k + 2) and the start as the anchor.
 import numpy as np
 from jaxtyping import Float, Int
 
+from theory.core.arrays import Array
+from theory.core.regression import Regression
 from theory.halpern.least_squares import (
     Iterates,
     Steps,
@@ -13,8 +15,6 @@ from theory.halpern.least_squares import (
     in_eigendirections,
     nearest_solution,
 )
-from theory.imbalance.problem import Regression
-from theory.validation import Array
 
 
 def residual_bound(distance: Float[Array, "*runs"] | float, k: Steps) -> Float[Array, "*steps_runs"]:

@@ -5,9 +5,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import hyp1f1
 
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import inside, times
 from theory.halpern.least_squares import null_part
-from theory.imbalance.problem import Regression
-from theory.validation import Array, inside, times
 
 Times = Float[Array, "*times"] | float
 

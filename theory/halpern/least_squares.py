@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float, Int
 
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import inside, positive
 from theory.halpern.schedules import Steps
-from theory.imbalance.problem import Regression
-from theory.validation import Array, inside, positive
 
 Weights = Float[Array, "*runs D m"]
 Iterates = Float[Array, "*steps_runs D m"]

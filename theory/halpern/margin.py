@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from theory.flows import State, flow
+from theory.core.arrays import Array
+from theory.core.flows import State, flow
+from theory.core.separable import Separable, apply
+from theory.core.trajectory import Trajectory
 from theory.halpern.least_squares import Steps
 from theory.shallow.gradient_flow import normalised_constant, offset
-from theory.shallow.problem import Separable, apply
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 
 def hinge_error_limit(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs d"]:
@@ -82,4 +82,4 @@ def direction_limit(problem: Separable) -> float:
 def _velocity(problem: Separable, c: float, time: float, state: State) -> State:
     # Clipped where only a trial step that the solver will reject can get.
     push = np.exp(np.minimum(time - apply(problem.Z, state["w"]), 500))
-    return {"w": apply(np.swapaxes(problem.Z, -1, -2), push) - c * state["w"]}
+    return {"w": apply(problem.Z.mT, push) - c * state["w"]}

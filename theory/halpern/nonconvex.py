@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.chain.problem import Chain, imbalance_after_step
-from theory.stacks import Layers, imbalances
-from theory.validation import Array, positive, reject
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, imbalances
+from theory.core.validation import positive, reject
 
 Number = Float[Array, "*#shape"] | float
 

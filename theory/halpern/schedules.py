@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.validation import Array
+from theory.core.arrays import Array
 
 Steps = Int[np.ndarray | np.integer, "*steps"]
 Share = Float[Array, "*steps"]

@@ -14,9 +14,10 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from theory import stacks
-from theory.stacks import Layers
-from theory.validation import Array, times
+from theory.core import linear_networks as stacks
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.validation import times
 
 # Layers -> an imbalance of each pair of neighbours.
 Law = Callable[[Layers], list[Array]]

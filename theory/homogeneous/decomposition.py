@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expit, softmax
 
-from theory.stacks import Layers
-from theory.validation import Array, finite_matrix, inside, reject
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.validation import finite_matrix, inside, reject
 
 # -l'(q) of a loss: margins (*runs, n) -> weights (*runs, n) of the examples.
 Pull = Callable[[Array], Array]
@@ -87,7 +88,7 @@ def gradients(examples: Examples, W: Layers, weight: Float[Array, "*runs n"]) ->
     back = (weight * examples.y)[..., None]
     found = []
     for layer, before in zip(reversed(W), reversed(hidden[:-1])):
-        found.append(np.swapaxes(back, -1, -2) @ before)
+        found.append(back.mT @ before)
         # max(x, leak x) keeps the sign of x, so the slope can be read off its value.
         back = (back @ layer) * np.where(before > 0, 1.0, examples.leak)
     return found[::-1]
@@ -126,6 +127,6 @@ def _forward(examples: Examples, W: Layers) -> list[Array]:
     """What enters each layer, and the output: (*runs, n, h_k), k = 0 ... L."""
     hidden = [examples.X]
     for k, layer in enumerate(W, start=1):
-        x = hidden[-1] @ np.swapaxes(layer, -1, -2)
+        x = hidden[-1] @ layer.mT
         hidden.append(x if k == len(W) else np.maximum(x, examples.leak * x))
     return hidden

@@ -18,10 +18,10 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from theory import flows
+from theory.core import flows
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
 from theory.homogeneous.decomposition import Examples, Polar, Pull, per_layer, pulls
-from theory.trajectory import Trajectory
-from theory.validation import Array
 
 # rho (*runs, L) -> (radial, angular), each (*runs, L).
 Dynamics = Callable[[Array], tuple[Array, Array]]

@@ -6,9 +6,10 @@ The loss is the exponential one, or its logarithm: they have the same critical p
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.separable import Separable, apply
+from theory.core.validation import reject
 from theory.homogeneous.decomposition import log_pull
-from theory.shallow.problem import Separable, apply
-from theory.validation import Array, reject
 
 NEWTON_STEPS = 50
 
@@ -17,7 +18,7 @@ def tangent_pull(
     problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "*runs d"]
 ) -> Float[Array, "*runs d"]:
     """B(rho, V) / loss = (I - V V^T) sum_n p_n z_n, p = softmax(-rho Z V)."""
-    force = apply(np.swapaxes(problem.Z, -1, -2), log_pull(rho[..., None] * apply(problem.Z, V)))
+    force = apply(problem.Z.mT, log_pull(rho[..., None] * apply(problem.Z, V)))
     return force - (force * V).sum(-1, keepdims=True) * V
 
 
@@ -25,8 +26,8 @@ def curvature(problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "
     """Hessian of log sum_n e^{-rho z_n.V} / rho over the sphere, on the tangent space at V (the direction V itself gets
     the eigenvalue A): rho Z^T (diag p - p p^T) Z + A I, projected, A = sum_n p_n z_n . V."""
     p = log_pull(rho[..., None] * apply(problem.Z, V))
-    force = apply(np.swapaxes(problem.Z, -1, -2), p)
-    scatter = np.swapaxes(problem.Z, -1, -2) @ (p[..., None] * problem.Z) - _outer(force, force)
+    force = apply(problem.Z.mT, p)
+    scatter = problem.Z.mT @ (p[..., None] * problem.Z) - _outer(force, force)
     identity = np.eye(V.shape[-1])
     tangent = identity - _outer(V, V)
     return rho[..., None, None] * tangent @ scatter @ tangent + (force * V).sum(-1)[..., None, None] * identity

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.special import logsumexp
 
-from theory.stacks import Layers
-from theory.validation import Array, inside, positive, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers
+from theory.core.validation import inside, positive, positive_integer, reject
 
 MOST_EXAMPLES = 16  # 2^16 signs are enumerated
 
@@ -101,9 +102,9 @@ def rectified_outputs(W: Layers, X: Float[Array, "n d"], leak: float = 0.0) -> F
     """W_L s(... s(W_1 x)) of each example, s(x) = max(x, leak x)."""
     hidden = X
     for layer in W[:-1]:
-        x = hidden @ np.swapaxes(layer, -1, -2)
+        x = hidden @ layer.mT
         hidden = np.maximum(x, leak * x)
-    return hidden @ np.swapaxes(W[-1], -1, -2)
+    return hidden @ W[-1].mT
 
 
 def _own(f: Array, labels: Array) -> Array:

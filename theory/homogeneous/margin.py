@@ -16,7 +16,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import expi, hyp1f1, hyp2f1, logsumexp, softmax
 
-from theory.validation import Array, inside, positive, positive_integer, reject, times
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, positive_integer, reject, times
 
 BISECTIONS = 60  # each halves an interval no longer than a few hundred
 

@@ -10,10 +10,11 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float, Integer
 
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, imbalances
+from theory.core.separable import Separable
+from theory.core.validation import inside, positive, positive_integer, reject, times
 from theory.shallow import gradient_flow
-from theory.shallow.problem import Separable
-from theory.stacks import Layers, imbalances
-from theory.validation import Array, inside, positive, positive_integer, reject, times
 
 
 def crammer_singer(

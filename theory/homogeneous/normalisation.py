@@ -11,9 +11,10 @@ the Euclidean sphere. Descent on it maximises the margin of the whitened example
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.separable import Separable
+from theory.core.validation import inside, positive
 from theory.homogeneous.decomposition import Examples
-from theory.shallow.problem import Separable
-from theory.validation import Array, inside, positive
 
 RANK = 1e-10  # directions of less variance than this share of the largest count as not there
 

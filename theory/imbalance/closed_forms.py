@@ -22,13 +22,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import exprel
 
+from theory.core.arrays import EPS, Array
+from theory.core.regression import Regression
+from theory.core.validation import positive_integer, reject, times
 from theory.imbalance.dynamics import signature, split
-from theory.imbalance.problem import Network, Regression, coordinates
-from theory.validation import Array, positive_integer, reject, times
+from theory.imbalance.problem import Network, coordinates
 
 # Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 to 1e100 has long settled.
 FOREVER = 1e200
-EPS = float(np.finfo(float).eps)
 HYPOTHESIS = 1e-8  # how far a start may be, relative to its size, from the hypothesis of its closed form
 
 
@@ -137,7 +138,7 @@ def modes(problem: Regression, Z: Float[Array, "*runs size h"]) -> Modes:
     u, v = a.T @ U1, bT @ V
     rows = np.concatenate([v, u], axis=-2)
     mode = np.minimum(np.concatenate([np.arange(problem.m), np.arange(problem.r)]), k)
-    inner = np.abs(rows @ np.swapaxes(rows, -1, -2)) * (mode[:, None] != mode)
+    inner = np.abs(rows @ rows.mT) * (mode[:, None] != mode)
     u, v = u[..., :k, :], v[..., :k, :]
     coupling = inner.max((-2, -1)) / (Z**2).sum((-2, -1))
     return Modes(a[:, :k], bT[:k].T, y, scalar_level(u, v), (u * v).sum(-1), coupling)
@@ -174,7 +175,7 @@ def decoupled(problem: Regression, h: int, rng: np.random.Generator, *, runs: in
     r, m, k = problem.r, problem.m, min(problem.r, problem.m)
     if positive_integer("h", h) < m + r:
         reject("h", h, f"at least m + r = {m + r}: a plane for each mode, a direction for each row that has none")
-    frame = np.linalg.qr(rng.standard_normal((runs, h, m + r)))[0].swapaxes(-1, -2)
+    frame = np.linalg.qr(rng.standard_normal((runs, h, m + r)))[0].mT
     planes = frame[:, : 2 * k].reshape(runs, k, 2, h)
     pairs = np.moveaxis(rng.standard_normal((runs, k, 2, 2)) @ planes, 2, 0)
     a, _, bT = np.linalg.svd(problem.targets)
@@ -240,8 +241,8 @@ def riccati_gram(
     t = t[..., None]
     N = K * _decay(w[:, None] - growing[pivots], t) / unit
     B = K * _decay(growing[:, None] - growing[pivots], t) * np.sqrt(integral)[..., None] / unit
-    C = np.swapaxes(B, -1, -2) @ B + (start[..., None, pivots] / unit**2) * np.eye(len(pivots))
-    return Q @ N @ np.linalg.solve(C, np.swapaxes(Q @ N, -1, -2))
+    C = B.mT @ B + (start[..., None, pivots] / unit**2) * np.eye(len(pivots))
+    return Q @ N @ np.linalg.solve(C, (Q @ N).mT)
 
 
 def _without_rounding(w: Array) -> Array:

@@ -18,9 +18,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import blas
 
-from theory.imbalance.problem import Network, Regression, coordinates, frozen_weights
-from theory.trajectory import Trajectory
-from theory.validation import Array, positive, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.trajectory import Trajectory
+from theory.core.validation import positive, positive_integer, reject
+from theory.imbalance.problem import Network, coordinates, frozen_weights
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,20 @@ class Compressed:
 
     def end_to_end(self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]) -> Float[Array, "..."]:
         """U V^T of the large network, from the weights of the small one (at any time of its training)."""
-        VT = np.swapaxes(V, -1, -2)
+        VT = V.mT
         return self.original.Phi1 @ (U @ VT) + self.original.Phi2 @ (self.frozen @ VT)
 
     def distance_to_minimum_norm(
         self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]
     ) -> Float[Array, "..."]:
         """|U V^T - Theta_hat|_F of the large network, without forming it."""
-        VT = np.swapaxes(V, -1, -2)
+        VT = V.mT
         seen = U @ VT - self.problem.targets / self.problem.S[:, None]
         return np.sqrt((seen**2).sum((-2, -1)) + self.unseen(V) ** 2)
 
     def unseen(self, V: Float[Array, "*batch m w"]) -> Float[Array, "..."]:
         """|U2 V^T|_F: the part of the end-to-end map that the data do not determine."""
-        return np.sqrt(((self.frozen @ np.swapaxes(V, -1, -2)) ** 2).sum((-2, -1)))
+        return np.sqrt(((self.frozen @ V.mT) ** 2).sum((-2, -1)))
 
 
 def compressed_problem(problem: Regression) -> Regression:
@@ -72,8 +74,8 @@ def compress(problem: Regression, network: Network) -> Compressed:
     Z, U2 = coordinates(problem, network), frozen_weights(problem, network)
     if network.h <= problem.m + problem.r:
         return _assemble(problem, Z, U2)
-    Q, LT = np.linalg.qr(np.swapaxes(Z, -1, -2))
-    return _assemble(problem, np.swapaxes(LT, -1, -2), U2 @ Q)
+    Q, LT = np.linalg.qr(Z.mT)
+    return _assemble(problem, LT.mT, U2 @ Q)
 
 
 def gaussian_compressed(

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import times
 from theory.imbalance.dynamics import excess_loss, generator, residual, signature, split
-from theory.imbalance.problem import Network, Regression, coordinates
-from theory.validation import Array, times
+from theory.imbalance.problem import Network, coordinates
 
 
 def imbalance(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs h h"]:
     """Lambda = U1^T U1 - V^T V = Z^T J Z, conserved by the flow. (U1, the part the data see, not U.)"""
-    return np.swapaxes(Z, -1, -2) @ (signature(problem)[:, None] * Z)
+    return Z.mT @ (signature(problem)[:, None] * Z)
 
 
 def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs m_plus_r"]:
@@ -25,7 +27,7 @@ def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m_plus_r h"])
         small = np.linalg.eigvalsh(imbalance(problem, Z))
         padded = np.concatenate([small, np.zeros((*Z.shape[:-2], size - h))], axis=-1)
         return -np.sort(-padded, axis=-1)
-    L = np.swapaxes(np.linalg.qr(np.swapaxes(Z, -1, -2), mode="r"), -1, -2)
+    L = np.linalg.qr(Z.mT, mode="r").mT
     return np.linalg.eigvalsh(imbalance(problem, L))[..., ::-1]
 
 
@@ -79,7 +81,7 @@ def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> 
     V, U1 = split(problem, Z)
     E = residual(problem, Z)
     SE = problem.S[:, None] * E
-    decrease = ((np.swapaxes(SE, -1, -2) @ U1) ** 2).sum((-2, -1)) + ((SE @ V) ** 2).sum((-2, -1))
+    decrease = ((SE.mT @ U1) ** 2).sum((-2, -1)) + ((SE @ V) ** 2).sum((-2, -1))
     with np.errstate(invalid="ignore"):
         return 2 * decrease / (E**2).sum((-2, -1))
 
@@ -91,8 +93,8 @@ def slowest_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Fl
     """
     V, U1 = split(problem, Z)
     m, r = problem.m, problem.r
-    hidden = problem.S[:, None] * (U1 @ np.swapaxes(U1, -1, -2)) * problem.S
-    output = V @ np.swapaxes(V, -1, -2)
+    hidden = problem.S[:, None] * (U1 @ U1.mT) * problem.S
+    output = V @ V.mT
     T = np.einsum("...ij,kl->...ikjl", hidden, np.eye(m)) + np.einsum(
         "ij,...kl->...ikjl", np.diag(problem.S**2), output
     )
@@ -108,4 +110,4 @@ def descent_drift(
     terms cancel and eta^2 Z^T A J A Z is left.
     """
     AZ = generator(problem, Z) @ Z
-    return learning_rate**2 * np.swapaxes(AZ, -1, -2) @ (signature(problem)[:, None] * AZ)
+    return learning_rate**2 * AZ.mT @ (signature(problem)[:, None] * AZ)

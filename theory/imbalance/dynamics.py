@@ -4,10 +4,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import expm
 
-from theory import flows
-from theory.imbalance.problem import Network, Regression, coordinates
-from theory.trajectory import Trajectory
-from theory.validation import Array
+from theory.core import flows
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.trajectory import Trajectory
+from theory.imbalance.problem import Network, coordinates
 
 
 def split(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> tuple[Array, Array]:
@@ -23,7 +24,7 @@ def signature(problem: Regression) -> Float[Array, " m_plus_r"]:
 def residual(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs r m"]:
     """E = y~ - S U1 V^T."""
     V, U1 = split(problem, Z)
-    return problem.targets - problem.S[:, None] * (U1 @ np.swapaxes(V, -1, -2))
+    return problem.targets - problem.S[:, None] * (U1 @ V.mT)
 
 
 def excess_loss(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
@@ -37,7 +38,7 @@ def generator(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float
     SE = problem.S[:, None] * residual(problem, Z)
     A = np.zeros((*SE.shape[:-2], m + r, m + r))
     A[..., m:, :m] = SE
-    A[..., :m, m:] = np.swapaxes(SE, -1, -2)
+    A[..., :m, m:] = SE.mT
     return A
 
 
@@ -45,7 +46,7 @@ def velocity(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[
     """Z' = [E^T S U1; S E V] (equation 7)."""
     V, U1 = split(problem, Z)
     SE = problem.S[:, None] * residual(problem, Z)
-    return np.concatenate([np.swapaxes(SE, -1, -2) @ U1, SE @ V], axis=-2)
+    return np.concatenate([SE.mT @ U1, SE @ V], axis=-2)
 
 
 def gradient_flow(problem: Regression, network: Network, t: Array, *, relative_tolerance: float = 1e-10) -> Trajectory:

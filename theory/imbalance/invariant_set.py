@@ -7,14 +7,16 @@ at 0, and otherwise is moved by the same propagator as Z: H(t) = P(t) H(0), Z(t)
 import numpy as np
 from jaxtyping import Float
 
-from theory.imbalance.problem import Network, Regression, coordinates, frozen_weights
-from theory.validation import Array, reject
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import reject
+from theory.imbalance.problem import Network, coordinates, frozen_weights
 
 
 def leakage(problem: Regression, network: Network) -> tuple[Float[Array, "*runs"], Float[Array, "*runs"]]:
     """(|V U2^T|_F, |U1 U2^T|_F): both 0 on the invariant set."""
     Z, U2 = coordinates(problem, network), frozen_weights(problem, network)
-    squares = (Z @ np.swapaxes(U2, -1, -2)) ** 2
+    squares = (Z @ U2.mT) ** 2
     return np.sqrt(squares[..., : problem.m, :].sum((-2, -1))), np.sqrt(squares[..., problem.m :, :].sum((-2, -1)))
 
 
@@ -36,9 +38,9 @@ def onto_invariant_set(problem: Regression, network: Network) -> Network:
 
 def without_overlap(problem: Regression, network: Network, rows: Float[Array, "*runs k h"]) -> Network:
     """The same V and U1, with U2 projected off the span of `rows`."""
-    Q = np.linalg.qr(np.swapaxes(rows, -1, -2))[0]
+    Q = np.linalg.qr(rows.mT)[0]
     U2 = frozen_weights(problem, network)
-    return Network(network.U - problem.Phi2 @ (U2 @ Q) @ np.swapaxes(Q, -1, -2), network.V)
+    return Network(network.U - problem.Phi2 @ (U2 @ Q) @ Q.mT, network.V)
 
 
 def unseen_end_to_end(
@@ -49,9 +51,9 @@ def unseen_end_to_end(
     V(t) never leaves the row space of Z(0), so what U2 adds to the end-to-end map is known from its overlap with the
     start alone.
     """
-    Q = np.linalg.qr(np.swapaxes(coordinates(problem, start), -1, -2))[0]
+    Q = np.linalg.qr(coordinates(problem, start).mT)[0]
     U2 = frozen_weights(problem, start)
-    return (U2 @ Q) @ (np.swapaxes(Q, -1, -2) @ np.swapaxes(V, -1, -2))
+    return (U2 @ Q) @ (Q.mT @ V.mT)
 
 
 def growth_bound(problem: Regression, t: Float[Array, " T"], residual: Float[Array, "T *runs r m"]) -> Array:

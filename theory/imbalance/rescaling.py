@@ -13,8 +13,10 @@ L~ is the loss of the problem whose inputs are h^(-2a) X: the rest of the theory
 
 from jaxtyping import Float
 
-from theory.imbalance.problem import Network, Regression
-from theory.validation import Array, positive, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import positive, positive_integer, reject
+from theory.imbalance.problem import Network
 
 
 def rescaled_problem(problem: Regression, h: int, exponent: float) -> Regression:

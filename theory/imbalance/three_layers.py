@@ -18,8 +18,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import EPS, Array
+from theory.core.validation import finite_matrix, inside, positive, reject
 from theory.imbalance.tighter_rate import singular_value
-from theory.validation import Array, finite_matrix, inside, positive, reject
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def layer_gradients(layers: Sequence[Float[Array, "*runs _ _"]], gradient: Float
     """dL/dW_l = W_{<l}^T (grad f) W_{>l}^T."""
     result = []
     for l in range(len(layers)):
-        left = _transpose(product(layers[:l])) @ gradient if l else gradient
-        result.append(left @ _transpose(product(layers[l + 1 :])) if l + 1 < len(layers) else left)
+        left = product(layers[:l]).mT @ gradient if l else gradient
+        result.append(left @ product(layers[l + 1 :]).mT if l + 1 < len(layers) else left)
     return result
 
 
@@ -207,7 +208,7 @@ def unimodal_bound(layers: Sequence[Float[Array, "*runs _ _"]], turn: int) -> Fl
     scale = sum((W**2).sum((-2, -1)) for W in layers)
     for l, imbalance in enumerate(D, start=1):
         weakest = np.linalg.eigvalsh(imbalance if l < turn else -imbalance)[..., 0]
-        if (weakest < -8 * imbalance.shape[-1] * np.finfo(float).eps * scale).any():
+        if (weakest < -8 * imbalance.shape[-1] * EPS * scale).any():
             reject(f"D_{l}", f"eigenvalue {weakest.min():.3g} of the wrong sign", f"layers unimodal around {turn = }")
     return turning_factors(D, turn, layers[0].shape[-2], layers[-1].shape[-1]).prod(axis=-1)
 
@@ -269,21 +270,17 @@ def _entry(decreasing: Array, k: int) -> Array:
     return decreasing[..., k - 1] if k <= decreasing.shape[-1] else np.zeros(decreasing.shape[:-1])
 
 
-def _transpose(matrix: Array) -> Array:
-    return np.swapaxes(matrix, -1, -2)
-
-
 def _gram(matrix: Array) -> Array:
-    return _transpose(matrix) @ matrix
+    return matrix.mT @ matrix
 
 
 def _outer(matrix: Array) -> Array:
-    return matrix @ _transpose(matrix)
+    return matrix @ matrix.mT
 
 
 def _root(matrix: Array) -> Array:
     values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ _transpose(vectors)
+    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.mT
 
 
 def _rotation(rng: np.random.Generator, runs: int, size: int) -> Array:

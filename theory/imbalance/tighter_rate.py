@@ -17,10 +17,12 @@ imbalance and c of Theorem 1 written Delta:
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import inside, positive, reject, times
 from theory.imbalance.convergence import exponential_bound, imbalance_spectrum
 from theory.imbalance.dynamics import excess_loss, residual, split
-from theory.imbalance.problem import Network, Regression
-from theory.validation import Array, inside, positive, reject, times
+from theory.imbalance.problem import Network
 
 
 def singular_value(matrix: Float[Array, "*runs rows columns"], k: int) -> Float[Array, "*runs"]:
@@ -70,7 +72,7 @@ def level(
 def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """l_r(Sigma_x) B at sigma_k(U1 V^T): lower bound on -d/dt log(L - L*) at the state Z (Proposition 1')."""
     V, U1 = split(problem, Z)
-    product = U1 @ np.swapaxes(V, -1, -2)
+    product = U1 @ V.mT
     sigma_m, sigma_r = (singular_value(product, k) for k in (problem.m, problem.r))
     return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
 

@@ -18,9 +18,11 @@ U2 never moves and is independent of V, so the network ends at a distance from T
 import numpy as np
 from jaxtyping import Float
 
-from theory import flows
-from theory.imbalance.problem import Network, Regression
-from theory.validation import Array, inside, positive, positive_integer, reject, times
+from theory.core import flows
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import inside, positive, positive_integer, reject, times
+from theory.imbalance.problem import Network
 
 
 def level(h: int, exponent: float) -> float:
@@ -34,12 +36,12 @@ def level(h: int, exponent: float) -> float:
 
 def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch m m"]:
     """V V^T = (k^2 I + p^T p)^(1/2)."""
-    return _root(k**2 * np.eye(p.shape[-1]) + np.swapaxes(p, -1, -2) @ p)
+    return _root(k**2 * np.eye(p.shape[-1]) + p.mT @ p)
 
 
 def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r r"]:
     """U1 U1^T = (k^2 I + p p^T)^(1/2)."""
-    return _root(k**2 * np.eye(p.shape[-2]) + p @ np.swapaxes(p, -1, -2))
+    return _root(k**2 * np.eye(p.shape[-2]) + p @ p.mT)
 
 
 def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
@@ -120,4 +122,4 @@ def orthogonal_frame(
 def _root(M: Array) -> Array:
     """Square root of symmetric positive semidefinite matrices."""
     values, vectors = np.linalg.eigh(M)
-    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.mT

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from theory.imbalance.problem import Regression
-from theory.validation import Array, inside
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import inside
 
 
 def deviation(problem: Regression, delta: float) -> float:
@@ -135,6 +136,6 @@ def whitened_distance(
     V: Float[Array, "*runs m w"], unseen: Float[Array, "*runs null m"], scale: Array | float
 ) -> Float[Array, "*runs"]:
     """tr[(V V^T)^-1 V U2^T U2 V^T] / scale^2: chi^2 with m (D - r) degrees of freedom (ours); unseen = U2 V^T."""
-    gram = V @ np.swapaxes(V, -1, -2)
-    squares = np.swapaxes(unseen, -1, -2) @ unseen
+    gram = V @ V.mT
+    squares = unseen.mT @ unseen
     return np.trace(np.linalg.solve(gram, squares), axis1=-2, axis2=-1) / np.square(scale)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, reject
+from theory.core.arrays import Array
+from theory.core.validation import reject
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def rates(problem: Brockett) -> Float[Array, " modes"]:
 def velocity(problem: Brockett, Q: Float[Array, "*runs n p"]) -> Float[Array, "*runs n p"]:
     """Q' = A Q N - Q sym(Q^T A Q N), the flow in the metric of the embedding."""
     AQN = problem.l[:, None] * Q * problem.m
-    inner = np.swapaxes(Q, -2, -1) @ AQN
-    return AQN - Q @ (inner + np.swapaxes(inner, -2, -1)) / 2
+    inner = Q.mT @ AQN
+    return AQN - Q @ (inner + inner.mT) / 2
 
 
 def _pairs(p: int) -> list[tuple[int, int]]:

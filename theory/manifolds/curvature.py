@@ -6,8 +6,9 @@ K(X, Y) = [<II(X, X), II(Y, Y)> - |II(X, Y)|^2] / gram(X, Y), gram = |X|^2 |Y|^2
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.manifolds.norms import Manifold
-from theory.validation import Array, reject
 
 
 def gram(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
@@ -23,8 +24,8 @@ def oblique(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float
 
 def stiefel(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
     """II(X, Y) = -Q sym(X^T Y), hence [tr(X^T X Y^T Y) - |sym(X^T Y)|^2] / gram: Q itself drops out."""
-    XX, YY, XY = (np.swapaxes(left, -2, -1) @ right for left, right in ((X, X), (Y, Y), (X, Y)))
-    return (_inner(XX, YY) - ((XY + np.swapaxes(XY, -2, -1)) ** 2).sum((-2, -1)) / 4) / gram(X, Y)
+    XX, YY, XY = (left.mT @ right for left, right in ((X, X), (Y, Y), (X, Y)))
+    return (_inner(XX, YY) - ((XY + XY.mT) ** 2).sum((-2, -1)) / 4) / gram(X, Y)
 
 
 def rotations(X: Float[Array, "*runs d d"], Y: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:

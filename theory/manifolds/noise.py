@@ -6,8 +6,9 @@ theta <- (1 - g_t D) theta - g_t sigma xi_t, xi_t independent, mean 0, variance 
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive
 from theory.manifolds.schedules import Schedule
-from theory.validation import Array, inside, positive
 
 
 def second_moments(schedule: Schedule, D: float, sigma: float, start: float, steps: int) -> Float[Array, " times"]:

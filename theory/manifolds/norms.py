@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import hadamard, helmert
 
-from theory.validation import Array, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.validation import positive_integer, reject
 
 Manifold = Literal["sphere", "oblique", "Stiefel"]
 MANIFOLDS: tuple[Manifold, ...] = ("sphere", "oblique", "Stiefel")

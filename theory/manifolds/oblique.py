@@ -6,7 +6,8 @@ The columns do not see each other; each turns in the plane of its start and its 
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, times
+from theory.core.arrays import Array
+from theory.core.validation import times
 
 
 def rates(T: Float[Array, "A B"]) -> Float[Array, " B"]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, finite_matrix, positive, times
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix, positive, times
 
 
 @dataclass(frozen=True)

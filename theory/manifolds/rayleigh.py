@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix, inside, positive, reject, times
 from theory.manifolds.steps import normaliser
-from theory.validation import Array, finite_matrix, inside, positive, reject, times
 
 
 @dataclass(frozen=True)

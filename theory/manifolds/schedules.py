@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln, gammasgn
 
-from theory.validation import Array, inside, positive, reject
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, reject
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from theory.validation import Array, inside
+from theory.core.arrays import Array
+from theory.core.validation import inside
 
 
 def normaliser(R: Float[Array, "*runs"] | float, rho: float, c: float) -> Float[Array, "*runs"] | float:

@@ -5,8 +5,9 @@ from jaxtyping import Float
 from scipy import stats
 from scipy.special import gammaln
 
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, positive_integer
 from theory.orthogonal.energy import mean_of_pair
-from theory.validation import Array, inside, positive, positive_integer
 
 
 def asymptotically_minimal(d: int, s: float | int) -> bool:

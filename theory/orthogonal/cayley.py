@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, inside, positive, times
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive, times
 
 NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any start needs
 

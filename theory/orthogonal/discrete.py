@@ -11,8 +11,9 @@ that the step alternates between +theta and -theta with cos theta = 1 / h.
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.validation import inside
 from theory.orthogonal.procrustes import Component
-from theory.validation import Array, inside
 
 
 def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float, steps: int) -> Float[Array, "*batch"]:

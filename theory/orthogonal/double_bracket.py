@@ -13,8 +13,9 @@ least directions of Sigma, its slopes K_ij (i one of the others, j one of the le
 import numpy as np
 from jaxtyping import Float
 
+from theory.core.arrays import Array
+from theory.core.validation import positive, reject, times
 from theory.orthogonal.procrustes import transposed
-from theory.validation import Array, positive, reject, times
 
 
 def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -> Float[Array, "*runs d d"]:

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import gammaln, polygamma, psi
 
-from theory.validation import Array, inside, positive_integer, reject
+from theory.core.arrays import Array
+from theory.core.validation import inside, positive_integer, reject
 
 
 def kernel(squared_distance: Array | float, s: float | int) -> Array:
@@ -16,7 +17,7 @@ def kernel(squared_distance: Array | float, s: float | int) -> Array:
 def cosines(W: Float[Array, "*runs d N"]) -> Float[Array, "*runs N N"]:
     """Cosines of the angles between neurons, the columns of W: all that the energy depends on."""
     directions = W / np.linalg.norm(W, axis=-2, keepdims=True)
-    return np.swapaxes(directions, -1, -2) @ directions
+    return directions.mT @ directions
 
 
 def energy(W: Float[Array, "*runs d N"], s: float | int) -> Float[Array, "*runs"]:

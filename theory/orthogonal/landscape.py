@@ -14,8 +14,9 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float, Int
 
+from theory.core.arrays import Array
+from theory.core.validation import positive_integer, reject
 from theory.orthogonal.procrustes import Component, transposed
-from theory.validation import Array, positive_integer, reject
 
 
 def signs(d: int) -> Float[Array, "points d"]:

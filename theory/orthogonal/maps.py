@@ -3,21 +3,20 @@
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, positive
-
-EPS = float(np.finfo(float).eps)
+from theory.core.arrays import Array
+from theory.core.validation import positive
 
 
 def defect(R: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
     """max |R R^T - I|."""
-    return np.abs(R @ np.swapaxes(R, -1, -2) - np.eye(R.shape[-1])).max((-2, -1))
+    return np.abs(R @ R.mT - np.eye(R.shape[-1])).max((-2, -1))
 
 
 def gram_schmidt(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """The rows of P made orthonormal in turn: Q^T of P^T = Q r with a positive diagonal of r."""
-    Q, r = np.linalg.qr(np.swapaxes(P, -1, -2))
+    Q, r = np.linalg.qr(P.mT)
     signs = np.sign(np.diagonal(r, axis1=-2, axis2=-1))
-    return np.swapaxes(Q * signs[..., None, :], -1, -2)
+    return (Q * signs[..., None, :]).mT
 
 
 def householder(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
@@ -25,7 +24,7 @@ def householder(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
 
     It is Gram-Schmidt on columns but for the sign of the last one, which makes det R = (-1)^(d - 1).
     """
-    R = np.swapaxes(gram_schmidt(np.swapaxes(P, -1, -2)), -1, -2)
+    R = gram_schmidt(P.mT).mT
     last = np.ones(R.shape[-1])
     wanted = (-1) ** (R.shape[-1] - 1)
     signs = np.sign(np.linalg.det(R)) * wanted
@@ -46,8 +45,8 @@ def distance_to_orthogonal(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs"
 def polar_differential(P: Float[Array, "*runs d d"], dP: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """dR = U [(Z - Z^T) / (s_i + s_j)] V^T, Z = U^T dP V: smooth wherever P is invertible, and self-adjoint in dP."""
     U, s, Vt = np.linalg.svd(P)
-    Z = np.swapaxes(U, -1, -2) @ dP @ np.swapaxes(Vt, -1, -2)
-    return U @ ((Z - np.swapaxes(Z, -1, -2)) / (s[..., :, None] + s[..., None, :])) @ Vt
+    Z = U.mT @ dP @ Vt.mT
+    return U @ ((Z - Z.mT) / (s[..., :, None] + s[..., None, :])) @ Vt
 
 
 def nearest_to_reflection(A: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:

@@ -4,22 +4,22 @@ import numpy as np
 import sympy
 from jaxtyping import Float
 
-from theory.validation import Array
+from theory.core.arrays import Array
 
 
 def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: float) -> Float[Array, "*runs d d"]:
     """w = alpha (What - What^T), What = M R^T - R (R^T M R^T) / 2, alpha = min(cap, 1 / |What - What^T|_F)."""
-    Rt = np.swapaxes(R, -1, -2)
+    Rt = R.mT
     what = M @ Rt - R @ (Rt @ M @ Rt) / 2
-    W = what - np.swapaxes(what, -1, -2)
+    W = what - what.mT
     size = np.linalg.norm(W, axis=(-2, -1), keepdims=True)
     return W * np.minimum(cap, 1 / size)
 
 
 def tangent(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """(M R^T - R M^T) / 2: what What - What^T is on O(d); times R, it is the projection of M on the tangent space."""
-    half = M @ np.swapaxes(R, -1, -2) / 2
-    return half - np.swapaxes(half, -1, -2)
+    half = M @ R.mT / 2
+    return half - half.mT
 
 
 def defect_of_step(w: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
@@ -33,7 +33,7 @@ def defect_after_step(w: Float[Array, "*runs d d"], before: Float[Array, "*runs 
     """I - Y Y^T from any R with `before` = I - R R^T: D(w) + B before B^T, B = I + w + w^2 / 2 + w^3 / 4."""
     squared = w @ w
     B = np.eye(w.shape[-1]) + w + squared / 2 + squared @ w / 4
-    return defect_of_step(w) + B @ before @ np.swapaxes(B, -1, -2)
+    return defect_of_step(w) + B @ before @ B.mT
 
 
 def symbolic_defect(iterations: int) -> sympy.Expr:

@@ -18,9 +18,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, reject, times
-
-EPS = float(np.finfo(float).eps)
+from theory.core.arrays import EPS, Array
+from theory.core.validation import reject, times
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class LinearOPT:
 
 def transposed(matrix: Array) -> Array:
     """The last two dimensions exchanged."""
-    return np.swapaxes(matrix, -2, -1)
+    return matrix.mT
 
 
 def skew(matrix: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from theory.validation import Array, positive
+from theory.core.arrays import Array
+from theory.core.validation import positive
 
 NEWTON_STEPS = 80  # enough from any start to the right of the root, where the cubic is convex
 NEXT_TO_IT = 1e-12  # of the threshold: there r - 1 is of that size too

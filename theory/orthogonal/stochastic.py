@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.validation import inside, positive_integer
+from theory.core.validation import inside, positive_integer
 
 
 def captured_share(d: int, p: int) -> float:

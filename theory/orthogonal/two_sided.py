@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array, finite_matrix, times
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix, times
 
 
 @dataclass(frozen=True)

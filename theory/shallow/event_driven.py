@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq, toms748
 
-from theory.flows import FlowStopped
+from theory.core.arrays import EPS, Array
+from theory.core.flows import FlowStopped
+from theory.core.separable import Separable
+from theory.core.validation import positive, reject, times
 from theory.shallow.minnorm_flow import ActiveSetFlow, lyapunov
-from theory.shallow.problem import Separable
-from theory.validation import Array, positive, reject, times
 
 CELLS = 128  # looked at together
 CELL = 0.25  # width of a cell in units of the fastest mode: a smooth function turns at most once in it
@@ -161,7 +162,7 @@ def _crossing(piece: ActiveSetFlow, i: int, left: float, right: float, crossed: 
         if derivative(left) <= 0 or derivative(right) > 0:
             return left
         left = brentq(derivative, left, right, xtol=1e-14)
-    return float(toms748(value, left, right, xtol=1e-14, rtol=4 * np.finfo(float).eps))
+    return float(toms748(value, left, right, xtol=1e-14, rtol=4 * EPS))
 
 
 def _after(piece: ActiveSetFlow, event: float) -> ActiveSetFlow:

@@ -13,10 +13,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax, wrightomega
 
-from theory.flows import flow
-from theory.shallow.problem import Separable, apply
-from theory.trajectory import Trajectory
-from theory.validation import Array, reject, times
+from theory.core.arrays import Array
+from theory.core.flows import flow
+from theory.core.separable import Separable, apply
+from theory.core.trajectory import Trajectory
+from theory.core.validation import reject, times
 
 
 def exponential_margins(
@@ -73,7 +74,7 @@ def flow_in_log_time(
     def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
         # Clipped where only a trial step that the solver will reject can get.
         pull = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
-        return {"rho": apply(np.swapaxes(problem.Z, -1, -2), pull) - problem.w}
+        return {"rho": apply(problem.Z.mT, pull) - problem.w}
 
     return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance)
 
@@ -90,7 +91,7 @@ def normalised_flow(
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         exponents = -apply(Z, state["w"])
         log_loss = np.logaddexp.reduce(exponents, axis=-1)
-        push = apply(np.swapaxes(Z, -1, -2), softmax(exponents, axis=-1))
+        push = apply(Z.mT, softmax(exponents, axis=-1))
         return {"w": push, "tau": np.exp(-log_loss - state["tau"])}
 
     start = {"w": w0, "tau": np.zeros(w0.shape[:-1])}
@@ -119,7 +120,7 @@ def relaxation_rate(problem: Separable) -> Float[Array, "*runs"]:
     """Smallest nonzero eigenvalue of Z_S^T diag(alpha) Z_S: near w~, w - w_hat log t - w~ shrinks in the span of the
     support vectors as e^{-rate log t} (ours; linearly independent support vectors)."""
     weighted = np.sqrt(problem.duals)[..., None] * problem.Z
-    spectrum = np.linalg.eigvalsh(weighted @ np.swapaxes(weighted, -1, -2))
+    spectrum = np.linalg.eigvalsh(weighted @ weighted.mT)
     return np.take_along_axis(spectrum, (~problem.support).sum(-1)[..., None], -1)[..., 0]
 
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from theory.validation import Array
+from theory.core.arrays import Array
 
 
 class Steps(NamedTuple):

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from theory.shallow.problem import Separable, apply
-from theory.validation import Array, positive, reject, times
+from theory.core.arrays import Array
+from theory.core.separable import Separable, apply
+from theory.core.validation import positive, reject, times
 
 # Singular values below this share of the largest are 0: their modes do not move w.
 RANK = 1e-10
@@ -18,7 +19,7 @@ def velocity(
 ) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch n"]]:
     """(w', lambda'); a multiplier at 0 can only grow."""
     violation = 1 - apply(Z, w)
-    pull = apply(np.swapaxes(Z, -1, -2), multipliers)
+    pull = apply(Z.mT, multipliers)
     return -a * (w - pull), b * np.where(multipliers > 0, violation, np.maximum(violation, 0))
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import nnls
 
-from theory.validation import Array, finite_matrix
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix
 
 
 def unavoidable_violations(Z: Float[Array, "n d"]) -> Float[Array, " n"]:

@@ -6,11 +6,11 @@ import torch
 
 from experiments.chain.networks import MinnormDescent, random_weights, refine, squared_loss, train_chain
 from experiments.chain.times import hitting_time
-from experiments.updates import DecayedDescent, constant
+from experiments.training.updates import DecayedDescent, constant
 from theory.chain import minnorm, weight_decay
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain, product
-from theory.study import Study
+from theory.claims.study import Study
+from theory.minnorm.tuning import Tuning
 
 STUDY = Study("tests.chain", "smoke")
 W = np.array([[1.3, 0.8, 1.1], [0.5, 0.9, 1.4]])

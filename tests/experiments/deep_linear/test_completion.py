@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from experiments.deep_linear.completion import Known
-from experiments.stacks import state_of
+from experiments.training.batches import state_of
+from theory.core.linear_networks import end_to_end, gaussian_stack
 from theory.deep_linear.completion import planted
-from theory.stacks import end_to_end, gaussian_stack
 
 KNOWN = np.add.outer(np.arange(4), np.arange(5)) % 3 > 0
 

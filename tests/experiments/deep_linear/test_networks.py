@@ -14,12 +14,12 @@ from experiments.deep_linear.networks import (
     train_stack,
 )
 from experiments.deep_linear.race import product_and_gain
-from experiments.stacks import layers_of, state_of
-from experiments.updates import GradientDescent
-from theory.chain.minnorm import Tuning
+from experiments.training.batches import layers_of, state_of
+from experiments.training.updates import GradientDescent
+from theory.claims.study import Study
+from theory.core.linear_networks import end_to_end, gaussian_stack, layer_gradients
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
-from theory.stacks import end_to_end, gaussian_stack, layer_gradients
-from theory.study import Study
+from theory.minnorm.tuning import Tuning
 
 STUDY = Study("tests.deep_linear", "smoke")
 WIDTHS = (6, 4, 3, 2)

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from experiments.halpern.descent import HalpernDescent, polynomial, squared_loss
-from experiments.halpern.method import halpern_
-from experiments.training import train
-from experiments.updates import GradientDescent
-from theory.imbalance.problem import random_regression
+from experiments.methods.halpern import halpern_
+from experiments.training.loop import train
+from experiments.training.updates import GradientDescent
+from theory.core.regression import random_regression
 
 PROBLEM = random_regression(np.random.default_rng(0), D=6, n=4, m=2, singular_values=np.array([1.4, 0.9, 0.5]))
 W = np.random.default_rng(1).standard_normal((3, 6, 2))

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from experiments.homogeneous.descent import LogTimeDescent, descend, log_exponential, log_logistic, network_margins
-from experiments.stacks import stack, state_of
-from theory.stacks import gaussian_stack
-from theory.study import Study
+from experiments.training.batches import stack, state_of
+from theory.claims.study import Study
+from theory.core.linear_networks import gaussian_stack
 
 
 def state(W: list) -> dict:

@@ -24,10 +24,10 @@ from experiments.homogeneous.problems import (
     sized_layers,
     unit_examples,
 )
-from experiments.stacks import state_of
+from experiments.training.batches import state_of
+from theory.claims.study import Study
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_pull, margins, polar, pulls
-from theory.study import Study
 
 STUDY = Study("tests.homogeneous", "smoke")
 RNG = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.data.idx import load_digits
 from experiments.images.descent import (
     Examples,
     Penalised,
@@ -16,16 +17,15 @@ from experiments.images.descent import (
     shortfalls,
     squared_norm,
 )
-from experiments.images.idx import load_digits
 from experiments.images.methods import Budget, Cells, Workshop, convergence
 from experiments.images.minnorm import MinnormDescent
 from experiments.images.tasks import draw
-from experiments.minnorm import Margin, Minnorm, MulticlassMargin
-from experiments.stacks import outputs, stack, state_of
-from experiments.training import train
-from theory.stacks import gaussian_stack
-from theory.study import Study
-from theory.validation import InvalidArgument
+from experiments.methods.minnorm import Margin, Minnorm, MulticlassMargin
+from experiments.training.batches import outputs, stack, state_of
+from experiments.training.loop import train
+from theory.claims.study import Study
+from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import InvalidArgument
 
 TASK = draw(load_digits(), np.random.default_rng(0), train=40, validation=20, seeds=2, flipped=0.0)
 WIDTHS = (64, 16, 10)

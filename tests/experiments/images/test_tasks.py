@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.images.idx import Images, load_digits
+from experiments.data.idx import Images, load_digits
 from experiments.images.tasks import draw
-from theory.validation import InvalidArgument
+from theory.core.validation import InvalidArgument
 
 DIGITS = load_digits()
 KEPT = Images("kept", DIGITS.pixels[:300], DIGITS.labels[:300], (8, 8), 50)

@@ -5,11 +5,12 @@ import pytest
 
 from experiments.imbalance.compression import train_compressed
 from experiments.imbalance.networks import squared_loss, weights
-from experiments.updates import Adam, GradientDescent, Momentum
+from experiments.training.updates import Adam, GradientDescent, Momentum
+from theory.claims.study import Study
+from theory.core.regression import random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance.compression import compress
-from theory.imbalance.problem import gaussian, random_regression
-from theory.study import Study
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import gaussian
 
 STUDY = Study("imbalance.compression")
 OPTIONS = {"learning_rate": 0.01, "steps": 20, "record": [0, 20]}

@@ -8,14 +8,15 @@ import torch
 from torch import nn
 
 from experiments.imbalance.networks import LinearDescent, squared_loss, train_network, weights
-from experiments.training import TrainingDiverged
-from experiments.updates import Adam, GradientDescent
+from experiments.training.loop import TrainingDiverged
+from experiments.training.updates import Adam, GradientDescent
+from theory.claims.study import Study
+from theory.core.arrays import EPS
+from theory.core.regression import Regression, random_regression
 from theory.imbalance.dynamics import excess_loss, velocity
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.study import Study
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 STUDY = Study("test.networks", profile="smoke")
-EPS = np.finfo(float).eps
 STEPS, RATE = 60, 0.02
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from experiments.orthogonal.linear import curvatures, derivatives, minimised, squared_loss, turn
+from theory.claims.study import Study
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import component, random_problem, random_rotation, start_near
-from theory.study import Study
 
 S = np.array([1.7, 1.2, 0.5])
 STUDY = Study("test.linear", "smoke")
@@ -22,7 +22,7 @@ def test_the_loss_and_its_gradient_are_those_of_theory() -> None:
     losses = squared_loss(problem, "cpu")({"R": leaf})
     (G,) = torch.autograd.grad(losses.sum(), leaf)
     assert np.allclose(losses.detach(), procrustes.loss(problem, R))
-    assert np.allclose(-R @ procrustes.skew(np.swapaxes(R, -2, -1) @ G.numpy()), procrustes.velocity(problem, R))
+    assert np.allclose(-R @ procrustes.skew(R.mT @ G.numpy()), procrustes.velocity(problem, R))
 
 
 def test_curvatures_are_rates() -> None:
@@ -38,7 +38,7 @@ def test_derivatives_of_two_rotations_stack() -> None:
     first, second = derivatives(lambda R: (R[0] @ R[1]).trace(), R, "cpu")
     assert first.shape == (2, 6)
     assert second.shape == (2, 6, 6)
-    assert np.allclose(second, np.swapaxes(second, -2, -1))
+    assert np.allclose(second, second.mT)
 
 
 @pytest.mark.parametrize("determinant", [1.0, -1.0])

@@ -14,7 +14,7 @@ from experiments.shallow.classifiers import (
     train_classifier,
     train_minnorm,
 )
-from theory.study import Study
+from theory.claims.study import Study
 
 STUDY = Study("test.shallow")
 RNG = np.random.default_rng(0)

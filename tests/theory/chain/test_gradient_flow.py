@@ -8,8 +8,8 @@ from scipy.integrate import quad
 
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, product
-from theory.flows import flow
-from theory.validation import InvalidArgument
+from theory.core.flows import flow
+from theory.core.validation import InvalidArgument
 
 seeds = st.integers(0, 10_000)
 

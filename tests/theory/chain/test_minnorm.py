@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.chain import collapse, minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain
-from theory.validation import InvalidArgument
+from theory.core.validation import InvalidArgument
+from theory.minnorm.tuning import Tuning
 
 chains = st.builds(Chain, st.floats(0.3, 3), st.integers(1, 6), st.floats(0.5, 2), st.floats(1, 3))
 tunings = st.builds(Tuning, st.floats(0.2, 2), st.floats(0.1, 3), st.floats(0, 3))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, minimum, others, product
-from theory.validation import InvalidArgument
+from theory.core.validation import InvalidArgument
 
 seeds, depths = st.integers(0, 10_000), st.integers(1, 6)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from theory.chain import weight_decay
 from theory.chain.problem import Chain, distance
-from theory.validation import InvalidArgument
+from theory.core.validation import InvalidArgument
 
 
 @settings(deadline=None)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from theory.core.validation import InvalidArgument
 from theory.deep_linear.completion import (
     Completion,
     corner,
@@ -16,7 +17,6 @@ from theory.deep_linear.completion import (
     schatten_fill,
 )
 from theory.deep_linear.minnorm import least_norm
-from theory.validation import InvalidArgument
 
 entries = st.floats(0.2, 3).map(lambda x: round(x, 2))
 signs = st.sampled_from([-1.0, 1.0])

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from theory.core.linear_networks import end_to_end, gaussian_stack
+from theory.core.validation import InvalidArgument
 from theory.deep_linear import frozen, weight_decay
 from theory.deep_linear.problem import Ensemble, conditioned, draw, generalisation_error
-from theory.stacks import end_to_end, gaussian_stack
-from theory.validation import InvalidArgument
 
 RNG = np.random.default_rng
 ENSEMBLE = Ensemble(6, 3, K=2, noise=0.3)
@@ -37,7 +37,7 @@ def test_the_flow_composes_and_starts_where_it_starts() -> None:
     W = stack(2)
     both = frozen.seen_flow(problem, W, np.array([0.0, 0.7, 1.5]))[1]
     assert all(np.allclose(layer[0], start) for layer, start in zip(both, frozen.seen_layers(problem, W)))
-    halfway = [both[0][1] @ np.swapaxes(problem.basis, -2, -1), both[1][1]]
+    halfway = [both[0][1] @ problem.basis.mT, both[1][1]]
     rest = frozen.seen_flow(problem, halfway, np.array([0.8]))[1]
     assert all(np.allclose(a[-1], b[-1], atol=1e-7) for a, b in zip(both, rest))
 
@@ -98,7 +98,7 @@ def test_a_decayed_solution_is_stationary(depth: int) -> None:
     problem = conditioned(RNG(0), 6, np.array([1.3, 1.0, 0.8]), np.array([1.5]), K=1, draws=3)
     W = weight_decay.decayed_solution(problem, 0.05, depth)
     size = np.sqrt((W**2).sum((-2, -1), keepdims=True))
-    gradient = -(problem.Y - W @ problem.X) @ np.swapaxes(problem.X, -2, -1) + 0.05 * size ** (2 / depth - 2) * W
+    gradient = -(problem.Y - W @ problem.X) @ problem.X.mT + 0.05 * size ** (2 / depth - 2) * W
     assert np.allclose(gradient, 0, atol=1e-12)
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.deep_linear import generalisation as law
 from theory.deep_linear import spectrum
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
-from theory.validation import InvalidArgument
 
 ENSEMBLE = Ensemble(60, 30, noise=0.3)
 RATES = np.linspace(0.1, 2.8, 6)

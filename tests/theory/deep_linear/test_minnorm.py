@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.chain import minnorm as chain_minnorm
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain
+from theory.core.arrays import Array
+from theory.core.flows import flow
+from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
+from theory.core.validation import InvalidArgument
 from theory.deep_linear import minnorm
 from theory.deep_linear.modes import Modes, aligned, planted, whitened
 from theory.deep_linear.problem import TeacherStudent
-from theory.flows import flow
-from theory.stacks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
-from theory.validation import Array, InvalidArgument
+from theory.minnorm.tuning import Tuning
 
 seeds, depths = st.integers(0, 10_000), st.integers(1, 4)
 WIDTHS = {L: [6, *[5] * (L - 1), 2] for L in range(1, 5)}
@@ -26,7 +27,7 @@ def problem_of(seed: int, draws: int = 3) -> TeacherStudent:
 def at_rest(problem: TeacherStudent, L: int) -> tuple[list[Array], Array]:
     """Balanced layers whose product is Y X^+, and their multipliers."""
     U, s, Vt = np.linalg.svd(problem.minimum_norm_solution, full_matrices=False)
-    frames = [np.swapaxes(Vt, -1, -2), *[np.eye(5, 2)] * (L - 1), U]
+    frames = [Vt.mT, *[np.eye(5, 2)] * (L - 1), U]
     return aligned(frames, s[..., None] ** (1 / L) * np.ones(L)), minnorm.solution_multiplier(problem, L)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.chain import gradient_flow
-from theory.chain.minnorm import Tuning
 from theory.chain.problem import Chain
+from theory.core.linear_networks import end_to_end, imbalances
+from theory.core.validation import InvalidArgument
 from theory.deep_linear.modes import (
     Modes,
     aligned,
@@ -19,8 +20,7 @@ from theory.deep_linear.modes import (
     planted,
     whitened,
 )
-from theory.stacks import end_to_end, imbalances
-from theory.validation import InvalidArgument
+from theory.minnorm.tuning import Tuning
 
 seeds = st.integers(0, 10_000)
 STRENGTHS = (3.0, 1.5, 0.75)
@@ -67,9 +67,9 @@ def test_coupled_modes_go_on_from_where_they_are(seed: int, first: float, second
     modes, rng = modes_of(seed), np.random.default_rng(seed)
     G = 0.3 * rng.standard_normal((2, 5, 3))
     middle = modes.coupled(G, first)
-    root = np.swapaxes(np.linalg.cholesky(middle), -1, -2)
+    root = np.linalg.cholesky(middle).mT
     assert np.allclose(modes.coupled(root, second), modes.coupled(G, first + second), rtol=1e-6, atol=1e-8)
-    assert np.allclose(modes.coupled(G, 0.0), np.swapaxes(G, -1, -2) @ G, rtol=1e-8)
+    assert np.allclose(modes.coupled(G, 0.0), G.mT @ G, rtol=1e-8)
     assert np.allclose(modes.coupled(G, np.inf), np.diag(STRENGTHS))
     assert modes.coupled(G, np.zeros((4, 1))).shape == (4, 1, 2, 3, 3)
 
@@ -97,7 +97,7 @@ def test_amplitudes_are_read_off_an_aligned_stack(seed: int, L: int) -> None:
 
 def test_multipliers_are_read_off_in_units_of_the_chain() -> None:
     modes = modes_of(3)
-    multiplier = (modes.U * [1.0, 2.0, 3.0]) @ np.swapaxes(modes.V, -1, -2) @ modes.problem.X / modes.x
+    multiplier = (modes.U * [1.0, 2.0, 3.0]) @ modes.V.mT @ modes.problem.X / modes.x
     assert np.allclose(modes.multipliers(multiplier), [1.0, 2.0, 3.0])
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.deep_linear.problem import Ensemble, TeacherStudent, conditioned, draw, generalisation_error
-from theory.validation import InvalidArgument
 
 ENSEMBLE = Ensemble(7, 4, K=2, teacher=0.8, noise=0.3)
 RNG = np.random.default_rng
@@ -50,7 +50,7 @@ def test_seen_and_unseen_divide_the_space(seed: int, d: int, n: int) -> None:
     P, Q = problem.seen, problem.unseen
     assert np.allclose(P + Q, np.eye(d)) and np.allclose(P @ P, P, atol=1e-6)
     assert np.trace(Q, axis1=-2, axis2=-1) == pytest.approx(max(d - n, 0), abs=1e-6)
-    assert np.allclose(problem.basis @ np.swapaxes(problem.basis, -2, -1), P, atol=1e-6)
+    assert np.allclose(problem.basis @ problem.basis.mT, P, atol=1e-6)
 
 
 def test_the_minimum_norm_solution_fits_with_the_least_norm() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.regression import random_regression
+from theory.core.validation import InvalidArgument
 from theory.halpern import flow
 from theory.halpern.least_squares import null_part
-from theory.imbalance.problem import random_regression
-from theory.validation import InvalidArgument
 
 PROBLEM = random_regression(np.random.default_rng(0), D=6, n=4, m=2, singular_values=np.array([1.4, 0.9, 0.5]))
 W = np.random.default_rng(1).standard_normal((3, 6, 2))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.halpern import fixed_points, least_squares, schedules
-from theory.imbalance.problem import Regression, random_regression
-from theory.validation import InvalidArgument
 
 PROBLEM = random_regression(np.random.default_rng(0), D=7, n=4, m=2, singular_values=np.array([1.4, 0.9, 0.5]))
 ETA = 0.4 * least_squares.largest_step(PROBLEM)
@@ -110,7 +110,7 @@ def test_rotations_are_rotations_and_attain_the_bound() -> None:
     n = np.array([1, 2, 7])
     R = fixed_points.attaining_rotation(n)
     assert R.shape == (3, 2, 2)
-    assert np.allclose(R @ np.swapaxes(R, -1, -2), np.eye(2)) and np.allclose(np.linalg.det(R), 1)
+    assert np.allclose(R @ R.mT, np.eye(2)) and np.allclose(np.linalg.det(R), 1)
     assert np.allclose(np.diagonal(fixed_points.rotation_ratio(n, n)), 1)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from theory.core.separable import Separable, apply, planted
+from theory.core.validation import InvalidArgument
 from theory.halpern import margin
-from theory.shallow.problem import Separable, apply, planted
-from theory.validation import InvalidArgument
 
 SHARES = np.array([0.5, 0.3, 0.2])
 PROBLEM = Separable(planted(np.random.default_rng(0), SHARES, d=5, slack=np.array([0.7, 1.2]), runs=4))
@@ -42,7 +42,7 @@ def test_the_regularised_flow_starts_at_its_start_and_composes() -> None:
     # The equation in t from w(0.7) is not that from w(0): log time says how much of the pull is left.
     h = 1e-4
     near = margin.regularised_flow(one, w, np.array([0.7 - h, 0.7, 0.7 + h]))["w"]
-    push = apply(np.swapaxes(one.Z, -1, -2), np.exp(0.7 - apply(one.Z, near[1])))
+    push = apply(one.Z.mT, np.exp(0.7 - apply(one.Z, near[1])))
     assert np.allclose((near[2] - near[0]) / (2 * h), push - near[1], atol=1e-5)
 
 

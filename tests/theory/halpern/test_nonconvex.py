@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.chain.problem import Chain, imbalance
+from theory.core.linear_networks import gaussian_stack, imbalances
+from theory.core.validation import InvalidArgument
 from theory.halpern import nonconvex
-from theory.stacks import gaussian_stack, imbalances
-from theory.validation import InvalidArgument
 
 
 @given(st.floats(0.1, 3), st.floats(0, 0.9))
@@ -24,7 +24,7 @@ def test_a_step_of_a_linear_network() -> None:
     rng = np.random.default_rng(0)
     W = gaussian_stack(rng, (5, 4, 3, 2), 0.5, runs=6)
     end_to_end = rng.standard_normal((6, 2, 5))
-    from theory.stacks import layer_gradients
+    from theory.core.linear_networks import layer_gradients
 
     G = layer_gradients(W, end_to_end)
     weight = rng.uniform(0, 1, 6)

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import balance, dynamics
 from theory.homogeneous.decomposition import Examples, gradients, margins
-from theory.stacks import gaussian_stack
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 2**32 - 1)
 RATES = np.array([0.1, 0.03, 0.2])

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import decomposition
 from theory.homogeneous.decomposition import Examples, Polar, gradients, margins, polar, pulls, weights
-from theory.stacks import gaussian_stack
-from theory.validation import InvalidArgument
 
 PULLS = [getattr(decomposition, f"{name}_pull") for name in ("exponential", "logistic", "squared", "log")]
 LOSSES = [

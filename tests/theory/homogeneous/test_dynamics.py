@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.linear_networks import gaussian_stack
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, Polar, exponential_pull, log_pull, polar
-from theory.stacks import gaussian_stack
-from theory.trajectory import Trajectory
 
 FIVE = {
     "gradient flow": dynamics.gradient_flow,

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from theory.core.separable import Separable, planted
+from theory.core.validation import InvalidArgument
 from theory.homogeneous.equilibrium import curvature, equilibrium, tangent_pull
 from theory.homogeneous.max_margin import approach_constant
-from theory.shallow.problem import Separable, planted
-from theory.validation import InvalidArgument
 
 PROBLEM = Separable(planted(np.random.default_rng(0), np.array([0.5, 0.3, 0.2]), d=4, margin=0.8)[0])
 

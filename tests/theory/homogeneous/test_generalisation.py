@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import generalisation as theory
 from theory.homogeneous.max_margin import interpolant
-from theory.stacks import gaussian_stack
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 1000)
 
@@ -92,4 +92,4 @@ def test_rectified_networks_are_homogeneous_in_each_layer() -> None:
     scaled = theory.rectified_outputs([2 * W[0], W[1], 3 * W[2]], X)
     assert np.allclose(scaled, 6 * f)
     linear = theory.rectified_outputs(W, X, leak=1.0)
-    assert np.allclose(linear, X @ np.swapaxes(W[2] @ W[1] @ W[0], -1, -2))
+    assert np.allclose(linear, X @ (W[2] @ W[1] @ W[0]).mT)

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.flows import flow
+from theory.core.flows import flow
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import margin
 from theory.homogeneous.margin import Aligned, TwoPoints
-from theory.validation import InvalidArgument
 
 depths = st.integers(1, 6)
 gains = st.floats(0.2, 3)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.flows import flow
+from theory.core.flows import flow
+from theory.core.linear_networks import gaussian_stack
+from theory.core.separable import Separable, planted
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import max_margin
-from theory.shallow.problem import Separable, planted
-from theory.stacks import gaussian_stack
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 1000)
 

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.homogeneous import normalisation
 from theory.homogeneous.decomposition import Examples
-from theory.validation import InvalidArgument
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((10, 3)) + np.array([5.0, 0.0, -2.0])

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from theory.flows import flow
+from theory.core.arrays import Array
+from theory.core.flows import flow
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import closed_forms, dynamics
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.validation import Array, InvalidArgument
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 numbers = st.floats(-3, 3)
 levels = st.floats(0, 3)
@@ -106,7 +108,7 @@ def test_decoupled_modes_follow_the_flow(r: int, m: int, h: int) -> None:
     t = np.linspace(0, 2, 5)
     V, U1 = dynamics.split(problem, dynamics.gradient_flow(problem, network, t, relative_tolerance=1e-12)["Z"])
     predicted = closed_forms.decoupled_solution(problem, network, t)
-    assert predicted == pytest.approx(U1 @ np.swapaxes(V, -1, -2), abs=1e-8)
+    assert predicted == pytest.approx(U1 @ V.mT, abs=1e-8)
     end = closed_forms.decoupled_solution(problem, network, np.inf)
     assert end == pytest.approx(np.broadcast_to(problem.targets, (2, r, m)), abs=1e-12)
 
@@ -150,7 +152,7 @@ def test_riccati_follows_the_flow_and_goes_on(r: int, m: int, h: int, lam: float
     t = np.array([0.0, 0.7, 1.9])
     Z = dynamics.gradient_flow(problem, network, t, relative_tolerance=1e-12)["Z"][:, 0]
     predicted = closed_forms.riccati_solution(problem, network, t)
-    assert predicted == pytest.approx(Z @ np.swapaxes(Z, -1, -2), abs=1e-8)
+    assert predicted == pytest.approx(Z @ Z.mT, abs=1e-8)
     going_on = closed_forms.riccati_solution(problem, from_gram(problem, predicted[1]), 1.2)
     assert going_on == pytest.approx(predicted[2], abs=1e-10)
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.arrays import EPS
+from theory.core.regression import random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import compression, convergence, dynamics, invariant_set
-from theory.imbalance.problem import Network, coordinates, gaussian, random_regression
-from theory.validation import InvalidArgument
-
-EPS = np.finfo(float).eps
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 
 def setting(h: int, seed: int = 0, runs: int = 2):

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.arrays import EPS
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import convergence, dynamics
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, orthogonal_rows, random_regression
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import Network, coordinates, gaussian, orthogonal_rows
 
-EPS = np.finfo(float).eps
 seeds = st.integers(0, 10_000)
 
 

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import dynamics
-from theory.imbalance.problem import Network, Regression, coordinates, gaussian, random_regression
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 
 def setup(seed: int, *, runs: int = 2, h: int = 4, rank: int = 3) -> tuple[Regression, Network]:

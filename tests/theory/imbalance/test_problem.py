@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.arrays import EPS
+from theory.core.regression import Regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import problem as setting
-from theory.imbalance.problem import Network, Regression, coordinates, frozen_weights
-from theory.validation import InvalidArgument
-
-EPS = np.finfo(float).eps
+from theory.imbalance.problem import Network, coordinates, frozen_weights
 
 
 @pytest.fixture

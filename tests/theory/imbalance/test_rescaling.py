@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.regression import random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import rescaling
 from theory.imbalance.convergence import convergence_rate, imbalance_level
 from theory.imbalance.dynamics import excess_loss, gradient_flow
-from theory.imbalance.problem import Network, coordinates, gaussian, random_regression
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 
 def example(seed: int = 0, h: int = 7):

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory import flows
+from theory.core import flows
+from theory.core.validation import InvalidArgument
 from theory.imbalance import three_layers
 from theory.imbalance.convergence import exponential_bound
 from theory.imbalance.three_layers import FullRankRegression
-from theory.validation import InvalidArgument
 
 
 def example(seed: int, widths=(3, 5, 4, 2), runs: int = 3):
@@ -32,7 +32,7 @@ def test_delta_star_bounds_the_smallest_curvature(seed, widths):
 def test_delta_star_is_the_same_read_from_the_other_end():
     _, layers = example(0)
     D1, D2 = three_layers.imbalances(layers)
-    mirrored = three_layers.imbalances([np.swapaxes(W, -1, -2) for W in reversed(layers)])
+    mirrored = three_layers.imbalances([W.mT for W in reversed(layers)])
     here = three_layers.three_layer_bound(D1, D2, 3, 2)
     np.testing.assert_allclose(three_layers.three_layer_bound(*mirrored, 2, 3), here, atol=1e-12)
 

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.regression import random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import convergence_rate
 from theory.imbalance.dynamics import excess_loss, gradient_flow
-from theory.imbalance.problem import coordinates, gaussian, random_regression
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import coordinates, gaussian
 
 SIDES = {"above": 0.8, "below": 0.7, "residual_size": 0.3}
 

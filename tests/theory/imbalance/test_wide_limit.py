@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import closed_forms, dynamics, wide_limit
-from theory.imbalance.problem import Regression, coordinates, random_regression
-from theory.validation import InvalidArgument
+from theory.imbalance.problem import coordinates
 
 
 def regression(seed: int = 0, singular_values: tuple[float, ...] = (1.4, 1.0, 0.7)) -> Regression:
@@ -51,17 +52,17 @@ def test_orthogonal_rows_follow_it_at_finite_width() -> None:
     assert Z @ Z.T == pytest.approx(0.8 * np.eye(5), abs=1e-14)
     t = np.linspace(0, 2, 5)
     V, U1 = dynamics.split(problem, dynamics.gradient_flow(problem, network, t, relative_tolerance=1e-12)["Z"][:, 0])
-    p = U1 @ np.swapaxes(V, -1, -2)
+    p = U1 @ V.mT
     assert wide_limit.product(problem, 0.8, t) == pytest.approx(p, abs=1e-8)
-    assert wide_limit.output_gram(p, 0.8) == pytest.approx(V @ np.swapaxes(V, -1, -2), abs=1e-9)
-    assert wide_limit.hidden_gram(p, 0.8) == pytest.approx(U1 @ np.swapaxes(U1, -1, -2), abs=1e-9)
+    assert wide_limit.output_gram(p, 0.8) == pytest.approx(V @ V.mT, abs=1e-9)
+    assert wide_limit.hidden_gram(p, 0.8) == pytest.approx(U1 @ U1.mT, abs=1e-9)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.1, 10))
 def test_the_gram_matrices_square_to_their_definition(seed: int, k: float) -> None:
     p = np.random.default_rng(seed).standard_normal((4, 3, 2))
-    pT = np.swapaxes(p, -1, -2)
+    pT = p.mT
     output, hidden = wide_limit.output_gram(p, k), wide_limit.hidden_gram(p, k)
     assert output @ output == pytest.approx(k**2 * np.eye(2) + pT @ p, abs=1e-12 * (1 + k**2) * 30)
     assert hidden @ hidden == pytest.approx(k**2 * np.eye(3) + p @ pT, abs=1e-12 * (1 + k**2) * 30)

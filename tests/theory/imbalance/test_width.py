@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from theory.core.regression import Regression, random_regression
+from theory.core.validation import InvalidArgument
 from theory.imbalance import width
-from theory.imbalance.problem import Regression, random_regression
-from theory.validation import InvalidArgument
 
 DELTA = 0.05
 
@@ -65,7 +65,7 @@ def test_extreme_rows_stay_within_the_event() -> None:
 def test_the_statistic_is_the_squared_distance_for_one_output() -> None:
     rng = np.random.default_rng(2)
     V, U2 = rng.standard_normal((7, 1, 4)), rng.standard_normal((7, 6, 4))
-    unseen = U2 @ np.swapaxes(V, -1, -2)
+    unseen = U2 @ V.mT
     expected = (unseen**2).sum((1, 2)) / (V**2).sum((1, 2)) / 0.3**2
     np.testing.assert_allclose(width.whitened_distance(V, unseen, 0.3), expected)
     data = Regression(np.eye(3, 9), np.ones((3, 1)))

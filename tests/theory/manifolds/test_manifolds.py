@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.core.arrays import Array
+from theory.core.validation import InvalidArgument
 from theory.manifolds import brockett, curvature, noise, norms, oblique, rank_one, rayleigh, schedules, steps
 from theory.manifolds.brockett import Brockett
 from theory.manifolds.rank_one import RankOne
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
-from theory.validation import Array, InvalidArgument
 
 RNG = np.random.default_rng(0)
 A = np.diag([2.0, 1.2, 0.5, -1.0])
@@ -25,7 +26,7 @@ def unit(x: Array, axis: int = -1) -> Array:
 
 
 X, U, V, W = (unit(RNG.standard_normal(shape)) for shape in ((5, 4), (5, 4), (5, 3), (5, 3, 4)))
-W = np.swapaxes(W, -1, -2)
+W = W.mT
 
 
 def sphere_at(start: Array, t: Array) -> Array:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.orthogonal import cayley, discrete
 from theory.orthogonal.cayley import Plane
 from theory.orthogonal.procrustes import Component
-from theory.validation import InvalidArgument
 
 planes = st.builds(Plane, st.floats(0.1, 5), st.sampled_from([0.5, 1.0]))
 starts = st.floats(0.01, 20)

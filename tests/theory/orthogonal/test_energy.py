@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.orthogonal import energy
-from theory.validation import InvalidArgument
 
 POWERS = (0, 0.5, 1, 2, 3)
 networks = st.tuples(st.integers(0, 10_000), st.integers(2, 6), st.integers(2, 9), st.sampled_from(POWERS))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.orthogonal import landscape
 from theory.orthogonal.procrustes import Component
-from theory.validation import InvalidArgument
 
 gaps = st.lists(st.floats(0.1, 2), min_size=2, max_size=6)
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, random_problem, start_near
-from theory.validation import InvalidArgument
 
 S = np.array([1.7, 1.2, 0.9, 0.4])
 times = st.floats(0, 30)
@@ -47,8 +47,8 @@ def test_time_zero_and_infinity(seed: int, determinant: float) -> None:
 def test_it_is_the_linear_fractional_map_of_the_riccati_equation(seed: int, determinant: float, t: float) -> None:
     problem, R = problem_and_start(seed, determinant)
     chart = component(problem, R)
-    aligned = np.swapaxes(chart.P, -2, -1) @ R @ chart.Q
-    moved = np.swapaxes(chart.P, -2, -1) @ procrustes.solution(problem, R, t) @ chart.Q
+    aligned = chart.P.mT @ R @ chart.Q
+    moved = chart.P.mT @ procrustes.solution(problem, R, t) @ chart.Q
     assert np.allclose(procrustes.riccati_solution(chart.s, aligned, t), moved, atol=1e-9)
 
 
@@ -58,7 +58,7 @@ def test_loss_and_distance_in_coordinates(seed: int, determinant: float) -> None
     problem, R = problem_and_start(seed, determinant)
     chart = component(problem, R)
     A = coordinates(chart, R)
-    assert np.allclose(A, -np.swapaxes(A, -2, -1))
+    assert np.allclose(A, -A.mT)
     assert np.allclose(procrustes.matrix(chart, A), R)
     above = procrustes.loss(problem, R) - procrustes.optimal_loss(problem, chart)
     assert np.allclose(procrustes.excess_loss(chart, A), above)
@@ -112,7 +112,7 @@ def test_unwhitened_data_have_no_closed_form() -> None:
 def test_a_start_on_the_cut_locus_is_refused() -> None:
     problem, R = problem_and_start(0, runs=1)
     chart = component(problem, R)
-    saddle = chart.P @ np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.swapaxes(chart.Q, -2, -1)
+    saddle = chart.P @ np.diag([-1.0, -1.0, 1.0, 1.0]) @ chart.Q.mT
     with pytest.raises(InvalidArgument, match="no rotation by pi"):
         procrustes.solution(problem, saddle, 1.0)
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.validation import InvalidArgument
 from theory.orthogonal import double_bracket, two_sided
 from theory.orthogonal.procrustes import random_rotation
 from theory.orthogonal.two_sided import TwoSided, alignment
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 1000)
 times = st.floats(0, 20)
@@ -54,7 +54,7 @@ def test_two_sides_are_square(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -
 
 def unwhitened(seed: int, runs: int = 2) -> tuple[np.ndarray, np.ndarray]:
     left, right = random_rotation(np.random.default_rng(seed), 5, 2 * runs).reshape(2, runs, 5, 5)
-    return left * np.linspace(2, 0.4, 5) @ np.swapaxes(left, -2, -1), np.sqrt(1.3) * right[..., :2]
+    return left * np.linspace(2, 0.4, 5) @ left.mT, np.sqrt(1.3) * right[..., :2]
 
 
 @settings(deadline=None, max_examples=30)
@@ -71,7 +71,7 @@ def test_two_times_are_one_for_frames(seed: int, first: float, second: float) ->
 @given(seeds)
 def test_frames_begin_and_end_where_they_should(seed: int) -> None:
     Sigma, W = unwhitened(seed)
-    H = W @ np.swapaxes(W, -2, -1)
+    H = W @ W.mT
     start, end = double_bracket.frame_solution(Sigma, W, 1.3, np.array([0.0, np.inf]))
     assert np.allclose(start, H)
     optimum = double_bracket.optimum(Sigma, H)

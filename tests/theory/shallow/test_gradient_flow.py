@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.flows import flow
+from theory.core.flows import flow
+from theory.core.separable import Separable, direction_error, planted
+from theory.core.validation import InvalidArgument
 from theory.shallow import gradient_flow
-from theory.shallow.problem import Separable, direction_error, planted
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 10_000)
 MARGINS = (gradient_flow.exponential_margins, gradient_flow.logistic_margins)

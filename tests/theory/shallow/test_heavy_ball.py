@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.arrays import EPS
+from theory.core.separable import labelled_by_a_teacher
+from theory.core.validation import InvalidArgument
 from theory.shallow import heavy_ball
 from theory.shallow.nonseparable import unavoidable_violations
-from theory.shallow.problem import labelled_by_a_teacher
-from theory.validation import InvalidArgument
 
 steps = st.floats(0.05, 1.9)
 
@@ -63,7 +64,7 @@ def test_unavoidable_violations_are_optimal(seed: int) -> None:
     Z = np.random.default_rng(seed).standard_normal((8, 2))
     v = unavoidable_violations(Z)
     # v = 1 - Z w_q: nearly separable examples have a w_q of up to 1e4 among these seeds, and a dozen roundings of it.
-    rounding = 12 * np.finfo(float).eps * 1e4
+    rounding = 12 * EPS * 1e4
     assert (v >= -rounding).all()
     assert np.allclose(Z.T @ v, 0, atol=rounding * np.linalg.norm(Z))
     assert v.sum() == pytest.approx((v**2).sum(), abs=8 * rounding)

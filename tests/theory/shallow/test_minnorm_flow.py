@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.flows import flow
+from theory.core.flows import flow
+from theory.core.separable import Separable, labelled_by_a_teacher, planted
+from theory.core.validation import InvalidArgument
 from theory.shallow import event_driven, minnorm_flow
 from theory.shallow.minnorm_flow import ActiveSetFlow
-from theory.shallow.problem import Separable, labelled_by_a_teacher, planted
-from theory.validation import InvalidArgument
 
 seeds = st.integers(0, 10_000)
 SHARES = np.array([0.5, 0.3, 0.2])

@@ -1,0 +1,1 @@
+"""What users put on networks of their own; no claim is imported with them."""

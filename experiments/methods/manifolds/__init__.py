@@ -1,0 +1,1 @@
+"""Weight manifolds and fine-grained SGD (FG-SGD)."""

@@ -1,0 +1,123 @@
+"""What it means to fit an example: a value h of each constraint, and where its multiplier may lie."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from theory.core.validation import positive_integer, reject
+
+
+class Constraint(ABC):
+    """Constraints on the outputs of a network; one value h and one multiplier a training example and output.
+
+    Args:
+        examples: how many training examples there are.
+        outputs: the shape of one example's outputs; none for a network that returns a vector (batch,).
+
+    Raises:
+        InvalidArgument: a size that is not a whole number of at least 1.
+    """
+
+    def __init__(self, examples: int, *outputs: int) -> None:
+        sizes = {"examples": examples, **{f"outputs[{k}]": size for k, size in enumerate(outputs)}}
+        self.shape = tuple(positive_integer(name, size) for name, size in sizes.items())
+
+    @abstractmethod
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """h (batch, *outputs), differentiable.
+
+        Raises:
+            InvalidArgument: outputs or targets of another shape or dtype, or targets that are no such labels.
+        """
+
+    @abstractmethod
+    def project(self, multipliers: Tensor) -> Tensor:
+        """The nearest multipliers that are allowed."""
+
+    @abstractmethod
+    def violation(self, values: Tensor) -> Tensor:
+        """How much each constraint is violated, at least 0."""
+
+    @abstractmethod
+    def slackened(self, values: Tensor, multipliers: Tensor, augmentation: float) -> Tensor:
+        """h plus the slack that minimises the augmented Lagrangian."""
+
+
+class Equality(Constraint):
+    """Regression: h = target - output = 0, multipliers of either sign. Targets: like the outputs."""
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        _require_alike(outputs, targets, self.shape[1:])
+        return targets - outputs
+
+    def project(self, multipliers: Tensor) -> Tensor:
+        return multipliers
+
+    def violation(self, values: Tensor) -> Tensor:
+        return values.abs()
+
+    def slackened(self, values: Tensor, multipliers: Tensor, augmentation: float) -> Tensor:
+        return values
+
+
+class _Inequality(Constraint):
+    """h <= 0, multipliers at least 0."""
+
+    def project(self, multipliers: Tensor) -> Tensor:
+        return multipliers.clamp(min=0)
+
+    def violation(self, values: Tensor) -> Tensor:
+        return values.clamp(min=0)
+
+    def slackened(self, values: Tensor, multipliers: Tensor, augmentation: float) -> Tensor:
+        # The slack is max(0, -h - multiplier / c); a c of 0 leaves none, but where the multiplier is 0 it does not
+        # matter, and 0 / tiny is 0.
+        tiny = torch.finfo(multipliers.dtype).tiny
+        return torch.maximum(values, multipliers / -max(augmentation, tiny))
+
+
+class Margin(_Inequality):
+    """Two classes: h = 1 - target x output <= 0. Targets: -1 or 1, of the outputs' shape and dtype."""
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        _require_alike(outputs, targets, self.shape[1:])
+        wrong = targets.abs() != 1
+        if bool(wrong.any()):
+            reject("targets", f"a tensor with the entry {targets[wrong][0].item():g}", "-1 or 1 everywhere")
+        return 1 - targets * outputs
+
+
+class MulticlassMargin(_Inequality):
+    """Several classes: h = 1 - (output of the right class - largest other output) <= 0.
+
+    Outputs (batch, classes); targets (batch,), the right class of each example, dtype int64.
+    """
+
+    def __init__(self, examples: int) -> None:
+        super().__init__(examples)
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if outputs.dim() != 2 or outputs.shape[1] < 2:
+            reject("outputs.shape", tuple(outputs.shape), "(batch, classes), with at least 2 classes")
+        if targets.shape != outputs.shape[:1]:
+            reject("targets.shape", tuple(targets.shape), f"({len(outputs)},), one class an example")
+        if targets.dtype != torch.int64:
+            reject("targets.dtype", targets.dtype, "torch.int64")
+        wrong = (targets < 0) | (targets >= outputs.shape[1])
+        if bool(wrong.any()):
+            reject("targets", f"a tensor with the entry {targets[wrong][0].item()}", f"0 to {outputs.shape[1] - 1}")
+        right = targets[:, None]
+        others = outputs.scatter(1, right, -torch.inf).amax(1)
+        return 1 - (outputs.gather(1, right).squeeze(1) - others)
+
+
+def _require_alike(outputs: Tensor, targets: Tensor, shape: tuple[int, ...]) -> None:
+    """Both (batch, *shape), of one floating dtype: (batch,) and (batch, 1) would broadcast to something else."""
+    expected = f"({', '.join(['batch', *map(str, shape)])}), one entry a multiplier"
+    if outputs.dim() == 0 or outputs.shape[1:] != shape:
+        reject("outputs.shape", tuple(outputs.shape), expected)
+    if targets.shape != outputs.shape:
+        reject("targets.shape", tuple(targets.shape), f"{tuple(outputs.shape)}, the shape of the outputs")
+    if targets.dtype != outputs.dtype:
+        reject("targets.dtype", targets.dtype, f"{outputs.dtype}, the dtype of the outputs")

@@ -1,0 +1,102 @@
+"""Minnorm as an update rule for batches of runs, with the multipliers in the state.
+
+With h the constraints, P the nearest multipliers that are allowed, and (a, b, c) a `Tuning`, one step of size eta is
+
+    theta   <- theta - eta a grad [N(theta) + mu . h(theta)]    with mu = [lambda + c h]_P held fixed,
+    lambda  <- [lambda + eta b h]_P                             with h before the step, or after it.
+
+P is the identity for equalities and the positive part for inequalities h <= 0.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from experiments.training.updates import State, along
+from theory.core.arrays import Array
+from theory.minnorm.tuning import Number, Tuning
+
+Constraints = Callable[[State], Tensor]
+
+
+def any_sign(multipliers: Tensor) -> Tensor:
+    """Multipliers of equalities h = 0."""
+    return multipliers
+
+
+def positive_part(multipliers: Tensor) -> Tensor:
+    """Multipliers of inequalities h <= 0."""
+    return multipliers.clamp(min=0)
+
+
+def half_squared_norm(weights: State) -> Tensor:
+    """1/2 |theta|^2, summed over the runs."""
+    return sum(weight.square().sum() for weight in weights.values()) / 2  # type: ignore[return-value]
+
+
+class SimultaneousMinnormDescent:
+    """Both move from the same state: lambda <- [lambda + eta b h(theta)]_P with the weights before their step.
+
+    The gradient is torch's own; the effective multiplier mu is a number to it.
+
+    Args:
+        constraints: weights -> h (runs, ...).
+        tuning: a, b, c, each one number or one a run.
+        multipliers: lambda at the start; broadcasts with h.
+        project: P, `any_sign` or `positive_part`.
+        norm: N, of all runs together.
+    """
+
+    def __init__(
+        self,
+        constraints: Constraints,
+        tuning: Tuning,
+        multipliers: Array | float = 0.0,
+        *,
+        project: Callable[[Tensor], Tensor] = any_sign,
+        norm: Callable[[State], Tensor] = half_squared_norm,
+    ) -> None:
+        self.constraints, self.tuning, self.multipliers = constraints, tuning, multipliers
+        self.project, self.norm = project, norm
+
+    def begin(self, state: State) -> None:
+        self.names = tuple(state)
+        h = self.constraints(state)
+        self.a, self.b, self.c = (_per_run(number, h) for number in (self.tuning.a, self.tuning.b, self.tuning.c))
+        start = torch.as_tensor(self.multipliers, dtype=h.dtype, device=h.device)
+        state["multipliers"] = start.expand_as(h).clone()
+
+    def evaluate(self, state: State) -> tuple[Tensor, tuple[Sequence[Tensor], Tensor]]:
+        weights = {name: state[name].detach().requires_grad_() for name in self.names}
+        with torch.enable_grad():
+            h = self.constraints(weights)
+            effective = self.project(state["multipliers"] + along(self.c, h) * h).detach()
+            gradients = torch.autograd.grad(self.norm(weights) + (effective * h).sum(), tuple(weights.values()))
+        return 0.5 * h.detach().square().reshape(len(h), -1).sum(1), (gradients, h.detach())
+
+    def apply(self, state: State, work: tuple[Sequence[Tensor], Tensor], learning_rate: Tensor) -> None:
+        gradients, h = work
+        self._descend(state, gradients, learning_rate)
+        self._ascend(state, h, learning_rate)
+
+    def _descend(self, state: State, gradients: Sequence[Tensor], learning_rate: Tensor) -> None:
+        for name, gradient in zip(self.names, gradients):
+            state[name].addcmul_(along(learning_rate * self.a, gradient), gradient, value=-1)
+
+    def _ascend(self, state: State, h: Tensor, learning_rate: Tensor) -> None:
+        moved = state["multipliers"].addcmul(along(learning_rate * self.b, h), h)
+        state["multipliers"].copy_(self.project(moved))
+
+
+class AlternatingMinnormDescent(SimultaneousMinnormDescent):
+    """The weights move first: lambda <- [lambda + eta b h(theta)]_P with the weights after their step."""
+
+    def apply(self, state: State, work: tuple[Sequence[Tensor], Tensor], learning_rate: Tensor) -> None:
+        gradients, _ = work
+        self._descend(state, gradients, learning_rate)
+        self._ascend(state, self.constraints({name: state[name] for name in self.names}), learning_rate)
+
+
+def _per_run(number: Number, like: Tensor) -> Tensor:
+    return torch.as_tensor(number, dtype=like.dtype, device=like.device).expand(len(like))

@@ -1,0 +1,108 @@
+"""Descent on the orthogonal matrices themselves, without a parametrisation: as an optimiser, and for batches of runs.
+
+With M the negative gradient (or its momentum) at R, one step turns R along the skew matrix
+
+    What = M R^T - R (R^T M R^T) / 2,  w = alpha (What - What^T),  alpha = min(learning rate, 1 / |What - What^T|_F),
+
+which on O(d) is alpha times the tangent (M R^T - R M^T) / 2. A *step* says how: `cayley_step` stays on O(d) exactly,
+`two_iterations` is the published approximation of it, and leaves O(d) by w^4 / 4 + w^6 / 16 each time.
+Orthogonal matrices of either determinant; the determinant never changes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.training.updates import GradientDescent, Loss, State, along
+from theory.core.validation import inside, positive
+
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def cayley_step(R: Tensor, w: Tensor) -> Tensor:
+    """(I - w/2)^(-1) (I + w/2) R: orthogonal to a few d eps a step, one linear solve."""
+    identity = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
+    return torch.linalg.solve(identity - w / 2, R + w @ R / 2)
+
+
+def two_iterations(R: Tensor, w: Tensor) -> Tensor:
+    """Two fixed-point iterations Y <- R + w (R + Y) / 2 from Y = R + w R, as published: (I + w + w^2/2 + w^3/4) R.
+
+    R R^T loses w^4 / 4 + w^6 / 16 each step, and the losses add up.
+    """
+    Y = R + w @ R
+    for _ in range(2):
+        Y = R + w @ (R + Y) / 2
+    return Y
+
+
+def tangent(R: Tensor, M: Tensor) -> Tensor:
+    """What - What^T, skew (*runs, d, d); on O(d) it is (M R^T - R M^T) / 2."""
+    what = M @ R.mT - R @ (R.mT @ M @ R.mT) / 2
+    return what - what.mT
+
+
+def capped(W: Tensor, learning_rate: Tensor | float) -> Tensor:
+    """alpha W with alpha = min(learning_rate, 1 / |W|_F), one alpha a run."""
+    size = torch.linalg.matrix_norm(W, keepdim=True)
+    return W * torch.minimum(torch.as_tensor(learning_rate, dtype=W.dtype, device=W.device), 1 / size)
+
+
+class PreservingDescent(torch.optim.Optimizer):
+    """Gradient descent with momentum over orthogonal matrices (*runs, d, d).
+
+    Args:
+        params: orthogonal matrices, e.g. the weights of `Rotation(d, "free")`.
+        lr, momentum: as published, 0.02 and 0.9.
+        step: `cayley_step`, or `two_iterations` to follow the published code.
+
+    Raises:
+        InvalidArgument: lr not above 0, or momentum outside [0, 1).
+    """
+
+    def __init__(
+        self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.9, step: Step = cayley_step
+    ) -> None:
+        defaults = {"lr": positive("lr", lr), "momentum": inside("momentum", momentum, 0, 1, "[)"), "turn": step}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        with torch.enable_grad():
+            loss = closure() if closure else None
+        for group in self.param_groups:
+            for R in group["params"]:
+                if R.grad is None:
+                    continue
+                memory = self.state[R].get("momentum", torch.zeros_like(R))
+                W = tangent(R, group["momentum"] * memory - R.grad)
+                self.state[R]["momentum"] = W @ R
+                R.copy_(group["turn"](R, capped(W, group["lr"])))
+        return loss
+
+
+class PreservingUpdate(GradientDescent):
+    """`PreservingDescent` as an update rule of `experiments.training.train`: the state's `R` (runs, d, d) is turned.
+
+    The other tensors of the state take steps of gradient descent. `R.momentum`, the M of the next step before its
+    gradient is added, is part of the state.
+    """
+
+    def __init__(self, loss: Loss, momentum: float = 0.9, step: Step = cayley_step) -> None:
+        super().__init__(loss)
+        self.momentum, self.turn = momentum, step
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        state["R.momentum"] = torch.zeros_like(state["R"])
+
+    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
+        gradients = dict(zip(self.names, work))
+        R, gradient = state["R"], gradients.pop("R")
+        W = tangent(R, self.momentum * state["R.momentum"] - gradient)
+        state["R.momentum"].copy_(W @ R)
+        R.copy_(self.turn(R, capped(W, along(learning_rate, R))))
+        for name, other in gradients.items():
+            state[name].addcmul_(along(learning_rate, other), other, value=-1)

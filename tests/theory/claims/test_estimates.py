@@ -1,0 +1,149 @@
+"""Intervals hold the truth as often as they say; observed orders and extrapolations against known expansions."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from theory.claims import estimates as rates
+from theory.claims.estimates import Estimate
+from theory.core.validation import InvalidArgument
+
+
+def coverage_is(level: float, hits: int, draws: int) -> bool:
+    """Whether `hits` of `draws` is compatible with probability `level` (two-sided, false alarm below 1e-5)."""
+    return bool(stats.binomtest(hits, draws, level).pvalue > 1e-5)
+
+
+def test_estimate_knows_what_it_holds() -> None:
+    estimate = Estimate(1.0, 0.5, 2.0, "by hand")
+    assert estimate.half_width == 1.0
+    assert all(number in estimate for number in (0.5, 1.0, 2.0))
+    assert not any(number in estimate for number in (0.49, 2.01, np.nan))
+
+
+@pytest.mark.parametrize("runs", [3, 12])
+def test_mean_interval_covers_at_the_stated_rate(runs: int) -> None:
+    rng, draws = np.random.default_rng(1), 2000
+    hits = sum(5.0 in rates.mean(rng.normal(5, 2, runs), significance=0.2) for _ in range(draws))
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_slope_interval_covers_at_the_stated_rate() -> None:
+    """Errors of very different sizes along x: each run is one sample, so the interval stays exact."""
+    rng, draws, x = np.random.default_rng(2), 1000, np.array([1.0, 2.0, 4.0, 8.0])
+    noise = np.array([0.5, 0.1, 0.02, 0.3])[:, None]
+    hits = 0
+    for _ in range(draws):
+        y = x[:, None] ** -0.5 * np.exp(noise * rng.standard_normal((4, 6)))
+        hits += -0.5 in rates.loglog_slope(x, y, significance=0.2)
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_rate_interval_covers_at_the_stated_rate() -> None:
+    rng, draws, t = np.random.default_rng(3), 1000, np.linspace(0, 2, 7)
+    hits = 0
+    for _ in range(draws):
+        y = np.exp(-1.5 * t[:, None] + 0.1 * rng.standard_normal((7, 5)))
+        hits += 1.5 in rates.exponential_rate(t, y, significance=0.2)
+    assert coverage_is(0.8, hits, draws)
+
+
+def test_less_significance_is_a_wider_interval() -> None:
+    samples = np.random.default_rng(4).standard_normal(10)
+    widths = [rates.mean(samples, significance).half_width for significance in (0.1, 1e-3, 1e-5)]
+    assert widths[0] < widths[1] < widths[2]
+    assert rates.mean(samples).half_width == pytest.approx(widths[2])
+    assert rates.mean(samples).value == pytest.approx(samples.mean())
+
+
+@pytest.mark.parametrize("samples", [[1.0, 2.0], [1.0, np.nan, 2.0], [1.0, 2.0, np.inf]])
+def test_mean_refuses(samples: list[float]) -> None:
+    with pytest.raises(InvalidArgument, match="samples = .*: expected at least 3 finite values"):
+        rates.mean(samples)
+
+
+@pytest.mark.parametrize("significance", [0.0, 1.0, -0.1])
+def test_significance_is_a_probability(significance: float) -> None:
+    with pytest.raises(InvalidArgument, match="significance = "):
+        rates.mean([1.0, 2.0, 3.0], significance)
+
+
+@given(st.floats(-5, 5), st.floats(-5, 5))
+def test_line_slope_of_lines(slope: float, shift: float) -> None:
+    x = np.array([0.0, 1.0, 3.0, 4.5])
+    y = np.stack([slope * x + shift, -2 * slope * x], axis=1)
+    assert np.allclose(rates.line_slope(x, y), [slope, -2 * slope], atol=1e-12)
+
+
+def test_slopes_need_positive_values() -> None:
+    with pytest.raises(InvalidArgument, match="y = .*: expected positive finite numbers"):
+        rates.exponential_rate(np.arange(3.0), np.array([[1.0, 1.0, 0.0]] * 3))
+    with pytest.raises(InvalidArgument, match="x = .*: expected positive finite numbers"):
+        rates.loglog_slope(np.array([0.0, 1.0]), np.ones((2, 3)))
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(st.floats(0.1, 1), min_size=1, max_size=5),
+    st.lists(st.floats(-1, 1), min_size=5, max_size=5),
+)
+def test_halving_order_of_known_expansions(order: int, leading: list[float], following: list[float]) -> None:
+    h, first, second = 0.02, np.array(leading), np.array(following[: len(leading)])
+    coarse, fine = (first * step**order + second * step ** (order + 1) for step in (h, h / 2))
+    estimate = rates.halving_order(coarse, fine, expected=order)
+    assert order in Estimate(estimate.value, estimate.low - 1e-12, estimate.high + 1e-12, "rounding")
+    assert order - 1 not in estimate and order + 1 not in estimate
+
+
+def test_halving_order_is_not_narrow_where_next_terms_cancel_in_the_norm() -> None:
+    """Entries 1 + h and 1 - h: the norm loses its first-order term, the interval must not."""
+    coarse, fine = (np.array([1 + step, 1 - step]) * step for step in (0.1, 0.05))
+    estimate = rates.halving_order(coarse, fine)
+    assert 1 in estimate and estimate.half_width > 0.05
+
+
+def test_halving_order_tells_a_wrong_limit_apart() -> None:
+    """Errors that do not vanish with the step size have order 0: no interval around 1 excludes it."""
+    estimate = rates.halving_order(np.array([1.1]), np.array([1.05]))
+    assert abs(estimate.value) < 0.1 and 0 in estimate
+
+
+@pytest.mark.parametrize("fine", [np.zeros(2), np.ones(3)])
+def test_halving_order_refuses(fine: np.ndarray) -> None:
+    with pytest.raises(InvalidArgument, match=r"fine = .*: expected errors of shape \(2,\), not all 0"):
+        rates.halving_order(np.ones(2), fine)
+
+
+@given(st.integers(3, 4), st.lists(st.floats(-1, 1), min_size=4, max_size=4), st.sampled_from([2.0, 3.0]))
+def test_richardson_is_exact_on_polynomials_it_has_enough_values_for(
+    count: int, coefficients: list[float], ratio: float
+) -> None:
+    h = 0.3 / ratio ** np.arange(count)
+    values = [1.5 + sum(c * step ** (k + 1) for k, c in enumerate(coefficients[: count - 1])) for step in h]
+    limit, error = rates.richardson([np.array(value) for value in values], ratio=ratio)
+    assert abs(limit - 1.5) < 1e-13
+    assert error >= 0
+
+
+def test_richardson_error_bounds_the_true_error() -> None:
+    """Euler's method for x' = a x to t = 1 has a full expansion in the step size: the limit is e^a."""
+    a = np.linspace(-2, 2, 41)
+    for start in (8, 16, 32):
+        values = [(1 + a / n) ** n for n in (start, 2 * start, 4 * start)]
+        limit, error = rates.richardson(values)
+        true = np.abs(limit - np.exp(a))
+        assert (true <= error + 1e-14).all()
+        assert true.max() < np.abs(values[-1] - np.exp(a)).max() / 10
+
+
+def test_richardson_of_second_order() -> None:
+    h = 0.2 / 2.0 ** np.arange(3)
+    limit, _ = rates.richardson([np.array(2 + step**2 - step**3) for step in h], order=2)
+    assert abs(limit - 2) < 1e-14
+
+
+def test_richardson_needs_three_values() -> None:
+    with pytest.raises(InvalidArgument, match="values = 2 step sizes: expected at least 3"):
+        rates.richardson([np.ones(1), np.ones(1)])

@@ -1,0 +1,54 @@
+"""Profiles, and random streams that depend on nothing but their names."""
+
+from pathlib import Path
+
+import pytest
+
+from theory.claims.study import PROFILES, Study
+from theory.core.validation import InvalidArgument
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_pick_returns_the_value_of_the_profile(profile: str) -> None:
+    assert Study("a.b", profile=profile).pick(smoke="smoke", quick="quick", paper="paper") == profile
+
+
+def test_unknown_profile_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="profile = 'fast': expected one of smoke, quick, paper"):
+        Study("a.b", profile="fast")
+
+
+def test_negative_seed_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="seed = -1: expected a whole number of at least 0"):
+        Study("a.b", seed=-1)
+
+
+def test_a_stream_is_the_same_whatever_ran_before() -> None:
+    study = Study("a.b")
+    first = study.rng("start", 3).standard_normal(4)
+    study.rng("other").standard_normal(100)
+    assert (study.rng("start", 3).standard_normal(4) == first).all()
+
+
+def test_streams_of_other_cells_claims_and_seeds_are_others() -> None:
+    streams = [
+        Study("a.b").rng("x"),
+        Study("a.b").rng("y"),
+        Study("a.b").rng("x", 1),
+        Study("a.b").rng(),
+        Study("a.c").rng("x"),
+        Study("a.b", seed=1).rng("x"),
+    ]
+    assert len({float(stream.random()) for stream in streams}) == len(streams)
+
+
+def test_a_stream_ignores_profile_and_device() -> None:
+    first, second = Study("a.b", profile="smoke"), Study("a.b", profile="paper", device="cuda")
+    assert first.rng("x").random() == second.rng("x").random()
+
+
+def test_checkpoints_lie_in_the_scratch_folder(tmp_path: Path) -> None:
+    assert Study("a.b").checkpoint("run") is None
+    path = Study("a.b", scratch=tmp_path).checkpoint("run")
+    assert path is not None and path.parent == tmp_path
+    assert path != Study("a.c", scratch=tmp_path).checkpoint("run")

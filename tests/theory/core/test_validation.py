@@ -1,0 +1,91 @@
+"""Every refusal names the argument, its value and what was expected."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory.core import validation
+from theory.core.validation import InvalidArgument
+
+
+def test_message_names_argument_value_and_expectation() -> None:
+    with pytest.raises(InvalidArgument, match=r"^width = 0: expected a whole number of at least 1$"):
+        validation.positive_integer("width", 0)
+
+
+def test_invalid_argument_is_a_value_error() -> None:
+    assert issubclass(InvalidArgument, ValueError)
+
+
+@given(st.integers(1, 4), st.integers(1, 4))
+def test_finite_matrix_is_a_float64_copy(rows: int, columns: int) -> None:
+    given_matrix = np.arange(rows * columns).reshape(rows, columns)
+    matrix = validation.finite_matrix("X", given_matrix, rows=rows, columns=columns)
+    assert matrix.dtype == np.float64
+    assert np.array_equal(matrix, given_matrix)
+    assert not np.shares_memory(matrix, given_matrix)
+
+
+@pytest.mark.parametrize(
+    ("value", "sizes", "message"),
+    [
+        ("abc", {}, "X = an object of type str: expected a matrix of real numbers"),
+        ([[1, 2], [3]], {}, "X = an object of type list: expected a matrix"),
+        ([[1j]], {}, "X = an object of type list: expected a matrix of real numbers"),
+        (np.array([[1 + 1j]]), {}, "X = an object of type ndarray: expected a matrix of real numbers"),
+        ([1.0, 2.0], {}, r"X.shape = \(2,\): expected \(any, any\)"),
+        (np.zeros((0, 3)), {}, r"X.shape = \(0, 3\): expected \(any, any\)"),
+        (np.zeros((2, 3)), {"rows": 4}, r"X.shape = \(2, 3\): expected \(4, any\)"),
+        (np.zeros((2, 3)), {"columns": 4}, r"X.shape = \(2, 3\): expected \(any, 4\)"),
+        ([[1.0, 2.0], [3.0, np.nan]], {}, r"X\[1, 1\] = nan: expected a finite number"),
+        ([[1.0, -np.inf]], {}, r"X\[0, 1\] = -inf: expected a finite number"),
+    ],
+)
+def test_finite_matrix_refuses(value: object, sizes: dict, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        validation.finite_matrix("X", value, **sizes)
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_positive_keeps_what_is_positive(value: float) -> None:
+    assert validation.positive("rate", value) == value
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_positive_refuses(value: float) -> None:
+    with pytest.raises(InvalidArgument, match="rate = .*: expected a finite number above 0"):
+        validation.positive("rate", value)
+
+
+def test_positive_integer_takes_numpy_integers() -> None:
+    assert validation.positive_integer("h", np.int32(7)) == 7
+
+
+@pytest.mark.parametrize("value", [0, -3, True, 2.0, "2", None])
+def test_positive_integer_refuses(value: object) -> None:
+    with pytest.raises(InvalidArgument, match="h = .*: expected a whole number of at least 1"):
+        validation.positive_integer("h", value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("brackets", ["[]", "[)", "(]", "()"])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0, -0.1, 1.1, np.nan])
+def test_inside_is_the_interval_it_is_written_as(value: float, brackets: str) -> None:
+    belongs = 0 < value < 1 or (value == 0 and brackets[0] == "[") or (value == 1 and brackets[1] == "]")
+    if belongs:
+        assert validation.inside("delta", value, 0, 1, brackets) == value
+        return
+    with pytest.raises(InvalidArgument) as refusal:
+        validation.inside("delta", value, 0, 1, brackets)
+    assert str(refusal.value) == f"delta = {value}: expected a number in {brackets[0]}0, 1{brackets[1]}"
+
+
+def test_times_take_any_shape_and_infinity() -> None:
+    assert validation.times(3).shape == ()
+    assert np.array_equal(validation.times([[0, 1], [2, np.inf]]), [[0.0, 1.0], [2.0, np.inf]])
+
+
+@pytest.mark.parametrize("value", [-1.0, [0.0, np.nan], [[0.0, -1e-300]]])
+def test_times_refuse(value: object) -> None:
+    with pytest.raises(InvalidArgument, match="t = .*: expected times of at least 0"):
+        validation.times(value)

@@ -1,0 +1,89 @@
+"""Certificates of convergence, normalised margins, and how well scores rank."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from theory.images.ranking import pooled_score, ranking, ranking_error, roc
+from theory.images.solutions import Convergence, normalised_margin
+
+RNG = np.random.default_rng(0)
+SOLVED = Convergence(*(np.array([value]) for value in (4.0, 2.0, 0.02, 0.01, 1.0, 0.004, 0.001)))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 30))
+def test_the_area_is_that_under_the_curve(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 5, (3, n)).astype(float)  # with ties
+    wanted = np.stack([rng.permutation(n) < rng.integers(1, n) for _ in range(3)])
+    expected = [roc_auc_score(*pair) for pair in zip(wanted, scores)]
+    assert ranking(scores, wanted) == pytest.approx(expected, abs=1e-12)
+    assert ranking(-scores, wanted) == pytest.approx(1 - np.array(expected), abs=1e-12)
+
+
+def test_nothing_to_rank() -> None:
+    scores, wanted = RNG.normal(size=(2, 4)), np.array([[False] * 4, [True, False, False, False]])
+    areas, errors = ranking(scores, wanted), ranking_error(wanted)
+    assert np.isnan(areas[0]) and np.isnan(errors[0]) and np.isfinite(areas[1])
+    assert pooled_score(areas, errors) == pytest.approx((areas[1] - 0.5) / errors[1])
+
+
+def test_scores_that_know_nothing_have_the_error_of_mann_and_whitney() -> None:
+    wanted = np.tile(np.arange(12) < 4, (20000, 1))
+    areas = ranking(RNG.random(wanted.shape), wanted)
+    assert areas.mean() == pytest.approx(0.5, abs=5 * ranking_error(wanted)[0] / 20000**0.5)
+    assert areas.std() == pytest.approx(ranking_error(wanted)[0], rel=0.03)
+    groups = areas.reshape(2000, 10), ranking_error(wanted).reshape(2000, 10)
+    standard = np.array([pooled_score(*pair) for pair in zip(*groups)])
+    assert standard.std() == pytest.approx(1, rel=0.1)
+
+
+def test_the_area_is_that_under_our_curve() -> None:
+    scores, wanted = RNG.integers(0, 6, (3, 40)).astype(float), np.tile(np.arange(40) < 10, (3, 1))
+    false = np.linspace(0, 1, 3001)  # holds every share of 30
+    assert np.trapezoid(roc(scores, wanted, false), false, axis=-1) == pytest.approx(ranking(scores, wanted), abs=1e-9)
+
+
+def test_the_curve_of_a_perfect_score_and_of_none() -> None:
+    wanted = np.arange(200) < 20
+    false = np.linspace(0, 1, 11)
+    assert (roc(wanted * 1.0, wanted, false)[1:] == 1).all()
+    chance = roc(RNG.random((50, 200)), np.tile(wanted, (50, 1)), false)
+    assert chance.shape == (50, 11)
+    assert chance.mean(0) == pytest.approx(false, abs=0.08)
+
+
+@given(st.floats(0.1, 10), st.integers(1, 4))
+def test_the_normalised_margin_does_not_see_the_scale(r: float, degree: int) -> None:
+    margin, squared_norm = np.array([0.3, -1.0]), np.array([2.0, 5.0])
+    scaled = normalised_margin(r**degree * margin, r**2 * squared_norm, degree)
+    assert scaled == pytest.approx(normalised_margin(margin, squared_norm, degree), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["gradient", "radius", "gap", "violation"])
+def test_nothing_may_be_left_over(name: str) -> None:
+    assert SOLVED.certified.all()
+    assert not replace(SOLVED, **{name: np.array([1.0])}).certified.any()
+
+
+def test_eulers_identity_holds_up_to_what_is_left() -> None:
+    """A linear model: f = w . x, h = 1 - f, any states, any multipliers."""
+    w = RNG.normal(size=(20, 3)) * 0.01 + [1.0, 2.0, -1.0]
+    x = RNG.normal(size=(5, 3))
+    multipliers = RNG.random((20, 5))
+    h = 1 - w @ x.T
+    gradients = w - multipliers @ x
+    left = Convergence(
+        squared_norm=np.array((w[-1] ** 2).sum()),
+        multipliers=np.array(multipliers.mean(0).sum()),
+        gradient=np.array(np.linalg.norm(gradients.mean(0))),
+        radius=np.array(np.linalg.norm(w - w[-1], axis=1).max()),
+        steepness=np.array(np.linalg.norm(gradients, axis=1).mean()),
+        gap=np.array((multipliers * np.abs(h)).sum(1).mean()),
+        violation=np.array(h[-1].max()),
+    )
+    assert abs(left.euler_ratio(1) - 1) <= left.euler_error(1)

@@ -1,0 +1,76 @@
+"""The tables of paper_repro.md are those the committed verdicts make, and the verdicts are those of this code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theory import report
+from theory.catalogue import CATALOGUE
+from theory.core.validation import InvalidArgument
+from theory.harness.catalogue import Entry
+from theory.harness.discovery import stated_claims
+from theory.harness.fingerprint import fingerprint
+
+FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
+NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "part": "", "case": ""}
+CHECK = {"name": "|x| < 1", "kind": "equal", "passed": True, **NUMBERS}
+PAGE = "# Title\n<!-- table: paper -->\nstale row\n<!-- end -->\nprose\n<!-- table: ours -->\n<!-- end -->\n"
+
+
+def claim(id: str, **changes: Any) -> dict[str, Any]:
+    return {"id": id, "source": "Theorem 1", "verdict": "holds", "checks": [CHECK | changes]}
+
+
+CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
+
+
+def test_rows() -> None:
+    page = report.rewritten(PAGE, CLAIMS, FIGURES)
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf"
+    cells = f"<details><summary>1 checks, 0 controls</summary>{numbers}</details>"
+    failed = f"<details><summary>1 checks, 0 controls, 1 FAILED</summary>FAILED {numbers}</details>"
+    figure = "[fig9](figures/rendered/fig9.png)"
+    assert f"| Theorem 1 | `paper.one` | holds | {cells} | {figure} | `python -m theory.reproduce fig9` |\n" in page
+    assert f"| `ours.two` | holds | {failed} |  | `python -m theory.verify ours.two` |\n" in page
+    assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
+    assert "stale row" not in page
+
+
+def test_writing_twice_changes_nothing() -> None:
+    page = report.rewritten(PAGE, CLAIMS, FIGURES)
+    assert report.rewritten(page, CLAIMS, FIGURES) == page
+
+
+def test_every_claim_has_a_table_and_every_table_claims() -> None:
+    with pytest.raises(InvalidArgument, match=re.escape("['ours', 'paper']: expected one for each of ['paper']")):
+        report.rewritten(PAGE, CLAIMS[:1], FIGURES)
+    with pytest.raises(InvalidArgument, match="expected one for each"):
+        report.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert report.main([], tmp_path) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / report.PAGE).write_text(PAGE)
+    (tmp_path / report.VERDICTS).parent.mkdir(parents=True)
+    (tmp_path / report.VERDICTS).write_text(json.dumps({"claims": CLAIMS}))
+    assert report.main(["--check"], tmp_path) == 1
+    assert "stale" in capsys.readouterr().err and (tmp_path / report.PAGE).read_text() == PAGE
+    assert report.main([], tmp_path) == 0
+    assert report.main(["--check"], tmp_path) == 0
+
+
+def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:
+    assert report.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_the_committed_verdicts_are_those_of_this_code() -> None:
+    content = json.loads((report.ROOT / report.VERDICTS).read_text(encoding="utf-8"))
+    assert content["provenance"]["profile"] == "quick"
+    stored = {item["id"]: item["fingerprint"] for item in content["claims"]}
+    known = stated_claims(CATALOGUE.packages)
+    assert stored == {name: fingerprint(item.module) for name, item in known.items()}, "`make paper` makes them anew"
+    assert not [item["id"] for item in content["claims"] if item["verdict"] == "fails"]

@@ -1,0 +1,33 @@
+"""What a claim is: checks with their tolerances, estimates, the study it is judged in, and the judging."""
+
+from theory.claims.check import Check, Estimated, Measured, frequency, measured, order, rate, residual, samples, slope
+from theory.claims.judging import FAILS, HOLDS, MISPRINTED, REGISTRY, Claim, Curves, Evidence, claim, curves, judge
+from theory.claims.study import Study
+from theory.claims.tolerance import Tolerance, exactly, rounding
+
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "MISPRINTED",
+    "REGISTRY",
+    "Check",
+    "Claim",
+    "Curves",
+    "Estimated",
+    "Evidence",
+    "Measured",
+    "Study",
+    "Tolerance",
+    "claim",
+    "curves",
+    "exactly",
+    "frequency",
+    "judge",
+    "measured",
+    "order",
+    "rate",
+    "residual",
+    "rounding",
+    "samples",
+    "slope",
+]

@@ -1,0 +1,174 @@
+"""What a claim is and how it is judged.
+
+A claim is a theorem beside its experiment: a generator that yields `Check`s (each one judged number) and `Curves`
+(what a figure needs). Every claim names its negative controls when it is registered, and each of them has to be
+yielded: a hypothesis is broken, and the check must then fail. A theorem whose printed form fails while a corrected one
+holds yields a misprint for the printed form.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from theory.claims.check import MISPRINT, Check
+from theory.claims.study import Study
+from theory.core.arrays import Array
+from theory.core.validation import reject
+
+HOLDS, FAILS, MISPRINTED = "holds", "fails", "holds, not as printed"
+THEORY_SIDES = ("closed form", "ODE", "bound", "law", "identity")
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Named arrays for the figures. Names within a group are words; what tells groups apart may be any text."""
+
+    group: str
+    arrays: Mapping[str, Array]
+
+
+Experiment = Callable[[Study], Iterator[Check | Curves]]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A theorem that can be run. See `claim`."""
+
+    id: str
+    source: str
+    statement: str
+    hypotheses: tuple[str, ...]
+    theory_side: str
+    controls: tuple[str, ...]
+    experiment: Experiment
+    accepts_data: str = ""
+
+    @property
+    def module(self) -> str:
+        """Name of the module that states the claim."""
+        return self.experiment.__module__
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What judging a claim left behind: checks, curves, what was trained, and where they come from.
+
+    Curves are named "group/name", or "name" where they have no group.
+    """
+
+    id: str
+    source: str
+    statement: str
+    hypotheses: tuple[str, ...]
+    theory_side: str
+    trained: tuple[str, ...]
+    checks: tuple[Check, ...]
+    curves: Mapping[str, Array] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        if not all(check.passed for check in self.checks):
+            return FAILS
+        return MISPRINTED if any(check.kind == MISPRINT for check in self.checks) else HOLDS
+
+    @property
+    def headroom(self) -> float:
+        """The smallest of the checks'."""
+        return min(check.headroom for check in self.checks)
+
+    def group(self, name: str) -> dict[str, Array]:
+        """The curves yielded as `curves(name, ...)`."""
+        return {curve.removeprefix(f"{name}/"): a for curve, a in self.curves.items() if curve.startswith(f"{name}/")}
+
+
+REGISTRY: dict[str, Claim] = {}
+
+
+def claim(
+    id: str,
+    *,
+    source: str,
+    statement: str,
+    hypotheses: Sequence[str],
+    theory_side: str = "closed form",
+    controls: Sequence[str],
+    accepts_data: str = "",
+) -> Callable[[Experiment], Claim]:
+    """Register a generator of checks and curves as the claim `id`.
+
+    Args:
+        id: `paper.name` for what a paper states, `setting.name` for what is ours.
+        source: paper and number.
+        statement: LaTeX, without dollar signs.
+        hypotheses: in words.
+        theory_side: what training is compared with, one of `THEORY_SIDES`.
+        controls: names of the negative controls and misprints; `judge` refuses evidence with others, or without one.
+        accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none).
+
+    Raises:
+        InvalidArgument: the id is taken or malformed, there is no negative control, or no such theory side.
+    """
+    if id in REGISTRY:
+        reject("id", id, "an id that no other claim has")
+    if id.count(".") != 1:
+        reject("id", id, "'paper.name' or 'setting.name'")
+    if theory_side not in THEORY_SIDES:
+        reject("theory_side", repr(theory_side), f"one of {', '.join(THEORY_SIDES)}")
+    if not controls:
+        reject("controls", "()", f"at least one negative control for {id}: a check that cannot fail proves nothing")
+
+    def register(experiment: Experiment) -> Claim:
+        stated = source, statement, tuple(hypotheses), theory_side, tuple(controls)
+        REGISTRY[id] = Claim(id, *stated, experiment, accepts_data)
+        return REGISTRY[id]
+
+    return register
+
+
+def judge(subject: Claim, study: Study) -> Evidence:
+    """Run a claim's experiment and collect its evidence.
+
+    Raises:
+        InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name, or
+            nothing but negative controls was yielded.
+    """
+    checks: list[Check] = []
+    curves: dict[str, Array] = {}
+    for item in subject.experiment(study):
+        if isinstance(item, Check):
+            checks.append(item)
+            continue
+        prefix = f"{item.group}/" if item.group else ""
+        named = {f"{prefix}{name}": np.asarray(array) for name, array in item.arrays.items()}
+        taken = curves.keys() & named.keys()
+        if taken:
+            reject("curves", sorted(taken), f"names not used before in {subject.id}")
+        curves.update(named)
+    _require_distinct(subject, checks)
+    _require_controls(subject, checks)
+    stated = subject.id, subject.source, subject.statement, subject.hypotheses, subject.theory_side
+    return Evidence(*stated, study.trained, tuple(checks), curves)
+
+
+def _require_distinct(subject: Claim, checks: Sequence[Check]) -> None:
+    labels = [check.label for check in checks]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        reject("checks", twice, f"names not used before in {subject.id}")
+
+
+def _require_controls(subject: Claim, checks: Sequence[Check]) -> None:
+    broken = {check.name for check in checks if check.is_control}
+    if broken != set(subject.controls):
+        differing = sorted(broken ^ set(subject.controls))
+        reject("controls", differing, f"{subject.id} to yield each declared control and no other")
+    if len(broken) == len(checks):
+        reject("checks", "negative controls only", f"{subject.id} to check what it claims")
+
+
+def curves(group: str = "", /, **arrays: Any) -> Curves:
+    """Arrays a figure will draw, by name; `group` tells apart those of the same names."""
+    return Curves(group, {name: np.asarray(array) for name, array in arrays.items()})

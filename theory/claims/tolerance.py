@@ -1,0 +1,35 @@
+"""What a measured number may be off by, with the reason for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from theory.core.arrays import EPS, Array
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What numbers may be off by, in their own units: one for all of them, or an array that broadcasts with them.
+
+    Tolerances of independent origin add: `rounding(...) + Tolerance(error, "last Richardson correction")`.
+    """
+
+    value: Array | float | int
+    reason: str
+
+    def __add__(self, other: "Tolerance") -> "Tolerance":
+        return Tolerance(np.add(self.value, other.value), f"{self.reason}; {other.reason}")
+
+    def __mul__(self, factor: Array | float | int) -> "Tolerance":
+        """The same for `factor` times the number."""
+        return Tolerance(np.multiply(self.value, factor), self.reason)
+
+
+def rounding(terms: Array | float | int, size: Array | float | int = 1.0, *, of: str) -> Tolerance:
+    """`terms` roundings of numbers of that `size`; `of` says which numbers, and why so many."""
+    return Tolerance(np.multiply(terms, EPS * np.asarray(size)), f"{np.max(terms):.4g} roundings of {of}")
+
+
+def exactly(reason: str) -> Tolerance:
+    """No slack at all: for a bound that leaves rounding behind, and for what is counted."""
+    return Tolerance(0.0, reason)

@@ -1,0 +1,8 @@
+"""What numpy hands back, and how finely it rounds."""
+
+import numpy as np
+
+# Where no dimension is left numpy hands back a scalar, which has the shape () and the dtype of an array.
+Array = np.ndarray | np.floating
+
+EPS = float(np.finfo(float).eps)

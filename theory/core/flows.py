@@ -1,0 +1,119 @@
+"""The ODE layer: a right-hand side, a start and a time grid in, a Trajectory out."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
+from theory.core.validation import positive, reject, times
+
+State = Mapping[str, Array]
+
+
+class FlowStopped(RuntimeError):
+    """The solver gave up before the last requested time."""
+
+
+def flow(
+    velocity: Callable[[float, dict[str, Array]], State],
+    start: State,
+    t: Array | Sequence[float],
+    *,
+    relative_tolerance: float = 1e-10,
+    absolute_tolerance: float = 1e-12,
+    method: str = "DOP853",
+    events: Sequence[Callable[[float, dict[str, Array]], float]] = (),
+) -> Trajectory:
+    """Integrate d(state)/dt = velocity(t, state) from `start` at time 0, with error control.
+
+    Args:
+        velocity: time and named arrays -> named arrays of the same shapes.
+        start: the state at time 0.
+        t: requested times (T,), strictly increasing, finite.
+        relative_tolerance, absolute_tolerance: local error allowed a step, on every entry of the state.
+        method: any method of `scipy.integrate.solve_ivp`.
+        events: functions of time and state whose zeros are to be found (attribute `terminal = True` stops there).
+
+    Returns:
+        Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the accepted steps,
+        `facts["events"]` a list of the times each event occurred, `facts["local_error"]` a bound on the Euclidean
+        norm of the error committed in one step (the solver keeps the root mean square of error / tolerance below
+        one). After a terminal event the trajectory ends with the requested times before it.
+
+    Raises:
+        InvalidArgument: times not increasing, a start that is not finite, a tolerance out of range.
+        FlowStopped: the solver could not reach the last time; says where it stopped and what to try.
+    """
+    t = times(t)
+    if t.ndim != 1 or t.size == 0 or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
+        reject("t", t if t.size < 8 else f"{t.size} times", "finite times in strictly increasing order")
+    positive("relative_tolerance", relative_tolerance)
+    positive("absolute_tolerance", absolute_tolerance)
+    shapes = {name: np.shape(array) for name, array in start.items()}
+    y0 = _pack(start, shapes)
+    if not np.isfinite(y0).all():
+        reject("start", "an array with NaN or infinity", "finite numbers")
+
+    reached = 0.0
+
+    def right_hand_side(time: float, y: Array) -> Array:
+        nonlocal reached
+        reached = time
+        return _pack(velocity(time, _unpack(y, shapes)), shapes)
+
+    if t[-1] == 0:
+        return Trajectory(t, {name: np.array(a)[None] for name, a in start.items()}, _facts(0, [], 0.0))
+    solution = solve_ivp(
+        right_hand_side,
+        (0.0, float(t[-1])),
+        y0,
+        method=method,
+        t_eval=t,
+        rtol=relative_tolerance,
+        atol=absolute_tolerance,
+        events=[_on_vector(event, shapes) for event in events] or None,
+    )
+    # scipy hands back empty lists where no requested time was reached.
+    states = np.reshape(solution.y, (y0.size, -1)).T
+    if solution.status < 0 or not np.isfinite(states).all():
+        raise FlowStopped(
+            f"{method} stopped near t = {reached:.6g} of {t[-1]:.6g}: {solution.message} "
+            f"Loosen relative_tolerance = {relative_tolerance:g}, or use method = 'LSODA' if the problem is stiff."
+        )
+    arrays = {name: states[:, part].reshape(-1, *shapes[name]) for name, part in _parts(shapes).items()}
+    scale = absolute_tolerance + relative_tolerance * np.abs(states).max(initial=np.abs(y0).max())
+    found = [] if solution.t_events is None else list(solution.t_events)
+    steps = solution.nfev // _EVALUATIONS.get(method, 1)
+    return Trajectory(np.asarray(solution.t), arrays, _facts(steps, found, float(np.sqrt(y0.size) * scale)))
+
+
+# Right-hand sides evaluated a step: an upper bound on the number of steps follows from their count.
+_EVALUATIONS = {"DOP853": 11, "RK45": 6, "RK23": 3}
+
+
+def _facts(steps: int, events: list[Array], local_error: float) -> dict[str, object]:
+    return {"steps": steps, "events": events, "local_error": local_error}
+
+
+def _parts(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes.values()])
+    return {name: slice(int(end) - int(np.prod(shape)), int(end)) for (name, shape), end in zip(shapes.items(), ends)}
+
+
+def _pack(state: State, shapes: Mapping[str, tuple[int, ...]]) -> Array:
+    return np.concatenate([np.asarray(state[name], dtype=np.float64).ravel() for name in shapes])
+
+
+def _unpack(y: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    return {name: y[part].reshape(shapes[name]) for name, part in _parts(shapes).items()}
+
+
+def _on_vector(event: Callable, shapes: Mapping[str, tuple[int, ...]]) -> Callable[[float, Array], float]:
+    def crossing(time: float, y: Array) -> float:
+        return event(time, _unpack(y, shapes))
+
+    crossing.terminal = getattr(event, "terminal", False)  # type: ignore[attr-defined]
+    crossing.direction = getattr(event, "direction", 0.0)  # type: ignore[attr-defined]
+    return crossing

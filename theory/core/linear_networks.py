@@ -1,0 +1,65 @@
+"""Deep networks without biases, x -> W_L s(... s(W_1 x)): what settings with layers W_l (*runs, h_l, h_{l-1}) share."""
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.core.arrays import Array
+from theory.core.validation import positive, positive_integer, reject
+
+Layers = Sequence[Array]
+
+
+def end_to_end(W: Layers) -> Float[Array, "*runs K d"]:
+    """W_L ... W_1, the matrix of a network without nonlinearity."""
+    return reduce(lambda product, layer: layer @ product, W)
+
+
+def imbalances(W: Layers) -> list[Array]:
+    """D_l = W_{l+1}^T W_{l+1} - W_l W_l^T, each (*runs, h_l, h_l), l = 1 ... L - 1; conserved by gradient flow."""
+    return [after.mT @ after - before @ before.mT for before, after in pairwise(W)]
+
+
+def layer_gradients(W: Layers, gradient: Float[Array, "*runs K d"]) -> list[Array]:
+    """Gradient by each layer, W_{>l}^T G W_{<l}^T, of a loss whose gradient by the end-to-end matrix is G."""
+    gradients = []
+    for l in range(len(W)):
+        back = end_to_end(W[l + 1 :]).mT @ gradient if W[l + 1 :] else gradient
+        gradients.append(back @ end_to_end(W[:l]).mT if W[:l] else back)
+    return gradients
+
+
+def squared_norm(W: Layers) -> Float[Array, "*runs"]:
+    """|theta|^2 = sum_l |W_l|_F^2."""
+    return np.sum([np.square(layer).sum((-2, -1)) for layer in W], axis=0)
+
+
+def gaussian_stack(
+    rng: np.random.Generator, widths: Sequence[int], scales: Sequence[float] | float, *, runs: int = 1
+) -> list[Array]:
+    """Independent normal entries.
+
+    Args:
+        widths: h_0 = d, h_1, ..., h_L = K.
+        scales: standard deviation of the entries of each layer, or one for all.
+
+    Returns:
+        W_l (runs, h_l, h_{l-1}), l = 1 ... L.
+
+    Raises:
+        InvalidArgument: fewer than two widths, one that is not a whole number above 0, or scales that are not one
+            number above 0 a layer.
+    """
+    if len(widths) < 2:
+        reject("widths", list(widths), "at least the input's and the output's")
+    for l, width in enumerate(widths):
+        positive_integer(f"widths[{l}]", width)
+    each = [scales] * (len(widths) - 1) if np.ndim(scales) == 0 else list(scales)  # type: ignore[arg-type]
+    if len(each) != len(widths) - 1:
+        reject("scales", each, f"one number, or {len(widths) - 1}, one a layer")
+    for l, scale in enumerate(each):
+        positive(f"scales[{l}]", scale)
+    return [scale * rng.standard_normal((runs, h, before)) for scale, (before, h) in zip(each, pairwise(widths))]

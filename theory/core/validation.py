@@ -1,0 +1,67 @@
+"""Errors that name the argument, its value and what was expected; raised before any work is done."""
+
+from typing import Any, NoReturn
+
+import numpy as np
+
+from theory.core.arrays import Array
+
+
+class InvalidArgument(ValueError):
+    """An argument outside its domain."""
+
+
+def reject(name: str, value: Any, expected: str) -> NoReturn:
+    """Raise `InvalidArgument` with the one form every message of this package has."""
+    raise InvalidArgument(f"{name} = {value}: expected {expected}")
+
+
+def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Array:
+    """`value` as a float64 matrix with the shape asked for (None: any positive size), all entries finite."""
+    try:
+        if np.iscomplexobj(value):
+            raise TypeError  # numpy would drop the imaginary part
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        reject(name, f"an object of type {type(value).__name__}", "a matrix of real numbers")
+    wanted = f"({'any' if rows is None else rows}, {'any' if columns is None else columns})"
+    fits = array.ndim == 2 and array.size > 0
+    fits = fits and rows in (None, array.shape[0]) and columns in (None, array.shape[1])
+    if not fits:
+        reject(f"{name}.shape", array.shape, wanted)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        reject(f"{name}[{row}, {column}]", array[row, column], "a finite number")
+    return array
+
+
+def positive(name: str, value: Any) -> float:
+    """`value` if it is a finite number above zero."""
+    if not (np.isfinite(value) and value > 0):
+        reject(name, value, "a finite number above 0")
+    return float(value)
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """`value` if it is a whole number of at least one."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        reject(name, value, "a whole number of at least 1")
+    return int(value)
+
+
+def inside(name: str, value: Any, low: float | int, high: float | int, brackets: str = "[]") -> float:
+    """`value` if it lies between `low` and `high`; `brackets` says which ends belong, as in mathematics."""
+    above = value >= low if brackets[0] == "[" else value > low
+    below = value <= high if brackets[1] == "]" else value < high
+    if not (above and below):
+        reject(name, value, f"a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}")
+    return float(value)
+
+
+def times(value: Any) -> Array:
+    """`value` as times: any shape, none negative, none NaN (infinity is allowed: it asks for the limit)."""
+    t = np.asarray(value, dtype=np.float64)
+    if np.isnan(t).any() or (t < 0).any():
+        bad = t[np.isnan(t) | (t < 0)].flat[0]
+        reject("t", bad, "times of at least 0 (infinity asks for the limit)")
+    return t

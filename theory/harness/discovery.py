@@ -1,0 +1,91 @@
+"""What the source code states, found by reading it: no claim is imported to be listed."""
+
+import ast
+import importlib.util
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Stated(NamedTuple):
+    """A claim as its `@claim(...)` states it.
+
+    Attributes:
+        id, source: as stated.
+        module: name of the module that states it.
+        file: that module's file, from the folder its top package lies in.
+        accepts_data: the kind of data it accepts, "" for none.
+    """
+
+    id: str
+    source: str
+    module: str
+    file: Path
+    accepts_data: str
+
+
+def module_file(name: str) -> Path | None:
+    """File of the module `name`, or None if there is none; neither it nor its packages are imported."""
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    if not rest:
+        return Path(spec.origin)
+    path = Path(spec.origin).parent.joinpath(*rest)
+    candidates = (path / "__init__.py", path.with_name(f"{path.name}.py"))
+    return next((file for file in candidates if spec.submodule_search_locations and file.is_file()), None)
+
+
+def stated_claims(packages: Iterable[str]) -> dict[str, Stated]:
+    """Every claim that the modules or packages state, by id, in the order of their files.
+
+    Raises:
+        ModuleNotFoundError: one of them has no file.
+    """
+    found = (claim for package in packages for module, file in _files(package) for claim in _claims(module, file))
+    return {claim.id: claim for claim in found}
+
+
+def _files(package: str) -> Iterator[tuple[str, Path]]:
+    file = module_file(package)
+    if file is None:
+        raise ModuleNotFoundError(f"no module named {package}")
+    if file.name != "__init__.py":
+        yield package, file
+        return
+    for member in sorted(file.parent.rglob("*.py")):
+        words = member.relative_to(file.parent).with_suffix("").parts
+        yield ".".join((package, *words)).removesuffix(".__init__"), member
+
+
+def _claims(module: str, file: Path) -> Iterator[Stated]:
+    text = file.read_bytes()
+    if b"@claim(" not in text:
+        return
+    names: dict[str, object] = {}
+    depth = module.count(".") + (file.name == "__init__.py")
+    place = Path(*file.parts[-depth - 1 :])
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            names[statement.targets[0].id] = _value(statement.value, names)
+        if not isinstance(statement, ast.FunctionDef):
+            continue
+        for call in statement.decorator_list:
+            if isinstance(call, ast.Call) and ast.unparse(call.func).split(".")[-1] == "claim":
+                options = {keyword.arg: _value(keyword.value, names) for keyword in call.keywords}
+                name = _value(call.args[0], names) if call.args else options["id"]
+                yield Stated(name, options["source"], module, place, options.get("accepts_data", ""))
+
+
+def _value(node: ast.expr, names: Mapping[str, object]) -> object:
+    """Value of a literal, of a name the module gave one, or of a sum of these; anything else as it is written."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _value(node.left, names), _value(node.right, names)
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+    return ast.unparse(node)

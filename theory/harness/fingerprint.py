@@ -1,0 +1,120 @@
+"""A digest of the code a claim depends on: evidence under another digest is stale."""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from theory.harness.discovery import module_file
+
+PACKAGE = "theory"
+
+
+class Import(NamedTuple):
+    """`from <level dots><module> import <names>`; `import module` has no names."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
+
+
+def fingerprint(module: str) -> str:
+    """Digest of `module` and all it imports, directly or not, from `theory` and its own package.
+
+    Comments, docstrings and layout do not count. The `__init__` of a package counts where a name is taken from it,
+    not where it is merely on the way to a submodule: claims of one setting do not depend on each other.
+    """
+    digest = hashlib.sha256()
+    for name in dependencies(module):
+        digest.update(f"{name} {_read(_text(name))[0]}\n".encode())
+    return digest.hexdigest()
+
+
+def dependencies(module: str) -> list[str]:
+    """`module` and the modules it imports, directly or not, in alphabetical order.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+    """
+    packages = {PACKAGE, module.split(".")[0]}
+    found, left = {module}, [module]
+    while left:
+        name = left.pop()
+        new = {other for line in _read(_text(name))[1] for other in _named(line, name)} - found
+        new = {other for other in new if other.split(".")[0] in packages and module_file(other)}
+        found |= new
+        left += new
+    return sorted(found)
+
+
+def code_digest(text: str) -> str:
+    """Digest of one file's code, the same under every version of Python that can parse it."""
+    return hashlib.sha256(" ".join(_words(ast.parse(text))).encode()).hexdigest()
+
+
+def _text(module: str) -> str:
+    file = module_file(module)
+    if file is None:
+        raise ModuleNotFoundError(f"no module named {module}")
+    return file.read_text(encoding="utf-8")
+
+
+@cache
+def _read(text: str) -> tuple[str, tuple[Import, ...]]:
+    return code_digest(text), tuple(_imports(ast.parse(text)))
+
+
+def _imports(tree: ast.Module) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(0, alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
+
+
+def _named(line: Import, importer: str) -> Iterator[str]:
+    """The modules an import statement names: submodules where the names are those, the module itself otherwise."""
+    base = line.module
+    if line.level:
+        file = module_file(importer)
+        package = importer if file and file.name == "__init__.py" else importer.rpartition(".")[0]
+        base = ".".join([*package.split(".")[: len(package.split(".")) + 1 - line.level], *filter(None, [line.module])])
+    if not line.names:
+        yield base
+    for name in line.names:
+        yield f"{base}.{name}" if module_file(f"{base}.{name}") else base
+
+
+def _words(node: Any) -> Iterator[str]:
+    """The syntax tree in words."""
+    if isinstance(node, list):
+        yield "["
+        for item in node:
+            yield from _words(item)
+        yield "]"
+    elif isinstance(node, ast.AST):
+        yield f"{type(node).__name__}("
+        for name, value in _fields(node):
+            yield f"{name}="
+            yield from _words(value)
+        yield ")"
+    else:
+        yield ascii(node)
+
+
+def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
+    """What a node is made of, the same in every version of Python: newer ones add fields, empty for old code, and
+    some end the format in an f-string with an empty string."""
+    for name, value in sorted(ast.iter_fields(node)):
+        if name == "body" and _has_docstring(node):
+            value = value[1:]
+        if isinstance(node, ast.JoinedStr):
+            value = [part for part in value if getattr(part, "value", None) != ""]
+        if value is not None and value != []:
+            yield name, value
+
+
+def _has_docstring(node: ast.AST) -> bool:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None

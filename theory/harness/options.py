@@ -1,0 +1,190 @@
+"""What the command lines share: their options, and how a request ends. Nothing heavy is imported to list or refuse."""
+
+import argparse
+import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Mapping
+from fnmatch import fnmatchcase
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from theory.claims.study import Study
+    from theory.harness.catalogue import Reader
+    from theory.harness.discovery import Stated
+    from theory.harness.runner import Results
+
+HOLD, FAIL, BAD_REQUEST, INTERRUPTED = 0, 1, 2, 130
+FORMATS = ("png", "svg", "pdf")
+
+
+class Data(NamedTuple):
+    """The user's own data: of which kind, as claims name the kind they accept, where they are, and what reads them."""
+
+    kind: str
+    name: str
+    function: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_REQUEST, f"{self.prog}: {message}\n")
+
+
+def parser(command: str, description: str, readers: "Mapping[str, Reader]") -> Parser:
+    """The options every command takes; `readers` are the kinds of data the user can bring."""
+    new = Parser(prog=f"python -m theory.{command}", description=description)
+    new.add_argument("--list", action="store_true", help="show what can be asked for")
+    new.add_argument("--profile", default="quick", help="quick (default), paper (its parameters in full) or smoke")
+    new.add_argument("--device", default="auto", help="auto (default: CUDA where there is one), cpu or cuda")
+    new.add_argument("--seed", type=int, default=0, help="of every random number (default 0)")
+    new.add_argument("--jobs", type=int, help="processes (default: one a core); the numbers do not depend on it")
+    new.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default: results)")
+    new.add_argument("--format", default="png", help="of figures: png (default), svg, pdf, or several with commas")
+    data = new.add_mutually_exclusive_group()
+    for kind, reader in readers.items():
+        bring = partial(Data, kind, function=reader.function)
+        data.add_argument(reader.option, type=bring, dest="data", metavar=reader.metavar, help=reader.help)
+    new.set_defaults(data=None)
+    new.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming from them")
+    new.add_argument("-v", "--verbose", action="store_true", help="show every check")
+    return new
+
+
+def answer(command: str, respond: Callable[[], int]) -> int:
+    """Exit status of `respond()`; what goes wrong on the way is one line on stderr, never a traceback."""
+    from theory.core.validation import InvalidArgument
+
+    try:
+        return respond()
+    except (InvalidArgument, OSError) as error:
+        complain(command, str(error))
+        return BAD_REQUEST
+    except KeyboardInterrupt:
+        complain(command, "interrupted; what is finished is kept, run the same command again to resume")
+        return INTERRUPTED
+
+
+def complain(command: str, message: str) -> None:
+    """One line on stderr."""
+    print(f"python -m theory.{command}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def unknown(kind: str, name: str, known: Collection[str]) -> NoReturn:
+    """Refuse a name that does not exist, with those nearest to it."""
+    from theory.core.validation import reject
+
+    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
+    reject(kind, repr(name), f"a name that --list shows, e.g. {', '.join(nearest[:3])}")
+
+
+def conditions(arguments: argparse.Namespace) -> "Study":
+    """The conditions asked for, all of them checked.
+
+    Raises:
+        InvalidArgument: one of them is out of range, or the data cannot be used.
+    """
+    from theory.claims.study import Study
+    from theory.core.validation import positive_integer
+
+    data = arguments.data
+    study = Study("", arguments.profile, arguments.seed, arguments.device, data=data and data.path)
+    formats(arguments)
+    if arguments.jobs is not None:
+        positive_integer("jobs", arguments.jobs)
+    if data is not None:
+        module, _, reader = data.function.rpartition(".")
+        getattr(import_module(module), reader)(data.path)
+    writable_folder("out", arguments.out)
+    return study if arguments.device == "cpu" else _with_device(study)
+
+
+def matching(pattern: str, known: "Mapping[str, Stated]") -> "list[Stated]":
+    """The claims whose id matches the pattern.
+
+    Raises:
+        InvalidArgument: there is none.
+    """
+    matches = [claim for claim in known.values() if fnmatchcase(claim.id, pattern)]
+    return matches or unknown("claim", pattern, known)
+
+
+def formats(arguments: argparse.Namespace) -> list[str]:
+    """The picture formats asked for."""
+    from theory.core.validation import reject
+
+    names = list(dict.fromkeys(arguments.format.split(",")))
+    for name in names:
+        if name not in FORMATS:
+            reject("format", repr(name), f"one or several of {','.join(FORMATS)}")
+    return names
+
+
+def writable_folder(name: str, folder: Path) -> None:
+    """Refuse a folder in which no file can be made."""
+    from theory.core.validation import reject
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        reject(name, folder, f"a folder that can be written to ({os.strerror(error.errno or 0)})")
+
+
+def accepting(claims: "Collection[Stated]", data: Data | None) -> "list[Stated]":
+    """The claims that can be judged on `data`: all of them where there is none."""
+    return [claim for claim in claims if data is None or claim.accepts_data == data.kind]
+
+
+def refuse_data(data: Data, claims: "Collection[Stated]", known: "Collection[Stated]") -> NoReturn:
+    """Refuse to judge `claims` on data, and name those that could be."""
+    from theory.core.validation import reject
+
+    able = ", ".join(claim.id for claim in accepting(known, data)) or "none does"
+    refused = ", ".join(claim.id for claim in claims)
+    reject("data", data.path, f"claims that accept data for {data.kind} ({able}), not {refused}")
+
+
+def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
+    """Run the claims as the options say, and print the verdicts."""
+    import joblib
+
+    from theory.harness import report, runner
+
+    jobs = arguments.jobs or joblib.cpu_count()
+    results = runner.run(list(claims), study, folder=arguments.out / ".cache", jobs=jobs, fresh=arguments.fresh)
+    report.verdicts(results.evidence.values(), results.stopped, arguments.verbose)
+    return results
+
+
+def status(command: str, results: "Results", verbose: bool) -> int:
+    """Exit status of finished results; every claim that stopped gets its line."""
+    from theory.claims import FAILS
+
+    for stopped in results.stopped:
+        complain(command, f"{stopped.id} stopped: {stopped.reason}")
+        if verbose:
+            print(stopped.details, file=sys.stderr)
+    if any(stopped.invalid for stopped in results.stopped):
+        return BAD_REQUEST
+    failed = any(evidence.verdict == FAILS for evidence in results.evidence.values())
+    return FAIL if failed or results.stopped else HOLD
+
+
+def _with_device(study: "Study") -> "Study":
+    from dataclasses import replace
+
+    from theory.harness.devices import select_device
+
+    return replace(study, device=select_device(study.device))

@@ -1,0 +1,80 @@
+"""Evidence as text: a claim with all that was judged of it, and the table of verdicts."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from theory.claims import FAILS, Check, Evidence
+from theory.harness.runner import Stopped
+from theory.harness.statements import readable
+
+UNJUDGED = "no verdict"
+WIDTH = 110
+TRAININGS = 6  # shown of a claim; the rest is counted
+
+
+def verdicts(evidence: Iterable[Evidence], stopped: Iterable[Stopped], verbose: bool) -> None:
+    """Print each claim in full if there is but one (or `verbose`), else the checks that failed; then the table."""
+    evidence = list(evidence)
+    console = _console()
+    for item in evidence:
+        if verbose or len(evidence) == 1:
+            lines = story(item)
+        else:
+            lines = (line(item.id, check) for check in item.checks if not check.passed)
+        for text in lines:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(_table(evidence, stopped))
+
+
+def story(evidence: Evidence) -> Iterator[str]:
+    """The claim as one reads it: statement, hypotheses, what was trained, verdict, checks."""
+    yield f"{evidence.id}  ({evidence.source}; {evidence.theory_side})"
+    yield ""
+    yield from (f"    {text}" for text in wrap(readable(evidence.statement), WIDTH - 4))
+    yield ""
+    yield from _listed("hypotheses", evidence.hypotheses or ("none",))
+    shown = evidence.trained[:TRAININGS] or ("nothing: the checks are of formulas",)
+    rest = len(evidence.trained) - len(shown)
+    yield from _listed("trained", (*shown, f"and {rest} more networks") if rest > 0 else shown)
+    yield from _listed("verdict", (evidence.verdict,))
+    yield from (line(evidence.id, check) for check in evidence.checks)
+
+
+def line(claim: str, check: Check) -> str:
+    """One check in one line."""
+    verdict = "passed" if check.passed else "FAILED"
+    part = f"{check.part}, " if check.part else ""
+    numbers = f"predicted {check.predicted:.6g}, measured {check.measured:.6g}, tolerance {check.tolerance:.3g}"
+    where = f" at {check.where}" if check.where else ""
+    subject = f"{claim}: {part}{check.label} ({check.kind})"
+    return f"{verdict}  {subject}: {numbers}{where}, headroom {check.headroom:.3g}. {check.reason}"
+
+
+def _listed(heading: str, items: Iterable[str]) -> Iterator[str]:
+    for i, item in enumerate(items):
+        yield f"{heading if i == 0 else '':12}{item}"
+
+
+def _table(evidence: Iterable[Evidence], stopped: Iterable[Stopped]) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in ("claim", "verdict", "checks", "headroom", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("claim", "verdict") else "right", no_wrap=True)
+    for item in evidence:
+        passed = sum(check.passed for check in item.checks)
+        colour = "red" if item.verdict == FAILS else "green"
+        numbers = f"{passed}/{len(item.checks)}", f"{item.headroom:.3g}", f"{item.provenance['seconds']:.1f}"
+        table.add_row(item.id, Text(item.verdict, colour), *numbers)
+    for missing in stopped:
+        table.add_row(missing.id, Text(UNJUDGED, "red"), "", "", "")
+    return table
+
+
+def _console() -> Console:
+    """As wide as the terminal; as wide as the text where there is none."""
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000)

@@ -1,0 +1,148 @@
+"""Judge many claims: what is known already is not computed again, the rest is shared among processes.
+
+Each process computes in one thread, so that the numbers do not depend on how many there are. `joblib.parallel_config`
+chooses another engine than local processes, e.g. `backend="dask"` on a cluster whose nodes share the output folder.
+"""
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+import joblib
+from threadpoolctl import threadpool_limits
+
+from theory.claims import REGISTRY, Evidence, judge
+from theory.claims.study import Study
+from theory.core.validation import InvalidArgument
+from theory.harness.cache import Cache, key
+from theory.harness.discovery import Stated
+from theory.harness.fingerprint import fingerprint
+from theory.harness.progress import Progress
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A claim that could not be judged, and why."""
+
+    id: str
+    reason: str
+    invalid: bool  # the request is wrong, not the claim
+    details: str  # where it happened
+
+
+@dataclass
+class Results:
+    """Evidence by claim id, in the order asked for, and the claims that stopped."""
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    stopped: list[Stopped] = field(default_factory=list)
+
+
+def run(claims: Sequence[Stated], study: Study, *, folder: Path, jobs: int, fresh: bool) -> Results:
+    """Evidence for each of `claims` under the conditions of `study`.
+
+    Args:
+        claims: from `theory.sourcecode.stated_claims`.
+        study: profile, seed, device and data; each claim gets its own copy.
+        folder: where finished evidence is found and kept, and unfinished training too.
+        jobs: how many processes to use; 1 stays in this one.
+        fresh: forget what is kept.
+    """
+    cache = Cache(folder)
+    keys = {claim.id: key(claim, study) for claim in claims}
+    if fresh:
+        for name in keys.values():
+            cache.discard(name)
+    found = {name: cache.find(kept) for name, kept in keys.items()}
+    left = [claim for claim in claims if found[claim.id] is None]
+    # The longest first, so that none is left running alone at the end.
+    left.sort(key=lambda claim: -cache.last_seconds(claim, study.profile))
+    results = Results()
+    with Progress(len(left)) as progress:
+        for outcome in _outcomes(left, study, cache, keys, jobs, progress.training):
+            if isinstance(outcome, Stopped):
+                results.stopped.append(outcome)
+            else:
+                cache.store(keys[outcome.id], outcome, study)
+                found[outcome.id] = outcome
+            progress.advance()
+    results.evidence = {name: evidence for name, evidence in found.items() if evidence is not None}
+    return results
+
+
+def _outcomes(
+    claims: Sequence[Stated],
+    study: Study,
+    cache: Cache,
+    keys: dict[str, str],
+    jobs: int,
+    training: Callable[[float], None],
+) -> Iterator[Evidence | Stopped]:
+    studies = [replace(study, claim=claim.id, scratch=cache.scratch(keys[claim.id])) for claim in claims]
+    if min(jobs, len(claims)) <= 1:
+        yield from (attempt(claim.module, replace(own, progress=training)) for claim, own in zip(claims, studies))
+        return
+    # One claim a batch: finished evidence is to be stored at once.
+    parallel = joblib.Parallel(n_jobs=min(jobs, len(claims)), batch_size=1, return_as="generator_unordered")
+    # The processes started here ignore Ctrl-C, as this one does while it starts them: it ends them when interrupted.
+    with on_interrupt(signal.SIG_IGN):
+        outcomes = parallel(joblib.delayed(attempt)(claim.module, own) for claim, own in zip(claims, studies))
+    with on_interrupt(interrupt_once):
+        yield from outcomes
+
+
+def attempt(module: str, study: Study) -> Evidence | Stopped:
+    """Judge the claim `study.claim` of `module` in one thread; whatever goes wrong becomes a `Stopped`."""
+    try:
+        import_module(module)
+        with one_thread():
+            start = time.perf_counter()
+            evidence = judge(REGISTRY[study.claim], study)
+            seconds = time.perf_counter() - start
+    except Exception as error:  # the boundary of a process: nothing but a value can cross it
+        invalid = isinstance(error, InvalidArgument)
+        reason = str(error) if invalid else f"{type(error).__name__}: {error}"
+        return Stopped(study.claim, reason, invalid, traceback.format_exc())
+    return replace(evidence, provenance={"seconds": seconds, "fingerprint": fingerprint(module)})
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit torch, where it is loaded, and the linear algebra libraries to one thread."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    try:
+        with threadpool_limits(limits=1):
+            if torch:
+                torch.set_num_threads(1)
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(before)
+
+
+@contextmanager
+def on_interrupt(answer: Any) -> Iterator[None]:
+    """Let Ctrl-C do `answer` for a while. Only the main thread can be interrupted, so only there is it of any use."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, answer)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def interrupt_once(*_: Any) -> NoReturn:
+    """What Ctrl-C does anyway, but a second one does not disturb the tidying up after the first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt

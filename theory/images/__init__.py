@@ -1,0 +1,1 @@
+"""Homogeneous classifiers at their smallest weights, and how well scores find examples."""

@@ -1,0 +1,52 @@
+"""How well scores find examples: areas under ROC curves, and what they are worth."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from theory.core.arrays import Array
+
+
+def ranking(scores: Float[Array, "*runs n"], wanted: Bool[Array, "*runs n"]) -> Float[Array, "*runs"]:
+    """Area under the ROC curve: the chance that a wanted example scores higher than another one, ties counting half.
+
+    NaN where no example is wanted, or every one. It is Mann & Whitney's statistic divided by its largest value.
+    """
+    hits = wanted.sum(-1)
+    above = (stats.rankdata(scores, axis=-1) * wanted).sum(-1) - hits * (hits + 1) / 2
+    pairs = hits * (wanted.shape[-1] - hits)
+    return np.where(pairs > 0, above / np.maximum(pairs, 1), np.nan)
+
+
+def ranking_error(wanted: Bool[Array, "*runs n"]) -> Float[Array, "*runs"]:
+    """Standard deviation of `ranking` for scores that know nothing: sqrt((n + 1) / (12 n_+ n_-)) (Mann & Whitney)."""
+    n, hits = wanted.shape[-1], wanted.sum(-1)
+    pairs = hits * (n - hits)
+    return np.where(pairs > 0, np.sqrt((n + 1) / (12 * np.maximum(pairs, 1))), np.nan)
+
+
+def pooled_score(areas: Float[Array, "*runs"], errors: Float[Array, "*runs"]) -> float:
+    """Standard errors by which the mean of independent areas exceeds 1/2; standard normal if the scores know nothing.
+
+    Runs in which nothing could be ranked (NaN) do not count.
+    """
+    known = np.isfinite(areas)
+    return float((areas[known] - 0.5).sum() / np.sqrt(np.square(errors[known]).sum()))
+
+
+def roc(
+    scores: Float[Array, "*runs n"], wanted: Bool[Array, "*runs n"], false: Float[Array, " grid"]
+) -> Float[Array, "*runs grid"]:
+    """Share of the wanted examples that are found when a share `false` of the others is taken for one.
+
+    Straight where scores tie, so that the area below is `ranking`.
+    """
+    n = scores.shape[-1]
+    flat = [_roc(*pair, false) for pair in zip(scores.reshape(-1, n), wanted.reshape(-1, n))]
+    return np.reshape(flat, (*scores.shape[:-1], false.size))
+
+
+def _roc(scores: Array, wanted: Array, false: Array) -> Array:
+    thresholds = np.unique(scores)[::-1]
+    found, taken = ((scores[mask][:, None] >= thresholds).mean(0) for mask in (wanted, ~wanted))
+    return np.interp(false, np.append(0, taken), np.append(0, found))

@@ -1,0 +1,81 @@
+"""Minnorm's step sizes that are stable, where that can be derived: at a solution whose curvatures are known.
+
+Near a solution with constraint gradients J and Lagrangian Hessian M = 1 + sum_i lambda_i h_i'', along a common
+eigenvector with M = m and J^T J = g, one simultaneous step of size A in the weights and B in the multipliers is
+
+    (x, l) <- [[1 - A (m + c g), A g^(1/2)], [-B g^(1/2), 1]] (x, l).
+
+Its eigenvalues lie in the unit disk if and only if B g < m + c g and A (2 (m + c g) - B g) < 4 (Jury's conditions on
+trace and determinant). Alternating steps are simultaneous steps with c + B in place of c.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.core.arrays import Array
+from theory.core.validation import finite_matrix, positive, positive_integer, reject
+
+
+class Mode(NamedTuple):
+    """One direction at a solution: curvature m of the Lagrangian, and g, that of half the squared constraints."""
+
+    lagrangian: float
+    gram: float
+
+
+def linear_model(inputs: Float[Array, "n d"]) -> tuple[Mode, ...]:
+    """Modes of f = w . x: m = 1 and the eigenvalues g of the Gram matrix of the inputs, 0 where they do not reach.
+
+    For margins the support examples decide; more rows only narrow the stable range.
+
+    Raises:
+        InvalidArgument: inputs that are no finite matrix.
+    """
+    X = finite_matrix("inputs", inputs)
+    unreached = (Mode(1.0, 0.0),) if np.linalg.matrix_rank(X) < X.shape[1] else ()
+    return unreached + tuple(Mode(1.0, float(s) ** 2) for s in np.linalg.svd(X, compute_uv=False) if s > 0)
+
+
+def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
+    """Modes of w_1 ... w_L = s at its smallest weights: M = 2 - 1 1^T and g = L s^(2 - 2/L).
+
+    The curvature 2 - L against the constraint is why c = 0 fails from depth 2 on.
+
+    Raises:
+        InvalidArgument: a depth below 1, a target that is not positive.
+    """
+    L, s = positive_integer("depth", depth), positive("target", target)
+    tangent = (Mode(2.0, 0.0),) * (L - 1)
+    return (*tangent, Mode(2.0 - L, L * s ** (2 - 2 / L)))
+
+
+def critical_augmentation(modes: Sequence[Mode], dual_learning_rate: float) -> float:
+    """Simultaneous steps need an augmentation c above max (B - m / g), whatever their learning rate."""
+    return max((dual_learning_rate - m / g for m, g in modes if g > 0), default=-np.inf)
+
+
+def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augmentation: float) -> float:
+    """Simultaneous steps need a learning rate A below min 4 / (2 (m + c g) - B g), with c above its critical value."""
+    return min(4 / (2 * (m + augmentation * g) - dual_learning_rate * g) for m, g in modes)
+
+
+def require_stable(
+    modes: Sequence[Mode], learning_rate: float, dual_learning_rate: float, augmentation: float, added: float
+) -> None:
+    """Refuse step sizes under which training leaves the solution.
+
+    Args:
+        added: what the order of updates adds to the augmentation: B if they alternate, else 0.
+
+    Raises:
+        InvalidArgument: an augmentation at or below the critical one, or a learning rate at or above the largest.
+    """
+    critical = critical_augmentation(modes, dual_learning_rate) - added
+    if augmentation <= critical:
+        reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
+    largest = largest_learning_rate(modes, dual_learning_rate, augmentation + added)
+    if learning_rate >= largest:
+        reject("lr", learning_rate, f"a number in (0, {largest:.6g}): beyond it training oscillates and grows")
