@@ -1,11 +1,27 @@
 """What it means to fit an example: a value h of each constraint, and where its multiplier may lie."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from theory.core.validation import positive_integer, reject
+
+
+def any_sign(multipliers: Tensor) -> Tensor:
+    """Multipliers of equalities h = 0."""
+    return multipliers
+
+
+def positive_part(multipliers: Tensor) -> Tensor:
+    """Multipliers of inequalities h <= 0."""
+    return multipliers.clamp(min=0)
+
+
+def ascended(multipliers: Tensor, values: Tensor, step: Tensor | float, project: Callable[[Tensor], Tensor]) -> Tensor:
+    """[lambda + step h]_P: the multipliers after a step, or those in effect if the step is the augmentation c."""
+    return project(multipliers + step * values)
 
 
 class Constraint(ABC):
@@ -39,6 +55,10 @@ class Constraint(ABC):
     def violation(self, values: Tensor) -> Tensor:
         """How much each constraint is violated, at least 0."""
 
+    def ascended(self, multipliers: Tensor, values: Tensor, step: Tensor | float) -> Tensor:
+        """[lambda + step h]_P, see the function of this name."""
+        return ascended(multipliers, values, step, self.project)
+
     @abstractmethod
     def slackened(self, values: Tensor, multipliers: Tensor, augmentation: float) -> Tensor:
         """h plus the slack that minimises the augmented Lagrangian."""
@@ -52,7 +72,7 @@ class Equality(Constraint):
         return targets - outputs
 
     def project(self, multipliers: Tensor) -> Tensor:
-        return multipliers
+        return any_sign(multipliers)
 
     def violation(self, values: Tensor) -> Tensor:
         return values.abs()
@@ -65,7 +85,7 @@ class _Inequality(Constraint):
     """h <= 0, multipliers at least 0."""
 
     def project(self, multipliers: Tensor) -> Tensor:
-        return multipliers.clamp(min=0)
+        return positive_part(multipliers)
 
     def violation(self, values: Tensor) -> Tensor:
         return values.clamp(min=0)

@@ -13,21 +13,21 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from experiments.methods.minnorm.constraints import any_sign, ascended, positive_part
 from experiments.training.updates import State, along
 from theory.core.arrays import Array
 from theory.minnorm.tuning import Number, Tuning
 
+__all__ = [
+    "AlternatingMinnormDescent",
+    "Constraints",
+    "SimultaneousMinnormDescent",
+    "any_sign",
+    "half_squared_norm",
+    "positive_part",
+]
+
 Constraints = Callable[[State], Tensor]
-
-
-def any_sign(multipliers: Tensor) -> Tensor:
-    """Multipliers of equalities h = 0."""
-    return multipliers
-
-
-def positive_part(multipliers: Tensor) -> Tensor:
-    """Multipliers of inequalities h <= 0."""
-    return multipliers.clamp(min=0)
 
 
 def half_squared_norm(weights: State) -> Tensor:
@@ -38,14 +38,15 @@ def half_squared_norm(weights: State) -> Tensor:
 class SimultaneousMinnormDescent:
     """Both move from the same state: lambda <- [lambda + eta b h(theta)]_P with the weights before their step.
 
-    The gradient is torch's own; the effective multiplier mu is a number to it.
+    The gradient is torch's own; the effective multiplier mu is a number to it. The multipliers are `multipliers` in
+    the state, of the shape of h.
 
     Args:
         constraints: weights -> h (runs, ...).
         tuning: a, b, c, each one number or one a run.
         multipliers: lambda at the start; broadcasts with h.
         project: P, `any_sign` or `positive_part`.
-        norm: N, of all runs together.
+        norm: N, summed over the runs.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SimultaneousMinnormDescent:
     ) -> None:
         self.constraints, self.tuning, self.multipliers = constraints, tuning, multipliers
         self.project, self.norm = project, norm
+        self.names: tuple[str, ...] = ()
 
     def begin(self, state: State) -> None:
         self.names = tuple(state)
@@ -67,13 +69,17 @@ class SimultaneousMinnormDescent:
         start = torch.as_tensor(self.multipliers, dtype=h.dtype, device=h.device)
         state["multipliers"] = start.expand_as(h).clone()
 
+    def loss(self, state: State) -> Tensor:
+        """Half the squared violation of each run (runs,): of h for equalities, of its positive part otherwise."""
+        return self._half_squared_violation(self.constraints(state))
+
     def evaluate(self, state: State) -> tuple[Tensor, tuple[Sequence[Tensor], Tensor]]:
         weights = {name: state[name].detach().requires_grad_() for name in self.names}
         with torch.enable_grad():
             h = self.constraints(weights)
-            effective = self.project(state["multipliers"] + along(self.c, h) * h).detach()
+            effective = ascended(state["multipliers"], h.detach(), along(self.c, h), self.project)
             gradients = torch.autograd.grad(self.norm(weights) + (effective * h).sum(), tuple(weights.values()))
-        return 0.5 * h.detach().square().reshape(len(h), -1).sum(1), (gradients, h.detach())
+        return self._half_squared_violation(h.detach()), (gradients, h.detach())
 
     def apply(self, state: State, work: tuple[Sequence[Tensor], Tensor], learning_rate: Tensor) -> None:
         gradients, h = work
@@ -85,8 +91,11 @@ class SimultaneousMinnormDescent:
             state[name].addcmul_(along(learning_rate * self.a, gradient), gradient, value=-1)
 
     def _ascend(self, state: State, h: Tensor, learning_rate: Tensor) -> None:
-        moved = state["multipliers"].addcmul(along(learning_rate * self.b, h), h)
-        state["multipliers"].copy_(self.project(moved))
+        step = along(learning_rate * self.b, h)
+        state["multipliers"].copy_(ascended(state["multipliers"], h, step, self.project))
+
+    def _half_squared_violation(self, h: Tensor) -> Tensor:
+        return 0.5 * self.project(h).square().reshape(len(h), -1).sum(1)
 
 
 class AlternatingMinnormDescent(SimultaneousMinnormDescent):

@@ -14,12 +14,14 @@ from theory.minnorm.stability import Mode, require_stable
 class Minnorm(nn.Module):
     """Smallest weights that meet the constraints, by alternating steps: the weights feel the multipliers just moved.
 
-    With h the constraints' values, B the dual learning rate and c the augmentation, a step on all n examples is
+    With h the constraints' values, B the dual learning rate, c the augmentation and P the nearest multipliers that
+    are allowed (the positive part for inequalities), a step on all n examples is
 
-        lambda <- [lambda + B h(theta)]_+                                 ([.]_+ for inequalities only)
-        theta  <- the optimiser's step on  1/2 |theta|^2 + sum_i lambda_i h_i + c/2 h_i^2.
+        lambda <- [lambda + B h(theta)]_P
+        theta  <- the optimiser's step along  theta + sum_i [lambda_i + c h_i]_P grad h_i    with the new lambda.
 
-    A batch of b examples stands for all n: its sum, and its step in the multipliers, count n / b times.
+    That is the gradient of the augmented Lagrangian, which is the loss. A batch of b examples stands for all n: its
+    sum, and its step in the multipliers, count n / b times.
 
     Args:
         optimizer: any torch optimiser without weight decay of its own. The norm is that of all it trains, so a weight
@@ -85,7 +87,7 @@ class Minnorm(nn.Module):
             reject("outputs.shape", tuple(outputs.shape), f"a batch of {count}, one example an index")
         share = len(self.multipliers) / count
         before, seen = self.multipliers[rows], values.detach()
-        after = self.constraint.project(before + share * self.dual_learning_rate * seen)
+        after = self.constraint.ascended(before, seen, share * self.dual_learning_rate)
         multipliers, c = self._in_force(before, after), self.augmentation
         excess = self.constraint.slackened(values, multipliers, c)
         norm = sum(weight.square().sum() for weight in self.weights)
@@ -162,7 +164,13 @@ class Minnorm(nn.Module):
 
 
 class SimultaneousMinnorm(Minnorm):
-    """`Minnorm` whose weights feel the multipliers as they were: both move from the same state."""
+    """Simultaneous steps: the weights feel the multipliers as they were, and both move from the same state.
+
+        theta  <- the optimiser's step along  theta + sum_i [lambda_i + c h_i]_P grad h_i    with the old lambda
+        lambda <- [lambda + B h(theta)]_P                                                    with the old theta.
+
+    Everything else is as for `Minnorm`, whose step is this one with c + B in place of c.
+    """
 
     def _in_force(self, before: Tensor, after: Tensor) -> Tensor:
         return before
