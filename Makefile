@@ -28,6 +28,7 @@ verify: $(READY)
 
 test: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: .venv/.ready-bench
@@ -37,7 +38,7 @@ paper: $(READY)
 	$(BIN)/python -m theory.verify --json results/verdicts.json
 	$(BIN)/python -m theory.reproduce all
 	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
-	$(BIN)/python -m theory.tables
+	$(BIN)/python -m theory.report
 
 setup: $(READY)
 

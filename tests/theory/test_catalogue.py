@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -14,24 +15,35 @@ from theory.harness.discovery import module_file, stated_claims
 @pytest.mark.parametrize("name", CATALOGUE.figures)
 def test_figures_show_claims_that_are_stated(name: str) -> None:
     entry = CATALOGUE.figures[name]
-    assert entry.claims and set(entry.claims) <= set(stated_claims(CATALOGUE.settings))
+    assert entry.claims and set(entry.claims) <= set(stated_claims(CATALOGUE.packages))
     assert module_file(entry.module) is not None, f"{entry.module} is missing"
 
 
 def test_claims_are_listed_as_they_are_registered() -> None:
     """Reading the source finds what importing it registers: ids, sources, modules."""
-    known = stated_claims(CATALOGUE.settings)
-    for setting in CATALOGUE.settings:
-        import_module(setting)
-    registered = [claim for claim in REGISTRY.values() if claim.setting.startswith(CATALOGUE.settings)]
+    known = stated_claims(CATALOGUE.packages)
+    for module in {claim.module for claim in known.values()}:
+        import_module(module)
+    registered = [claim for claim in REGISTRY.values() if claim.module.startswith(CATALOGUE.packages)]
     assert {claim.id for claim in registered} == set(known)
     for claim in registered:
-        assert known[claim.id] == (claim.id, claim.source, claim.setting, claim.accepts_data)
+        stated = known[claim.id]
+        assert (stated.source, stated.module, stated.accepts_data) == (claim.source, claim.module, claim.accepts_data)
+
+
+def test_a_claim_is_found_from_its_id() -> None:
+    """The stem of its file is part of its name, as whole words."""
+    lost = [
+        f"{claim.id} in {claim.file}"
+        for claim in stated_claims(CATALOGUE.packages).values()
+        if f"_{claim.file.stem}_" not in f"_{claim.id.split('.')[1]}_"
+    ]
+    assert not lost, "\n".join(lost)
 
 
 def test_claims_of_a_module() -> None:
     known = stated_claims(("toys",))
-    assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", "regression")
+    assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", Path("toys.py"), "regression")
     assert not known["toy.fails"].accepts_data
     with pytest.raises(ModuleNotFoundError, match="no_such"):
         stated_claims(("no_such_setting",))

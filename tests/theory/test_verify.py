@@ -55,7 +55,7 @@ def test_a_claim_that_fails(ask, capsys: pytest.CaptureFixture) -> None:
     assert ask("toy.holds", "toy.fails") == 1
     printed, complaint = capsys.readouterr()
     (line,) = [line for line in printed.splitlines() if line.startswith("FAILED")]
-    numbers = "predicted 2, measured 1, tolerance 0.5, margin 0.5"
+    numbers = "predicted 2, measured 1, tolerance 0.5, headroom 0.5"
     assert line == f"FAILED  toy.fails: 1 = 2 (equal): {numbers}. a toy"
     assert complaint == ""
 
@@ -105,7 +105,9 @@ def test_the_file_is_the_same_from_the_cache(ask, tmp_path: Path) -> None:
 def test_list(capsys: pytest.CaptureFixture) -> None:
     assert verify.main(["--list"], TOYS) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6 and lines[0].split() == ["toy.holds", "Toys,", "1"]
+    assert len(lines) == 6 and lines[0].split() == ["toy.holds", "toys.py", "Toys,", "1"]
+    assert verify.main(["--list", "toy.h*", "toy.stops"], TOYS) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["toy.holds", "toy.stops"]
 
 
 @pytest.mark.parametrize("command", [verify, reproduce])

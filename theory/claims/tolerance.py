@@ -7,6 +7,9 @@ import numpy as np
 from theory.core.arrays import EPS, Array
 
 
+Number = Array | np.integer | float | int
+
+
 @dataclass(frozen=True)
 class Tolerance:
     """What numbers may be off by, in their own units: one for all of them, or an array that broadcasts with them.
@@ -14,18 +17,18 @@ class Tolerance:
     Tolerances of independent origin add: `rounding(...) + Tolerance(error, "last Richardson correction")`.
     """
 
-    value: Array | float | int
+    value: Number
     reason: str
 
     def __add__(self, other: "Tolerance") -> "Tolerance":
         return Tolerance(np.add(self.value, other.value), f"{self.reason}; {other.reason}")
 
-    def __mul__(self, factor: Array | float | int) -> "Tolerance":
+    def __mul__(self, factor: Number) -> "Tolerance":
         """The same for `factor` times the number."""
         return Tolerance(np.multiply(self.value, factor), self.reason)
 
 
-def rounding(terms: Array | float | int, size: Array | float | int = 1.0, *, of: str) -> Tolerance:
+def rounding(terms: Number, size: Number = 1.0, *, of: str) -> Tolerance:
     """`terms` roundings of numbers of that `size`; `of` says which numbers, and why so many."""
     return Tolerance(np.multiply(terms, EPS * np.asarray(size)), f"{np.max(terms):.4g} roundings of {of}")
 

@@ -63,16 +63,18 @@ def parser(command: str, description: str, readers: "Mapping[str, Reader]") -> P
 
 def answer(command: str, respond: Callable[[], int]) -> int:
     """Exit status of `respond()`; what goes wrong on the way is one line on stderr, never a traceback."""
-    from theory.core.validation import InvalidArgument
-
     try:
         return respond()
-    except (InvalidArgument, OSError) as error:
-        complain(command, str(error))
-        return BAD_REQUEST
     except KeyboardInterrupt:
         complain(command, "interrupted; what is finished is kept, run the same command again to resume")
         return INTERRUPTED
+    except Exception as error:
+        from theory.core.validation import InvalidArgument  # numpy comes with it, and a list needs none
+
+        if not isinstance(error, (InvalidArgument, OSError)):
+            raise
+        complain(command, str(error))
+        return BAD_REQUEST
 
 
 def complain(command: str, message: str) -> None:

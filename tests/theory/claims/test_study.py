@@ -1,10 +1,11 @@
 """Profiles, and random streams that depend on nothing but their names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from theory.claims.study import PROFILES, Study
+from theory.claims.study import PROFILES, Study, Training
 from theory.core.validation import InvalidArgument
 
 
@@ -47,8 +48,17 @@ def test_a_stream_ignores_profile_and_device() -> None:
     assert first.rng("x").random() == second.rng("x").random()
 
 
-def test_checkpoints_lie_in_the_scratch_folder(tmp_path: Path) -> None:
-    assert Study("a.b").checkpoint("run") is None
-    path = Study("a.b", scratch=tmp_path).checkpoint("run")
-    assert path is not None and path.parent == tmp_path
-    assert path != Study("a.c", scratch=tmp_path).checkpoint("run")
+def test_checkpoints_are_numbered_and_lie_in_the_scratch_folder(tmp_path: Path) -> None:
+    training = Training("GradientDescent", {"w": (1, 2)}, (0.1, 0.1), 10)
+    assert Study("a.b").record(training) is None
+    study = Study("a.b", scratch=tmp_path)
+    first, second = study.record(training), study.record(training)
+    assert {file.parent for file in (first, second)} == {tmp_path} and first != second
+    assert Study("a.b", scratch=tmp_path).record(training) == first
+    assert Study("a.c", scratch=tmp_path).record(training) != first
+
+
+def test_a_study_of_another_claim_begins_a_new_journal() -> None:
+    study = Study("a.b")
+    study.record(Training("GradientDescent", {"w": (1, 2)}, (0.1, 0.1), 10))
+    assert len(study.journal) == 1 and replace(study, claim="a.c").journal == []

@@ -20,28 +20,30 @@ PROVENANCE = provenance(Study("toy.claim", "smoke", 3), 1.5)
 
 def evidence(*checks: Check, **curves: Any) -> Evidence:
     facts = {"seconds": 1.25, "fingerprint": "abc"}
-    return Evidence("toy.claim", "Toys, 1", r"\alpha \le |x|", ("flow", "c > 0"), checks, curves, facts)
+    stated = "toy.claim", "Toys, 1", r"\alpha \le |x|", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",)
+    return Evidence(*stated, checks, curves, facts)
 
 
 def check(name: str = "a check", **numbers: float) -> Check:
-    values = {"predicted": 1.0, "measured": 2.0, "tolerance": 0.1, "margin": 3.0} | numbers
+    values = {"predicted": 1.0, "measured": 2.0, "tolerance": 0.1, "headroom": 3.0} | numbers
     return Check(name=name, kind="equal", reason="counting", passed=True, **values)
 
 
 @given(floats, floats, floats, st.text())
-def test_checks_come_back_as_they_were(predicted: float, measured: float, margin: float, name: str) -> None:
-    before = evidence(check(f"check {name}", predicted=predicted, measured=measured, margin=margin))
+def test_checks_come_back_as_they_were(predicted: float, measured: float, headroom: float, name: str) -> None:
+    before = evidence(check(f"check {name}", predicted=predicted, measured=measured, headroom=headroom))
     after = archive.restore(json.loads(archive.document([before], PROVENANCE)), {})["toy.claim"]
     assert after.checks == before.checks
     assert (after.source, after.statement, after.hypotheses) == (before.source, before.statement, before.hypotheses)
+    assert (after.theory_side, after.trained) == (before.theory_side, before.trained)
 
 
 def test_nan_and_infinities_are_strings() -> None:
-    text = archive.document([evidence(check(predicted=np.nan, measured=np.inf, margin=-np.inf))], PROVENANCE)
+    text = archive.document([evidence(check(predicted=np.nan, measured=np.inf, headroom=-np.inf))], PROVENANCE)
     (line,) = json.loads(text, parse_constant=lambda name: pytest.fail(f"bare {name}"))["claims"][0]["checks"]
-    assert (line["predicted"], line["measured"], line["margin"]) == ("NaN", "Infinity", "-Infinity")
+    assert (line["predicted"], line["measured"], line["headroom"]) == ("NaN", "Infinity", "-Infinity")
     (restored,) = archive.restore(json.loads(text), {})["toy.claim"].checks
-    assert np.isnan(restored.predicted) and restored.measured == np.inf and restored.margin == -np.inf
+    assert np.isnan(restored.predicted) and restored.measured == np.inf and restored.headroom == -np.inf
 
 
 def test_the_form_of_the_verdict_file() -> None:
@@ -49,14 +51,14 @@ def test_the_form_of_the_verdict_file() -> None:
     assert list(content) == ["provenance", "claims"]
     names = "version commit python numpy scipy torch device dtype threads seed profile seconds"
     assert list(content["provenance"]) == names.split()
-    names = "id statement source hypotheses verdict seconds fingerprint checks"
+    names = "id statement source hypotheses theory_side trained verdict seconds fingerprint checks"
     assert list(content["claims"][0]) == names.split()
-    names = "name kind predicted measured tolerance reason passed margin"
+    names = "name kind predicted measured tolerance reason passed headroom part case where"
     assert list(content["claims"][0]["checks"][0]) == names.split()
 
 
-def test_a_misprint_is_known_by_its_name() -> None:
-    printed = Check("as printed: x", "refuted", 1.0, 2.0, 0.1, "so", True, 3.0, misprint=True)
+def test_a_misprint_comes_back_as_one() -> None:
+    printed = Check("x", "misprint", 1.0, 2.0, 0.1, "so", True, 3.0, part="equation 3", where="run 2")
     before = evidence(check(), printed)
     after = archive.restore(json.loads(archive.document([before], PROVENANCE)), {})["toy.claim"]
     assert after.checks == before.checks

@@ -64,7 +64,7 @@ def test_dependencies_are_followed_inside_the_package_only(tmp_path: Path, monke
     package(
         tmp_path,
         shapes__claims="import math\nfrom shapes import disc\nfrom . import square as s\nimport shapes.deep.line\n",
-        shapes__disc="import theory.files\ndef f():\n    import shapes.late",
+        shapes__disc="import theory.core.files\ndef f():\n    import shapes.late",
         shapes__square="import json",
         shapes__late="",
         shapes__deep__line="from .. import square\nfrom ..unused import *",
@@ -78,7 +78,7 @@ def test_dependencies_are_followed_inside_the_package_only(tmp_path: Path, monke
         "shapes.late",
         "shapes.square",
         "shapes.unused",
-        "theory.files",
+        "theory.core.files",
     ]
 
 

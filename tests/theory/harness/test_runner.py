@@ -82,9 +82,9 @@ def test_whatever_can_change_the_numbers_is_in_the_key(tmp_path: Path, monkeypat
     for content in (b"1", b"2"):  # a folder
         (tmp_path / "train-labels-idx1-ubyte").write_bytes(content)
         keys.append(key(claim, replace(STUDY, data=tmp_path)))
-    monkeypatch.setattr("theory.cache.version", lambda library: "0")
+    monkeypatch.setattr("theory.harness.cache.version", lambda library: "0")
     keys.append(key(claim, STUDY))
-    monkeypatch.setattr("theory.cache.fingerprint", lambda module: "other code")
+    monkeypatch.setattr("theory.harness.cache.fingerprint", lambda module: "other code")
     keys.append(key(claim, STUDY))
     assert len(set(keys)) == len(keys)
 
