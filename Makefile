@@ -3,6 +3,7 @@
 # make test                        lint and tests
 # make bench                       benchmarks
 # make paper                       the committed pictures, verdicts and tables
+# make gpu                         every claim in smoke on CUDA, at most five minutes, compared with the CPU's evidence
 # make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
 # ARGS="--profile paper --jobs 8"  is handed on to the command or to pytest
 
@@ -18,7 +19,7 @@ BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(T
 INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
 READY = .venv/.ready$(TORCH:%=-%)
 
-.PHONY: reproduce verify test bench paper setup clean
+.PHONY: reproduce verify test bench paper gpu setup clean
 
 reproduce: $(READY)
 	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
@@ -36,9 +37,15 @@ bench: .venv/.ready-bench
 
 paper: $(READY)
 	$(BIN)/python -m theory.verify --json results/verdicts.json
+	$(BIN)/python -m theory.verify --profile smoke --device cpu --json $(SMOKE).json
 	$(BIN)/python -m theory.reproduce all
 	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
 	$(BIN)/python -m theory.report
+
+SMOKE = figures/rendered/smoke
+
+gpu: $(READY)
+	timeout 300 $(BIN)/python -m theory.verify --profile smoke --device cuda --json $(SMOKE)-cuda.json --compare $(SMOKE).json
 
 setup: $(READY)
 

@@ -18,21 +18,43 @@ def reject(name: str, value: Any, expected: str) -> NoReturn:
 
 def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Array:
     """`value` as a float64 matrix with the shape asked for (None: any positive size), all entries finite."""
-    try:
-        if np.iscomplexobj(value):
-            raise TypeError  # numpy would drop the imaginary part
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        reject(name, f"an object of type {type(value).__name__}", "a matrix of real numbers")
+    array = _real_array(name, value)
     wanted = f"({'any' if rows is None else rows}, {'any' if columns is None else columns})"
     fits = array.ndim == 2 and array.size > 0
     fits = fits and rows in (None, array.shape[0]) and columns in (None, array.shape[1])
     if not fits:
         reject(f"{name}.shape", array.shape, wanted)
-    if not np.isfinite(array).all():
-        row, column = np.argwhere(~np.isfinite(array))[0]
-        reject(f"{name}[{row}, {column}]", array[row, column], "a finite number")
+    _require_finite(name, array)
     return array
+
+
+def finite_arrays(problem: Any, **layouts: str) -> None:
+    """Make the named fields of a frozen dataclass float64 arrays of these layouts, all entries finite.
+
+    A layout names the dimensions, such as "*runs n d": within one call a name stands for one size, and "*runs" for any
+    number of dimensions in front, the same for every field.
+
+        finite_arrays(self, X="*runs d n", Y="*runs N n", W0="*runs d N")
+
+    Raises:
+        InvalidArgument: a field is no such array; its dimensions, or a first entry that is not finite, are named.
+    """
+    sizes: dict[str, Any] = {}
+    for name, layout in layouts.items():
+        array = _real_array(name, getattr(problem, name))
+        words = layout.split()
+        runs = words.pop(0) if words[0].startswith("*") else ""
+        lead = array.ndim - len(words)
+        if lead < 0 or (lead and not runs) or array.size == 0:
+            reject(f"{name}.shape", array.shape, f"({', '.join(layout.split())}), no dimension empty")
+        seen = {runs: array.shape[:lead]} if runs else {}
+        seen |= dict(zip(words, array.shape[lead:]))
+        wrong = {word: sizes[word] for word, size in seen.items() if sizes.setdefault(word, size) != size}
+        if wrong:
+            known = ", ".join(f"{word} = {size}" for word, size in wrong.items())
+            reject(f"{name}.shape", array.shape, f"({', '.join(layout.split())}) with {known}")
+        _require_finite(name, array)
+        object.__setattr__(problem, name, array)
 
 
 def positive(name: str, value: Any) -> float:
@@ -65,3 +87,19 @@ def times(value: Any) -> Array:
         bad = t[np.isnan(t) | (t < 0)].flat[0]
         reject("t", bad, "times of at least 0 (infinity asks for the limit)")
     return t
+
+
+def _real_array(name: str, value: Any) -> Array:
+    """A float64 copy."""
+    try:
+        if np.iscomplexobj(value):
+            raise TypeError  # numpy would drop the imaginary part
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        reject(name, f"an object of type {type(value).__name__}", "an array of real numbers")
+
+
+def _require_finite(name: str, array: Array) -> None:
+    if not np.isfinite(array).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        reject(f"{name}[{', '.join(map(str, first))}]", array[first], "a finite number")

@@ -1,5 +1,8 @@
 """Every refusal names the argument, its value and what was expected."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,10 +33,10 @@ def test_finite_matrix_is_a_float64_copy(rows: int, columns: int) -> None:
 @pytest.mark.parametrize(
     ("value", "sizes", "message"),
     [
-        ("abc", {}, "X = an object of type str: expected a matrix of real numbers"),
-        ([[1, 2], [3]], {}, "X = an object of type list: expected a matrix"),
-        ([[1j]], {}, "X = an object of type list: expected a matrix of real numbers"),
-        (np.array([[1 + 1j]]), {}, "X = an object of type ndarray: expected a matrix of real numbers"),
+        ("abc", {}, "X = an object of type str: expected an array of real numbers"),
+        ([[1, 2], [3]], {}, "X = an object of type list: expected an array"),
+        ([[1j]], {}, "X = an object of type list: expected an array of real numbers"),
+        (np.array([[1 + 1j]]), {}, "X = an object of type ndarray: expected an array of real numbers"),
         ([1.0, 2.0], {}, r"X.shape = \(2,\): expected \(any, any\)"),
         (np.zeros((0, 3)), {}, r"X.shape = \(0, 3\): expected \(any, any\)"),
         (np.zeros((2, 3)), {"rows": 4}, r"X.shape = \(2, 3\): expected \(4, any\)"),
@@ -45,6 +48,40 @@ def test_finite_matrix_is_a_float64_copy(rows: int, columns: int) -> None:
 def test_finite_matrix_refuses(value: object, sizes: dict, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         validation.finite_matrix("X", value, **sizes)
+
+
+@dataclass(frozen=True)
+class Pair:
+    X: Any
+    Y: Any
+
+    def __post_init__(self) -> None:
+        validation.finite_arrays(self, X="*runs n d", Y="*runs n")
+
+
+@given(st.lists(st.integers(1, 3), max_size=2), st.integers(1, 3), st.integers(1, 3))
+def test_arrays_of_a_layout_become_float64(runs: list[int], n: int, d: int) -> None:
+    given_array = np.arange(np.prod([*runs, n, d])).reshape(*runs, n, d)
+    pair = Pair(given_array, np.ones((*runs, n), dtype=int).tolist())
+    assert pair.X.dtype == pair.Y.dtype == np.float64 and np.array_equal(pair.X, given_array)
+
+
+@pytest.mark.parametrize(
+    ("X", "Y", "message"),
+    [
+        (np.ones(3), np.ones(3), r"X.shape = \(3,\): expected \(\*runs, n, d\), no dimension empty"),
+        (np.ones((3, 0)), np.ones(3), r"X.shape = \(3, 0\): expected \(\*runs, n, d\), no dimension empty"),
+        (np.ones((3, 2)), np.ones(4), r"Y.shape = \(4,\): expected \(\*runs, n\) with n = 3"),
+        (np.ones((5, 3, 2)), np.ones(3), r"Y.shape = \(3,\): expected \(\*runs, n\) with \*runs = \(5,\)"),
+        ([[1.0, np.inf]], [1.0], r"X\[0, 1\] = inf: expected a finite number"),
+        ([[[1.0]], [[np.nan]]], [[1.0], [1.0]], r"X\[1, 0, 0\] = nan: expected a finite number"),
+        ("abc", [1.0], "X = an object of type str: expected an array of real numbers"),
+        ([[1j]], [1.0], "X = an object of type list: expected an array of real numbers"),
+    ],
+)
+def test_arrays_of_another_layout_are_refused(X: Any, Y: Any, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        Pair(X, Y)
 
 
 @given(st.floats(min_value=1e-300, max_value=1e300))
