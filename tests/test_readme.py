@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from theory.claims import HOLDS, REGISTRY, Study, judge
+
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
@@ -57,3 +59,15 @@ def test_fine_grained_sgd_stays_on_its_manifold() -> None:
     # |w|^2 of 9 numbers in float32, renormalised every step; log 3 is what knowing nothing of 3 classes costs.
     assert away < 20 * torch.finfo(torch.float32).eps
     assert loss < math.log(3) / 2
+
+
+def test_a_new_theorem() -> None:
+    kept = dict(REGISTRY)
+    try:
+        variables: dict[str, Any] = {}
+        run_example("theorem", variables)
+        evidence = judge(variables["product_of_two_weights"], Study("imbalance.hyperbola", "smoke"))
+    finally:
+        REGISTRY.clear()
+        REGISTRY.update(kept)
+    assert evidence.verdict == HOLDS and len(evidence.checks) == 2

@@ -1,0 +1,69 @@
+"""A claim as text: what was claimed, what was trained, where it is worst."""
+
+from dataclasses import replace
+
+import pytest
+
+from theory.catalogue import CATALOGUE
+from theory.claims import Check, Evidence
+from theory.harness.report import line, story
+from theory.harness.statements import readable
+
+CHECK = Check("rate", "at_least", 1.0, 1.25, 0.5, "rounding", True, 1.25, "Theorem 1", "r = 2", "t 3, run 0")
+EVIDENCE = Evidence(
+    "a.b", "Paper, 1", r"L \le e^{-2 \lambda t}", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",), (CHECK,)
+)
+
+
+def test_a_check_in_one_line() -> None:
+    numbers = "predicted 1, measured 1.25, tolerance 0.5 at t 3, run 0, headroom 1.25"
+    assert line("a.b", CHECK) == f"passed  a.b: Theorem 1, r = 2: rate (at_least): {numbers}. rounding"
+    bare = replace(CHECK, part="", case="", where="", passed=False)
+    assert line("a.b", bare).startswith("FAILED  a.b: rate (at_least): predicted 1")
+
+
+def test_a_claim_in_full() -> None:
+    text = list(story(EVIDENCE))
+    assert text[0] == "a.b  (Paper, 1; bound)" and text[2] == "    L ≤ e^{-2 λ t}"
+    assert text[4:] == [
+        "hypotheses  flow",
+        "            c > 0",
+        "trained     w (1, 2) by Adam",
+        "verdict     holds",
+        line("a.b", CHECK),
+    ]
+
+
+def test_what_has_no_hypothesis_and_trains_nothing_says_so() -> None:
+    text = list(story(replace(EVIDENCE, hypotheses=(), trained=())))
+    assert "hypotheses  none" in text and "trained     nothing: the checks are of formulas" in text
+
+
+def test_many_trainings_are_counted() -> None:
+    text = list(story(replace(EVIDENCE, trained=tuple(f"w{i} (1, 2) by Adam" for i in range(9)))))
+    assert "            and 3 more networks" in text
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"\tfrac12 |Z w - 1|^2", "1/2 |Z w - 1|^2"),
+        (r"\frac{L - 2}{\sigma s}", "(L - 2)/(σ s)"),
+        (r"e^{-2 \lambda_r(\Sigma_x) c t}", "e^{-2 λ_r(Σ_x) c t}"),
+        (r"U^\top U \iff \|Y\|_F \ge 0", "Uᵀ U ⇔ ‖Y‖_F ≥ 0"),
+        (r"\log t \to \infty,\quad \text{for every } c", "log t → ∞, for every c"),
+        (r"\left[x\right]_+ \;\Rightarrow\; y", "[x]_+ ⇒ y"),
+    ],
+)
+def test_statements_in_plain_text(latex: str, text: str) -> None:
+    assert readable(latex) == text
+
+
+def test_every_statement_can_be_read() -> None:
+    import json
+    from pathlib import Path
+
+    verdicts = Path(__file__).parents[3] / "figures" / "rendered" / "verdicts.json"
+    for claim in json.loads(verdicts.read_text(encoding="utf-8"))["claims"]:
+        assert "\\" not in readable(claim["statement"]), claim["id"]
+    assert CATALOGUE.figures
