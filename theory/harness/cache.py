@@ -29,7 +29,7 @@ def key(claim: Stated, study: Study) -> str:
 
 
 def _digest(data: Path) -> str:
-    """Digest of a file's content, or of the names and contents of the IDX files in a folder; the path does not count."""
+    """Digest of a file's content, or of the names and contents of a folder's IDX files; the path does not count."""
     files = sorted(data.glob("*-ubyte*")) if data.is_dir() else [data]
     contents = [(file.name if data.is_dir() else "", hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
