@@ -66,7 +66,7 @@ class SimultaneousMinnormDescent:
         self.names = tuple(state)
         h = self.constraints(state)
         self.a, self.b, self.c = (_per_run(number, h) for number in (self.tuning.a, self.tuning.b, self.tuning.c))
-        start = torch.as_tensor(self.multipliers, dtype=h.dtype, device=h.device)
+        start = torch.tensor(self.multipliers, dtype=h.dtype, device=h.device)
         state["multipliers"] = start.expand_as(h).clone()
 
     def loss(self, state: State) -> Tensor:
@@ -91,8 +91,8 @@ class SimultaneousMinnormDescent:
             state[name].addcmul_(along(learning_rate * self.a, gradient), gradient, value=-1)
 
     def _ascend(self, state: State, h: Tensor, learning_rate: Tensor) -> None:
-        step = along(learning_rate * self.b, h)
-        state["multipliers"].copy_(ascended(state["multipliers"], h, step, self.project))
+        moved = state["multipliers"].addcmul(along(learning_rate * self.b, h), h)
+        state["multipliers"].copy_(self.project(moved))
 
     def _half_squared_violation(self, h: Tensor) -> Tensor:
         return 0.5 * self.project(h).square().reshape(len(h), -1).sum(1)
@@ -108,4 +108,4 @@ class AlternatingMinnormDescent(SimultaneousMinnormDescent):
 
 
 def _per_run(number: Number, like: Tensor) -> Tensor:
-    return torch.as_tensor(number, dtype=like.dtype, device=like.device).expand(len(like))
+    return torch.tensor(number, dtype=like.dtype, device=like.device).expand(len(like))
