@@ -1,62 +1,42 @@
 """Compressed networks in torch: the training code is that of any network; only the optimiser is restricted."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
 
-from experiments.imbalance.networks import LinearDescent, squared_loss, train_network, weights
-from experiments.training.loop import recording_steps
-from experiments.training.updates import Adam, GradientDescent, Momentum, Update
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import distributed, equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.imbalance.networks import LinearDescent, linear_network, squared_loss
+from experiments.training import GradientDescent, Observe, State, Trainee, Update, recording_steps
+from experiments.training.updates import Adam, Momentum
+from theory.claims import Check, Curves, Study, claim, measured, rounding, samples
+from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
-from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
 from theory.imbalance import compression
 from theory.imbalance.compression import Compressed
-from theory.imbalance.problem import Network, fan_in_scale, gaussian, paper_regression
+from theory.imbalance.problem import fan_in_scale, gaussian, paper_regression
 
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
+ROUNDING = "the (D + h)-term products, one a step, added up as a worst case"
 
 
-def train_compressed(
-    study: Study,
-    name: str,
-    compressed: Compressed,
-    *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
-    **options: Any,
-) -> Trajectory:
-    """Train the small network in place of the large one; see `experiments.imbalance.networks.train_network`.
+def compressed_network(
+    study: Study, compressed: Compressed, *, rule: Update | None = None, observe: Observe | None = None
+) -> Trainee:
+    """The small network in place of the large one, to be trained as `networks.linear_network` is.
 
     Raises:
         InvalidArgument: an update rule for which the two would differ.
     """
-    rule: Update | None = options.get("update")
     if rule is not None and type(rule) not in EQUIVARIANT:
         reject(
-            "update",
+            "rule",
             type(rule).__name__,
             "a rule that commutes with rotations of the hidden layer (gradient descent, momentum): one that scales "
             "each weight by itself, as Adam does, trains the compressed network differently",
         )
-    return train_network(
-        study,
-        name,
-        compressed.problem,
-        compressed.network,
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        **options,
-    )
+    return linear_network(study, compressed.problem, compressed.network, rule=rule, observe=observe)
 
 
 @claim(
@@ -65,6 +45,7 @@ def train_compressed(
     statement=r"Z(0)^\top = Q L^\top \;\Rightarrow\; Z(t) = L(t)\, Q^\top"
     r" \text{ for gradient descent, momentum and the flow}",
     hypotheses=("an update that commutes with rotations of the hidden layer",),
+    theory_side="identity",
     controls=("Adam", "a learning rate 1 % larger", "width 100 in place of 30"),
 )
 def width_m_plus_r_is_enough(study: Study) -> Iterator[Check | Curves]:
@@ -81,20 +62,19 @@ def _recursion_against_torch(study: Study) -> Iterator[Check]:
     problem = paper_regression(rng, whitened=False, D=D, n=n)
     network = gaussian(problem, h, rng, scales=(fan_in_scale(h, 0.5),) * 2)
     eta, record = 0.01, recording_steps(steps, 5)
-    explicit = train_network(
-        study, "explicit", problem, network, learning_rate=eta, steps=steps, record=record, observe=_products
-    )
+    explicit = linear_network(study, problem, network, observe=_end_to_end)
+    run = explicit.train(learning_rate=eta, steps=steps, record=record)
     small = compression.compress(problem, network)
-    measured = explicit["end_to_end"][:, 0]
-    tolerance = steps * EPS * np.sqrt(problem.D + h)
-    because = "one rounding a step of the (D + h)-term products, added up as a worst case"
-    for name, rate in (("recursion of width m + r", eta), ("a learning rate 1 % larger", 1.01 * eta)):
+    one = Compressed(problem, small.problem, small.network, small.frozen[0])
+
+    def predicted(rate: float) -> Array:
         recursion = compression.gradient_descent(small, learning_rate=rate, steps=steps, record=record)
-        predicted = Compressed(problem, small.problem, small.network, small.frozen[0]).end_to_end(
-            recursion["U"], recursion["V"]
-        )
-        check = equal(name, measured, predicted, tolerance=tolerance, because=because)
-        yield check if rate == eta else refuted(name, check)
+        return one.end_to_end(recursion["U"], recursion["V"])
+
+    within = rounding(steps, np.sqrt(problem.D + h), of=ROUNDING)
+    product = measured("recursion of width m + r", run["end_to_end"][:, 0], within=within, axes=("t",))
+    yield product.equals(predicted(eta))
+    yield product.control("a learning rate 1 % larger").equals(predicted(1.01 * eta))
 
 
 def _every_equivariant_rule(study: Study) -> Iterator[Check]:
@@ -104,36 +84,22 @@ def _every_equivariant_rule(study: Study) -> Iterator[Check]:
     network = gaussian(problem, 30, rng, scales=(fan_in_scale(30, 0.5),) * 2, runs=4)
     small = compression.compress(problem, network)
     steps = 500
-    tolerance = steps * EPS * (problem.D + network.h)
-    because = "one rounding a step of the (D + h)-term products, added up as a worst case"
+    within = rounding(steps, problem.D + network.h, of=ROUNDING)
     rules = {"fused descent": LinearDescent, "autograd descent": GradientDescent, "momentum": Momentum, "Adam": Adam}
     for name, rule in rules.items():
-        measured, predicted = (
-            _train_with(study, f"{name} {kind}", rule, on, start, steps)
-            for kind, on, start in (
-                ("explicit", problem, network),
-                ("compressed", small.problem, small.network),
+        explicit, compressed = (
+            linear_network(study, on, start, rule=_on(rule, study, on)).train(
+                learning_rate=0.01, steps=steps, record=[0, steps]
             )
+            for on, start in ((problem, network), (small.problem, small.network))
         )
-        explicit = measured["U"] @ measured["V"].mT
-        lifted = small.end_to_end(predicted["U"], predicted["V"])
-        check = equal(name, explicit, lifted, tolerance=tolerance, because=because)
-        yield refuted(name, check) if rule is Adam else check
+        product = measured(name, explicit["U"] @ explicit["V"].mT, within=within, axes=("t", "run"))
+        predicted = small.end_to_end(compressed["U"], compressed["V"])
+        yield (product.control(name) if rule is Adam else product).equals(predicted)
 
 
-def _train_with(study: Study, name: str, rule: type, problem: Regression, network: Network, steps: int) -> Trajectory:
-    update = rule(problem, study.device) if rule is LinearDescent else rule(squared_loss(problem, study.device))
-    return train_network(
-        study,
-        name,
-        problem,
-        network,
-        learning_rate=0.01,
-        steps=steps,
-        record=[0, steps],
-        observe=weights,
-        update=update,
-    )
+def _on(rule: type, study: Study, problem: Regression) -> Update:
+    return rule(problem, study.device) if rule is LinearDescent else rule(squared_loss(problem, study.device))
 
 
 def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
@@ -141,31 +107,28 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     runs = study.pick(smoke=2000, quick=5000, paper=20000)
     rng = study.rng("bartlett")
     problem = random_regression(rng, D=6, n=4, m=1, singular_values=np.array([1.0, 0.5]))
-    h = 30
-    hidden_scale, output_scale = 2.0, 0.5
+    h, hidden_scale, output_scale = 30, 2.0, 0.5
     drawn = compression.gaussian_compressed(problem, h, rng, scales=(hidden_scale, output_scale), runs=runs)
     frozen = drawn.frozen / hidden_scale
     rows = np.concatenate([drawn.network.V / output_scale, drawn.network.U / hidden_scale], axis=-2)
     gram = rows @ rows.mT
     # For a 3 x h standard normal Z, det(Z Z^T) is a product of chi^2 with h, h - 1, h - 2 degrees of freedom; the last
     # factor is the squared distance of the last row from the others.
-    last = 1 / np.linalg.inv(gram)[:, -1, -1]
+    off = 1 / np.linalg.inv(gram)[:, -1, -1]
     because = "squared distance of a Gaussian row from the span of two others: chi^2 with h - 2 degrees of freedom"
-    yield distributed("last row off the others", last, stats.chi2(h - 2), because=because)
-    first = gram[:, -1, -1]
+    yield samples("last row off the others", off, because=because).follow(stats.chi2(h - 2))
     because = "squared norm of a Gaussian row: chi^2 with h degrees of freedom"
-    yield distributed("norm of the last row", first, stats.chi2(h), because=because)
-    norm = gram[:, 0, 0]
-    because = "squared norm of a Gaussian row: chi^2 with h degrees of freedom"
-    yield distributed("norm of the row of V", norm, stats.chi2(h), because=because)
-    overlap = (frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(first)
+    last = samples("norm of the last row", gram[:, -1, -1], because=because)
+    yield last.follow(stats.chi2(h))
+    yield samples("norm of the row of V", gram[:, 0, 0], because=because).follow(stats.chi2(h))
+    overlap = (frozen[:, 0] * rows[:, -1]).sum(-1) / np.sqrt(gram[:, -1, -1])
     because = "overlap of a row that is not seen with the direction of one that is: standard normal"
-    yield distributed("overlap with U2", overlap, stats.norm(), because=because)
+    yield samples("overlap with U2", overlap, because=because).follow(stats.norm())
     because = "squared norm of the Gaussian U2 Q, whatever Q"
-    degrees = frozen[0].size
-    yield distributed("norm of U2 Q", (frozen**2).sum((-2, -1)), stats.chi2(degrees), because=because)
-    yield refuted("width 100 in place of 30", distributed("norm", first, stats.chi2(100), because="another width"))
+    norms = samples("norm of U2 Q", (frozen**2).sum((-2, -1)), because=because)
+    yield norms.follow(stats.chi2(frozen[0].size))
+    yield last.control("width 100 in place of 30").follow(stats.chi2(100))
 
 
-def _products(state: dict[str, Any]) -> dict[str, Any]:
+def _end_to_end(state: State) -> State:
     return {"end_to_end": state["U"] @ state["V"].mT}

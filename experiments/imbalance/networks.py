@@ -1,18 +1,15 @@
 """Single-hidden-layer linear networks in torch: x -> V U^T x, trained on 1/2 |Y - X U V^T|^2."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from experiments.training.loop import Observe, train
-from experiments.training.updates import Loss, State, along
-from theory.claims.study import Study
+from experiments.training import GradientDescent, Loss, Observe, State, Trainee, Update, along
+from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
-from theory.imbalance.problem import Network
+from theory.imbalance.dynamics import split
+from theory.imbalance.problem import Network, coordinates
 
 
 def squared_loss(problem: Regression, device: str) -> Loss:
@@ -47,35 +44,53 @@ class LinearDescent:
         state["V"].add_(change)
 
 
-def train_network(
+def linear_network(
     study: Study,
-    name: str,
     problem: Regression,
     network: Network,
     *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
+    rule: Update | None = None,
     observe: Observe | None = None,
-    **options: Any,
-) -> Trajectory:
-    """Train `network` (runs, ...) by gradient descent on the problem's loss; see `experiments.training.train`."""
-    options.setdefault("update", LinearDescent(problem, study.device))
-    return train(
-        squared_loss(problem, study.device),
-        {"U": network.U, "V": network.V},
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        observe=observe,
-        **study.training(name),
-        **options,
-    )
+) -> Trainee:
+    """`network` (runs, ...) on the loss of the problem: by fused descent, its weights recorded, unless told other."""
+    start = {"U": network.U, "V": network.V}
+    loss, rule = squared_loss(problem, study.device), rule or LinearDescent(problem, study.device)
+    return Trainee(study, loss, start, rule, observe or weights)
+
+
+def by_autograd(study: Study, problem: Regression, network: Network, *, observe: Observe | None = None) -> Trainee:
+    """The same by the gradient that torch finds."""
+    rule = GradientDescent(squared_loss(problem, study.device))
+    return linear_network(study, problem, network, rule=rule, observe=observe)
 
 
 def weights(state: State) -> State:
     """What to record when the theory needs the whole network."""
     return {"U": state["U"], "V": state["V"]}
+
+
+def trained(run: Trajectory) -> Network:
+    """The networks (T, runs, ...) that were recorded along a training."""
+    return Network(run["U"], run["V"])
+
+
+def trained_coordinates(problem: Regression, run: Trajectory) -> Array:
+    """Z = [V; U1] (T, runs, m + r, h) along a training."""
+    return coordinates(problem, trained(run))
+
+
+def trained_product(problem: Regression, run: Trajectory) -> Array:
+    """U1 V^T (T, runs, r, m) along a training."""
+    V, U1 = split(problem, trained_coordinates(problem, run))
+    return U1 @ V.mT
+
+
+def squared_gradient(loss: Loss, state: State) -> tuple[Tensor, Tensor]:
+    """Loss and |grad L|^2 of each run, the gradient by autograd."""
+    rule = GradientDescent(loss)
+    rule.begin(state)
+    losses, gradients = rule.evaluate(state)
+    return losses, sum(gradient.square().flatten(1).sum(1) for gradient in gradients)
 
 
 def _outputs(X: Tensor, state: State) -> Tensor:

@@ -4,23 +4,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.imbalance.closed_forms import refine
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from theory.claims import Check, Curves, claim, curves
+from experiments.imbalance.networks import by_autograd, trained_coordinates, trained_product
+from experiments.imbalance.solved import refined
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Curves, Estimated, Study, claim, curves, rate, slope
 from theory.claims.estimates import Estimate, loglog_slope, mean, richardson
-from theory.claims.legacy import rate, refuted, slope
-from theory.claims.study import Study
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance import dynamics, wide_limit
 from theory.imbalance.compression import Compressed, gaussian_compressed
-from theory.imbalance.problem import Network, coordinates, fan_in_scale
+from theory.imbalance.problem import Network, fan_in_scale
 
 K = 0.8  # squared length of the orthogonal rows: not 1, so that k and k^2 differ
-HORIZON = 3.0
-RECORDS = 16
 GROUPS = 16  # of runs: each measures one root mean square a width, and so one slope
 # The law of the distance is off by O(1/h): far below the intervals here, which fluctuations of order h^(-1/2) set.
 DISTANCE_WIDTH = 10**8
@@ -34,6 +30,7 @@ SOLVER = 1e-12  # relative tolerance of the limit equation: orders of magnitude 
     r" p)^{1/2},\quad \|U V^\top - \hat\Theta\|_F^2 \sim (D - r) h^{-2a} \operatorname{tr}"
     r"(k^2 I + \hat\Theta^\top \hat\Theta)^{1/2},\quad k = h^{1 - 2a}",
     hypotheses=("gradient flow", "Z Z^T = k I at the start, or Gaussian weights N(0, h^{-2a}) and large h"),
+    theory_side="ODE",
     controls=(
         "orthogonal rows, k 10 % larger",
         "rows of U1 longer by 1.2: the equation",
@@ -57,72 +54,71 @@ def wide_networks_follow_a_closed_equation(study: Study) -> Iterator[Check | Cur
 
 def _orthogonal_rows(study: Study, problem: Regression) -> Iterator[Check | Curves]:
     """The equation and the Gram matrices at a finite width, where they are exact."""
-    network = wide_limit.orthogonal_frame(problem, K, 9, study.rng("frame"))
-    runs = _refine(study, "orthogonal rows", problem, network)
-    t, products = runs[0].t, [_products(problem, run) for run in runs]
-    predicted = wide_limit.product(problem, K, t, relative_tolerance=SOLVER)[:, None]
-    yield from tends_to("orthogonal rows: U1 V^T", products, predicted)
-    larger = wide_limit.product(problem, 1.1 * K, t, relative_tolerance=SOLVER)[:, None]
-    yield refuted("orthogonal rows, k 10 % larger", extrapolated("U1 V^T", products, larger))
-    output, hidden = _gram_defects(problem, runs)
-    yield from tends_to("orthogonal rows: V V^T - (k^2 I + p^T p)^(1/2)", output, np.zeros_like(output[0]))
-    yield from tends_to("orthogonal rows: U1 U1^T - (k^2 I + p p^T)^(1/2)", hidden, np.zeros_like(hidden[0]))
+    case = "orthogonal rows"
+    t, products, output, hidden = _trained_frame(study, problem, hidden_scale=1.0)
+    predicted, larger = (wide_limit.product(problem, k, t, relative_tolerance=SOLVER)[:, None] for k in (K, 1.1 * K))
+    yield from tends_to("U1 V^T", products, predicted, case=case)
+    yield extrapolated("U1 V^T", products).control("orthogonal rows, k 10 % larger").equals(larger)
+    yield from tends_to("V V^T - (k^2 I + p^T p)^(1/2)", output, np.zeros_like(output[0]), case=case)
+    yield from tends_to("U1 U1^T - (k^2 I + p p^T)^(1/2)", hidden, np.zeros_like(hidden[0]), case=case)
     yield curves(t=t, trained=richardson(products)[0][:, 0], solved=predicted[:, 0])
 
 
 def _longer_rows(study: Study, problem: Regression) -> Iterator[Check]:
-    network = wide_limit.orthogonal_frame(problem, K, 9, study.rng("frame"), hidden_scale=1.2)
-    runs = _refine(study, "longer rows", problem, network)
-    predicted = wide_limit.product(problem, K, runs[0].t, relative_tolerance=SOLVER)[:, None]
-    products = [_products(problem, run) for run in runs]
-    yield refuted("rows of U1 longer by 1.2: the equation", extrapolated("U1 V^T", products, predicted))
-    output, _ = _gram_defects(problem, runs)
-    law = extrapolated("V V^T - (k^2 I + p^T p)^(1/2)", output, np.zeros_like(output[0]))
-    yield refuted("rows of U1 longer by 1.2: the Gram matrix", law)
+    t, products, output, _ = _trained_frame(study, problem, hidden_scale=1.2)
+    predicted = wide_limit.product(problem, K, t, relative_tolerance=SOLVER)[:, None]
+    yield extrapolated("U1 V^T", products).control("rows of U1 longer by 1.2: the equation").equals(predicted)
+    gram = extrapolated("V V^T - (k^2 I + p^T p)^(1/2)", output)
+    yield gram.control("rows of U1 longer by 1.2: the Gram matrix").equals(0.0)
 
 
 def _growing_width(study: Study, problem: Regression) -> Iterator[Check | Curves]:
     """sup_t of the root mean square over runs of |p_h(t) - p(t)|, h up to the sizes only compression can train."""
     widths = 10 ** np.arange(3, study.pick(smoke=6, quick=7, paper=8))
+
+    def slope_of(errors: Array) -> Estimated:
+        return slope("distance to infinite width", loglog_slope(widths, errors))
+
+    excluded = (0, -0.25, -1)
     t, products = _trained_widths(study, problem, widths, 1.0)
     errors = _sup_errors(products, wide_limit.product(problem, 1.0, t))
-    yield slope("distance to infinite width", loglog_slope(widths, errors), -0.5, excludes=(0, -0.25, -1))
-    wrong = loglog_slope(widths, _sup_errors(products, wide_limit.product(problem, 1.1, t)))
-    yield refuted("Gaussian weights, k 10 % larger", slope("k 1.1", wrong, -0.5, excludes=(0, -0.25, -1)))
+    yield slope_of(errors).equals(-0.5, excludes=excluded)
+    wrong = _sup_errors(products, wide_limit.product(problem, 1.1, t))
+    yield slope_of(wrong).control("Gaussian weights, k 10 % larger").equals(-0.5, excludes=excluded)
     t, larger = _trained_widths(study, problem, widths, 1.2)
-    wrong = loglog_slope(widths, _sup_errors(larger, wide_limit.product(problem, 1.0, t)))
-    yield refuted("Gaussian weights, U larger by 1.2", slope("U 1.2", wrong, -0.5, excludes=(0, -0.25, -1)))
+    wrong = _sup_errors(larger, wide_limit.product(problem, 1.0, t))
+    yield slope_of(wrong).control("Gaussian weights, U larger by 1.2").equals(-0.5, excludes=excluded)
     yield curves(widths=widths, sup_errors=errors)
 
 
 def _distance(study: Study, problem: Regression, exponent: float) -> Iterator[Check | Curves]:
     """|U V^T - Theta_hat|^2 after training against its law, and |V|^2, which carries its expectation given V."""
-    h, k = DISTANCE_WIDTH, wide_limit.level(DISTANCE_WIDTH, exponent)
+    h, k, case = DISTANCE_WIDTH, wide_limit.level(DISTANCE_WIDTH, exponent), f"a = {exponent:g}"
     start = _gaussian(study, problem, h, exponent, 1.0, study.pick(smoke=512, quick=2048, paper=8192))
     # Time in units of 1 / k, the scale of the rates; the residual is below 1e-8 of its start by then.
-    runs = refine(
-        study,
-        f"distance {exponent:g}",
-        start.problem,
-        start.network,
-        learning_rate=study.pick(smoke=0.08, quick=0.04, paper=0.02) / k,
-        horizon=16 / k,
-        records=2,
-        levels=3,
+    runs = by_autograd(study, start.problem, start.network).refine(
+        learning_rate=study.pick(smoke=0.08, quick=0.04, paper=0.02) / k, horizon=16 / k, records=2
     )
     squared = [start.distance_to_minimum_norm(run["U"], run["V"])[-1] ** 2 for run in runs]
     V_squared = [(run["V"][-1] ** 2).sum((-2, -1)) for run in runs]
     predicted = wide_limit.squared_distance(problem, h, exponent)
-    law = f"a = {exponent:g}: distance"
-    yield _ratio(f"{law}^2 over its law", squared, predicted)
-    yield _ratio(f"{law}^2 given V over its law: |V|^2 / tr", V_squared, _trace(problem, k))
+    excluded = (0.9, 1.1)
+
+    def given_V(level: float) -> Estimated:
+        name = "distance^2 given V over its law: |V|^2 / tr"
+        return _ratio(name, [values / _trace(problem, level) for values in V_squared], case)
+
+    ratio = _ratio("distance^2 over its law", [values / predicted for values in squared], case)
+    yield ratio.equals(1, excludes=excluded)
+    yield given_V(k).equals(1, excludes=excluded)
     if exponent == 0.5:
-        yield refuted(f"{law} with k 10 % larger", _ratio("|V|^2 / tr", V_squared, _trace(problem, 1.1 * k)))
+        yield given_V(1.1 * k).control(f"{case}: distance with k 10 % larger").equals(1, excludes=excluded)
         all_inputs = predicted * problem.D / (problem.D - problem.r)
-        yield refuted(f"{law} with D in place of D - r", _ratio("over D", squared, all_inputs))
+        ratio = _ratio("distance^2 over its law", [values / all_inputs for values in squared], case)
+        yield ratio.control(f"{case}: distance with D in place of D - r").equals(1, excludes=excluded)
     else:
-        yield refuted(f"{law} with k = 1", _ratio("|V|^2 / tr", V_squared, _trace(problem, 1.0)))
-    yield curves(**{f"distance_ratio_{exponent:g}": squared[-1] / predicted})
+        yield given_V(1.0).control(f"{case}: distance with k = 1").equals(1, excludes=excluded)
+    yield curves(case, distance_ratio=squared[-1] / predicted)
 
 
 def _trace(problem: Regression, k: float) -> float:
@@ -130,13 +126,12 @@ def _trace(problem: Regression, k: float) -> float:
     return float(np.trace(wide_limit.output_gram(wide_limit.limit(problem), k)))
 
 
-def _ratio(name: str, values: list[Array], predicted: float) -> Check:
-    """Mean over runs of value / prediction, extrapolated to learning rate 0, is 1."""
-    limit, error = richardson([value / predicted for value in values])
+def _ratio(name: str, ratios: list[Array], case: str) -> Estimated:
+    """Mean over the runs of a ratio (runs,), extrapolated to learning rate 0."""
+    limit, error = richardson(ratios)
     over_runs, bias = mean(limit), float(error.max())
     reason = f"{over_runs.reason}; and the last Richardson correction, {bias:.1g}"
-    widened = Estimate(over_runs.value, over_runs.low - bias, over_runs.high + bias, reason)
-    return rate(name, widened, 1, excludes=(0.9, 1.1))
+    return rate(name, Estimate(over_runs.value, over_runs.low - bias, over_runs.high + bias, reason), case=case)
 
 
 def _gaussian(study: Study, problem: Regression, h: int, exponent: float, hidden_scale: float, runs: int) -> Compressed:
@@ -151,9 +146,9 @@ def _trained_widths(study: Study, problem: Regression, widths: Array, hidden_sca
     starts = [_gaussian(study, problem, int(h), 0.5, hidden_scale, runs) for h in widths]
     network = Network(*(np.concatenate([getattr(start.network, name) for start in starts]) for name in ("U", "V")))
     small = starts[0].problem
-    trained = _refine(study, f"widths {hidden_scale:g}", small, network, levels=3)
-    products, _ = richardson([_products(small, run) for run in trained])
-    return trained[0].t, products.reshape(len(products), len(widths), GROUPS, -1, problem.r, problem.m)
+    runs_of = refined(study, small, network, levels=3)
+    products, _ = richardson([trained_product(small, run) for run in runs_of])
+    return runs_of[0].t, products.reshape(len(products), len(widths), GROUPS, -1, problem.r, problem.m)
 
 
 def _sup_errors(products: Array, predicted: Array) -> Array:
@@ -162,32 +157,20 @@ def _sup_errors(products: Array, predicted: Array) -> Array:
     return np.sqrt(squares.mean(-1)).max(0)
 
 
-def _refine(
-    study: Study, name: str, problem: Regression, network: Network, levels: int | None = None
-) -> list[Trajectory]:
-    return refine(
-        study,
-        name,
-        problem,
-        network,
-        learning_rate=study.pick(smoke=0.03, quick=0.015, paper=0.0075),
-        horizon=HORIZON,
-        records=RECORDS,
-        levels=levels or study.pick(smoke=3, quick=4, paper=4),
-    )
+def _trained_frame(
+    study: Study, problem: Regression, *, hidden_scale: float
+) -> tuple[Array, list[Array], list[Array], list[Array]]:
+    """Training from orthogonal rows, those of U1 stretched: times, and at each learning rate, coarse to fine,
 
-
-def _products(problem: Regression, run: Trajectory) -> Array:
-    V, U1 = dynamics.split(problem, coordinates(problem, Network(run["U"], run["V"])))
-    return U1 @ V.mT
-
-
-def _gram_defects(problem: Regression, runs: list[Trajectory]) -> tuple[list[Array], list[Array]]:
-    """V V^T - (k^2 I + p^T p)^(1/2) and U1 U1^T - (k^2 I + p p^T)^(1/2), p = U1 V^T, along each training."""
-    output, hidden = [], []
+    p = U1 V^T, V V^T - (k^2 I + p^T p)^(1/2) and U1 U1^T - (k^2 I + p p^T)^(1/2).
+    """
+    network = wide_limit.orthogonal_frame(problem, K, 9, study.rng("frame"), hidden_scale=hidden_scale)
+    runs: list[Trajectory] = refined(study, problem, network)
+    products, output, hidden = [], [], []
     for run in runs:
-        V, U1 = dynamics.split(problem, coordinates(problem, Network(run["U"], run["V"])))
+        V, U1 = dynamics.split(problem, trained_coordinates(problem, run))
         p = U1 @ V.mT
+        products.append(p)
         output.append(V @ V.mT - wide_limit.output_gram(p, K))
         hidden.append(U1 @ U1.mT - wide_limit.hidden_gram(p, K))
-    return output, hidden
+    return runs[0].t, products, output, hidden

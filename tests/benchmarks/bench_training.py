@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.timing import interleaved
-from experiments.imbalance.networks import train_network
+from experiments.imbalance.networks import linear_network, squared_loss
 from theory.claims.study import Study
 from theory.core.regression import random_regression
 from theory.core.trajectory import Trajectory
@@ -19,10 +19,12 @@ def test_runs_in_one_batch(report: Callable[[str], None]) -> None:
     rng = np.random.default_rng(0)
     problem = random_regression(rng, D=12, n=8, m=2, singular_values=np.linspace(1.5, 0.5, 6))
     networks = gaussian(problem, 10, rng, scales=(0.3, 0.3), runs=RUNS)
+    loss = squared_loss(problem, "cpu")
 
     def trained(runs: slice) -> Trajectory:
         part = Network(networks.U[runs], networks.V[runs])
-        return train_network(STUDY, "run", problem, part, learning_rate=0.02, steps=STEPS, record=[0, STEPS])
+        trainee = linear_network(STUDY, problem, part, observe=lambda state: {"loss": loss(state)})
+        return trainee.train(learning_rate=0.02, steps=STEPS, record=[0, STEPS])
 
     def together() -> np.ndarray:
         return trained(slice(None))["loss"][-1]

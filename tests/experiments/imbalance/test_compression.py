@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from experiments.imbalance.compression import train_compressed
-from experiments.imbalance.networks import squared_loss, weights
-from experiments.training.updates import Adam, GradientDescent, Momentum
+from experiments.imbalance.compression import compressed_network
+from experiments.imbalance.networks import squared_loss
+from experiments.training import GradientDescent, State
+from experiments.training.updates import Adam, Momentum
 from theory.claims.study import Study
 from theory.core.regression import random_regression
 from theory.core.validation import InvalidArgument
@@ -24,19 +25,23 @@ def setting():
 
 def test_adam_is_refused_with_the_reason() -> None:
     small = setting()
-    with pytest.raises(InvalidArgument, match="update = Adam: expected a rule that commutes with rotations"):
-        train_compressed(STUDY, "adam", small, update=Adam(squared_loss(small.problem, "cpu")), **OPTIONS)
+    with pytest.raises(InvalidArgument, match="rule = Adam: expected a rule that commutes with rotations"):
+        compressed_network(STUDY, small, rule=Adam(squared_loss(small.problem, "cpu")))
 
 
 @pytest.mark.parametrize("rule", [GradientDescent, Momentum])
 def test_equivariant_rules_are_trained(rule: type) -> None:
     small = setting()
-    update = rule(squared_loss(small.problem, "cpu"))
-    run = train_compressed(STUDY, "rule", small, update=update, **OPTIONS)
+    loss = squared_loss(small.problem, "cpu")
+
+    def observe(state: State) -> State:
+        return {"loss": loss(state)}
+
+    run = compressed_network(STUDY, small, rule=rule(loss), observe=observe).train(**OPTIONS)
     assert run["loss"][-1] < run["loss"][0]
 
 
 def test_a_compressed_network_is_recorded_like_any_other() -> None:
-    run = train_compressed(STUDY, "weights", setting(), observe=weights, **OPTIONS)
+    run = compressed_network(STUDY, setting()).train(**OPTIONS)
     assert run["U"].shape == (2, 1, 3, 5)
     assert run["V"].shape == (2, 1, 2, 5)

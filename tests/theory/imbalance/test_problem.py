@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.core.arrays import EPS
-from theory.core.regression import Regression
+from theory.core.regression import Regression, random_regression
 from theory.core.validation import InvalidArgument
 from theory.imbalance import problem as setting
 from theory.imbalance.problem import Network, coordinates, frozen_weights
@@ -21,7 +21,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def regression(seed: int = 0, *, D: int = 7, n: int = 5, m: int = 2, rank: int = 3) -> Regression:
     rng = np.random.default_rng(seed)
-    return setting.random_regression(rng, D=D, n=n, m=m, singular_values=np.linspace(2, 0.5, rank))
+    return random_regression(rng, D=D, n=n, m=m, singular_values=np.linspace(2, 0.5, rank))
 
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 3), st.integers(1, 6)).filter(

@@ -6,14 +6,10 @@ import numpy as np
 import torch
 
 from experiments.data.regression import load_regression
-from experiments.imbalance.compression import train_compressed
-from experiments.imbalance.networks import squared_loss, train_network
-from experiments.training.loop import Observe, recording_steps
-from experiments.training.refinement import tends_to
-from experiments.training.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_least, at_most, equal, refuted
-from theory.claims.study import Study
+from experiments.imbalance.compression import compressed_network
+from experiments.imbalance.networks import linear_network, squared_gradient, squared_loss
+from experiments.training import State, Trainee, recording_steps, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
@@ -22,7 +18,7 @@ from theory.imbalance.compression import Compressed, compress
 from theory.imbalance.problem import Network, balanced, coordinates, gaussian, orthogonal_rows, paper_regression
 
 SCALES = ((0.1, 0.1), (0.5, 0.02), (0.05, 0.2))  # standard deviations of U and V in the paper's Figure 2
-ALGEBRA = "an inequality between numbers of one state, exact up to the rounding of E = Y - X U V^T"
+ALGEBRA = exactly("an inequality between numbers of one state, exact up to the rounding of E = Y - X U V^T")
 
 
 @claim(
@@ -31,6 +27,7 @@ ALGEBRA = "an inequality between numbers of one state, exact up to the rounding 
     statement=r"L(t) - L^* \le e^{-2 \lambda_r(\Sigma_x) c t} (L(0) - L^*),\quad"
     r" c = [\lambda_r(\Lambda)]_+ + [\lambda_m(-\Lambda)]_+",
     hypotheses=("gradient flow", "any start", "c > 0 for the rate to be positive"),
+    theory_side="bound",
     controls=(
         "c 5 % larger",
         "largest eigenvalues of the imbalance in place of lambda_r and lambda_m",
@@ -55,34 +52,37 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
     eta = _learning_rate(study, problem, network, steps)
     Z = coordinates(problem, starts[-1])
-    tolerance = (problem.D + h) * EPS * float((Z**2).sum())
-    because = "(D + h) roundings of its squared norm"
+    within = rounding(problem.D + h, float((Z**2).sum()), of="its squared norm, D + h of them")
     still = convergence.imbalance_spectrum(problem, Z)
-    yield equal("balanced start: eigenvalues of the imbalance", still, 0, tolerance=tolerance, because=because)
-    run = _train(study, "appendix A.1", problem, network, eta, steps, recording_steps(steps, 51))
-
-    excess = run["excess"]
+    yield measured("eigenvalues of the imbalance", still, within=within, case="balanced start").equals(0)
+    run = _watched(study, problem, network).train(learning_rate=eta, steps=steps, record=recording_steps(steps, 51))
+    excess, relative = run["excess"], _relative_rounding(problem, run, run["excess"])
+    within = Tolerance(relative * excess, "Theorem 1; rounding")
     bound = convergence.loss_bound(problem, network, run.t)
+    yield measured("loss of the trained network", excess, within=within, axes=("t", "run")).at_most(bound)
+    yield from _rate_at_every_state("trained", problem, run)
     small = compress(problem, network)
     flow, coarse = (
         dynamics.gradient_flow(small.problem, small.network, run.t, relative_tolerance=tolerance)
         for tolerance in (1e-12, 1e-10)
     )
     flow_loss, coarse_loss = (dynamics.excess_loss(small.problem, solution["Z"]) for solution in (flow, coarse))
-    solver_error = np.abs(np.log(flow_loss / coarse_loss))
-    rounding = _rounding(problem, run, excess)
-    yield at_most("loss of the trained network", excess, bound, slack=rounding * excess, because="Theorem 1; rounding")
-    yield from _rate_at_every_state("trained", problem, run)
-    yield from _training_tends_to_the_flow(study, small, eta, steps, flow_loss, solver_error, run)
+    solver_error = np.abs(np.log(flow_loss / coarse_loss)).max(0) + relative
+    yield from _training_tends_to_the_flow(study, small, run, flow_loss, solver_error)
+    # The figure shows the paper's loss, (1/n) |Y - X U V^T|^2 = (2/n) L.
+    scale = 2 / problem.X.shape[0]
+    rate, rate_bound = run["gradient_squared"] / excess, convergence.convergence_rate(problem, network)
     yield curves(
         t=run.t,
         steps=run.facts["recorded"],
-        loss=excess * 2 / problem.X.shape[0],
-        bound=bound * 2 / problem.X.shape[0],
-        flow_loss=flow_loss * 2 / problem.X.shape[0],
-        rate=run["gradient_squared"] / excess,
+        loss=scale * excess,
+        bound=scale * bound,
+        flow_loss=scale * flow_loss,
+        loss_beyond_flow=excess / flow_loss - 1,
+        rate=rate,
         flow_rate=convergence.pointwise_rate(small.problem, flow["Z"]),
-        rate_bound=convergence.convergence_rate(problem, network),
+        rate_bound=rate_bound,
+        rate_over_bound=np.divide(rate, rate_bound, out=np.full_like(rate, np.nan), where=rate_bound > 0),
         imbalance_level=convergence.imbalance_level(problem, network),
     )
 
@@ -111,24 +111,18 @@ def _learning_rate(study: Study, problem: Regression, network: Network, steps: i
 
 
 def _training_tends_to_the_flow(
-    study: Study, small: Compressed, eta: float, steps: int, flow_loss: Array, solver_error: Array, run: Trajectory
+    study: Study, small: Compressed, run: Trajectory, flow_loss: Array, solver_error: Array
 ) -> Iterator[Check]:
-    """Training at eta, eta/2, eta/4 has order 1, and extrapolates to the flow."""
+    """Training at eta, eta/2, eta/4, the two finer ones compressed, has order 1, and extrapolates to the flow."""
+    loss, steps = squared_loss(small.problem, study.device), run.facts["recorded"]
+    trainee = compressed_network(study, small, observe=lambda state: {"loss": loss(state)})
     finer = [
-        train_compressed(
-            study,
-            f"appendix A.1 over {k}",
-            small,
-            learning_rate=eta / k,
-            steps=steps * k,
-            record=(k * run.facts["recorded"]).tolist(),
-        )["loss"]
+        trainee.train(learning_rate=run.t[-1] / steps[-1] / k, steps=k * steps[-1], record=(k * steps).tolist())["loss"]
         for k in (2, 4)
     ]
     # The logarithm of the loss, for its relative accuracy; the loss itself is exact up to the rounding of E.
     logs = [np.log(losses) for losses in (run["excess"], *finer)]
-    solver = solver_error.max(0) + _rounding(small.original, run, run["excess"])
-    yield from tends_to("log loss of training against the flow", logs, np.log(flow_loss), solver)
+    yield from tends_to("log loss of training against the flow", logs, np.log(flow_loss), solver_error)
 
 
 def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
@@ -139,32 +133,28 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     Y[-1, -1] = 1.0
     problem = Regression(X, Y)
     network = orthogonal_rows(problem, hidden, output, study.rng("sharp"), h=12)
-    run = _train(study, "sharp", problem, network, 1e-3, 1, [0])
-    rate = (run["gradient_squared"] / run["excess"])[0]
-    predicted = convergence.convergence_rate(problem, network)
-    tolerance = _rounding(problem, run, run["excess"])[0]
-    because = "rounding of E = Y - X U V^T; every inequality of the proof is an equality at this state"
-    yield equal("sharp start: rate over bound", rate / predicted, 1.0, tolerance=tolerance, because=because)
+    rate, relative = _rate_at_the_start(study, problem, network)
+    bound = convergence.convergence_rate(problem, network)
     slowest = convergence.slowest_rate(problem, coordinates(problem, network))
-    yield equal("sharp start: slowest rate of all", slowest / predicted, 1.0, tolerance=tolerance, because=because)
-    Z = np.concatenate([network.V, network.U], axis=-2)
-    spectrum = np.sort(np.linalg.eigvalsh(convergence.imbalance(problem, Z[:, : problem.m + problem.r])))
-    data = problem.S**2
-    slow, fast = predicted, 2 * data[-1] * (spectrum[:, -1] - spectrum[:, 0])
-    yield refuted("c 5 % larger", at_least("rate", rate, 1.05 * slow, because=ALGEBRA))
-    name = "largest eigenvalues of the imbalance in place of lambda_r and lambda_m"
-    yield refuted(name, at_least("rate", rate, fast, because=ALGEBRA))
-    name = "largest eigenvalue of the data in place of the smallest"
-    yield refuted(name, at_least("rate", rate, slow * data[0] / data[-1], because=ALGEBRA))
+    sharp = Tolerance(
+        relative, "rounding of E = Y - X U V^T; every inequality of the proof is an equality at this state"
+    )
+    yield measured("rate over bound", rate / bound, within=sharp, case="sharp start").equals(1.0)
+    yield measured("slowest rate of all", slowest / bound, within=sharp, case="sharp start").equals(1.0)
+    spectrum, data = convergence.imbalance_spectrum(problem, coordinates(problem, network)), problem.S**2
+    at_start = measured("rate", rate, within=ALGEBRA)
+    yield at_start.control("c 5 % larger").at_least(1.05 * bound)
+    control = at_start.control("largest eigenvalues of the imbalance in place of lambda_r and lambda_m")
+    yield control.at_least(2 * data[-1] * (spectrum[:, 0] - spectrum[:, -1]))
+    control = at_start.control("largest eigenvalue of the data in place of the smallest")
+    yield control.at_least(bound * data[0] / data[-1])
     # Weights the data do not see enlarge the imbalance of U, not the rate.
     unseen = Network(network.U + 3 * problem.Phi2 @ np.eye(2, 12), network.V)
-    everything = unseen.U.mT @ unseen.U - unseen.V.mT @ unseen.V
-    spectrum = np.linalg.eigvalsh(everything)[:, ::-1]
+    rate, _ = _rate_at_the_start(study, problem, unseen)
+    spectrum = np.linalg.eigvalsh(unseen.U.mT @ unseen.U - unseen.V.mT @ unseen.V)[:, ::-1]
     wrong = spectrum[:, problem.r - 1] - spectrum[:, -problem.m]
-    same = _train(study, "sharp, unseen weights", problem, unseen, 1e-3, 1, [0])
-    rate = (same["gradient_squared"] / same["excess"])[0]
-    claimed = at_least("rate", rate, 2 * data[-1] * wrong, because=ALGEBRA)
-    yield refuted("the imbalance of all of U in place of U1", claimed)
+    control = measured("rate", rate, within=ALGEBRA).control("the imbalance of all of U in place of U1")
+    yield control.at_least(2 * data[-1] * wrong)
 
 
 def _on_random_problems(study: Study) -> Iterator[Check | Curves]:
@@ -176,7 +166,7 @@ def _on_random_problems(study: Study) -> Iterator[Check | Curves]:
         network = gaussian(problem, h, rng, runs=runs)
         scale = np.exp(rng.uniform(-1, 1, (2, runs, 1, 1)))
         network = Network(scale[0] * network.U / np.sqrt(h), scale[1] * network.V / np.sqrt(h))
-        run = _train(study, f"random {r} {m} {h}", problem, network, 0.01, 400, recording_steps(400, 17))
+        run = _watched(study, problem, network).train(learning_rate=0.01, steps=400, record=recording_steps(400, 17))
         yield from _rate_at_every_state(f"r={r}, m={m}, h={h}", problem, run)
 
 
@@ -184,13 +174,13 @@ def _without_imbalance(study: Study) -> Iterator[Check]:
     """u = v and y = 0: c = 0 and U V^T = 1/(1 + 2t), so L = 1/2 (1 + 2t)^-2 beats no exponential."""
     problem = Regression(np.eye(1), np.zeros((1, 1)))
     network = Network(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
-    run = _train(study, "no imbalance", problem, network, 0.01, 200, recording_steps(200, 41))
+    run = _watched(study, problem, network).train(learning_rate=0.01, steps=200, record=recording_steps(200, 41))
     exponential = run["excess"][0] * np.exp(-2 * 2 * run.t)[:, None]
-    claimed = at_most("loss", run["excess"], exponential, because="the rate if c were |u|^2 + |v|^2 = 2")
-    yield refuted("an exponential rate without imbalance", claimed)
+    loss = measured("loss", run["excess"], within=exactly("the rate if c were |u|^2 + |v|^2 = 2"))
+    yield loss.control("an exponential rate without imbalance").at_most(exponential)
 
 
-def _rate_at_every_state(label: str, problem: Regression, run: Trajectory) -> Iterator[Check]:
+def _rate_at_every_state(case: str, problem: Regression, run: Trajectory) -> Iterator[Check]:
     """-d/dt log(L - L*) = |grad L|^2 / (L - L*), its gradient from autograd, at every recorded state of training."""
     # Past a loss of 1e-16 of the first, E is rounding: those states judge nothing.
     live = run["excess"] > 1e-16 * run["excess"][0]
@@ -199,15 +189,15 @@ def _rate_at_every_state(label: str, problem: Regression, run: Trajectory) -> It
     bound = np.where(live, 2 * problem.S[-1] ** 2 * convergence.level(problem, run["L"]), 0)
     formula = np.where(live, convergence.pointwise_rate(problem, run["L"]), 0)
     with np.errstate(divide="ignore", invalid="ignore"):  # a gradient of exactly 0 is not live
-        tolerance = np.where(live, _rounding(problem, run, excess) * rate, 1.0)
-    yield at_least(f"{label}: rate at every recorded state", rate, bound, slack=tolerance, because=ALGEBRA)
-    because = "two routes to one number: autograd on U and V, and the formula on the QR factor of Z"
-    yield equal(
-        f"{label}: rate from autograd and from its formula", rate, formula, tolerance=tolerance, because=because
-    )
+        slack = np.where(live, _relative_rounding(problem, run, excess) * rate, 1.0)
+    where = {"case": case, "axes": ("t", "run")}
+    within = Tolerance(slack, ALGEBRA.reason)
+    yield measured("rate at every recorded state", rate, within=within, **where).at_least(bound)
+    within = Tolerance(slack, "two routes to one number: autograd on U and V, and the formula on the QR factor of Z")
+    yield measured("rate from autograd and from its formula", rate, within=within, **where).equals(formula)
 
 
-def _rounding(problem: Regression, run: Trajectory, excess: Array) -> Array:
+def _relative_rounding(problem: Regression, run: Trajectory, excess: Array) -> Array:
     """Relative error of the rate |grad L|^2 / (L - L*) of a state, relative to its own size.
 
     E = Y - X U V^T carries D + n + h roundings of numbers of size |Y| + sigma_1 |Z|^2 / 2. The rate is
@@ -222,36 +212,28 @@ def _rounding(problem: Regression, run: Trajectory, excess: Array) -> Array:
     return 2 * relative * (1 + np.sqrt(condition))
 
 
-def _train(
-    study: Study, name: str, problem: Regression, network: Network, eta: float, steps: int, record: list[int]
-) -> Trajectory:
-    return train_network(
-        study,
-        name,
-        problem,
-        network,
-        learning_rate=eta,
-        steps=steps,
-        record=record,
-        observe=_observe(problem, squared_loss(problem, study.device), study.device),
-    )
+def _rate_at_the_start(study: Study, problem: Regression, network: Network) -> tuple[Array, Array]:
+    """-d/dt log(L - L*) of each run before the first step, and its relative rounding."""
+    run = _watched(study, problem, network).train(learning_rate=1e-3, steps=1, record=[0])
+    rate = run["gradient_squared"] / run["excess"]
+    return rate[0], _relative_rounding(problem, run, run["excess"])[0]
 
 
-def _observe(problem: Regression, loss: Loss, device: str) -> Observe:
-    """L - L* without cancellation, squared gradient norm by autograd, and Z up to a rotation of the hidden layer."""
-    gradient = GradientDescent(loss)
+def _watched(study: Study, problem: Regression, network: Network) -> Trainee:
+    """Recorded: L - L* without cancellation, |grad L|^2 by autograd, and Z up to a rotation of the hidden layer."""
+    loss = squared_loss(problem, study.device)
     X, Y, W, Phi1 = (
-        torch.tensor(array, dtype=torch.float64, device=device)
+        torch.tensor(array, dtype=torch.float64, device=study.device)
         for array in (problem.X, problem.Y, problem.W, problem.Phi1)
     )
 
     def observe(state: State) -> State:
-        gradient.begin(state)
-        gradients = gradient.evaluate(state)[1]
-        squared = sum(g.square().flatten(1).sum(1) for g in gradients)
         reachable = W.mT @ (Y - X @ (state["U"] @ state["V"].mT))
         Z = torch.cat([state["V"], Phi1.mT @ state["U"]], dim=-2)
-        excess = 0.5 * reachable.square().sum((1, 2))
-        return {"excess": excess, "gradient_squared": squared, "L": torch.linalg.qr(Z.mT, mode="r").R.mT}
+        return {
+            "excess": 0.5 * reachable.square().sum((1, 2)),
+            "gradient_squared": squared_gradient(loss, state)[1],
+            "L": torch.linalg.qr(Z.mT, mode="r").R.mT,
+        }
 
-    return observe
+    return linear_network(study, problem, network, observe=observe)

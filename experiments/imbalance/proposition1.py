@@ -4,12 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.imbalance.networks import squared_loss, train_network, weights
-from experiments.training.loop import recording_steps
+from experiments.imbalance.networks import linear_network, squared_loss, trained, trained_coordinates
+from experiments.training import recording_steps
 from experiments.training.updates import Adam
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
@@ -26,6 +24,7 @@ STARTS = (
     "U = 0 and V = 0",
 )
 INSIDE = 2  # the first two satisfy both hypotheses
+STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
 
 
 @claim(
@@ -45,32 +44,26 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
     problem = random_regression(rng, D=40, n=10, m=2, singular_values=np.linspace(1.5, 0.7, 10))
     network = _starts(problem, rng)
     steps = study.pick(smoke=3000, quick=4000, paper=4000)
-    run = train_network(
-        study,
-        "starts",
-        problem,
-        network,
-        learning_rate=0.02,
-        steps=steps,
-        record=recording_steps(steps, 201),
-        observe=weights,
+    run = linear_network(study, problem, network).train(
+        learning_rate=0.02, steps=steps, record=recording_steps(steps, 201)
     )
-    end_to_end = run["U"] @ run["V"].mT
-    distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
-    residual = dynamics.residual(problem, coordinates(problem, Network(run["U"], run["V"])))
+    distance = invariant_set.distance_to_minimum_norm(problem, trained(run).end_to_end)
+    residual = dynamics.residual(problem, trained_coordinates(problem, run))
     rounding = _rounding(problem, network, run, residual)
     # |U V^T - Theta_hat| <= |S^-1 E| + |U2 V^T|: what is left of the residual, and rounding in H = 0.
-    tolerance = rounding[-1] + np.sqrt((residual[-1] ** 2).sum((-2, -1))) / problem.S[-1]
-    because = "residual left / smallest singular value + roundings of H, grown as equation 38 allows"
+    left = np.sqrt((residual[-1] ** 2).sum((-2, -1))) / problem.S[-1]
+    within = Tolerance(rounding[-1], "roundings of H, grown as equation 38 allows")
+    within += Tolerance(left, "residual left / smallest singular value")
     for i, start in enumerate(STARTS):
         # A start outside the set is judged by the tolerance of the one inside it.
-        check = equal(f"{start}: distance", distance[-1, i], 0.0, tolerance=tolerance[min(i, 1)], because=because)
-        yield check if i < INSIDE else refuted(f"{start}: minimum norm", check)
-    yield from _the_set_is_invariant(problem, network, run, rounding)
+        inside = Tolerance(within.value[min(i, 1)], within.reason)
+        reached = measured("distance", distance[-1, i], within=inside, case=start)
+        yield (reached if i < INSIDE else reached.control(f"{start}: minimum norm")).equals(0.0)
+    yield from _the_set_is_invariant(problem, run, rounding)
     yield from _frozen_overlap(problem, network, run, rounding)
     yield from _growth_is_attained(study)
-    yield from _adam_leaves_the_set(study, problem, network, float(tolerance[0]))
-    leak = np.hypot(*invariant_set.leakage(problem, Network(run["U"], run["V"])))
+    yield from _adam_leaves_the_set(study, problem, network, float(within.value[0]))
+    leak = np.hypot(*invariant_set.leakage(problem, trained(run)))
     yield curves(steps=run.facts["recorded"], distance=distance, leak=leak, starts=np.array(STARTS))
 
 
@@ -91,22 +84,22 @@ def _starts(problem: Regression, rng: np.random.Generator) -> Network:
     return Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
 
 
-def _the_set_is_invariant(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
+def _the_set_is_invariant(problem: Regression, run: Trajectory, rounding: Array) -> Iterator[Check]:
     inside = Network(run["U"][:, :INSIDE], run["V"][:, :INSIDE])
     leak = np.hypot(*invariant_set.leakage(problem, inside))
-    because = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
-    yield equal("H = Z U2^T inside the set", leak, 0.0, tolerance=rounding[:, :INSIDE], because=because)
+    within = Tolerance(rounding[:, :INSIDE], STEP_BY_STEP)
+    yield measured("H = Z U2^T inside the set", leak, within=within, axes=("t", "run")).equals(0.0)
 
 
 def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
     """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t)."""
-    measured = problem.Phi2.T @ (run["U"] @ run["V"].mT)
+    unseen = problem.Phi2.T @ trained(run).end_to_end
     predicted = invariant_set.unseen_end_to_end(problem, network, run["V"])
     # Where Z(0) has lost rank its rows span less, and QR completes them: the projector is no longer unique.
     full = [i for i, start in enumerate(STARTS) if "V = 0" not in start]
-    because = "one rounding of Z U2^T a step, grown as equation 38 allows"
-    tolerance = rounding[:, full, None, None]
-    yield equal("U2 V(t)^T = U2 Pi V(t)^T", measured[:, full], predicted[:, full], tolerance=tolerance, because=because)
+    within = Tolerance(rounding[:, full, None, None], STEP_BY_STEP)
+    overlap = measured("U2 V(t)^T = U2 Pi V(t)^T", unseen[:, full], within=within, axes=("t", "run"))
+    yield overlap.equals(predicted[:, full])
 
 
 def _growth_is_attained(study: Study) -> Iterator[Check]:
@@ -116,47 +109,29 @@ def _growth_is_attained(study: Study) -> Iterator[Check]:
     U1, U2, V = np.array([0.3, 0.4]), np.array([1.0, 0.0]), problem.targets * np.array([0.3, 0.0])
     network = Network((problem.Phi1 * U1 + problem.Phi2 * U2)[None], V[None])
     eta, steps = 1e-3, 2000
-    run = train_network(
-        study,
-        "growth",
-        problem,
-        network,
-        learning_rate=eta,
-        steps=steps,
-        record=list(range(steps + 1)),
-        observe=weights,
-    )
-    start, end = (np.hypot(*invariant_set.leakage(problem, Network(run["U"][k], run["V"][k]))) for k in (0, -1))
-    residual = dynamics.residual(problem, coordinates(problem, Network(run["U"], run["V"])))
-    bound = invariant_set.growth_bound(problem, run.t, residual)[-1]
+    run = linear_network(study, problem, network).train(learning_rate=eta, steps=steps, record=range(steps + 1))
+    start, *_, end = np.hypot(*invariant_set.leakage(problem, trained(run)))
+    residual = dynamics.residual(problem, trained_coordinates(problem, run))
+    bound = np.log(invariant_set.growth_bound(problem, run.t, residual)[-1])
     # One step multiplies H by 1 + eta |S E|, whose logarithm is short of eta |S E| by half its square; the bound takes
     # the larger end of each interval, so it exceeds the sum by at most eta times what |S E| loses on the way.
     speed = np.abs(residual)[:, 0, 0, 0]
-    tolerance = eta * (speed[0] - speed[-1]) + eta**2 * (speed**2).sum() / 2
-    because = "first order of the step in both the descent and the sum that stands for the integral"
-    yield equal("growth of H along (1, 1)", np.log(end / start), np.log(bound), tolerance=tolerance, because=because)
-    smaller = equal("growth", np.log(end / start), 0.9 * np.log(bound), tolerance=tolerance, because=because)
-    yield refuted("growth of H 10 % slower", smaller)
+    within = Tolerance(
+        eta * (speed[0] - speed[-1]) + eta**2 * (speed**2).sum() / 2,
+        "first order of the step in both the descent and the sum that stands for the integral",
+    )
+    growth = measured("growth of H along (1, 1)", np.log(end / start), within=within)
+    yield growth.equals(bound)
+    yield growth.control("growth of H 10 % slower").equals(0.9 * bound)
 
 
 def _adam_leaves_the_set(study: Study, problem: Regression, network: Network, tolerance: float) -> Iterator[Check]:
     inside = Network(network.U[:1], network.V[:1])
-    rule = Adam(squared_loss(problem, study.device))
-    run = train_network(
-        study,
-        "Adam",
-        problem,
-        inside,
-        learning_rate=0.01,
-        steps=1000,
-        record=[1000],
-        observe=weights,
-        update=rule,
-    )
-    end_to_end = run["U"][-1] @ run["V"][-1].mT
-    distance = invariant_set.distance_to_minimum_norm(problem, end_to_end)
-    check = equal("distance", distance, 0.0, tolerance=tolerance, because="the tolerance of gradient descent")
-    yield refuted("Adam inside the set: minimum norm", check)
+    adam = linear_network(study, problem, inside, rule=Adam(squared_loss(problem, study.device)))
+    run = adam.train(learning_rate=0.01, steps=1000, record=[1000])
+    distance = invariant_set.distance_to_minimum_norm(problem, trained(run).end_to_end[-1])
+    reached = measured("distance", distance, within=Tolerance(tolerance, "the tolerance of gradient descent"))
+    yield reached.control("Adam inside the set: minimum norm").equals(0.0)
 
 
 def _rounding(problem: Regression, network: Network, run: Trajectory, residual: Array) -> Array:

@@ -1,0 +1,187 @@
+"""Appendix D of Min et al. 2021, trained: the network and its NTK scaling are one run at two learning rates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from experiments.imbalance.networks import by_autograd, squared_loss, trained_coordinates
+from experiments.training import recording_steps
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, order, rounding
+from theory.claims.estimates import halving_order, richardson
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
+from theory.imbalance import rescaling
+from theory.imbalance.dynamics import excess_loss, gradient_flow
+from theory.imbalance.problem import Network, gaussian
+
+EXPONENTS = (0.5, 0.4, 0.3)
+LEARNING_RATE = 2e-3
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One exponent: the network, and the same network in the NTK scaling; either can be trained."""
+
+    study: Study
+    problem: Regression
+    network: Network
+    exponent: float
+
+    @property
+    def speedup(self) -> float:
+        return rescaling.speedup(self.network.h, self.exponent)
+
+    @property
+    def scale(self) -> float:
+        """h^a."""
+        return float(self.network.h**self.exponent)
+
+    @property
+    def rescaled_network(self) -> Network:
+        return rescaling.rescaled_network(self.network, self.exponent)
+
+    def plain(self, steps: int) -> Trajectory:
+        """The network, trained at `LEARNING_RATE`."""
+        return _descend(self.study, self.problem, self.network, LEARNING_RATE, steps)
+
+    def rescaled(self, steps: int, *, faster: float) -> Trajectory:
+        """The network in the NTK scaling, trained at `faster` times `LEARNING_RATE`."""
+        problem = rescaling.rescaled_problem(self.problem, self.network.h, self.exponent)
+        return _descend(self.study, problem, self.rescaled_network, faster * LEARNING_RATE, steps)
+
+
+@claim(
+    "min2021.ntk_rescaling",
+    source="Min et al. 2021, Appendix D",
+    statement=r"\tilde U = h^a U,\ \tilde V = h^a V,\ \tilde L = \tfrac12 |Y - h^{-2a} X \tilde U \tilde V^T|_F^2:\ "
+    r"\text{descent on } \tilde L \text{ at } h^{2a} \eta \text{ is descent on } L \text{ at } \eta",
+    hypotheses=("any start", "any exponent a > 0", "any learning rate"),
+    theory_side="identity",
+    controls=(
+        "the learning rate not scaled",
+        "the learning rate scaled by h^a",
+        "weights scaled by h^(1.1 a)",
+        "the time of the flow not scaled",
+        "the last display, without its 1/2",
+    ),
+)
+def training_in_the_ntk_scaling_is_training_sped_up(study: Study) -> Iterator[Check | Curves]:
+    problem = random_regression(
+        study.rng("problem"), D=20, n=8, m=3, singular_values=np.array([1.6, 1.3, 1.1, 0.9, 0.8, 0.7])
+    )
+    width = study.pick(smoke=24, quick=100, paper=1000)
+    steps = study.pick(smoke=200, quick=1000, paper=4000)
+    pairs = []
+    for a in EXPONENTS:
+        network = gaussian(problem, width, study.rng("start", a), scales=(width**-a, width**-a), runs=2)
+        pairs.append(Pair(study, problem, network, a))
+    for pair in pairs:
+        yield from _step_by_step(pair, steps)
+    yield from _exact_powers_of_two(study, problem, steps)
+    yield from _flow(pairs[1], steps)
+
+
+def _step_by_step(pair: Pair, steps: int) -> Iterator[Check | Curves]:
+    a, h = pair.exponent, pair.network.h
+    plain, rescaled = pair.plain(steps), pair.rescaled(steps, faster=pair.speedup)
+    within = _rounding(pair, plain, steps)
+    weights = _stacked(plain)
+
+    def same(stacked: Array) -> Measured:
+        return measured(f"weights at every step, a = {a}", stacked, within=within, axes=("t", "run"))
+
+    yield same(_stacked(rescaled) / pair.scale).equals(weights)
+    if a == EXPONENTS[0]:
+        unscaled, half = (_stacked(pair.rescaled(steps, faster=f)) / pair.scale for f in (1, pair.speedup**0.5))
+        yield same(unscaled).control("the learning rate not scaled").equals(weights)
+        yield same(half).control("the learning rate scaled by h^a").equals(weights)
+        larger = _stacked(rescaled) / h ** (1.1 * a)
+        yield same(larger).control("weights scaled by h^(1.1 a)").equals(weights)
+    yield from _losses(pair)
+    gap = np.abs(_stacked(rescaled) / pair.scale - weights).max((1, 2, 3))
+    yield curves(f"a = {a}", t=plain.t, gap=gap)
+
+
+def _losses(pair: Pair) -> Iterator[Check]:
+    """The three forms of the loss: torch's at (U, V), and the NTK form at the scaled weights."""
+    a = pair.exponent
+    state = {"U": torch.tensor(pair.network.U), "V": torch.tensor(pair.network.V)}
+    loss = squared_loss(pair.problem, "cpu")(state).numpy()
+    ntk = rescaling.ntk_loss(pair.problem, pair.rescaled_network, a)
+    within = rounding(2 * _terms(pair), _output_size(pair) ** 2, of="(|Y| + |X||U||V|)^2, by dot products in two forms")
+    name = f"the loss with the factor 1 / sqrt(m h), a = {a}"
+    yield measured(name, ntk, within=within).equals(loss)
+    if a == EXPONENTS[0]:
+        printed = measured(name, 2 * ntk, within=within)
+        correction = "1/2 |...|^2, as in the display above it"
+        yield printed.misprint("the last display, without its 1/2", correction=correction).equals(loss)
+
+
+def _exact_powers_of_two(study: Study, problem: Regression, steps: int) -> Iterator[Check]:
+    network = gaussian(problem, 64, study.rng("power"), scales=(1 / 8, 1 / 8), runs=2)
+    pair = Pair(study, problem, network, 0.5)
+    plain, rescaled = pair.plain(steps), pair.rescaled(steps, faster=pair.speedup)
+    because = "h^a = 8 is a power of two: scaling by it commutes with rounding, so not even rounding differs"
+    within = Tolerance(np.finfo(float).tiny, because)
+    name = "weights at h = 64, a = 1/2, bit for bit"
+    yield measured(name, _stacked(rescaled) / 8, within=within, axes=("t", "run")).equals(_stacked(plain))
+
+
+def _flow(pair: Pair, steps: int) -> Iterator[Check]:
+    """The flow of L, by the ODE layer, against training on L~, extrapolated to step size 0."""
+    runs = [pair.rescaled(f * steps, faster=pair.speedup / f) for f in (1, 2, 4)]
+    Z = [trained_coordinates(pair.problem, run) / pair.scale for run in runs]
+    limit, error = richardson(Z)
+    exact = gradient_flow(pair.problem, pair.network, runs[0].t / pair.speedup)
+    halved = halving_order(Z[1] - exact["Z"], Z[2] - exact["Z"])
+    yield order("descent approaches the flow", halved).equals(1.0, excludes=(0.5, 2.0))
+    solver = exact.facts["steps"] * exact.facts["local_error"] * _amplification(pair.problem, exact)
+    last = error.max(axis=(1, 2, 3), keepdims=True)
+    within = Tolerance(last, "extrapolated over eta, eta/2, eta/4: its last correction")
+    within += Tolerance(solver, "the ODE layer's error, amplified")
+    name = "the flow of L at t is the flow of its NTK scaling at h^(2a) t"
+    extrapolated = measured(name, limit, within=within, axes=("t", "run"))
+    yield extrapolated.equals(exact["Z"])
+    late = gradient_flow(pair.problem, pair.network, runs[0].t)
+    yield extrapolated.control("the time of the flow not scaled").equals(late["Z"])
+
+
+def _descend(study: Study, problem: Regression, network: Network, learning_rate: float, steps: int) -> Trajectory:
+    trainee = by_autograd(study, problem, network)
+    return trainee.train(learning_rate=learning_rate, steps=steps, record=recording_steps(steps, 21))
+
+
+def _stacked(run: Trajectory) -> Array:
+    """[U; V] (T, runs, D + m, h)."""
+    return np.concatenate([run["U"], run["V"]], axis=-2)
+
+
+def _rounding(pair: Pair, run: Trajectory, steps: int) -> Tolerance:
+    sizes = np.sqrt((_stacked(run) ** 2).sum((-2, -1))).max()
+    step = sizes * (1 + LEARNING_RATE * np.linalg.norm(pair.problem.X) * _output_size(pair))
+    amplified = step * _amplification(pair.problem, gradient_flow(pair.problem, pair.network, run.t))
+    return rounding(
+        2 * _terms(pair) * steps,
+        amplified,
+        of="the largest weights: the same step in two scales, dot products of n + D + m + h terms in each of two runs "
+        "and in every step, amplified by at most exp(sum eta s_1 |E|) on the way",
+    )
+
+
+def _terms(pair: Pair) -> int:
+    return sum(pair.problem.X.shape) + pair.problem.m + pair.network.h
+
+
+def _amplification(problem: Regression, flow: Trajectory) -> float:
+    """exp(int s_1 |E| dt): the loss has no curvature below -s_1 |E|, so no two paths part faster than that."""
+    size = np.sqrt(2 * excess_loss(problem, flow["Z"]))
+    # |E| decreases, so its left end bounds every interval.
+    return float(np.exp(problem.S[0] * (size[:-1] * np.diff(flow.t)[:, None]).sum(0).max()))
+
+
+def _output_size(pair: Pair) -> float:
+    U, V = (np.sqrt((w**2).sum((-2, -1))).max() for w in (pair.network.U, pair.network.V))
+    return float(np.linalg.norm(pair.problem.Y) + np.linalg.norm(pair.problem.X) * U * V)

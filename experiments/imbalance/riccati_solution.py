@@ -1,0 +1,74 @@
+"""The matrix Riccati equation of whitened data, solved, against training refined by halves."""
+
+from collections.abc import Iterator
+
+from experiments.imbalance.networks import trained_coordinates
+from experiments.imbalance.solved import not_whitened, refined, whitened
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Curves, Study, claim, curves
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.imbalance import closed_forms
+from theory.imbalance.problem import Network, coordinates, gaussian
+
+
+@claim(
+    "imbalance.riccati_solution",
+    source="Fukumizu 1998 for balanced starts; every start whose rows lie in one eigenspace of the imbalance: ours",
+    statement=r"Z_0 \Lambda = \lambda Z_0 \;\Rightarrow\; Z Z^\top(t) = e^{F t} Z_0 \Big(I + Z_0^\top \int_0^t"
+    r" e^{2 F s} ds\, Z_0\Big)^{-1} Z_0^\top e^{F t},\quad F = \begin{pmatrix} -\lambda/2 & \tilde y^\top \\"
+    r" \tilde y & \lambda/2 \end{pmatrix}",
+    hypotheses=("gradient flow", "whitened data", "rows of Z in one eigenspace of the imbalance"),
+    controls=(
+        "eigenvalue 10 % larger",
+        "targets 10 % larger",
+        "several eigenvalues, 0 in their place",
+        "several eigenvalues, their mean in their place",
+        "balanced start, data that are not whitened",
+    ),
+)
+def one_eigenspace_is_solved(study: Study) -> Iterator[Check | Curves]:
+    shapes = ((5, 3, 3, 0.0), (5, 3, 4, 0.7), (3, 5, 4, -0.6), (4, 3, 9, 0.5), (2, 3, 2, 1.1))
+    for r, m, h, lam in study.pick(smoke=shapes[:4], quick=shapes, paper=shapes):
+        yield from _one_eigenspace(study, r, m, h, lam)
+    yield from _other_eigenspaces(study)
+
+
+def _one_eigenspace(study: Study, r: int, m: int, h: int, lam: float) -> Iterator[Check | Curves]:
+    problem = whitened(study, r, m)
+    network = closed_forms.homogeneous(problem, lam, h, study.rng("eigenspace", r, m, h))
+    t, grams = _trained_grams(study, problem, network)
+    predicted = closed_forms.riccati_solution(problem, network, t)
+    yield from tends_to("Z Z^T", grams, predicted[:, None], case=f"r={r}, m={m}, h={h}, eigenvalue {lam:g}")
+    if (r, m) == (5, 3) and lam > 0:
+        gram, Z = extrapolated("Z Z^T", grams), coordinates(problem, network)[0]
+        larger = closed_forms.riccati_gram(problem.targets, 1.1 * lam, Z, t)
+        yield gram.control("eigenvalue 10 % larger").equals(larger[:, None])
+        larger = closed_forms.riccati_gram(1.1 * problem.targets, lam, Z, t)
+        yield gram.control("targets 10 % larger").equals(larger[:, None])
+        yield curves(t=t, trained=gram.value[:, 0], solved=predicted)
+
+
+def _other_eigenspaces(study: Study) -> Iterator[Check]:
+    rng = study.rng("other")
+    problem = whitened(study, 3, 2)
+    network = gaussian(problem, 8, rng, scales=(0.5, 0.5))
+    t, grams = _trained_grams(study, problem, network)
+    gram, Z = extrapolated("Z Z^T", grams), coordinates(problem, network)[0]
+    for words, lam in (("0", 0.0), ("their mean", closed_forms.mean_imbalance(problem, Z))):
+        predicted = closed_forms.riccati_gram(problem.targets, lam, Z, t)[:, None]
+        yield gram.control(f"several eigenvalues, {words} in their place").equals(predicted)
+    problem = not_whitened(rng)
+    balanced = closed_forms.homogeneous(problem, 0.0, 3, rng)
+    t, grams = _trained_grams(study, problem, balanced)
+    # The linear part of the equation is right with S y~ for y~; its quadratic part is what whitening is needed for.
+    linear = problem.S[:, None] * problem.targets
+    predicted = closed_forms.riccati_gram(linear, 0.0, coordinates(problem, balanced)[0], t)[:, None]
+    yield extrapolated("Z Z^T", grams).control("balanced start, data that are not whitened").equals(predicted)
+
+
+def _trained_grams(study: Study, problem: Regression, network: Network) -> tuple[Array, list[Array]]:
+    """Times, and Z Z^T (T, runs, m + r, m + r) at each learning rate, coarse to fine."""
+    runs = refined(study, problem, network)
+    states = (trained_coordinates(problem, run) for run in runs)
+    return runs[0].t, [Z @ Z.mT for Z in states]

@@ -1,0 +1,143 @@
+"""The solved dynamics of one mode of whitened data, and of modes that are decoupled, against training.
+
+Training is gradient descent, the solutions are the flow's: so each training is refined, eta, eta/2, eta/4, ..., and
+what it tends to is compared, with the error that the extrapolation itself reports.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.imbalance.networks import (
+    squared_gradient,
+    squared_loss,
+    trained_coordinates,
+    trained_product,
+    weights,
+)
+from experiments.imbalance.solved import not_whitened, refined, whitened
+from experiments.training import State, extrapolated, tends_to
+from theory.claims import Check, Curves, Measured, Study, claim, curves
+from theory.claims.estimates import richardson
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.imbalance import closed_forms, dynamics
+from theory.imbalance.problem import Network, coordinates, gaussian
+
+
+@claim(
+    "imbalance.scalar_solution",
+    source="Min et al. 2021, equation 14, solved (ours)",
+    statement=r"p' = \sqrt{c^2 + 4 p^2}\,(y - p),\quad \frac{w - w_+}{w - w_-} = \frac{w_0 - w_+}{w_0 - w_-} e^{-s t},"
+    r"\quad p = \tfrac{c}{4}\left(w - \tfrac1w\right),\ w_\pm = \tfrac{2y \pm s}{c},\ s = \sqrt{c^2 + 4 y^2}",
+    hypotheses=("gradient flow", "whitened data", "r = m = 1, or decoupled modes", "any width"),
+    controls=(
+        "c 10 % larger",
+        "the target 10 % larger",
+        "time 10 % faster",
+        "the rate at p = 0, 2 c, at every moment",
+        "the constant of the rate 1.8 in place of 2",
+        "coupled modes",
+        "data that are not whitened",
+    ),
+)
+def one_mode_is_solved(study: Study) -> Iterator[Check | Curves]:
+    for h in study.pick(smoke=(1, 8), quick=(1, 2, 32), paper=(1, 2, 32, 500)):
+        yield from _one_mode(study, h)
+    yield from _wrong_constants(study)
+    for r, m in ((3, 2), (2, 3)):
+        yield from _decoupled_modes(study, r, m)
+    yield from _broken_hypotheses(study)
+
+
+class Mode(NamedTuple):
+    """Many starts of one whitened mode with L* = 0, and what their refined training recorded: lists, coarse to fine."""
+
+    y: float
+    c: Array  # (runs,)
+    start: Array  # p(0) (runs,)
+    t: Array
+    products: list[Array]
+    norms: list[Array]
+    rates: list[Array]
+
+    def solution(self, *, y: float = 1.0, c: float = 1.0, t: float = 1.0) -> Array:
+        """p(t) (T, runs), with target, level and time multiplied by these factors."""
+        return closed_forms.scalar_solution(y * self.y, c * self.c, self.start, t * self.t)
+
+
+def _one_mode(study: Study, h: int) -> Iterator[Check | Curves]:
+    """Many Gaussian starts of width h: the product, the norm and the rate along the whole path."""
+    mode, case = _trained_mode(study, h), f"h={h}"
+    p = mode.solution()
+    yield from tends_to("p", mode.products, p, case=case)
+    yield from tends_to("|u|^2 + |v|^2", mode.norms, closed_forms.squared_norm(mode.c, p), case=case)
+    yield from tends_to("-L'/L", mode.rates, closed_forms.scalar_rate(mode.c, p), case=case)
+    yield curves(case, t=mode.t, y=mode.y, c=mode.c, trained=richardson(mode.products)[0], solved=p)
+
+
+def _wrong_constants(study: Study) -> Iterator[Check]:
+    """The checks of `_one_mode` once more, each with one constant changed."""
+    mode = _trained_mode(study, 8)
+    p, product, rate = mode.solution(), extrapolated("p", mode.products), extrapolated("-L'/L", mode.rates)
+    yield product.control("c 10 % larger").equals(mode.solution(c=1.1))
+    yield product.control("the target 10 % larger").equals(mode.solution(y=1.1))
+    yield product.control("time 10 % faster").equals(mode.solution(t=1.1))
+    yield rate.control("the rate at p = 0, 2 c, at every moment").equals(2 * mode.c)
+    smaller = 0.9 * closed_forms.scalar_rate(mode.c, p)
+    yield rate.control("the constant of the rate 1.8 in place of 2").equals(smaller)
+
+
+def _decoupled_modes(study: Study, r: int, m: int) -> Iterator[Check]:
+    problem = whitened(study, r, m)
+    network = closed_forms.decoupled(problem, r + m + 3, study.rng("decoupled", r, m), runs=4)
+    runs = refined(study, problem, network)
+    predicted = closed_forms.decoupled_solution(problem, network, runs[0].t)
+    products = [trained_product(problem, run) for run in runs]
+    yield from tends_to("U1 V^T", products, predicted, case=f"r={r}, m={m}, decoupled modes")
+
+
+def _broken_hypotheses(study: Study) -> Iterator[Check]:
+    rng = study.rng("broken")
+    problem = whitened(study, 3, 2)
+    start = closed_forms.decoupled(problem, 8, rng, runs=4)
+    noise = gaussian(problem, 8, rng, scales=(0.1, 0.1), runs=4)
+    product, predicted = _mode_by_mode(study, problem, Network(start.U + noise.U, start.V + noise.V))
+    yield product.control("coupled modes").equals(predicted)
+    problem = not_whitened(rng)
+    product, predicted = _mode_by_mode(study, problem, closed_forms.decoupled(problem, 8, rng, runs=4))
+    yield product.control("data that are not whitened").equals(predicted)
+
+
+def _mode_by_mode(study: Study, problem: Regression, network: Network) -> tuple[Measured, Array]:
+    """The product and its prediction by `_decoupled_modes`, whatever the hypotheses."""
+    runs = refined(study, problem, network)
+    predicted = closed_forms.modes(problem, coordinates(problem, network)).product(runs[0].t)
+    return extrapolated("U1 V^T", [trained_product(problem, run) for run in runs]), predicted
+
+
+def _trained_mode(study: Study, h: int) -> Mode:
+    """Gaussian starts of one size whatever the width, trained."""
+    rng = study.rng("one mode", h)
+    problem = random_regression(rng, D=3, n=1, m=1, singular_values=np.ones(1))
+    scale = 0.8 / np.sqrt(h)
+    network = gaussian(problem, h, rng, scales=(scale, scale), runs=study.pick(smoke=4, quick=16, paper=64))
+    loss = squared_loss(problem, study.device)
+
+    def observe(state: State) -> State:
+        losses, squared = squared_gradient(loss, state)
+        return {**weights(state), "rate": squared / losses}
+
+    runs = refined(study, problem, network, observe=observe)
+    V, U1 = dynamics.split(problem, coordinates(problem, network))
+    u, v = U1[:, 0], V[:, 0]
+    return Mode(
+        y=problem.targets.item(),
+        c=closed_forms.scalar_level(u, v),
+        start=(u * v).sum(-1),
+        t=runs[0].t,
+        products=[trained_product(problem, run)[..., 0, 0] for run in runs],
+        norms=[(trained_coordinates(problem, run) ** 2).sum((-2, -1)) for run in runs],
+        rates=[run["rate"] for run in runs],
+    )

@@ -1,0 +1,90 @@
+"""Gaussian starts of every width, trained as compressed networks: what Theorem 2 and the exact law are judged on."""
+
+import numpy as np
+from scipy import stats
+
+from experiments.imbalance.compression import compressed_network
+from theory.claims import Check, Study, samples
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.imbalance import wide_limit, width
+from theory.imbalance.compression import Compressed, compressed_problem, gaussian_compressed
+from theory.imbalance.problem import Network, fan_in_scale, paper_regression
+
+EXPONENTS = (0.5, 0.4, 0.3)
+DELTA = 0.05
+FIGURE_WIDTHS = np.logspace(2.5, 9.2, 68)
+
+
+def data_of_figure_4(study: Study) -> Regression:
+    """The data of the paper's Figures 1 and 4."""
+    D, n = study.pick(smoke=(40, 10), quick=(400, 100), paper=(400, 100))
+    # One data set for the two claims that draw the figure: the stream carries the figure's name, not the claim's.
+    return paper_regression(Study("figure 4", seed=study.seed).rng("data"), whitened=False, D=D, n=n)
+
+
+def learning_rate_of_figure_4(problem: Regression) -> float:
+    """The paper's 5e-3, which is for (1/n) |Y - X U V^T|^2 = (2/n) L."""
+    return 2 * 5e-3 / problem.X.shape[0]
+
+
+def wide_start(study: Study, problem: Regression, h: int, exponent: float, runs: int) -> Compressed:
+    """Weights N(0, h^(-2a)), a = `exponent`."""
+    scale = fan_in_scale(h, exponent)
+    return gaussian_compressed(problem, h, study.rng("start", h, exponent), scales=(scale, scale), runs=runs)
+
+
+def distance_reached(study: Study, start: Compressed, h: int, exponent: float) -> Array:
+    """Distance to the minimum-norm solution (runs,) once the residual adds less than rounding to it."""
+    level = float(width.imbalance_level_bound(h, exponent))  # the weights and so the rates grow like h^(1 - 2a)
+    Y, S = start.problem.Y, start.problem.S
+    run = compressed_network(study, start).train(
+        learning_rate=0.2 / ((level + np.linalg.norm(Y)) * S[0] ** 2),
+        steps=4000,
+        record=[4000],
+        stop_below=1e-26 * float((Y**2).sum()),
+    )
+    return start.distance_to_minimum_norm(run["U"][-1], run["V"][-1])
+
+
+def sweep(study: Study, problem: Regression, widths: Array, *, runs: int, stop_below: float) -> dict[str, Array]:
+    """Train `runs` networks of every width, all in one batch, until the paper's loss (2/n) L is below `stop_below`.
+
+    Returns:
+        The widths (W,), and of every run, (W, runs): distance to the minimum-norm solution, |U2 V^T| before and after
+        training, |V|^2 after it, and the number of iterations.
+    """
+    starts = [
+        gaussian_compressed(problem, int(h), study.rng("sweep", h), scales=(fan_in_scale(int(h), 0.5),) * 2, runs=runs)
+        for h in widths
+    ]
+    networks = Network(*(np.concatenate([getattr(s.network, name) for s in starts]) for name in ("U", "V")))
+    frozen = np.concatenate([s.frozen for s in starts])
+    start = Compressed(problem, compressed_problem(problem), networks, frozen)
+    run = compressed_network(study, start).train(
+        learning_rate=learning_rate_of_figure_4(problem),
+        steps=1_000_000,
+        record=[0],
+        stop_below=problem.X.shape[0] / 2 * stop_below,
+    )
+    V = run["V"]
+    by_width = {
+        "distance": start.distance_to_minimum_norm(run["U"][-1], V[-1]),
+        "initial_unseen": start.unseen(V[0]),
+        "unseen": start.unseen(V[-1]),
+        "output_squared": (V[-1] ** 2).sum((-2, -1)),
+        "iterations": run.facts["steps"],
+    }
+    return {"widths": widths, **{name: array.reshape(len(widths), runs) for name, array in by_width.items()}}
+
+
+def law(problem: Regression, widths: Array) -> Array:
+    """The distance after training by the law of infinite width, a = 1/2."""
+    return np.sqrt([wide_limit.squared_distance(problem, int(h), 0.5) for h in widths])
+
+
+def follows_the_law(name: str, problem: Regression, swept: dict[str, Array]) -> Check:
+    """The exact law at every width of a sweep, m = 1."""
+    draws = swept["widths"][:, None] * swept["unseen"] ** 2 / swept["output_squared"]
+    because = "exact at every width: m = 1, so |U2 V^T|^2 h / |V|^2 is chi^2 with D - r degrees of freedom"
+    return samples(name, draws, because=because).follow(stats.chi2(problem.D - problem.r))

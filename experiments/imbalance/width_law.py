@@ -1,0 +1,133 @@
+"""The exact law of the distance to the minimum-norm solution, at every width and time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import stats
+
+from experiments.imbalance.compression import compressed_network
+from experiments.imbalance.networks import linear_network, trained
+from experiments.imbalance.wide_networks import (
+    FIGURE_WIDTHS,
+    data_of_figure_4,
+    distance_reached,
+    follows_the_law,
+    law,
+    learning_rate_of_figure_4,
+    sweep,
+    wide_start,
+)
+from experiments.training import recording_steps
+from theory.claims import Check, Curves, Study, claim, curves, measured, rate, rounding, samples
+from theory.claims.estimates import mean
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.imbalance import invariant_set, wide_limit, width
+from theory.imbalance.compression import compress
+from theory.imbalance.problem import fan_in_scale, gaussian
+
+
+@claim(
+    "imbalance.width_law",
+    source="ours; sharpens Min et al. 2021, Theorem 2",
+    statement=r"U_2 V(t)^\top \mid V(t) \sim \mathcal N(0, h^{-2a} I_{D-r} \otimes V V^\top),\quad"
+    r" \|U V^\top(\infty) - \hat\Theta\|^2 \approx \tfrac{D-r}{h}\,\mathrm{tr}(I + \hat\Theta^\top \hat\Theta)^{1/2}",
+    hypotheses=("U, V iid N(0, h^{-2a})", "gradient descent or flow, any width and time"),
+    theory_side="law",
+    controls=("scale of U2 10 % larger", "one dimension in ten more", "U2 that depends on V", "constant 10 % off"),
+)
+def distance_follows_a_law_without_parameters(study: Study) -> Iterator[Check | Curves]:
+    yield from _chi_squared_in_explicit_training(study)
+    yield from _constant_of_the_law(study)
+    yield from _figure_4_of_the_paper(study)
+
+
+def _chi_squared_in_explicit_training(study: Study) -> Iterator[Check | Curves]:
+    """Every weight of a narrow network trained for real; the statistic at the start, on the way and at the end."""
+    # The statistic's 10 % alternatives stand (degrees x runs / 2)^(1/2) / 10 = 15 standard deviations away or more.
+    runs = study.pick(smoke=1000, quick=2000, paper=8000)
+    rng = study.rng("chi squared")
+    problem = random_regression(rng, D=25, n=5, m=2, singular_values=np.linspace(1.3, 0.8, 5))
+    h, steps = 16, [0, 40, 400]
+    scale = fan_in_scale(h, 0.4)
+    network = gaussian(problem, h, rng, scales=(scale, scale), runs=runs)
+    run = linear_network(study, problem, network).train(learning_rate=0.02, steps=400, record=steps)
+    degrees = problem.m * (problem.D - problem.r)
+    chi_squared = stats.chi2(degrees)
+    unseen = problem.Phi2.T @ trained(run).end_to_end
+    because = "U2 is Gaussian, never moves and never enters V(t)"
+    for step, statistic in zip(steps, width.whitened_distance(run["V"], unseen, scale)):
+        yield samples(f"chi^2 at step {step}", statistic, because=because).follow(chi_squared)
+    V, unseen = run["V"][-1], unseen[-1]
+    squared = (unseen**2).sum((-2, -1)) / width.distance_given_output(problem, V, scale)
+    yield rate("|U2 V^T|^2 over its mean given V", mean(squared)).equals(1, excludes=(0.9, 1.1))
+    scaled = samples("chi^2 of a scale 10 % larger", statistic / 1.1**2, because=because)
+    yield scaled.control("scale of U2 10 % larger").follow(chi_squared)
+    more = samples("chi^2 at the end", statistic, because=because).control("one dimension in ten more")
+    yield more.follow(stats.chi2(problem.m * (problem.D - problem.r) * 1.1))
+    # The law needs U2 independent of V: give U2 the size of V.
+    dependent = unseen * np.linalg.norm(network.V, axis=(-2, -1), keepdims=True) / (scale * np.sqrt(problem.m * h))
+    broken = samples("chi^2 of U2 of V's size", width.whitened_distance(V, dependent, scale), because=because)
+    yield broken.control("U2 that depends on V").follow(chi_squared)
+    x = np.linspace(*chi_squared.ppf([1e-4, 1 - 1e-4]), 200)
+    yield curves("chi squared", drawn=statistic, degrees_of_freedom=degrees, x=x, density=chi_squared.pdf(x))
+
+
+def _constant_of_the_law(study: Study) -> Iterator[Check]:
+    rng = study.rng("constant")
+    problem = random_regression(rng, D=40, n=6, m=2, singular_values=np.linspace(1.3, 0.8, 6))
+    # At h = 10^6 the start differs from its limit by h^(-1/2) = 0.1 %; 10 % are resolved many times over.
+    h, runs = 10**6, study.pick(smoke=500, quick=500, paper=2000)
+    distance = distance_reached(study, wide_start(study, problem, h, 0.5, runs), h, 0.5)
+    ratio = mean(distance**2 / wide_limit.squared_distance(problem, h, 0.5))
+    found = rate("squared distance over the law, h = 10^6", ratio)
+    yield found.equals(1, excludes=(0.9, 1.1))
+    yield found.control("constant 10 % off").equals(1.1, excludes=(0.9,))
+
+
+def _figure_4_of_the_paper(study: Study) -> Iterator[Check | Curves]:
+    problem = data_of_figure_4(study)
+    widths = study.pick(
+        smoke=[500, 2000],
+        quick=[500, 1000, 2000, 5000, 10000],
+        paper=[500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000],
+    )
+    runs = study.pick(smoke=3, quick=5, paper=5)
+    swept = sweep(study, problem, np.array(widths), runs=runs, stop_below=1e-8)
+    yield follows_the_law("data of Figure 4: chi^2 at the end", problem, swept)
+    yield _explicit_against_compressed(study, problem)
+    yield from _curves_of_the_figure(problem, swept)
+
+
+def _explicit_against_compressed(study: Study, problem: Regression) -> Check:
+    """The sweep trains compressed networks: an explicit one of width 500 beside its compression says why it may."""
+    h = 500
+    network = gaussian(problem, h, study.rng("explicit"), scales=(fan_in_scale(h, 0.5),) * 2)
+    small = compress(problem, network)
+    steps = study.pick(smoke=300, quick=5000, paper=50_000)
+    explicit, compressed = (
+        trainee.train(learning_rate=learning_rate_of_figure_4(problem), steps=steps, record=recording_steps(steps, 6))
+        for trainee in (linear_network(study, problem, network), compressed_network(study, small))
+    )
+    distance = invariant_set.distance_to_minimum_norm(problem, trained(explicit).end_to_end)
+    # Each step rounds the D-term and h-term products; descent contracts what is left in the seen directions, and the
+    # boosts of at most |Theta_hat| move the rest by a factor of order one.
+    of = "the (D + h)-term products, one a step, added up as a worst case"
+    within = rounding(steps, np.sqrt(problem.D + h), of=of)
+    reached = measured("explicit training of width 500", distance, within=within, axes=("t", "run"))
+    return reached.equals(small.distance_to_minimum_norm(compressed["U"], compressed["V"]))
+
+
+def _curves_of_the_figure(problem: Regression, swept: dict[str, Array]) -> Iterator[Curves]:
+    widths, degrees = swept["widths"], problem.D - problem.r
+    at_widths, everywhere = law(problem, widths), law(problem, FIGURE_WIDTHS)
+    yield curves(**swept, distance_over_law=swept["distance"] / at_widths[:, None])
+    # One run's distance over the law is (chi^2 / (D - r))^(1/2) once the width is large.
+    band = np.sqrt(stats.chi2(degrees).ppf([0.025, 0.975]) / degrees)
+    yield curves("law", widths=FIGURE_WIDTHS, distance=everywhere, band=band)
+    given_V = np.sqrt(degrees * swept["output_squared"] / widths[:, None])
+    for name in ("initial_unseen", "distance"):
+        yield curves(f"runs: {name}", mean=swept[name].mean(1), deviation=swept[name].std(1, ddof=1))
+    near = (FIGURE_WIDTHS >= 490) & (FIGURE_WIDTHS <= 1.2e4)
+    yield curves("against the inverse root", x=widths**-0.5, law_given_V=given_V.mean(1))
+    yield curves("law against the inverse root", x=FIGURE_WIDTHS[near] ** -0.5, distance=everywhere[near])
