@@ -21,12 +21,12 @@ LABELS = (
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Four schedules on least squares, the flow, Lieder's bound, and the duals of a max-margin classifier."""
-    title = "Pulled to 0 ever less, but not too little, gradient descent finds the solution of least norm"
+    title = "Anchored to 0 ever less, but not too little, gradient descent finds the solution of least norm"
     figure = canvas(title, evidence, width=14.5, height=8.8)
     panels = figure.subplot_mosaic(
         [
             ["null", "distance", "flow"],
-            ["null_residual", "residual", "flow_residual"],
+            ["null_residual", "distance_residual", "flow_residual"],
             ["bound", "bound", "duals"],
         ],
         height_ratios=(3, 1, 3),
@@ -40,38 +40,36 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     panels["distance"].set(ylabel=r"$|w_k - X^+ Y|$")
     letter(panels["distance"], "B", "distance to the solution of least norm")
     _draw_rounding(panels["null_residual"], schedules, "null_residual")
-    _draw_rounding(panels["residual"], schedules, "residual")
+    _draw_rounding(panels["distance_residual"], schedules, "distance_residual")
     _draw_flow(panels["flow"], panels["flow_residual"], evidence["banburski2019.nmgd_flow"].curves)
-    _draw_bound(panels["bound"], evidence["lieder2021.bound"].curves)
+    _draw_bound(panels["bound"], evidence["lieder2021.bound"])
     _draw_duals(panels["duals"], evidence["halpern.squared_hinge"].curves)
     return figure
 
 
 def _draw_schedules(axes: Axes, curves: Curves, name: str) -> None:
+    predicted, trained = curves[name], curves[f"{name}_trained"]
     for i, label in enumerate(LABELS):
         shown = slice(i % 2, None, 2)
-        axes.loglog(curves["k"] + 1, curves[name][:, i], **line(i, STYLES[i]))
-        trained = curves[f"{name}_trained"][shown, i]
-        axes.loglog(curves["k"][shown] + 1, trained, **markers(i, linestyle="none"), label=label)
-    top = 2 * curves[name].max()
-    axes.set(ylim=(curves[name][:, 1].min() / 2, top))
+        axes.loglog(curves["steps"], predicted[:, i], **line(i, STYLES[i]))
+        axes.loglog(curves["steps"][shown], trained[shown, i], **markers(i, linestyle="none"), label=label)
+    axes.set(ylim=(predicted[:, 1].min() / 2, 2 * predicted.max()))
     axes.tick_params(labelbottom=False)
 
 
 def _draw_rounding(axes: Axes, curves: Curves, name: str) -> None:
     for i in range(len(LABELS)):
-        axes.semilogx(curves["k"] + 1, 1e15 * curves[name][:, i], **markers(i, markersize=3))
+        axes.semilogx(curves["steps"], 1e15 * curves[name][:, i], **markers(i, markersize=3))
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set(xlabel=r"$k + 1$ (steps)", ylabel=r"trained $-$" + "\nformula\n" + r"($10^{-15} |w_0|$)")
 
 
 def _draw_flow(axes: Axes, residual: Axes, curves: Curves) -> None:
     for i, c in enumerate(curves["c"]):
-        axes.loglog(1 + curves["fine_t"], curves["flow"][:, i], **line(i, STYLES[i]))
+        axes.loglog(curves["fine_u"], curves["flow"][:, i], **line(i, STYLES[i]))
         label = f"$c = {c:g}$" + (": gradient flow" if c == 0 else "")
-        axes.loglog(1 + curves["t"], curves["trained"][:, i], **markers(i), label=label)
-        error = 1e6 * (curves["extrapolated"] / curves["at_times"] - 1)[:, i]
-        residual.semilogx(1 + curves["t"], error, **markers(i, markersize=3))
+        axes.loglog(curves["u"], curves["trained"][:, i], **markers(i), label=label)
+        residual.semilogx(curves["u"], 1e6 * curves["residual"][:, i], **markers(i, markersize=3))
     residual.axhline(0, color="0.3", linewidth=0.8)
     axes.tick_params(labelbottom=False, which="both")
     axes.legend(loc="lower left")
@@ -80,40 +78,41 @@ def _draw_flow(axes: Axes, residual: Axes, curves: Curves) -> None:
     letter(axes, "C", r"the flow $\dot w = -\nabla L - c\,w / (1 + t)$")
 
 
-def _draw_bound(axes: Axes, curves: Curves) -> None:
-    k, n = np.arange(len(curves["rotations"])), curves["rotation_steps"]
+def _draw_bound(axes: Axes, evidence: Evidence) -> None:
+    rotations = evidence.group("rotations")
+    k, n = rotations["steps"], rotations["rotation_steps"]
     for j in range(2, len(n), 4):
         arch = slice(0, 2 * n[j] + 1)  # up to where the residual is 0 for the first time
-        axes.loglog(k[arch] + 1, curves["rotations_predicted"][arch, j], color="0.75", linewidth=0.9, zorder=1)
+        axes.loglog(k[arch], rotations["predicted"][arch, j], color="0.75", linewidth=0.9, zorder=1)
     axes.loglog([], [], color="0.75", linewidth=0.9, label=r"rotations by $\pi / (n + 1)$, formula")
-    axes.loglog(n + 1, curves["rotations"][n, np.arange(len(n))], **markers(6), label=r"each at its step $n$")
-    even = curves["k"] % 2 == 0
-    x = curves["k"][even] + 1
-    label = r"descent, $\eta = 2/\lambda_{\max}$, even steps: attained"
-    axes.loglog(x, curves["attained"][even], **markers(1, markersize=7), label=label)
-    axes.loglog(x, curves["random_predicted"][even], **line(0))
-    axes.loglog(x, curves["random"][even], **markers(0), label="the same from a random start")
-    for i, word in ((2, "soft_thresholding"), (3, "projections")):
-        shown = np.unique(np.geomspace(1, len(k), 24).astype(int)) - 1
-        ratio = curves[f"ratio_{word}"][shown]
-        axes.loglog(shown + 1, ratio, **markers(i, linestyle="-", linewidth=0.7), label=word.replace("_", " "))
-    axes.loglog(curves["violated_k"] + 1, curves["violated_predicted"], **line(4, "--"))
-    axes.loglog(curves["violated_k"] + 1, curves["violated"], **markers(4), label="start is not the anchor: broken")
+    axes.loglog(k[n], rotations["trained"][n, np.arange(len(n))], **markers(6), label=r"each at its step $n$")
+    longest = evidence.group("longest step, even k")
+    label = r"descent, $\eta = 2/h_{\max}$, even steps: attained"
+    axes.loglog(longest["steps"], longest["attained"], **markers(1, markersize=7), label=label)
+    axes.loglog(longest["steps"], longest["random_predicted"], **line(0))
+    axes.loglog(longest["steps"], longest["random"], **markers(0), label="the same from a random start")
+    shown = np.unique(np.geomspace(1, len(k), 24).astype(int)) - 1
+    for i, word in ((2, "soft thresholding"), (3, "projections")):
+        curves = evidence.group(word)
+        style = markers(i, linestyle="-", linewidth=0.7)
+        axes.loglog(curves["steps"][shown], curves["ratio"][shown], **style, label=word)
+    away = evidence.group("start away")
+    axes.loglog(away["steps"], away["predicted"], **line(4, "--"))
+    axes.loglog(away["steps"], away["trained"], **markers(4), label="start is not the anchor: broken")
     axes.axhline(1, color="black", linewidth=1.2)
     axes.text(2.3, 1.25, "Lieder's bound", fontsize=8)
     axes.set(xlabel=r"$k + 1$ (steps)", ylabel=r"$|x_k - T x_k|\;/\;\frac{2 |x_0 - x^*|}{k + 1}$")
-    axes.set(ylim=(0.08, 1500), xlim=(0.95, 1.1 * (k[-1] + 1)))
+    axes.set(ylim=(0.08, 1500), xlim=(0.95, 1.1 * k[-1]))
     axes.legend(loc="upper left", ncols=3)
     letter(axes, "D", "residual over bound: attained at every step by some map, never exceeded if start = anchor")
 
 
 def _draw_duals(axes: Axes, curves: Curves) -> None:
-    duals = curves["duals"][0]
-    marks = np.geomspace(1, curves["k"][-1] + 1, 36)
-    shown = np.unique(np.searchsorted(curves["k"] + 1, marks).clip(max=len(curves["k"]) - 1))
+    duals, steps = curves["duals"][0], curves["steps"]
+    shown = np.unique(np.searchsorted(steps, np.geomspace(1, steps[-1], 36)).clip(max=len(steps) - 1))
     for i, dual in enumerate(duals):
         colour = COLOURS[i % len(COLOURS)] if dual > 0 else "0.6"
-        axes.semilogx(curves["k"][shown] + 1, curves["duals_read"][shown, 0, i], **markers(i, color=colour))
+        axes.semilogx(steps[shown], curves["duals_read"][shown, 0, i], **markers(i, color=colour))
         if dual > 0:
             axes.axhline(dual, color=colour, linestyle="--", linewidth=0.9)
     axes.set(xlabel=r"$k + 1$ (steps)", ylabel=r"$\eta (k + 1)(1 - z_i \cdot w_k)_+$", ylim=(-0.03, 1.25 * duals.max()))

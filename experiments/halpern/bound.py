@@ -1,25 +1,22 @@
 """Lieder's bound: its residual for every nonexpansive map, where it is attained, and what it takes to break it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.halpern.descent import ROUNDING, rounding, train_regression
-from experiments.halpern.least_squares import regression
+from experiments.halpern.networks import anchored, carried_rounding, regression, squared_loss
 from experiments.methods.halpern import Schedule, halpern_, harmonic
 from experiments.shallow.examples import random_problems
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_most, equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.halpern import fixed_points, least_squares
 
-Map = Callable[[Tensor], Tensor]
-BECAUSE = "Theorem 2.1; rounding of the iterates, which T and the pull carry on without growth"
+OVER = "residual over bound"
 
 
 @claim(
@@ -28,111 +25,143 @@ BECAUSE = "Theorem 2.1; rounding of the iterates, which T and the pull carry on 
     statement=r"\tfrac12 \|x_k - T x_k\| \le \frac{\|x_0 - x^*\|}{k+1};\quad T\ \text{affine}:\ x_k - T x_k ="
     r" \frac{(I - A^{k+1})(x_0 - x^*)}{k+1}",
     hypotheses=("T nonexpansive", "start = anchor", "lambda_k = 1/(k + 2)"),
+    theory_side="bound",
     controls=(
         "bound 10 % smaller",
         "start away from the anchor",
         "step 10 % too long",
-        "no pull",
+        "no anchoring",
         "constant weights",
         "exact residual with A^k",
     ),
 )
 def residual_falls_at_least_as_fast_as_the_bound(study: Study) -> Iterator[Check | Curves]:
     steps = study.pick(smoke=100, quick=400, paper=4000)
-    yield from _descent(study, steps)
+    problem, rng = regression(study.rng("problem")), study.rng("starts")
+    w = rng.standard_normal((study.pick(smoke=3, quick=8, paper=32), problem.D, problem.m))
+    # The leading eigendirection: at the longest step A = -1 there.
+    w[0] = problem.minimum_norm_solution + problem.Phi1[:, :1]
+    yield from _half_the_longest_step(study, problem, w, steps)
+    yield from _the_longest_step(study, problem, w, steps)
+    yield from _away_from_the_anchor(study, problem, w, steps)
+    long = Descent(problem, w, w, 1.1 * least_squares.largest_step(problem))
+    yield long.over_bound(*long.residual(study, 60)).control("step 10 % too long").at_most(1)
     yield from _rotations(study, steps)
     yield from _other_maps(study, steps)
 
 
-def _descent(study: Study, steps: int) -> Iterator[Check | Curves]:
-    """Gradient descent on least squares, trained: exact residual, bound, and equality at the longest step."""
-    problem = regression(study.rng("problem"))
-    rng = study.rng("starts")
-    w = rng.standard_normal((study.pick(smoke=3, quick=8, paper=32), problem.D, problem.m))
-    # The leading eigendirection: at the longest step A = -1 there.
-    w[0] = problem.minimum_norm_solution + problem.Phi1[:, :1]
-    for word, share in (("half the longest step", 0.5), ("the longest step", 1.0)):
-        eta = share * least_squares.largest_step(problem)
-        k, seen, tolerance = _trained_residuals(study, word, problem, w, w, eta, steps)
-        predicted = fixed_points.residual(problem, eta, w, w, k)
-        yield equal(f"{word}: residual", seen, predicted, tolerance=tolerance, because=ROUNDING)
-        ratio, slack = _ratio(problem, w, k, seen, tolerance)
-        yield at_most(f"{word}: residual over bound", ratio, share, slack=slack, because=BECAUSE)
-        if share == 1:
-            name = "equality at even k, 0 at odd k"
-            yield equal(name, ratio[:, 0], k % 2 == 0, tolerance=slack[:, 0], because=BECAUSE)
-            shorter = fixed_points.residual(problem, eta, w, w, np.maximum(k - 1, 0))
-            scaled = shorter * np.reshape(np.maximum(k, 1) / (k + 1), (-1, 1, 1, 1))
-            check = equal("residual", seen, scaled, tolerance=tolerance, because=ROUNDING)
-            yield refuted("exact residual with A^k", check)
-            exact = _ratio(problem, w, k, predicted, tolerance)[0]
-            yield curves(k=k, attained=ratio[:, 0], random=ratio[:, 1], random_predicted=exact[:, 1])
-    yield from _broken(study, problem, w, steps)
+class Descent(NamedTuple):
+    """Gradient descent on least squares, from w to the anchor v (runs, D, m) by steps eta."""
+
+    problem: Regression
+    w: Array
+    v: Array
+    eta: float
+
+    def residual(self, study: Study, steps: int, case: str = "") -> tuple[Array, Measured]:
+        """Recorded steps k, and w_k - T w_k = eta grad (T, runs, D, m) of a training."""
+        trainee = anchored(study, squared_loss(self.problem, study.device), self.w, anchor=self.v)
+        run = trainee.train(learning_rate=self.eta, steps=steps, record=_both_parities(steps))
+        k, X = run.facts["recorded"], self.problem.X
+        within = carried_rounding(self.problem, k, run["w"], self.v, self.w) * 2
+        seen = self.eta * X.T @ (X @ run["w"] - self.problem.Y)
+        return k, measured("residual", seen, within=within, case=case, axes=("record", "run"))
+
+    def exact(self, k: Array) -> Array:
+        """The same, predicted."""
+        return fixed_points.residual(self.problem, self.eta, self.w, self.v, k)
+
+    def over_bound(self, k: Array, residual: Measured) -> Measured:
+        """Over Lieder's bound with the solution nearest to the start (T, runs)."""
+        bound = fixed_points.residual_bound(_norm(self.w - least_squares.nearest_solution(self.problem, self.w)), k)
+        slack = residual.within.value[..., 0, 0] * np.sqrt(self.w[0].size) / bound
+        within = Tolerance(slack, "rounding of the iterates, which T and anchoring carry on without growth")
+        ratio, axes = _norm(residual.value) / bound, ("record", "run")
+        return measured(OVER, ratio, within=within, part="Theorem 2.1", case=residual.case, axes=axes)
 
 
-def _broken(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
-    """Without start = anchor the bound fails, another holds; with too long a step nothing does."""
-    eta = 0.5 * least_squares.largest_step(problem)
-    near = least_squares.nearest_solution(problem, 0 * w) + 0.02 * w
-    k, seen, tolerance = _trained_residuals(study, "away", problem, near, 0 * w, eta, steps)
-    predicted = fixed_points.residual(problem, eta, near, 0 * w, k)
-    yield equal("start away from the anchor: residual", seen, predicted, tolerance=tolerance, because=ROUNDING)
-    ratio, slack = _ratio(problem, near, k, seen, tolerance)
-    yield refuted("start away from the anchor", at_most("bound", ratio, 1, slack=slack, because=BECAUSE))
+def _half_the_longest_step(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check]:
+    descent = Descent(problem, w, w, 0.5 * least_squares.largest_step(problem))
+    k, residual = descent.residual(study, steps, "half the longest step")
+    yield residual.equals(descent.exact(k))
+    yield descent.over_bound(k, residual).at_most(0.5)
+
+
+def _the_longest_step(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
+    """Equality in the leading eigendirection, at every other step."""
+    descent = Descent(problem, w, w, least_squares.largest_step(problem))
+    k, residual = descent.residual(study, steps, "the longest step")
+    predicted = descent.exact(k)
+    yield residual.equals(predicted)
+    ratio = descent.over_bound(k, residual)
+    yield ratio.at_most(1)
+    attained = ratio.value[:, 0]
+    leading = Tolerance(ratio.within.value[:, 0], ratio.within.reason)
+    yield measured("equality at even k, 0 at odd k", attained, within=leading, axes=("record",)).equals(k % 2 == 0)
+    shorter = descent.exact(np.maximum(k - 1, 0)) * least_squares.after_steps(np.maximum(k, 1) / (k + 1), w)
+    yield residual.control("exact residual with A^k").equals(shorter)
+    exact = replace(residual, value=predicted)
+    random, random_predicted = ratio.value[:, 1], descent.over_bound(k, exact).value[:, 1]
+    even = k % 2 == 0
+    shown = {"steps": k + 1, "attained": attained, "random": random, "random_predicted": random_predicted}
+    yield curves("longest step, even k", **{name: curve[even] for name, curve in shown.items()})
+
+
+def _away_from_the_anchor(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
+    """Without start = anchor the bound fails, another holds."""
+    solution = least_squares.nearest_solution(problem, 0 * w)
+    descent = Descent(problem, solution + 0.02 * w, 0 * w, 0.5 * least_squares.largest_step(problem))
+    k, residual = descent.residual(study, steps, "start away from the anchor")
+    predicted = descent.exact(k)
+    yield residual.equals(predicted)
+    ratio = descent.over_bound(k, residual)
+    yield ratio.control("start away from the anchor").at_most(1)
     # In place of |w_0 - w*|: that of the start and of the anchor to the solution nearest to the anchor.
-    limit = least_squares.nearest_solution(problem, 0 * w)
-    distance = _norm(near - limit) + _norm(limit)
-    size = _norm(seen) / fixed_points.residual_bound(distance, k)
-    yield at_most("start away: bound by both distances", size, 1, slack=slack, because="|I - A| |A^k|, |I - A^k| <= 2")
-    exact = _ratio(problem, near, k, predicted, tolerance)[0][:, 0]
-    yield curves(violated_k=k, violated=ratio[:, 0], violated_predicted=exact)
-    long = 1.1 * least_squares.largest_step(problem)
-    k, seen, tolerance = _trained_residuals(study, "too long", problem, w, w, long, 60)
-    ratio, slack = _ratio(problem, w, k, seen, tolerance)
-    yield refuted("step 10 % too long", at_most("bound", ratio, 1, slack=slack, because=BECAUSE))
+    bound = fixed_points.residual_bound(_norm(descent.w - solution) + _norm(solution), k)
+    within = Tolerance(ratio.within.value, "|I - A| |A^k|, |I - A^k| <= 2; rounding of the iterates")
+    both = measured("bound by both distances", _norm(residual.value) / bound, within=within, case="start away")
+    yield both.at_most(1)
+    exact = descent.over_bound(k, replace(residual, value=predicted))
+    yield curves("start away", steps=k + 1, trained=ratio.value[:, 0], predicted=exact.value[:, 0])
+
+
+Map = Callable[[Tensor], Tensor]
 
 
 def _rotations(study: Study, steps: int) -> Iterator[Check | Curves]:
     """For every k a rotation of the plane that attains the bound: no smaller constant holds at any step."""
-    k = np.unique(np.geomspace(1, steps, 24).round().astype(int))
-    R = torch.tensor(fixed_points.attaining_rotation(k), device=study.device)
-    start = np.zeros((len(k), 2))
-    start[:, 0] = study.rng("radius").uniform(0.5, 2, len(k))
-    turn = lambda x: (R @ x.unsqueeze(-1)).squeeze(-1)  # noqa: E731
-    bound = fixed_points.residual_bound(_norm(start[..., None]), np.arange(steps + 1))
-    ratio = lambda schedule: _residuals(study, turn, start, steps, schedule) / bound  # noqa: E731
-    # A step rounds 2-term products; the ratio multiplies by k + 1.
-    slack = 20 * EPS * np.arange(1, steps + 2)[:, None] ** 2
-    seen = ratio(harmonic)
-    yield at_most("rotations: residual over bound", seen, 1, slack=slack, because=BECAUSE)
-    predicted = fixed_points.rotation_ratio(k, np.arange(steps + 1))
-    yield equal("rotations: residual", seen, predicted, tolerance=slack, because="2-term products, times k + 1")
-    own = (k, np.arange(len(k)))
-    yield equal("rotations: the bound is attained", seen[own], 1, tolerance=slack[k, 0], because=BECAUSE)
-    smaller = equal("attained", seen[own], 0.9, tolerance=slack[k, 0], because=BECAUSE)
-    yield refuted("bound 10 % smaller", smaller)
-    for control, schedule in (("no pull", lambda k: 0.0), ("constant weights", lambda k: 0.1)):
-        check = at_most("bound", ratio(schedule), 1, slack=slack, because=BECAUSE)
-        yield refuted(control, check)
-    yield curves(rotation_steps=k, rotations=seen, rotations_predicted=predicted)
+    n, k = np.unique(np.geomspace(1, steps, 24).round().astype(int)), np.arange(steps + 1)
+    R = torch.tensor(fixed_points.attaining_rotation(n), device=study.device)
+    start = np.zeros((len(n), 2))
+    start[:, 0] = study.rng("radius").uniform(0.5, 2, len(n))
+    turn = lambda x: _times(R, x)  # noqa: E731
+    ratio = _over_bound(study, turn, start, 0 * start, steps, terms=20, case="rotations")
+    yield ratio.at_most(1)
+    predicted = fixed_points.rotation_ratio(n, k)
+    yield replace(ratio, name="residual", part="").equals(predicted)
+    own = n, np.arange(len(n))
+    within = Tolerance(ratio.within.value[n, 0], ratio.within.reason)
+    attained = measured("the bound is attained", ratio.value[own], within=within, part="Theorem 2.1", case="rotations")
+    yield attained.equals(1)
+    yield attained.control("bound 10 % smaller").equals(0.9)
+    others: dict[str, Schedule] = {"no anchoring": lambda k: 0.0, "constant weights": lambda k: 0.1}
+    for control, schedule in others.items():
+        broken = _over_bound(study, turn, start, 0 * start, steps, schedule, terms=20)
+        yield broken.control(control).at_most(1)
+    yield curves("rotations", rotation_steps=n, steps=k + 1, trained=ratio.value, predicted=predicted)
 
 
 def _other_maps(study: Study, steps: int) -> Iterator[Check | Curves]:
     """Maps that are not affine, each with a fixed point known beforehand."""
-    rng = study.rng("maps")
-    runs = study.pick(smoke=3, quick=8, paper=32)
-    for word, (step, start, fixed) in {
+    rng, runs = study.rng("maps"), study.pick(smoke=3, quick=8, paper=32)
+    for case, example in {
         "folding": _folding(study, rng, runs),
         "soft thresholding": _soft_thresholding(study, rng, runs),
         "projections": _projections(study, rng, runs),
     }.items():
-        distance = _norm((start - fixed)[..., None])
-        bound = fixed_points.residual_bound(distance, np.arange(steps + 1))
-        ratio = _residuals(study, step, start, steps, harmonic) / bound
-        # A step of at most 40-term products; the ratio multiplies by k + 1.
-        slack = 80 * EPS * np.arange(1, steps + 2)[:, None] ** 2 * (1 + np.abs(start).max() / distance)
-        yield at_most(f"{word}: residual over bound", ratio, 1, slack=slack, because=BECAUSE)
-        yield curves(**{f"ratio_{word.replace(' ', '_')}": ratio[:, 0]})
+        ratio = _over_bound(study, *example, steps, terms=80, case=case)
+        yield ratio.at_most(1)
+        yield curves(case, steps=np.arange(steps + 1) + 1, ratio=ratio.value[:, 0])
 
 
 def _folding(study: Study, rng: np.random.Generator, runs: int) -> tuple[Map, Array, Array]:
@@ -175,8 +204,18 @@ def _projections(study: Study, rng: np.random.Generator, runs: int) -> tuple[Map
     return step, rng.standard_normal(problem.w.shape), problem.w
 
 
-def _residuals(study: Study, step: Map, start: Array, steps: int, schedule: Schedule) -> Array:
-    """|x_k - T x_k| (steps + 1, runs) along Halpern's iteration with start = anchor (runs, d)."""
+def _over_bound(
+    study: Study,
+    step: Map,
+    start: Array,
+    fixed: Array,
+    steps: int,
+    schedule: Schedule = harmonic,
+    *,
+    terms: int,
+    case: str = "",
+) -> Measured:
+    """|x_k - T x_k| over Lieder's bound (steps + 1, runs), start = anchor, for a map that rounds `terms` times."""
     anchor = torch.tensor(start, device=study.device)
     x, seen = anchor.clone(), []
     for k in range(steps + 1):
@@ -184,30 +223,18 @@ def _residuals(study: Study, step: Map, start: Array, steps: int, schedule: Sche
         seen.append((x - moved).norm(dim=-1))
         halpern_([moved], k, anchor=[anchor], schedule=schedule)
         x = moved
-    return torch.stack(seen).cpu().numpy()
-
-
-def _trained_residuals(
-    study: Study, name: str, problem: Regression, w: Array, v: Array, eta: float, steps: int
-) -> tuple[Array, Array, Array]:
-    """k, w_k - T w_k = eta grad (T, runs, D, m) of a training, and what rounding may do to it."""
-    plan = {"learning_rate": eta, "steps": steps, "record": _both_parities(steps)}
-    run = train_regression(study, name, problem, w, anchor=v, **plan)
-    k = run.facts["recorded"]
-    residual = eta * problem.X.T @ (problem.X @ run["w"] - problem.Y)
-    return k, residual, 2 * rounding(problem, k, run["w"], v, w)
+    distance = np.linalg.norm(start - fixed, axis=-1)
+    ratio = torch.stack(seen).cpu().numpy() / fixed_points.residual_bound(distance, np.arange(steps + 1))
+    squares = np.arange(1, steps + 2)[:, None] ** 2
+    largest = (1 + np.abs(start).max() / distance) if fixed.any() else 1.0
+    within = rounding(terms * squares, largest, of=f"a ratio: {terms} a step, carried on without growth, times k + 1")
+    return measured(OVER, ratio, within=within, part="Theorem 2.1", case=case, axes=("step", "run"))
 
 
 def _both_parities(steps: int) -> list[int]:
     """Even steps, evenly spaced in their logarithm, each with the odd one after it."""
     even = 2 * np.unique(np.geomspace(1, steps // 2, 30).round().astype(int)) - 2
     return sorted({*even.tolist(), *(even + 1).tolist()})
-
-
-def _ratio(problem: Regression, w: Array, k: Array, residual: Array, tolerance: Array) -> tuple[Array, Array]:
-    """Residual over Lieder's bound (T, runs), with the solution nearest to the start, and its rounding."""
-    bound = fixed_points.residual_bound(_norm(w - least_squares.nearest_solution(problem, w)), k)
-    return _norm(residual) / bound, np.sqrt(w[0].size) * tolerance[..., 0, 0] / bound
 
 
 def _norm(array: Array) -> Array:

@@ -5,7 +5,7 @@
     optimizer.step()
 
 Around gradient descent it is the norm-minimising descent of Banburski et al. 2019 (reconstructed from their abstract).
-`halpern_` is the bare step, for a loop that is not an optimiser's.
+`halpern_` is the bare step, for a loop that is not an optimiser's; `HalpernDescent` is the rule for batches of runs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from experiments.training.updates import State, Update, along
 from theory.core.validation import positive, reject
 
 Schedule = Callable[[Any], Any]
@@ -34,7 +35,12 @@ def vanishing(learning_rate: float, c: float = 1.0) -> Schedule:
         InvalidArgument: a learning rate or c that is not above 0.
     """
     eta, c = positive("learning_rate", learning_rate), positive("c", c)
-    return lambda k: c * eta / (1 + eta * (k + 1))
+    return lambda k: vanishing_weight(k, eta, c)
+
+
+def vanishing_weight(k: Any, eta: Any, c: Any = 1.0) -> Any:
+    """c eta / (1 + eta (k + 1)) of numbers or tensors: lambda_k of `vanishing` at the learning rate eta."""
+    return c * eta / (1 + eta * (k + 1))
 
 
 @torch.no_grad()
@@ -130,3 +136,54 @@ class Halpern:
     def _after_step(self, *_: Any) -> None:
         halpern_(self.parameters, self.steps, anchor=self.anchor, schedule=self.schedule)
         self.steps += 1
+
+
+class HalpernDescent:
+    """The rule for batches of runs: a step of `inner`, then w <- (1 - lambda_k) w + lambda_k v on every parameter.
+
+    Args:
+        inner: the rule whose steps are T.
+        schedule: k (runs,) -> lambda_k (runs,).
+        anchor: v by name, each (runs, ...); None: the origin.
+    """
+
+    def __init__(self, inner: Update, schedule: Schedule = harmonic, anchor: State | None = None) -> None:
+        self.inner, self.schedule, self.anchor = inner, schedule, anchor
+
+    def begin(self, state: State) -> None:
+        first = next(iter(state.values()))
+        self.goals = {name: torch.zeros_like(w) for name, w in state.items()} if self.anchor is None else self.anchor
+        self.inner.begin(state)
+        state["iteration"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
+
+    def evaluate(self, state: State) -> tuple[Tensor, Any]:
+        return self.inner.evaluate(state)
+
+    def apply(self, state: State, work: Any, learning_rate: Tensor) -> None:
+        self.inner.apply(state, work, learning_rate)
+        moving = learning_rate > 0
+        weight = self.weight(state["iteration"], learning_rate) * moving
+        for name, goal in self.goals.items():
+            state[name].lerp_(goal, along(weight, goal))
+        state["iteration"] += moving
+
+    def weight(self, k: Tensor, learning_rate: Tensor) -> Tensor:
+        """lambda_k (runs,)."""
+        return self.schedule(k)
+
+
+class RegularisedDescent(HalpernDescent):
+    """The same with weights that know the learning rate: it tends to a flow with vanishing regularisation.
+
+    Args:
+        inner: the rule whose steps are T.
+        weight: k and the learning rate, each (runs,), -> lambda_k (runs,); by default `vanishing` at c = 1, for the
+            flow w' = -grad L - w / (1 + t).
+    """
+
+    def __init__(self, inner: Update, weight: Callable[[Tensor, Tensor], Tensor] = vanishing_weight) -> None:
+        super().__init__(inner)
+        self._weight = weight
+
+    def weight(self, k: Tensor, learning_rate: Tensor) -> Tensor:
+        return self._weight(k, learning_rate)

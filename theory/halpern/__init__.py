@@ -11,16 +11,17 @@ Notation, used in every file here:
 as far as its abstract tells: its full text was not at hand, and the update rule is a reconstruction. Least squares use
 the notation of `theory.imbalance`, X = W S Phi1^T with L = 1/2 |X w - Y|^2 and w (D, m), and
 
-    H = X^T X, eigenvalues h = S^2
-    A = I - eta H, eigenvalues a = 1 - eta h             T is nonexpansive if and only if eta <= 2 / S_1^2
+    H = X^T X, eigenvalues h = S^2 (of the other losses: their Hessian at the minimum)
+    A = I - eta H, eigenvalues a = 1 - eta h             T is nonexpansive if and only if eta <= 2 / h_max
     w*(v) = pinv(X) Y + P_n v                            the solution nearest to v; P_n the projector on the null space
 
 t = step x learning rate. Every array may carry leading batch dimensions (runs), and times or steps come before them.
 
-    schedules      P_k of the weights in use
-    least_squares  exact formulas at every step, their limits, and ridge regression
-    flow           vanishing regularisation: the flow w' = -grad L - c w / (1 + t)
-    fixed_points   Lieder's bound, and the residual of affine maps exactly
-    margin         exponential loss, and squared hinge loss: where they meet the max-margin classifier
-    nonconvex      chains of weights: what is forgotten, and what collapses
+    schedules         P_k of the weights in use
+    least_squares     exact formulas at every step, their limits, and ridge regression
+    flow              vanishing regularisation: the flow w' = -grad L - c w / (1 + t)
+    fixed_points      Lieder's bound, and the residual of affine maps exactly
+    squared_hinge     where its minimum of least norm is the max-margin classifier
+    exponential_loss  how the flow with vanishing regularisation tends to the max-margin direction
+    nonconvex         chains of weights: what is forgotten, and what collapses
 """

@@ -19,7 +19,7 @@ from theory.halpern.least_squares import (
 
 def residual_bound(distance: Float[Array, "*runs"] | float, k: Steps) -> Float[Array, "*steps_runs"]:
     """2 |w_0 - w*| / (k + 1), shape (*steps, *runs)."""
-    return np.multiply.outer(1 / (k + 1.0), 2 * np.asarray(distance))
+    return np.multiply.outer(1 / (np.asarray(k) + 1.0), 2 * np.asarray(distance))
 
 
 def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) -> Iterates:
@@ -30,10 +30,10 @@ def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) 
     which is (I - A^(k + 1)) (v - w*) if w = v, and at most 2 |w - w*| + 2 |v - w*| for eta up to `largest_step` (ours).
     """
     limit = nearest_solution(problem, v)
-    powers = factors(problem, eta) ** k[..., None]
+    powers = factors(problem, eta) ** np.asarray(k)[..., None]
     scaled = in_eigendirections(problem, eta * problem.S**2 * powers, w - limit)
     scaled = scaled + in_eigendirections(problem, 1 - powers, v - limit)
-    return scaled / after_steps(k + 1.0, w)
+    return scaled / after_steps(np.asarray(k) + 1.0, w)
 
 
 def attaining_rotation(k: Int[np.ndarray, "*runs"]) -> Float[Array, "*runs 2 2"]:
@@ -47,4 +47,4 @@ def attaining_rotation(k: Int[np.ndarray, "*runs"]) -> Float[Array, "*runs 2 2"]
 
 def rotation_ratio(n: Int[np.ndarray, "*runs"], k: Steps) -> Float[Array, "*steps_runs"]:
     """|sin(pi (k + 1) / (2 (n + 1)))|: residual over bound after k steps of `attaining_rotation(n)`, 1 at k = n."""
-    return np.abs(np.sin(np.multiply.outer(k + 1.0, np.pi / (2 * (n + 1.0)))))
+    return np.abs(np.sin(np.multiply.outer(np.asarray(k) + 1.0, np.pi / (2 * (n + 1.0)))))

@@ -47,6 +47,10 @@ def solution(
     (u_0 / u)^c w(since) where h = 0. (The textbook form has 1F1(c + 1; c + 2; h u), which overflows; Kummer's
     transformation removes the exponential.)
 
+    >>> one = Regression(np.array([[1.0, 0.0]]), np.array([[2.0]]))
+    >>> solution(one, 1.0, np.array([[0.0], [3.0]]), np.array([0.0, 2.0, np.inf]))[..., 0].round(3).tolist()
+    [[0.0, 3.0], [1.333, 1.0], [2.0, 0.0]]
+
     Raises:
         InvalidArgument: c below 0, a time that is negative, NaN or before `since`.
     """

@@ -6,7 +6,7 @@ In an eigendirection of H the step is w* + a (w - w*), so both iterations are ge
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
@@ -37,16 +37,29 @@ def factors(problem: Regression, eta: float) -> Float[Array, " r"]:
     return 1 - positive("eta", eta) * problem.S**2
 
 
-def descent(problem: Regression, eta: float, w: Weights, k: Steps) -> Iterates:
-    """w_k = w* + A^k (w - w*), w* = w*(w): gradient descent keeps P_n w. Shape (*steps, *runs, D, m)."""
+def descent_solution(problem: Regression, eta: float, w: Weights, k: Steps) -> Iterates:
+    """w_k = w* + A^k (w - w*), w* = w*(w): gradient descent keeps P_n w. Shape (*steps, *runs, D, m).
+
+    k is of any shape, and may be inf for eta below `largest_step`.
+
+    >>> halves = Regression(np.array([[1.0, 0.0]]), np.array([[2.0]]))
+    >>> descent_solution(halves, 0.5, np.array([[0.0], [3.0]]), np.array([0, 1, np.inf]))[..., 0].tolist()
+    [[0.0, 3.0], [1.0, 3.0], [2.0, 3.0]]
+    """
     limit = nearest_solution(problem, w)
     return limit + in_eigendirections(problem, _powers(problem, eta, k), w - limit)
 
 
-def halpern(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) -> Iterates:
+def solution(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) -> Iterates:
     """w_k from the start w with the anchor v and lambda_k = 1/(k + 2). Shape (*steps, *runs, D, m).
 
     (k + 1) (w_k - w*) = A^k (w - w*) + sum_{j < k} A^j (v - w*),   w* = w*(v).
+
+    k is of any shape, and may be inf for eta up to `largest_step`.
+
+    >>> halves = Regression(np.array([[1.0, 0.0]]), np.array([[2.0]]))
+    >>> solution(halves, 0.5, np.array([[0.0], [3.0]]), np.zeros((2, 1)), np.array([0, 1, np.inf]))[..., 0].tolist()
+    [[0.0, 3.0], [0.5, 1.5], [2.0, 0.0]]
     """
     limit = nearest_solution(problem, v)
     powers = _powers(problem, eta, k)
@@ -56,34 +69,36 @@ def halpern(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) -
         + in_eigendirections(problem, powers, w - limit)
         + in_eigendirections(problem, sums, v - limit)
     )
-    return limit + scaled / after_steps(k + 1.0, w)
+    return limit + scaled / after_steps(np.asarray(k) + 1.0, w)
 
 
 def scaled_error_limit(problem: Regression, eta: float, w: Weights, v: Weights) -> Weights:
     """lim (k + 1) (w_k - w*) = (eta H)^+ (v - w*) + P_n (w - v), for eta below `largest_step`."""
-    pull = in_eigendirections(problem, 1 / (eta * problem.S**2), v - nearest_solution(problem, v))
-    return pull + null_part(problem, w - v)
+    seen = in_eigendirections(problem, 1 / (eta * problem.S**2), v - nearest_solution(problem, v))
+    return seen + null_part(problem, w - v)
 
 
-def iterates(
-    problem: Regression, eta: float, left: Callable[[Steps], Array], w: Weights, k: Int[np.ndarray, " K"]
-) -> Float[Array, "K *runs D m"]:
+def scheduled_solution(
+    problem: Regression, eta: float, left: Callable[[Steps], Array], w: Weights, k: Steps
+) -> Iterates:
     """w_k with the anchor 0 and any weights; `left` is their P_k (see `schedules`), and must not be 0.
 
-    w_k = P_k A^k w + sum_{j < k} (P_k / P_j) A^(k - 1 - j) (I - A) w*.
+    w_k = P_k A^k w + sum_{j < k} (P_k / P_j) A^(k - 1 - j) (I - A) w*. Shape (*steps, *runs, D, m); k is finite.
+
+    >>> halves = Regression(np.array([[1.0, 0.0]]), np.array([[2.0]]))
+    >>> scheduled_solution(halves, 0.5, lambda k: 0.5**k, np.array([[0.0], [4.0]]), np.array([0, 2]))[..., 0].tolist()
+    [[0.0, 4.0], [0.625, 1.0]]
     """
-    a = factors(problem, eta)
-
-    def pulled(step: int) -> Array:
-        j = np.arange(step)
-        return (left(np.array(step)) / left(j)) @ a ** (step - 1 - j)[:, None] * (1 - a)
-
     left_k = after_steps(left(k), w)
-    targets = np.stack([pulled(int(step)) for step in k])
+    weights = np.stack([_target_weights(problem, eta, left, int(step)) for step in np.ravel(k)])
     return (
         left_k * null_part(problem, w)
         + left_k * in_eigendirections(problem, _powers(problem, eta, k), w)
-        + in_eigendirections(problem, targets, np.broadcast_to(problem.minimum_norm_solution, w.shape))
+        + in_eigendirections(
+            problem,
+            weights.reshape(*np.shape(k), -1),
+            np.broadcast_to(problem.minimum_norm_solution, w.shape),
+        )
     )
 
 
@@ -122,6 +137,12 @@ def in_eigendirections(problem: Regression, multipliers: Array, w: Array) -> Arr
 def after_steps(numbers: Array, w: Array) -> Array:
     """One number a step, shaped to multiply (*steps, *runs, D, m)."""
     return np.reshape(numbers, (*np.shape(numbers), *[1] * np.ndim(w)))
+
+
+def _target_weights(problem: Regression, eta: float, left: Callable[[Steps], Array], k: int) -> Float[Array, " r"]:
+    """sum_{j < k} (P_k / P_j) a^(k - 1 - j) (1 - a), by which w* counts in w_k."""
+    a, j = factors(problem, eta), np.arange(k)
+    return (left(np.array(k)) / left(j)) @ a ** (k - 1 - j)[:, None] * (1 - a)
 
 
 def _powers(problem: Regression, eta: float, k: Steps) -> Array:

@@ -1,8 +1,8 @@
 """Networks of several layers under norm-minimising descent: T is not nonexpansive, so no theorem says where it ends.
 
-What is forgotten is known all the same: a pull of weight lambda multiplies every imbalance by (1 - lambda)^2, so the
-flow with the pull c / (1 + t) leaves (1 + t)^(-2 c) of it. Chains of scalar weights (`theory.chain`) then end at the
-solution of least norm, or at the origin, which is a fixed point too:
+What is forgotten is known all the same: anchoring to 0 with weight lambda multiplies every imbalance by (1 - lambda)^2,
+so the flow with regularisation c / (1 + t) leaves (1 + t)^(-2 c) of it. Chains of scalar weights (`theory.chain`) then
+end at the solution of least norm, or at the origin, which is a fixed point too:
 
     w_l' = sigma (s - p) q_l - c w_l / (1 + t).                                                      (All of it ours.)
 """
@@ -41,7 +41,7 @@ def collapse_threshold(chain: Chain, c: float) -> float:
     u = (1 + t)^c w grows only at u' <= sigma s u^(L - 1) (1 + t)^(-c (L - 2)), whose integral is finite.
 
     Raises:
-        InvalidArgument: c (L - 2) at most 1: the pull fades too early to hold any start down.
+        InvalidArgument: c (L - 2) at most 1: regularisation fades too early to hold any start down.
     """
     exponent = _exponent(chain, c)
     return (exponent / ((chain.L - 2) * chain.sigma * chain.s)) ** (1 / (chain.L - 2))

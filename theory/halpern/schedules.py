@@ -1,11 +1,11 @@
 """What is left of the start after k steps: P_k = prod_{j < k} (1 - lambda_j), k of any shape."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 
 from theory.core.arrays import Array
 
-Steps = Int[np.ndarray | np.integer, "*steps"]
+Steps = Real[np.ndarray | np.number, "*steps"] | int | float
 Share = Float[Array, "*steps"]
 
 
@@ -16,7 +16,7 @@ def none(k: Steps) -> Share:
 
 def harmonic(k: Steps) -> Share:
     """lambda_j = 1/(j + 2): P_k = 1/(k + 1)."""
-    return 1.0 / (k + 1)
+    return 1.0 / (np.asarray(k) + 1)
 
 
 def inverse_square(k: Steps) -> Share:

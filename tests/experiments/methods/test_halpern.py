@@ -42,19 +42,19 @@ def test_parameters_may_be_a_generator_and_need_gradients() -> None:
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.RMSprop])
 def test_the_optimiser_s_own_step_comes_first(kind: type[torch.optim.Optimizer]) -> None:
-    pulled, plain = network(), network()
-    optimizers = kind(pulled.parameters(), lr=0.01), kind(plain.parameters(), lr=0.01)
+    anchored, plain = network(), network()
+    optimizers = kind(anchored.parameters(), lr=0.01), kind(plain.parameters(), lr=0.01)
     halpern = Halpern(optimizers[0])
     for k in range(3):
-        plain.load_state_dict(pulled.state_dict())
-        step(pulled, optimizers[0], seed=k)
+        plain.load_state_dict(anchored.state_dict())
+        step(anchored, optimizers[0], seed=k)
         step(plain, optimizers[1], seed=k)
-        for p, q in zip(pulled.parameters(), plain.parameters()):
+        for p, q in zip(anchored.parameters(), plain.parameters()):
             assert torch.allclose(p, (1 - harmonic(k)) * q, atol=1e-15)
     assert halpern.steps == 3
 
 
-def test_a_vanishing_pull_leaves_one_over_one_plus_t() -> None:
+def test_vanishing_weights_leave_one_over_one_plus_t() -> None:
     w, schedule = torch.ones((), dtype=torch.float64), vanishing(0.1)
     for k in range(50):
         halpern_([w], k, schedule=schedule)

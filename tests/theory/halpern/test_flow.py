@@ -13,11 +13,11 @@ from theory.halpern.least_squares import null_part
 
 PROBLEM = random_regression(np.random.default_rng(0), D=6, n=4, m=2, singular_values=np.array([1.4, 0.9, 0.5]))
 W = np.random.default_rng(1).standard_normal((3, 6, 2))
-pulls = st.floats(0, 4)
+strengths = st.floats(0, 4)
 moments = st.floats(0, 1e3)
 
 
-@given(pulls, moments, moments)
+@given(strengths, moments, moments)
 @settings(deadline=None)
 def test_the_flow_composes(c: float, first: float, second: float) -> None:
     middle = flow.solution(PROBLEM, c, W, first)
@@ -25,7 +25,7 @@ def test_the_flow_composes(c: float, first: float, second: float) -> None:
     assert np.allclose(both, flow.solution(PROBLEM, c, W, first + second), atol=1e-12)
 
 
-@given(pulls)
+@given(strengths)
 @settings(deadline=None)
 def test_start_and_limit(c: float) -> None:
     assert np.allclose(flow.solution(PROBLEM, c, W, 0.0), W, atol=1e-13)

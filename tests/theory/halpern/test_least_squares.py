@@ -1,5 +1,8 @@
 """Norm-minimising descent on least squares: starts, limits, composition, shapes, errors."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,28 +25,28 @@ def step(w: np.ndarray) -> np.ndarray:
 @given(st.integers(0, 40))
 @settings(deadline=None)
 def test_one_step_more_is_one_step_of_the_iteration(k: int) -> None:
-    now, following = least_squares.halpern(PROBLEM, ETA, W, V, np.array([k, k + 1]))
+    now, following = least_squares.solution(PROBLEM, ETA, W, V, np.array([k, k + 1]))
     assert np.allclose(following, V / (k + 2) + (k + 1) / (k + 2) * step(now), atol=1e-13)
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
 @settings(deadline=None)
 def test_gradient_descent_composes(first: int, second: int) -> None:
-    middle = least_squares.descent(PROBLEM, ETA, W, np.array(first))
+    middle = least_squares.descent_solution(PROBLEM, ETA, W, np.array(first))
     assert np.allclose(
-        least_squares.descent(PROBLEM, ETA, middle, np.array(second)),
-        least_squares.descent(PROBLEM, ETA, W, np.array(first + second)),
+        least_squares.descent_solution(PROBLEM, ETA, middle, np.array(second)),
+        least_squares.descent_solution(PROBLEM, ETA, W, np.array(first + second)),
         atol=1e-13,
     )
 
 
 def test_starts_and_limits() -> None:
-    for weights in (least_squares.halpern(PROBLEM, ETA, W, V, np.array([0]))[0], V):
+    for weights in (least_squares.solution(PROBLEM, ETA, W, V, np.array([0]))[0], V):
         assert weights.shape == W.shape
-    assert np.allclose(least_squares.halpern(PROBLEM, ETA, W, V, np.array(0)), W)
+    assert np.allclose(least_squares.solution(PROBLEM, ETA, W, V, np.array(0)), W)
     late = np.array(10**6)
     solution = least_squares.nearest_solution(PROBLEM, V)
-    scaled = (late + 1) * (least_squares.halpern(PROBLEM, ETA, W, V, late) - solution)
+    scaled = (late + 1) * (least_squares.solution(PROBLEM, ETA, W, V, late) - solution)
     assert np.allclose(scaled, least_squares.scaled_error_limit(PROBLEM, ETA, W, V), atol=1e-7)
     assert np.allclose(PROBLEM.X.T @ (PROBLEM.X @ solution - PROBLEM.Y), 0, atol=1e-13)
     kept = least_squares.null_part(PROBLEM, solution - V)
@@ -59,21 +62,40 @@ def test_starts_and_limits() -> None:
         (lambda k: schedules.constant(0.3, k), lambda k: 0.3),
     ],
 )
-def test_any_weights(left, weight) -> None:
+def test_any_weights(left: Callable, weight: Callable[[int], float]) -> None:
     k = np.arange(12)
     assert np.allclose(left(k), np.cumprod([1.0, *(1 - weight(j) for j in k[:-1])]))
     seen = [W]
     for j in k[:-1]:
         seen.append((1 - weight(j)) * step(seen[-1]))
-    assert np.allclose(least_squares.iterates(PROBLEM, ETA, left, W, k), seen, atol=1e-13)
+    assert np.allclose(least_squares.scheduled_solution(PROBLEM, ETA, left, W, k), seen, atol=1e-13)
+
+
+@pytest.mark.parametrize("k", [3, 0, np.inf, np.array([[0, 1, 2], [3, 4, 5]])], ids=str)
+def test_steps_of_any_shape_come_first(k: Any) -> None:
+    shape = (*np.shape(k), *W.shape)
+    anchored, plain = (
+        least_squares.solution(PROBLEM, ETA, W, V, k),
+        least_squares.descent_solution(PROBLEM, ETA, W, k),
+    )
+    assert anchored.shape == plain.shape == shape
+    if np.ndim(k):
+        assert np.allclose(anchored[1, 0], least_squares.solution(PROBLEM, ETA, W, V, 3))
+        scheduled = least_squares.scheduled_solution(PROBLEM, ETA, schedules.harmonic, W, k)
+        assert np.allclose(scheduled, least_squares.solution(PROBLEM, ETA, W, 0 * W, k))
+    elif k == 0:
+        assert np.allclose(anchored, W) and np.allclose(plain, W)
+    elif k == np.inf:
+        assert np.allclose(anchored, least_squares.nearest_solution(PROBLEM, V))
+        assert np.allclose(plain, least_squares.nearest_solution(PROBLEM, W))
 
 
 def test_a_single_run_needs_no_batch_dimension() -> None:
     k = np.arange(5)
-    batch = least_squares.halpern(PROBLEM, ETA, W, V, k)
-    assert np.allclose(least_squares.halpern(PROBLEM, ETA, W[0], V[0], k), batch[:, 0])
+    batch = least_squares.solution(PROBLEM, ETA, W, V, k)
+    assert np.allclose(least_squares.solution(PROBLEM, ETA, W[0], V[0], k), batch[:, 0])
     assert fixed_points.residual(PROBLEM, ETA, W[0], V[0], k).shape == (5, 7, 2)
-    assert least_squares.iterates(PROBLEM, ETA, schedules.harmonic, W[0], k).shape == (5, 7, 2)
+    assert least_squares.scheduled_solution(PROBLEM, ETA, schedules.harmonic, W[0], k).shape == (5, 7, 2)
 
 
 @given(st.floats(0.01, 0.9))
@@ -87,7 +109,7 @@ def test_constant_weights_rest_at_ridge_regression(weight: float) -> None:
 def test_ridge_regression_is_within_its_bound(k: int, share: float) -> None:
     eta = share * least_squares.largest_step(PROBLEM)
     zero = np.zeros((7, 2))
-    w = least_squares.halpern(PROBLEM, eta, zero, zero, np.array(k))
+    w = least_squares.solution(PROBLEM, eta, zero, zero, np.array(k))
     distance = np.linalg.norm(w - least_squares.ridge(PROBLEM, 1 / (eta * (k + 1))))
     assert distance <= least_squares.distance_to_ridge(PROBLEM, eta, np.array(k)) + 1e-14
 
@@ -97,7 +119,7 @@ def test_ridge_regression_is_within_its_bound(k: int, share: float) -> None:
 def test_the_residual_is_that_of_the_iterate_and_within_the_bound(k: int, share: float) -> None:
     eta = share * least_squares.largest_step(PROBLEM)
     at = np.array([k])
-    w = least_squares.halpern(PROBLEM, eta, W, V, at)
+    w = least_squares.solution(PROBLEM, eta, W, V, at)
     residual = fixed_points.residual(PROBLEM, eta, W, V, at)
     assert np.allclose(residual, eta * PROBLEM.X.T @ (PROBLEM.X @ w - PROBLEM.Y), atol=1e-13)
     own = np.linalg.norm(fixed_points.residual(PROBLEM, eta, W, W, at), axis=(-2, -1))
@@ -116,7 +138,7 @@ def test_rotations_are_rotations_and_attain_the_bound() -> None:
 
 def test_what_is_outside_the_domain_is_named() -> None:
     with pytest.raises(InvalidArgument, match="eta = 0"):
-        least_squares.halpern(PROBLEM, 0.0, W, V, np.arange(3))
+        least_squares.solution(PROBLEM, 0.0, W, V, np.arange(3))
     with pytest.raises(InvalidArgument, match="mu = -1"):
         least_squares.ridge(PROBLEM, -1.0)
     with pytest.raises(InvalidArgument, match=r"weight = 1.0: expected a number in \(0, 1\)"):

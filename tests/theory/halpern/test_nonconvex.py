@@ -1,4 +1,4 @@
-"""Chains and layers under the pull: composition of the bound, thresholds, errors."""
+"""Chains and layers under anchoring: composition of the bound, thresholds, errors."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.chain.problem import Chain, imbalance
-from theory.core.linear_networks import gaussian_stack, imbalances
+from theory.core.linear_networks import gaussian_stack, imbalances, layer_gradients
 from theory.core.validation import InvalidArgument
 from theory.halpern import nonconvex
 
@@ -24,8 +24,6 @@ def test_a_step_of_a_linear_network() -> None:
     rng = np.random.default_rng(0)
     W = gaussian_stack(rng, (5, 4, 3, 2), 0.5, runs=6)
     end_to_end = rng.standard_normal((6, 2, 5))
-    from theory.core.linear_networks import layer_gradients
-
     G = layer_gradients(W, end_to_end)
     weight = rng.uniform(0, 1, 6)
     after = [(1 - weight)[:, None, None] * (layer - 0.1 * g) for layer, g in zip(W, G)]

@@ -1,0 +1,167 @@
+"""Squared hinge loss: norm-minimising descent finds the max-margin classifier at 1/k, and its duals on the way."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.halpern.networks import anchored, squared_hinge_loss
+from experiments.methods.halpern import Schedule, harmonic
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.core.arrays import Array
+from theory.core.separable import Separable, apply, planted
+from theory.halpern import fixed_points, squared_hinge
+
+SHARES, SLACK = np.array([0.45, 0.35, 0.2]), np.array([0.4, 0.8, 1.5])
+
+
+@dataclass(frozen=True)
+class Run:
+    """Iterates w (T, runs, d) at the steps k (T,), of learning rates eta (runs,)."""
+
+    problem: Separable
+    eta: Array
+    k: Array
+    w: Array
+
+    @property
+    def missing(self) -> Array:
+        """1 - z_i . w, (T, runs, n)."""
+        return 1 - apply(self.problem.Z, self.w)
+
+    @property
+    def signed(self) -> Array:
+        """The same, above 0 where support vectors miss their margin and the other examples clear it."""
+        return np.where(self.problem.support, self.missing, -self.missing)
+
+    @property
+    def scaled(self) -> Array:
+        """(k + 1) (w_k - w_hat) in the span of the support vectors, (T, runs, d)."""
+        supported = self.problem.Z * self.problem.support[..., None]
+        projector = np.linalg.pinv(supported) @ supported
+        return apply(projector, np.reshape(self.k + 1, (-1, 1, 1)) * (self.w - self.problem.w))
+
+    @property
+    def residual(self) -> Array:
+        """w - T w = eta grad, (T, runs, d)."""
+        return -self.eta[:, None] * apply(self.problem.Z.mT, np.maximum(self.missing, 0))
+
+    @property
+    def distance(self) -> Array:
+        """|w - w_hat|, (T, runs)."""
+        return np.linalg.norm(self.w - self.problem.w, axis=-1)
+
+    @property
+    def rounding(self) -> Tolerance:
+        """Of (k + 1) w_k."""
+        terms = 4 * (sum(self.problem.Z.shape[-2:]) + 4) * (self.k[-1] + 1.0) ** 2
+        return rounding(terms, np.abs(self.w).max(), of="the largest weight: a sum a step, carried on, times k + 1")
+
+
+@claim(
+    "halpern.squared_hinge",
+    source="ours; bound of Lieder 2021, Theorem 2.1",
+    statement=r"\textstyle\frac12 \sum_i (1 - z_i \cdot w)_+^2:\quad w_k \to \hat w,\quad (k+1)(w_k - \hat w) \to"
+    r" -\tfrac1\eta Z_S^+ \alpha\ \text{in span } Z_S,\quad \eta (k+1) (1 - z_i \cdot w_k)_+ \to \alpha_i,"
+    r"\quad (k+1)(w_k - T w_k) \to -\hat w",
+    hypotheses=("separable", "lambda_k = 1/(k + 2), anchor 0", "eta at most 1/|Z|^2", "any start"),
+    controls=(
+        "no anchoring",
+        "anchor away from 0",
+        "rate of the fastest direction",
+        "duals 10 % larger",
+        "error 10 % larger",
+        "residual 10 % larger",
+    ),
+)
+def squared_hinge_finds_the_maximum_margin(study: Study) -> Iterator[Check | Curves]:
+    rng, runs = study.rng("examples"), study.pick(smoke=4, quick=12, paper=48)
+    # Of four times as many those with the best conditioned Gram matrices, which set the number of steps.
+    candidates = Separable(planted(rng, SHARES, d=6, spread=2.0, slack=SLACK, runs=4 * runs))
+    problem = Separable(candidates.Z[np.argsort(candidates.condition)[:runs]])
+    w = rng.standard_normal((runs, 6))
+    # Steps for the last direction to fade to rounding twice over: what was left at half of them bounds the rest.
+    steps = study.pick(smoke=2000, quick=4000, paper=30_000)
+    run = _train(study, problem, w, steps)
+    half = int(np.searchsorted(run.k, steps // 2))
+    # From then on the step is affine: only support vectors miss their margin.
+    active = measured(
+        "only support vectors miss their margin",
+        run.signed[half:].min(),
+        within=exactly("w_hat is near"),
+        case="second half",
+    )
+    yield active.at_least(0)
+    yield from _rate(run)
+    yield from _limits(run, half)
+    yield from _elsewhere(study, run, w, steps)
+    yield _bound(_train(study, problem, np.zeros_like(w), 300))
+    read = squared_hinge.duals_read_off(problem, run.eta, run.w, run.k)
+    yield curves(steps=run.k + 1, distance=run.distance, duals=problem.duals, duals_read=read)
+
+
+def _rate(run: Run) -> Iterator[Check]:
+    """Once the step is affine, (k + 1) (w_k - w_hat) approaches its limit by 1 - eta h_min a step, or faster."""
+    affine = (run.signed > 0).all((1, 2))
+    first = 0 if affine.all() else len(run.k) - int(np.argmin(affine[::-1]))
+    left = np.linalg.norm(run.scaled - squared_hinge.hinge_error_limit(run.problem, run.eta), axis=-1)[first:]
+    passed = (run.k[first:] - run.k[first])[:, None]
+    within = run.rounding + exactly("affine steps shrink what is left by 1 - eta h with each eigenvalue h")
+    rate = measured("rate of the affine step", left, within=within, axes=("record", "run"))
+    yield rate.at_most(squared_hinge.hinge_factor(run.problem, run.eta) ** passed * left[0])
+    fastest = 1 - run.eta * run.problem.gram_range[1]
+    yield rate.control("rate of the fastest direction").at_most(fastest**passed * left[0])
+
+
+def _limits(run: Run, half: int) -> Iterator[Check]:
+    problem, eta, k = run.problem, run.eta, run.k
+    limit = squared_hinge.hinge_error_limit(problem, eta)
+    fading = squared_hinge.hinge_factor(problem, eta) ** (k[-1] - k[half])
+    left = (fading * np.linalg.norm(run.scaled[half] - limit, axis=-1))[:, None]
+    within = Tolerance(left, "what (1 - eta h_min)^(steps/2) leaves of the error at half time") + run.rounding
+    error = measured("(k + 1) x error", run.scaled[-1], within=within, axes=("run",))
+    yield error.equals(limit)
+    yield error.control("error 10 % larger").equals(1.1 * limit)
+    read = squared_hinge.duals_read_off(problem, eta, run.w[-1], k[-1])
+    within *= (eta * np.linalg.norm(problem.Z, axis=-1).max(-1))[:, None]
+    duals = measured("duals read off the margins", read, within=within, axes=("run", "example"))
+    yield duals.equals(problem.duals)
+    yield duals.control("duals 10 % larger").equals(1.1 * problem.duals)
+    within *= np.abs(problem.Z).sum((-2, -1))[:, None]
+    step = measured("(k + 1) x residual: w_hat", (k[-1] + 1) * run.residual[-1], within=within, axes=("run",))
+    yield step.equals(-problem.w)
+    yield step.control("residual 10 % larger").equals(-1.1 * problem.w)
+
+
+def _elsewhere(study: Study, run: Run, w: Array, steps: int) -> Iterator[Check]:
+    """Without anchoring, or anchored elsewhere, the end is another separating classifier, not that of least norm."""
+    plain = _train(study, run.problem, w, steps, lambda k: 0 / (k + 2))
+    away = _train(study, run.problem, w, steps, anchor=w)
+    within = exactly("twice what norm-minimising descent attains in as many steps, from the same start")
+    for control, other in (("no anchoring", plain), ("anchor away from 0", away)):
+        distance = measured("distance", other.distance[-1], within=within, axes=("run",))
+        yield distance.control(control).at_most(2 * run.distance[-1])
+
+
+def _bound(run: Run) -> Check:
+    """From the anchor itself: |eta grad| <= 2 |w_hat| / (k + 1)."""
+    bound = fixed_points.residual_bound(np.linalg.norm(run.problem.w, axis=-1), run.k)
+    within = exactly("Lieder's Theorem 2.1: w_hat is the fixed point nearest to 0")
+    residual = np.linalg.norm(run.residual, axis=-1)
+    return measured("residual", residual, within=within, part="Theorem 2.1", axes=("record", "run")).at_most(bound)
+
+
+def _train(
+    study: Study,
+    problem: Separable,
+    w: Array,
+    steps: int,
+    schedule: Schedule = harmonic,
+    anchor: Array | float = 0.0,
+) -> Run:
+    """At the learning rate 1 / |Z|^2 of each run; recorded at steps spaced in their logarithm, and at later ones."""
+    eta = 1 / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
+    marks = np.unique(np.r_[0, np.geomspace(1, steps, 40).round(), np.linspace(steps // 2, steps, 9).round()])
+    trainee = anchored(study, squared_hinge_loss(problem.Z, study.device), w, schedule, anchor)
+    run = trainee.train(learning_rate=eta, steps=steps, record=marks.astype(int).tolist())
+    return Run(problem, eta, run.facts["recorded"], run["w"])

@@ -1,0 +1,60 @@
+"""Exponential loss sum_i e^(-z_i . w) with vanishing regularisation: where its direction tends to (all of it ours).
+
+The loss has no minimum; the direction tends to that of the max-margin classifier of `theory.shallow`, and forgets the
+start.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.core.arrays import Array
+from theory.core.flows import State, flow
+from theory.core.separable import Separable, apply
+from theory.core.trajectory import Trajectory
+from theory.shallow.gradient_flow import normalised_constant, offset
+
+
+def regularised_flow(
+    problem: Separable, w: Float[Array, "*runs d"], tau: Float[Array, " T"], c: float = 1.0
+) -> Trajectory:
+    """w(tau) of w' = sum_i e^{-z_i . w} z_i - c w / (1 + t) in log time, tau = log(1 + t):
+
+    dw/dtau = sum_i e^{tau - z_i . w} z_i - c w.
+    """
+    return flow(lambda time, state: _velocity(problem, c, time, state), {"w": w}, tau, method="LSODA")
+
+
+def times_of_growth(problem: Separable, w: Float[Array, " d"], sizes: Float[Array, " K"], c: float = 1.0) -> Array:
+    """The tau (K,) at which w . w_hat / |w_hat|^2 of `regularised_flow` comes to each of `sizes`, ascending."""
+    along = problem.w * problem.margin**2
+
+    def crossing(size: float) -> Callable[[float, State], float]:
+        return lambda _, state: float(state["w"] @ along) - size
+
+    run = flow(
+        lambda time, state: _velocity(problem, c, time, state),
+        {"w": w},
+        # a(tau) lags tau by log a and a constant.
+        [2 * float(sizes[-1]) + 20],
+        method="LSODA",
+        events=[crossing(float(size)) for size in sizes],
+    )
+    return np.array([found[0] for found in run.facts["events"]])
+
+
+def direction_limit(problem: Separable) -> float:
+    """lim |w| |w/|w| - w_hat/|w_hat|| = |P w~| with the vanishing regularisation, from every start; of one problem.
+
+    P projects off w_hat; z_i . w~ = -log alpha_i on the support, and w~ lies in its span. Without regularisation it
+    would keep the part of the start that the examples do not see. Raises as `shallow.gradient_flow.offset`.
+    """
+    forgotten = np.zeros_like(problem.w)
+    return float(normalised_constant(problem, offset(problem, forgotten)) * problem.margin)
+
+
+def _velocity(problem: Separable, c: float, time: float, state: State) -> State:
+    # Clipped where only a trial step that the solver will reject can get.
+    force = np.exp(np.minimum(time - apply(problem.Z, state["w"]), 500))
+    return {"w": apply(problem.Z.mT, force) - c * state["w"]}

@@ -1,0 +1,36 @@
+"""Squared hinge loss 1/2 sum_i (1 - z_i . w)_+^2: its minima are the classifiers with margins of at least 1.
+
+The one of least norm is the max-margin classifier w_hat of `theory.shallow`. Halpern's iteration with the anchor 0
+finds it from every start, at an error of 1/k, not 1 / log k (all of it ours).
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.core.arrays import Array
+from theory.core.separable import Separable, apply
+from theory.halpern.least_squares import Steps
+
+
+def hinge_error_limit(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs d"]:
+    """lim (k + 1) (w_k - w_hat) = -Z_S^+ alpha / eta in the span of the support vectors.
+
+    Once only they have margins below 1 the step is affine, w + eta Z_S^T (1 - Z_S w), and `least_squares` applies:
+    the error tends to -(eta Z_S^T Z_S)^+ w_hat, with w_hat = Z_S^T alpha.
+    """
+    supported = problem.Z * problem.support[..., None]
+    return -apply(np.linalg.pinv(supported), problem.duals) / np.expand_dims(np.asarray(eta), -1)
+
+
+def duals_read_off(
+    problem: Separable, eta: float | Float[Array, "*runs"], w: Float[Array, "*steps_runs d"], k: Steps
+) -> Float[Array, "*steps_runs n"]:
+    """eta (k + 1) (1 - z_i . w_k)_+, which tends to alpha_i: what is missing to the margins are the duals."""
+    per_step = np.reshape(k + 1.0, (*np.shape(k), *[1] * problem.duals.ndim))
+    return np.expand_dims(np.asarray(eta), -1) * per_step * np.maximum(1 - apply(problem.Z, w), 0)
+
+
+def hinge_factor(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
+    """1 - eta h_min, h the eigenvalues of Z_S Z_S^T: a step shrinks what is left of (k + 1) (w_k - w_hat) to this, for
+    eta up to 1 / |Z|^2."""
+    return 1 - eta * problem.gram_range[0]
