@@ -25,56 +25,55 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     panels = figure.subplot_mosaic(
         [["distance", "times"], ["residual", "times"], ["orbits", "stability"]], height_ratios=(3, 1, 3.4)
     )
-    times = evidence["minnorm.chain_times"].curves
+    times = evidence["minnorm.chain_times"]
     _draw_distance(panels["distance"], times)
     _draw_residual(panels["residual"], times)
     _draw_times(panels["times"], times)
-    _draw_orbits(panels["orbits"], evidence["minnorm.chain_lotka_volterra"].curves)
+    _draw_orbits(panels["orbits"], evidence["minnorm.chain_lotka_volterra"])
     _draw_stability(panels["stability"], evidence["minnorm.chain_critical_augmentation"].curves)
     return figure
 
 
-def _draw_distance(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
-    t = curves["t"]
-    for i, method in enumerate(curves["methods"]):
-        axes.semilogy(t, curves["flow"][:, i], **line(i, DASHES[i]))
+def _draw_distance(axes: Axes, times: Evidence) -> None:
+    decayed, flowing, trained = (times.group(name) for name in ("weight decay", "Minnorm", "Minnorm, trained"))
+    for i, method in enumerate(decayed["methods"]):
+        axes.semilogy(decayed["t"], decayed["flow"][:, i], **line(i, DASHES[i]))
         shown = slice(i % 3, None, 3)
         label = str(method).replace("gamma", r"$\gamma$")
-        axes.semilogy(t[shown], curves["trained"][shown, i], **markers(i), label=label)
-    axes.semilogy(curves["t_minnorm"], curves["flow_minnorm"], **line(MINNORM))
-    trained = slice(None, None, 2)
-    axes.semilogy(
-        curves["t_minnorm_trained"][trained],
-        curves["trained_minnorm"][trained],
-        **markers(MINNORM),
-        label=r"Minnorm, best $b$, $c$: slope $-2a$",
-    )
-    axes.set(ylabel=r"$|w - w^*|$", ylim=(1e-9, 200), xlim=(0, t[-1]))
+        axes.semilogy(decayed["t"][shown], decayed["trained"][shown, i], **markers(i), label=label)
+    axes.semilogy(flowing["t"], flowing["distance"], **line(MINNORM))
+    label = r"Minnorm, best $b$, $c$: slope $-2a$"
+    axes.semilogy(trained["t"][::2], trained["distance"][::2], **markers(MINNORM), label=label)
+    axes.set(ylabel=r"$|w - w^*|$", ylim=(1e-9, 200), xlim=(0, decayed["t"][-1]))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="lower right", title="lines: flow; markers: trained (torch)")
     letter(axes, "A", "distance to the minimum norm ($L = 3$)")
 
 
-def _draw_residual(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
-    for i in range(len(curves["methods"])):
-        axes.plot(curves["t"][i % 3 :: 3], 100 * curves["residual"][i % 3 :: 3, i], **markers(i))
-    axes.plot(curves["t_minnorm_trained"], 100 * curves["residual_minnorm"], **markers(MINNORM))
+def _draw_residual(axes: Axes, times: Evidence) -> None:
+    decayed, trained = times.group("weight decay"), times.group("Minnorm, trained")
+    for i in range(len(decayed["methods"])):
+        shown = slice(i % 3, None, 3)
+        axes.plot(decayed["t"][shown], decayed["percent"][shown, i], **markers(i))
+    axes.plot(trained["t"], trained["percent"], **markers(MINNORM))
     axes.axhline(0, color="0.3", linewidth=0.8)
-    axes.set(
-        xlabel=r"$t$ = step $\times$ learning rate", ylabel="training /\nflow $- 1$ (%)", xlim=(0, curves["t"][-1])
-    )
+    label = r"$t$ = step $\times$ learning rate"
+    axes.set(xlabel=label, ylabel="training /\nflow $- 1$ (%)", xlim=(0, decayed["t"][-1]))
 
 
-def _draw_times(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
+def _draw_times(axes: Axes, times: Evidence) -> None:
+    decayed = times.group("times")
     for name, (i, label) in TIMES.items():
-        axes.loglog(curves["epsilons"], curves[name], **line(i, DASHES[i]), label=label)
+        axes.loglog(decayed["epsilons"], decayed[name], **line(i, DASHES[i]), label=label)
     formula = r"$\frac{\kappa}{2\varepsilon}\log\frac{1}{\varepsilon}$ with its next term"
-    axes.loglog(curves["epsilons"], curves["best_fixed_formula"], color="0.6", linewidth=3, alpha=0.5, label=formula)
-    axes.loglog(curves["minnorm_epsilons"], curves["minnorm_times"], **line(MINNORM), label="Minnorm")
-    axes.loglog(curves["trained_epsilons"], curves["trained_times"], **markers(MINNORM), label="Minnorm, trained")
-    axes.loglog(
-        curves["trained_fixed_epsilons"], curves["trained_fixed"], **markers(1), label=r"L2, best $\gamma$, trained"
-    )
+    axes.loglog(decayed["epsilons"], decayed["best_fixed_formula"], color="0.6", linewidth=3, alpha=0.5, label=formula)
+    for name, style, label in (
+        ("times of Minnorm", line(MINNORM), "Minnorm"),
+        ("times of Minnorm, trained", markers(MINNORM), "Minnorm, trained"),
+        ("times of weight decay, trained", markers(1), r"L2, best $\gamma$, trained"),
+    ):
+        group = times.group(name)
+        axes.loglog(group["epsilons"], group["times"], **style, label=label)
     axes.set(
         xlabel=r"accuracy $\varepsilon$ of $|w - w^*|$",
         ylabel=r"time until $|w - w^*| < \varepsilon$ for good",
@@ -85,16 +84,18 @@ def _draw_times(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
     letter(axes, "B", "time to an accuracy")
 
 
-def _draw_orbits(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
+def _draw_orbits(axes: Axes, evidence: Evidence) -> None:
     for word, i, style, label in (
         ("naive", 0, "-", r"$c = 0$: closed orbits (descent drifts outwards)"),
         ("augmented", 1, "--", r"$c > 0$: to the minimum"),
     ):
-        axes.plot(curves[f"{word}_p"][:, :3], curves[f"{word}_multiplier"][:, :3], **line(i, style))
-        trained = curves[f"{word}_p_trained"][::3, :3], curves[f"{word}_multiplier_trained"][::3, :3]
-        axes.plot(*trained, **markers(i))
+        orbit = evidence.group(word)
+        axes.plot(orbit["p"][:, :3], orbit["multiplier"][:, :3], **line(i, style))
+        axes.plot(orbit["trained_p"][::3, :3], orbit["trained_multiplier"][::3, :3], **markers(i))
         axes.plot([], [], **markers(i, linestyle=style), label=label)
-    axes.plot(curves["target"], 1, marker="*", markersize=11, color=COLOURS[6], linestyle="none", label="minimum norm")
+    star = {"marker": "*", "markersize": 11, "color": COLOURS[6], "linestyle": "none"}
+    minimum = evidence.group("minimum")
+    axes.plot(minimum["p"], minimum["multiplier"], **star, label="minimum norm")
     axes.set(xlabel=r"product $p = w_1 w_2$", ylabel=r"multiplier $x \lambda$", ylim=(None, 2.55))
     axes.legend(loc="upper right")
     letter(axes, "C", "depth 2: lines flow, markers trained (torch)")
@@ -103,7 +104,7 @@ def _draw_orbits(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
 def _draw_stability(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
     for i, depth in enumerate(curves["depths"]):
         axes.plot(curves["c"], curves["largest"][i], **line(i), label=f"$L = {depth}$")
-        axes.plot(curves["c_trained"], curves["largest_trained"][i], **markers(i, markersize=3.5))
+        axes.plot(curves["trained_c"], curves["trained_largest"][i], **markers(i, markersize=3.5))
         if curves["critical"][i] >= 0:
             axes.plot(curves["critical"][i], 0, marker="v", markersize=9, color=COLOURS[i], markeredgecolor="k")
     axes.axhline(0, color="0.3", linewidth=0.8)

@@ -4,19 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.chain.networks import random_weights, refine, squared_loss, train_chain
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from experiments.training.updates import GradientDescent
+from experiments.chain.networks import plain_descent, random_weights
+from experiments.training import extrapolated, tends_to
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 
-BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega
+BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega; the others are random
 
 
 @claim(
@@ -40,8 +36,9 @@ def gradient_flow_keeps_its_imbalance(study: Study) -> Iterator[Check | Curves]:
         rng = study.rng("starts", L)
         random = random_weights(rng, study.pick(smoke=5, quick=13, paper=61), L, 0.6 * chain.omega, 1.2 * chain.omega)
         w = np.concatenate([np.repeat(BALANCED[:, None] * chain.omega, L, axis=1), random])
-        runs = _refine(study, f"depth {L}", chain, w, horizon=1.0)
-        yield from _imbalance(study, chain, w, runs)
+        runs = _refined(study, chain, w, horizon=1.0, records=17, levels=4)
+        if L > 1:
+            yield from _imbalance(study, chain, w, runs)
         yield from _balanced(chain, runs)
         yield from _limit(study, chain, w)
         if L == 2:
@@ -49,40 +46,31 @@ def gradient_flow_keeps_its_imbalance(study: Study) -> Iterator[Check | Curves]:
 
 
 def _imbalance(study: Study, chain: Chain, w: Array, runs: list[Trajectory]) -> Iterator[Check]:
-    if chain.L == 1:
-        return
-    name = f"depth {chain.L}"
-    yield from tends_to(f"{name}: imbalance", [imbalance(run["w"]) for run in runs], _constant(runs, imbalance(w)))
-    steps = list(range(51))
-    each = train_chain(
-        study, f"{name}, each step", chain, w, _descent(chain), learning_rate=0.01, steps=50, record=steps
-    )
-    before, after = each["w"][:-1], imbalance(each["w"][1:])
-    force = 0.01 * chain.sigma * (chain.s - product(before))
-    predicted = imbalance_after_step(before, force)
+    case, eta, steps = f"depth {chain.L}", 0.01, 50
+    yield from tends_to("imbalance", [imbalance(run["w"]) for run in runs], _constant(runs, imbalance(w)), case=case)
+    run = plain_descent(study, chain, w).train(learning_rate=eta, steps=steps, record=range(steps + 1))
+    before, after = run["w"][:-1], imbalance(run["w"][1:])
+    force = eta * chain.sigma * (chain.s - product(before))
     # L multiplications in p and in q, a dozen operations in the step; each rounds numbers below the largest w^2.
-    tolerance = (2 * chain.L + 12) * EPS * float((each["w"] ** 2).max())
-    because = "2 L + 12 roundings of the largest squared weight"
-    yield equal(f"{name}: imbalance after one step", after, predicted, tolerance=tolerance, because=because)
+    within = rounding(2 * chain.L + 12, float((run["w"] ** 2).max()), of="the largest squared weight")
+    step = measured("imbalance after one step", after, within=within, case=case, axes=("step", "run"))
+    yield step.equals(imbalance_after_step(before, force))
     if chain.L == 3:
-        squares = [(run["w"] ** 2).sum(-1) for run in runs]
-        wrong = extrapolated("sum", squares, _constant(runs, (w**2).sum(-1)))
-        yield refuted("the sum of squares is conserved", wrong)
-        wrong = equal("conserved", after, imbalance(before), tolerance=tolerance, because=because)
-        yield refuted("one step conserves the imbalance", wrong)
+        squares = extrapolated("sum of squares", [(run["w"] ** 2).sum(-1) for run in runs])
+        yield squares.control("the sum of squares is conserved").equals(_constant(runs, (w**2).sum(-1)))
+        yield step.control("one step conserves the imbalance").equals(imbalance(before))
 
 
 def _balanced(chain: Chain, runs: list[Trajectory]) -> Iterator[Check]:
     """The time at which the balanced product should be where training has it, against the time it has."""
     products = [product(run["w"][:, : len(BALANCED)]) for run in runs]
     t = np.broadcast_to(runs[0].t[:, None], products[0].shape)
-    name = f"depth {chain.L}: time of the balanced product"
-    yield from tends_to(name, _times(chain, products), t)
+    name = "time of the balanced product"
+    yield from tends_to(name, _times(chain, products), t, case=f"depth {chain.L}")
     if chain.L == 3:
-        wrong = extrapolated("time", _times(Chain(chain.s, 4, chain.x), products), t)
-        yield refuted("time of a chain one layer deeper", wrong)
-        wrong = extrapolated("time", _times(Chain(chain.s, 3, chain.x * 1.1**0.5), products), t)
-        yield refuted("sigma 10 % larger", wrong)
+        deeper, stronger = Chain(chain.s, 4, chain.x), Chain(chain.s, 3, chain.x * 1.1**0.5)
+        for control, wrong in (("time of a chain one layer deeper", deeper), ("sigma 10 % larger", stronger)):
+            yield extrapolated(name, _times(wrong, products)).control(control).equals(t)
 
 
 def _times(chain: Chain, products: list[Array]) -> list[Array]:
@@ -90,51 +78,53 @@ def _times(chain: Chain, products: list[Array]) -> list[Array]:
 
 
 def _two_layers(chain: Chain, w: Array, runs: list[Trajectory]) -> Iterator[Check]:
-    products = [product(run["w"]) for run in runs]
-    yield from tends_to("depth 2: product", products, gradient_flow.two_layer_product(chain, w, runs[0].t))
+    t, products = runs[0].t, [product(run["w"]) for run in runs]
+    predicted = gradient_flow.two_layer_solution(chain, w, t)
+    yield from tends_to("product", products, predicted, case="depth 2")
+    balanced = predicted[:, : len(BALANCED)]
+    time = gradient_flow.balanced_time(chain, balanced[:1], balanced)
+    # Both are logarithms of p / |s - p|: a rounding of p or s moves the time by s / p' of it.
+    size = chain.s / np.abs(2 * chain.sigma * balanced * (chain.s - balanced))
+    within = rounding(32, size, of="s, over the velocity of p")
+    yield measured("the two closed forms", time, within=within, case="depth 2", axes=("t", "run")).equals(t[:, None])
     # sqrt(z^2 + D^2/4) -+ D/2: the weights with the same product whose imbalance is 10 % larger.
     p, D = product(w), 1.1 * imbalance(w)[:, 0]
     size = np.hypot(p, D / 2)
     larger = np.stack([np.sqrt(size + D / 2), np.sqrt(size - D / 2)], axis=-1)
-    wrong = extrapolated("product", products, gradient_flow.two_layer_product(chain, larger, runs[0].t))
-    yield refuted("imbalance 10 % larger, depth 2", wrong)
+    wrong = gradient_flow.two_layer_solution(chain, larger, t)
+    yield extrapolated("product", products).control("imbalance 10 % larger, depth 2").equals(wrong)
 
 
 def _limit(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
     """Trained until nothing is left: where the imbalance of the start says, and so at the minimum norm if it is 0."""
-    runs = _refine(study, f"depth {chain.L} to the end", chain, w, horizon=25.0, records=2, levels=3)
+    runs = _refined(study, chain, w, horizon=25.0, records=2, levels=3)
     ends = [run["w"][-1:] for run in runs]
     predicted = gradient_flow.limit(chain, w)[None]
+    case = f"depth {chain.L}"
     # Descent stalls where its step, learning rate x rate x error, rounds away; the rate is sigma |q|^2 >= g.
-    stalled = 8 * EPS * (1 + chain.omega) / (runs[-1].t[1] / runs[-1].facts["recorded"][1] * min(1, chain.g))
-    because = "a step that rounds away: 8 eps over learning rate x g; a balanced start stays balanced step by step"
+    stalled = Tolerance(
+        8 * EPS * (1 + chain.omega) / (runs[-1].t[1] / runs[-1].facts["recorded"][1] * min(1, chain.g)),
+        "a step that rounds away: 8 eps over learning rate x g; a balanced start stays balanced step by step",
+    )
     if chain.L == 1:
-        yield equal("depth 1: limit", ends[-1], predicted, tolerance=stalled, because=because)
+        yield measured("limit", ends[-1], within=stalled, case=case).equals(predicted)
         return
     # Runs stand where times do: the largest error of the extrapolation bounds them all.
     along = [end.swapaxes(0, 1) for end in ends]
-    yield from tends_to(f"depth {chain.L}: limit", along, predicted.swapaxes(0, 1), stalled)
-    distances = [distance(chain, end) for end in ends]
-    balanced, unbalanced = slice(None, len(BALANCED)), slice(len(BALANCED), None)
-    name = f"depth {chain.L}: balanced starts end at the minimum norm"
-    yield equal(name, distances[-1][:, balanced], 0, tolerance=stalled, because=because)
+    yield from tends_to("limit", along, predicted.swapaxes(0, 1), stalled.value, case=case)
+    away = distance(chain, ends[-1])
+    balanced, unbalanced = away[:, : len(BALANCED)], away[:, len(BALANCED) :]
+    yield measured("balanced starts end at the minimum norm", balanced, within=stalled, case=case).equals(0)
     if chain.L == 3:
-        wrong = equal("minimum norm", distances[-1][:, unbalanced], 0, tolerance=stalled, because=because)
-        yield refuted("unbalanced start: minimum norm", wrong)
+        elsewhere = measured("distance to the minimum norm", unbalanced, within=stalled)
+        yield elsewhere.control("unbalanced start: minimum norm").equals(0)
 
 
-def _refine(
-    study: Study, name: str, chain: Chain, w: Array, *, horizon: float, records: int = 17, levels: int = 4
-) -> list[Trajectory]:
-    rule = lambda: _descent(chain)  # noqa: E731
+def _refined(study: Study, chain: Chain, w: Array, *, horizon: float, records: int, levels: int) -> list[Trajectory]:
     # At most half the step that takes the largest balanced product to the target at once, and then past it.
     fastest = chain.sigma * chain.L * float(product(w).max()) ** (2 - 2 / chain.L)
     eta = min(0.02, 0.5 / fastest)
-    return refine(study, name, chain, w, rule, learning_rate=eta, horizon=horizon, records=records, levels=levels)
-
-
-def _descent(chain: Chain) -> GradientDescent:
-    return GradientDescent(squared_loss(chain))
+    return plain_descent(study, chain, w).refine(learning_rate=eta, horizon=horizon, records=records, levels=levels)
 
 
 def _constant(runs: list[Trajectory], value: Array) -> Array:

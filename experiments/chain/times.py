@@ -1,31 +1,31 @@
 """How long each method takes to come within epsilon of the minimum norm, and stay: flows, and chains trained beside."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from experiments.chain.networks import MinnormDescent, refine, squared_loss, train_chain
-from experiments.training.refinement import tends_to
-from experiments.training.updates import DecayedDescent, State, Update, constant
+from experiments.chain.hitting_times import hitting_time, hitting_times
+from experiments.chain.networks import decayed_descent, minnorm_descent
+from experiments.training import State, Trainee, tends_to
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance
-from theory.claims import Check, Curves, claim, curves
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
 from theory.claims.estimates import richardson
-from theory.claims.legacy import at_least, at_most, equal, refuted
-from theory.claims.study import Study
 from theory.core.arrays import EPS, Array
 from theory.core.flows import flow
 from theory.core.trajectory import Trajectory
 
 CHAIN = Chain(1.7, 3)
 START = np.array([1.8, 1.0, 0.9])
+BEST = minnorm.best_tuning(CHAIN)
 GAMMAS = (0.3, 0.1, 0.03)
 SWITCH, PHASE = 6.0, 0.5  # two phases: weight decay PHASE until SWITCH, then none
 METHODS = ("gradient flow", *(f"L2, gamma = {gamma:g}" for gamma in GAMMAS), "annealed L2", "two-phase L2")
-DISTANT = (1e-1, 1e-2, 1e-3, 1e-4)
+EPSILONS = np.array([1e-1, 1e-2, 1e-3, 1e-4])
 
 
 @claim(
@@ -45,39 +45,45 @@ DISTANT = (1e-1, 1e-2, 1e-3, 1e-4)
     ),
 )
 def minnorm_is_faster_than_any_weight_decay(study: Study) -> Iterator[Check | Curves]:
-    t, distances, solver_error = yield from _training_on_the_flows(study)
-    yield from _plateaus(t, distances, solver_error)
-    fixed = yield from _best_fixed(study)
-    annealed = yield from _annealed()
-    two_phases = _two_phases()
-    yield from _minnorm(fixed, annealed, two_phases)
-    yield from _trained_times(study)
+    yield from _weight_decay_on_its_flow(study)
+    yield from _minnorm_on_its_flow(study)
+    fixed = np.array([_best_fixed_time(epsilon) for epsilon in EPSILONS])
+    annealed, two_phases = _annealed_times(), _two_phase_times()
+    yield curves("times", epsilons=EPSILONS, best_fixed=fixed, annealed=annealed, two_phases=two_phases)
+    yield from _best_fixed(fixed)
+    yield from _annealed(annealed)
+    t = np.linspace(0, 14, 2801)
+    flowing = np.exp(_minnorm_flow(t, 1e-12)[:, 0])
+    yield from _decades_of_minnorm(t, flowing)
+    yield from _minnorm_is_first(hitting_times(t, flowing, EPSILONS), fixed, annealed, two_phases)
+    yield from _trained_times(study, hitting_times(t, flowing, EPSILONS))
+    yield from _trained_times_of_weight_decay(study)
 
 
-def _training_on_the_flows(study: Study) -> Iterator[Check | Curves]:
-    """Distance along the way, trained and flowing: seven methods, those without a multiplier as one batch."""
+def _weight_decay_on_its_flow(study: Study) -> Iterator[Check | Curves]:
+    """Distance along the way, trained and flowing: the six methods without a multiplier as one batch."""
     horizon, eta = study.pick(smoke=(12.0, 0.06), quick=(24.0, 0.04), paper=(96.0, 0.04))
-    w = np.repeat(START[None], len(METHODS), axis=0)
-    decayed = refine(study, "weight decay", CHAIN, w, _family, learning_rate=eta, horizon=horizon, records=49, levels=3)
-    t = decayed[0].t
-    solution, family_error = _solved(_family_flow, t)
-    logs = [np.log(distance(CHAIN, run["w"])) for run in decayed]
-    yield from tends_to("six schedules of weight decay: log distance", logs, solution, family_error)
-    best = minnorm.best_tuning(CHAIN)
-    rule = lambda: MinnormDescent(CHAIN, best)  # noqa: E731
-    integral = refine(study, "Minnorm", CHAIN, w[:1], rule, learning_rate=0.02, horizon=8.0, records=41)
-    minnorm_logs = [np.log(distance(CHAIN, run["w"])) for run in integral]
-    solution_minnorm, error = _solved(_minnorm_flow, integral[0].t)
-    rounding = 2 ** len(integral) * 16 * EPS * CHAIN.omega / np.exp(solution_minnorm)
-    yield from tends_to("Minnorm: log distance", minnorm_logs, solution_minnorm, error + rounding)
-    yield curves(methods=np.array(METHODS), t=t, flow=np.exp(solution), trained=np.exp(logs[-1]))
+    trainee = decayed_descent(study, CHAIN, np.repeat(START[None], len(METHODS), axis=0), _gamma)
+    runs = trainee.refine(learning_rate=eta, horizon=horizon, records=49)
+    t, logs = runs[0].t, [np.log(distance(CHAIN, run["w"])) for run in runs]
+    solution, error = _solved(_weight_decay_flow, t)
+    yield from tends_to("six schedules of weight decay: log distance", logs, solution, error)
+    distances, residual = np.exp(solution), np.exp(logs[-1] - solution) - 1
+    names = np.array(METHODS)
+    yield curves("weight decay", methods=names, t=t, flow=distances, trained=np.exp(logs[-1]), percent=100 * residual)
+    yield from _plateaus(t[-1], distances[-1], distances[-1] * error + 16 * EPS * CHAIN.omega)
+
+
+def _minnorm_on_its_flow(study: Study) -> Iterator[Check | Curves]:
+    runs = _by_minnorm(study).refine(learning_rate=0.02, horizon=8.0, records=41, levels=4)
+    t, logs = runs[0].t, [np.log(distance(CHAIN, run["w"])) for run in runs]
+    solution, error = _solved(_minnorm_flow, t)
+    rounded = 2 ** len(runs) * 16 * EPS * CHAIN.omega / np.exp(solution)
+    yield from tends_to("Minnorm: log distance", logs, solution, error + rounded)
+    percent = 100 * (np.exp(logs[-1] - solution)[:, 0] - 1)
+    yield curves("Minnorm, trained", t=t, distance=np.exp(logs[-1][:, 0]), percent=percent)
     fine = np.linspace(0, 12, 241)
-    yield curves(t_minnorm=fine, flow_minnorm=np.exp(_minnorm_flow(fine, 1e-12)[:, 0]))
-    yield curves(t_minnorm_trained=integral[0].t, trained_minnorm=np.exp(minnorm_logs[-1][:, 0]))
-    yield curves(residual=np.exp(logs[-1] - solution) - 1)
-    yield curves(residual_minnorm=np.exp(minnorm_logs[-1] - solution_minnorm)[:, 0] - 1)
-    distances = np.exp(solution)
-    return t, distances, distances[-1] * family_error + 16 * EPS * CHAIN.omega
+    yield curves("Minnorm", t=fine, distance=np.exp(_minnorm_flow(fine, 1e-12)[:, 0]))
 
 
 def _solved(solve: Callable[[Array, float], Array], t: Array) -> tuple[Array, Array]:
@@ -93,11 +99,7 @@ def _gamma(time: Tensor) -> Tensor:
     return torch.cat([fixed, annealed, PHASE * (time[5:] < SWITCH - 1e-9)])
 
 
-def _family() -> Update:
-    return DecayedDescent(squared_loss(CHAIN), _gamma)
-
-
-def _family_flow(t: Array, tolerance: float) -> Array:
+def _weight_decay_flow(t: Array, tolerance: float) -> Array:
     """Log distances (T, 6) of the flows, in two pieces: one schedule jumps at SWITCH."""
 
     def piece(start: Array, begins: float, phase: float, times: Array) -> Array:
@@ -115,66 +117,45 @@ def _family_flow(t: Array, tolerance: float) -> Array:
 
 def _minnorm_flow(t: Array, tolerance: float) -> Array:
     """Log distance (T, 1) of the Minnorm flow at its best tuning."""
-    best = minnorm.best_tuning(CHAIN)
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
-        w, multiplier = minnorm.velocity(CHAIN, best, state["w"], state["multiplier"])
-        return {"w": w, "multiplier": multiplier}
+        w, multipliers = minnorm.velocity(CHAIN, BEST, state["w"], state["multipliers"])
+        return {"w": w, "multipliers": multipliers}
 
-    start = {"w": START[None], "multiplier": np.zeros(1)}
+    start = {"w": START[None], "multipliers": np.zeros(1)}
     solution = flow(velocity, start, t, relative_tolerance=tolerance, absolute_tolerance=1e-15)
     return np.log(distance(CHAIN, solution["w"]))
 
 
-def _plateaus(t: Array, distances: Array, solver_error: Array) -> Iterator[Check | Curves]:
+def _plateaus(horizon: float, distances: Array, solver_error: Array) -> Iterator[Check]:
     """Where the methods that never arrive end: the limits of gradient flow, and the bias of each gamma."""
-    left = float(distance(CHAIN, gradient_flow.limit(CHAIN, START)))
-    tolerance = np.exp(-CHAIN.g * t[-1] / 2) + solver_error[0]
-    because = "e^(-g t / 2), and the solver's error"
-    yield equal("gradient flow: distance left", distances[-1, 0], left, tolerance=tolerance, because=because)
+    tolerance = np.exp(-CHAIN.g * horizon / 2) + solver_error[0]
+    within = Tolerance(tolerance, "e^(-g t / 2), and the solver's error")
+    left = measured("distance left", distances[0], within=within, case="gradient flow")
+    yield left.equals(float(distance(CHAIN, gradient_flow.limit(CHAIN, START))))
     products = np.array([weight_decay.equilibrium(CHAIN, gamma) for gamma in GAMMAS])
-    biases = np.sqrt(3) * (CHAIN.omega - products ** (1 / 3))
     # What is left of the imbalance adds to the bias in squares, at most A e^(-2 gamma t).
     A = np.linalg.norm(START**2 - (START**2).mean()) / (2 * CHAIN.omega)
-    tolerance = 2 * A * np.exp(-2 * np.array(GAMMAS) * t[-1]) + solver_error[1:4]
-    because = "twice what weight decay leaves of the imbalance, and the solver's error"
-    yield equal("gamma: distance left", distances[-1, 1:4], biases, tolerance=tolerance, because=because)
-    within = lambda i: at_most("distance", distances[-1, i], 1e-4, because="accuracy asked for")  # noqa: E731
-    yield refuted("gradient flow arrives", within(0))
-    yield refuted("constant weight decay arrives", within(3))
-    yield refuted("two-phase weight decay arrives", within(5))
-    yield curves(plateaus=np.array([left, *biases]))
+    tolerance = 2 * A * np.exp(-2 * np.array(GAMMAS) * horizon) + solver_error[1:4]
+    within = Tolerance(tolerance, "twice what weight decay leaves of the imbalance, and the solver's error")
+    left = measured("distance left", distances[1:4], within=within, case="gamma")
+    yield left.equals(np.sqrt(3) * (CHAIN.omega - products ** (1 / 3)))
+    for i, method in ((0, "gradient flow"), (3, "constant weight decay"), (5, "two-phase weight decay")):
+        left = measured("distance left", distances[i], within=exactly("accuracy asked for"))
+        yield left.control(f"{method} arrives").at_most(1e-4)
 
 
-def hitting_time(t: Array, distances: Array, epsilon: float) -> float:
-    """When a distance (T,) is last above epsilon: the last crossing of the cubic spline of its logarithm.
-
-    Infinite if it still is above at the end.
-    """
-    if distances[-1] > epsilon:
-        return np.inf
-    above = np.flatnonzero(distances > epsilon)
-    if above.size == 0:
-        return 0.0
-    near = slice(max(above[-1] - 3, 0), above[-1] + 5)
-    roots = CubicSpline(t[near], np.log(distances[near] / epsilon)).roots(extrapolate=False)
-    return float(roots[(roots >= t[above[-1]]) & (roots <= t[above[-1] + 1])][-1])
-
-
-def _best_fixed(study: Study) -> Iterator[Check | Curves]:
+def _best_fixed(times: Array) -> Iterator[Check | Curves]:
     """The best of many constant gammas for each epsilon, against the best there is as epsilon -> 0."""
-    epsilons = np.array(DISTANT)
-    measured = np.array([_best_fixed_time(epsilon) for epsilon in epsilons])
-    predicted = np.array([weight_decay.best_fixed_time(CHAIN, START, epsilon) for epsilon in epsilons])
-    ratio = measured / predicted
+    formula = np.array([weight_decay.best_fixed_time(CHAIN, START, epsilon) for epsilon in EPSILONS])
+    ratio = times / formula
     limit, error = richardson(list(ratio[1:]), ratio=10)
-    tolerance = error + np.abs(ratio[1] - 1) ** 2
     because = "last Richardson correction in epsilon, and the square of the first term left out"
-    yield equal("best weight decay: time over its formula", limit, 1, tolerance=tolerance, because=because)
-    slower = equal("time over formula", limit, 1.1, tolerance=tolerance, because=because)
-    yield refuted("best weight decay 10 % slower", slower)
-    yield curves(epsilons=epsilons, best_fixed=measured, best_fixed_formula=predicted)
-    return measured
+    within = Tolerance(error + np.abs(ratio[1] - 1) ** 2, because)
+    best = measured("time over its formula", limit, within=within, case="best weight decay")
+    yield best.equals(1)
+    yield best.control("best weight decay 10 % slower").equals(1.1)
+    yield curves("times", best_fixed_formula=formula)
 
 
 def _best_fixed_time(epsilon: float) -> float:
@@ -195,27 +176,28 @@ def _best_fixed_time(epsilon: float) -> float:
     return float(spline(np.linspace(theta[best - 1], theta[best + 1], 2001)).min())
 
 
-def _annealed() -> Iterator[Check | Curves]:
-    """gamma = 1 / (1 + t), in log time: epsilon T tends to kappa."""
+def _annealed_times() -> Array:
+    """gamma = 1 / (1 + t), integrated in log time."""
     log_time = np.linspace(0, 9.5, 3001)
 
     def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": np.exp(tau) * weight_decay.velocity(CHAIN, state["w"], np.exp(-tau))}
 
     solution = flow(velocity, {"w": START}, log_time, method="LSODA", absolute_tolerance=1e-13)
-    distances = distance(CHAIN, solution["w"])
-    times = np.array([hitting_time(np.expm1(log_time), distances, epsilon) for epsilon in DISTANT])
-    limit, error = richardson(list(times[1:] * np.array(DISTANT[1:])), ratio=10)
+    return hitting_times(np.expm1(log_time), distance(CHAIN, solution["w"]), EPSILONS)
+
+
+def _annealed(times: Array) -> Iterator[Check]:
+    """epsilon T tends to kappa."""
+    limit, error = richardson(list(times[1:] * EPSILONS[1:]), ratio=10)
+    within = Tolerance(error, "last Richardson correction in epsilon")
+    annealed = measured("epsilon x time", limit, within=within, case="annealed weight decay")
     predicted = weight_decay.annealed_time(CHAIN, 1.0, 1.0)
-    because = "last Richardson correction in epsilon"
-    yield equal("annealed weight decay: epsilon x time", limit, predicted, tolerance=error, because=because)
-    slower = equal("epsilon x time", limit, 1.1 * predicted, tolerance=error, because=because)
-    yield refuted("annealed weight decay 10 % slower", slower)
-    yield curves(annealed=times)
-    return times
+    yield annealed.equals(predicted)
+    yield annealed.control("annealed weight decay 10 % slower").equals(1.1 * predicted)
 
 
-def _two_phases() -> Array:
+def _two_phase_times() -> Array:
     """The best switch for each epsilon, weight decay PHASE before it: log(1 / epsilon), for an epsilon known before."""
     switch = np.linspace(0, 14, 113)
     t = np.linspace(0, 20, 801)
@@ -223,66 +205,60 @@ def _two_phases() -> Array:
     states = np.stack([CubicSpline(t, w)(number) for number in switch])
     after = np.linspace(0, 8, 321)
     released = flow(lambda _, state: {"w": gradient_flow.velocity(CHAIN, state["w"])}, {"w": states}, after)["w"]
-    distances = distance(CHAIN, released)
-    return np.array(
-        [min(number + hitting_time(after, d, epsilon) for number, d in zip(switch, distances.T)) for epsilon in DISTANT]
-    )
+    times = [begins + hitting_times(after, d, EPSILONS) for begins, d in zip(switch, distance(CHAIN, released).T)]
+    return np.min(times, axis=0)
 
 
-def _minnorm(fixed: Array, annealed: Array, two_phases: Array) -> Iterator[Check | Curves]:
+def _decades_of_minnorm(t: Array, distances: Array) -> Iterator[Check | Curves]:
     """Each decade costs log(10) / (2a), and a little more because the eigenvalue is double."""
-    t = np.linspace(0, 14, 2801)
-    distances = np.exp(_minnorm_flow(t, 1e-12)[:, 0])
-    epsilons = 10.0 ** -np.arange(1, 10)
-    times = np.array([hitting_time(t, distances, epsilon) for epsilon in epsilons])
-    decades = np.diff(times)[5:]
-    rate = -minnorm.spectrum(CHAIN, minnorm.best_tuning(CHAIN)).real.max()
-    because = "d = (C + C' t) e^(-2 a t), growing in its bracket"
-    yield at_least("Minnorm: time a decade", decades, np.log(10) / rate, because=because)
-    because = "and the bracket, zero at t < 3, adds less than a tenth beyond t = 8"
-    yield at_most("Minnorm: time a decade, at most", decades, 1.1 * np.log(10) / rate, because=because)
-    half = at_least("decade", decades, np.log(10) / (rate / 2), because=because)
-    yield refuted("Minnorm at half the rate", half)
-    four = times[: len(DISTANT)]
-    because = "the paper's claim, at each epsilon from 0.1 to 1e-4"
-    yield at_most("Minnorm before the best constant weight decay", four, fixed, because=because)
-    yield at_most("Minnorm before annealed weight decay", four, annealed, because=because)
-    because = "honest: told epsilon beforehand, two phases come within a factor"
-    yield at_most("two phases before the best constant weight decay", two_phases, fixed, because=because)
+    decades = np.diff(hitting_times(t, distances, 10.0 ** -np.arange(1, 10)))[5:]
+    rate = -minnorm.spectrum(CHAIN, BEST).real.max()
+    at_least = exactly("d = (C + C' t) e^(-2 a t), growing in its bracket")
+    decade = measured("Minnorm: time a decade", decades, within=at_least)
+    yield decade.at_least(np.log(10) / rate)
+    yield decade.control("Minnorm at half the rate").at_least(np.log(10) / (rate / 2))
+    at_most = exactly("and the bracket, zero at t < 3, adds less than a tenth beyond t = 8")
+    yield measured("Minnorm: time a decade, at most", decades, within=at_most).at_most(1.1 * np.log(10) / rate)
     dense = np.logspace(-1, -9, 65)
-    yield curves(minnorm_epsilons=dense, minnorm_times=[hitting_time(t, distances, epsilon) for epsilon in dense])
-    yield curves(two_phases=two_phases)
+    yield curves("times of Minnorm", epsilons=dense, times=hitting_times(t, distances, dense))
 
 
-def _trained_times(study: Study) -> Iterator[Check | Curves]:
-    """The same times from training, where training can wait for them; Minnorm's approach the flow's at order 1."""
-    best = minnorm.best_tuning(CHAIN)
-    epsilons = (1e-1, 1e-2, 1e-3, 1e-4)
+def _minnorm_is_first(times: Array, fixed: Array, annealed: Array, two_phases: Array) -> Iterator[Check]:
+    claimed = exactly("the paper's claim, at each epsilon from 0.1 to 1e-4")
+    yield measured("Minnorm before the best constant weight decay", times, within=claimed).at_most(fixed)
+    yield measured("Minnorm before annealed weight decay", times, within=claimed).at_most(annealed)
+    told = exactly("honest: told epsilon beforehand, two phases come within a factor")
+    yield measured("two phases before the best constant weight decay", two_phases, within=told).at_most(fixed)
+
+
+def _trained_times(study: Study, predicted: Array) -> Iterator[Check | Curves]:
+    """The times of Minnorm from training; they approach the flow's at order 1."""
     times = []
     for level in range(3):
-        eta = 0.02 / 2**level
-        steps = round(9 / eta)
-        run = _every_distance(study, f"times {level}", MinnormDescent(CHAIN, best), 1, eta, steps)
-        times.append(np.array([[hitting_time(run.t, run["distance"][:, 0], epsilon) for epsilon in epsilons]]))
-    t = np.linspace(0, 14, 2801)
-    distances = np.exp(_minnorm_flow(t, 1e-12)[:, 0])
-    predicted = np.array([[hitting_time(t, distances, epsilon) for epsilon in epsilons]])
-    yield from tends_to("Minnorm: time to epsilon", times, predicted, 1e-6)
-    yield curves(trained_epsilons=epsilons, trained_times=times[-1][0])
-    epsilons, steps = study.pick(smoke=((1e-1,), 200), quick=((1e-1, 3e-2, 1e-2), 2200), paper=(DISTANT[:3], 30000))
+        run = _every_distance(_by_minnorm(study), 0.02 / 2**level, round(9 / (0.02 / 2**level)))
+        times.append(hitting_times(run.t, run["distance"][:, 0], EPSILONS)[None])
+    yield from tends_to("Minnorm: time to epsilon", times, predicted[None], 1e-6)
+    yield curves("times of Minnorm, trained", epsilons=EPSILONS, times=times[-1][0])
+
+
+def _trained_times_of_weight_decay(study: Study) -> Iterator[Curves]:
+    """The times of the best constant weight decay from training, where training can wait for them."""
+    epsilons, steps = study.pick(smoke=((1e-1,), 200), quick=((1e-1, 3e-2, 1e-2), 2200), paper=(EPSILONS[:3], 30000))
     gamma = (np.outer(epsilons, np.linspace(0.6, 1, 9)) / weight_decay.distance_per_gamma(CHAIN)).ravel()
-    rule = DecayedDescent(squared_loss(CHAIN), constant(gamma))
-    run = _every_distance(study, "best gamma", rule, len(gamma), 0.06, steps)
-    reached = [min(hitting_time(run.t, d, epsilon) for d in run["distance"].T) for epsilon in epsilons]
-    yield curves(trained_fixed_epsilons=np.array(epsilons), trained_fixed=np.array(reached))
+    w = np.repeat(START[None], len(gamma), axis=0)
+    run = _every_distance(decayed_descent(study, CHAIN, w, gamma), 0.06, steps)
+    reached = np.min([hitting_times(run.t, d, epsilons) for d in run["distance"].T], axis=0)
+    yield curves("times of weight decay, trained", epsilons=epsilons, times=reached)
 
 
-def _every_distance(study: Study, name: str, rule: Update, runs: int, eta: float, steps: int) -> Trajectory:
-    target = torch.tensor(CHAIN.omega, dtype=torch.float64, device=study.device)
+def _by_minnorm(study: Study) -> Trainee:
+    return minnorm_descent(study, CHAIN, START[None], BEST)
+
+
+def _every_distance(trainee: Trainee, eta: float, steps: int) -> Trajectory:
+    target = torch.tensor(CHAIN.omega, dtype=torch.float64, device=trainee.study.device)
 
     def observe(state: State) -> State:
         return {"distance": (state["w"] - target).norm(dim=-1)}
 
-    w = np.repeat(START[None], runs, axis=0)
-    record = list(range(steps + 1))
-    return train_chain(study, name, CHAIN, w, rule, learning_rate=eta, steps=steps, record=record, observe=observe)
+    return replace(trainee, observe=observe).train(learning_rate=eta, steps=steps, record=range(steps + 1))

@@ -1,4 +1,4 @@
-"""From depth 3 on w = 0 attracts: the constraint's gradient q vanishes there, and no multiplier pulls the weights back.
+"""From depth 3 on w = 0 attracts: the constraint's gradient q vanishes there, and no multiplier moves the weights back.
 
 A balanced chain, every weight w, has w' = a w (m w^(L-2) - 1) with m = x (lambda + c h). (k = 2; ours.)
 """
@@ -12,39 +12,40 @@ from theory.core.validation import reject
 from theory.minnorm.tuning import Number, Tuning
 
 
-def head_start(chain: Chain, tuning: Tuning, w: Number, multiplier: Number) -> Number:
+def collapse_criterion(chain: Chain, tuning: Tuning, w: Number, multiplier: Number) -> Number:
     """w^(L-2) (x lambda + c sigma s + b sigma s / (a (L-2))): below 1 the chain collapses for certain.
 
     v = w^(2-L) obeys v' = a (L-2) (v - m), and m grows at most as x lambda(0) + c sigma s + b sigma s t, because
-    s - p < s: v outruns it for ever if it starts more than b sigma s / (a (L-2)) ahead.
+    s - p < s: v stays above it for ever if it starts more than b sigma s / (a (L-2)) above.
 
     Raises:
         InvalidArgument: depth below 3, or a norm that is not squared.
     """
-    pull, growth = _pull(chain, tuning, multiplier)
-    return w ** (chain.L - 2) * (pull + growth / (tuning.a * (chain.L - 2)))
+    largest, growth = _largest_force(chain, tuning, multiplier)
+    return w ** (chain.L - 2) * (largest + growth / (tuning.a * (chain.L - 2)))
 
 
 def size_bound(
     chain: Chain, tuning: Tuning, w: Number, multiplier: Number, t: Float[Array, "*#shape"]
 ) -> Float[Array, "*shape"]:
-    """Upper bound on w(t) if `head_start` is below 1, from the solution of v' = a (L-2) (v - largest m).
+    """Upper bound on w(t) if `collapse_criterion` is below 1, from the solution of v' = a (L-2) (v - largest m).
 
     Tight while p is small against s.
     """
-    pull, growth = _pull(chain, tuning, multiplier)
+    largest, growth = _largest_force(chain, tuning, multiplier)
     rate = tuning.a * (chain.L - 2)
-    ahead = w ** (2.0 - chain.L) - pull - growth / rate
-    return (pull + growth * (t + 1 / rate) + ahead * np.exp(rate * t)) ** (-1 / (chain.L - 2))
+    above = w ** (2.0 - chain.L) - largest - growth / rate
+    return (largest + growth * (t + 1 / rate) + above * np.exp(rate * t)) ** (-1 / (chain.L - 2))
 
 
-def lift(chain: Chain, tuning: Tuning, w: Number) -> Number:
-    """c sigma (s - w^L) w^(L-2): above 1, with lambda >= 0, the weights grow until they come to where it is 1 again."""
+def growth_criterion(chain: Chain, tuning: Tuning, w: Number) -> Number:
+    """c sigma (s - w^L) w^(L-2): where it is above 1, and lambda >= 0, the weights grow until it is 1 again."""
     _require_depth(chain)
     return tuning.c * chain.sigma * (chain.s - w**chain.L) * w ** (chain.L - 2)
 
 
-def _pull(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Number, Number]:
+def _largest_force(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Number, Number]:
+    """The most that m can be at time 0, and by how much it can grow in a unit of time."""
     _require_depth(chain)
     return chain.x * multiplier + tuning.c * chain.sigma * chain.s, tuning.b * chain.sigma * chain.s
 
@@ -52,3 +53,7 @@ def _pull(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Number, Num
 def _require_depth(chain: Chain) -> None:
     if chain.L < 3 or chain.power != 2:
         reject("(chain.L, chain.power)", (chain.L, chain.power), "depth 3 or more, squared norm: (3 or more, 2)")
+
+
+# The name until every setting uses the new one.
+head_start = collapse_criterion

@@ -17,12 +17,21 @@ def velocity(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"
     return chain.sigma * np.expand_dims(chain.s - product(w), -1) * others(w)
 
 
-def two_layer_product(
+def product_velocity(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs"] | float:
+    """p' = sigma (s - p) sum_l q_l^2."""
+    return chain.sigma * (chain.s - product(w)) * (others(w) ** 2).sum(-1)
+
+
+def two_layer_solution(
     chain: Chain, w: Float[Array, "*runs L"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs"]:
     """p(t) at depth 2, shape (*times, *runs): p' = sigma (s - p) (D^2 + 4 p^2)^(1/2), a mode of level |D|.
 
-    The same equation as one mode of a single-hidden-layer network, solved there.
+    The same equation governs one mode of a single-hidden-layer network, where it is solved; t has any shape, infinity
+    included.
+
+    >>> two_layer_solution(Chain(2.0, 2), np.ones(2), np.array([0.0, np.log(3) / 4, np.inf])).round(9).tolist()
+    [1.0, 1.5, 2.0]
 
     Raises:
         InvalidArgument: a depth other than 2, a negative or NaN time.
@@ -76,6 +85,10 @@ def _series(b: float, z: Array) -> Array:
     weights = poch(b, k) / factorial(k)
     expansion = b * (weights * near**k * (digamma(k + 1) - digamma(b + k) - np.log(near))).sum(-1)
     return np.where(z > 0.9, expansion, hyp2f1(1, b, 1 + b, np.minimum(z, 0.9)))
+
+
+# The name until every setting uses the new one.
+two_layer_product = two_layer_solution
 
 
 def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:

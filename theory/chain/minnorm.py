@@ -27,9 +27,9 @@ def velocity(
 ) -> tuple[Float[Array, "*runs L"], Float[Array, "*runs"] | float]:
     """(w', lambda')."""
     force = np.expand_dims(effective_multiplier(chain, tuning, w, multiplier), -1)
-    pull = np.abs(w) ** (chain.power - 1) * np.sign(w)
+    decay = np.abs(w) ** (chain.power - 1) * np.sign(w)
     a = np.expand_dims(np.asarray(tuning.a), -1)
-    return a * (-pull + force * others(w)), tuning.b * chain.x * (chain.s - product(w))
+    return a * (-decay + force * others(w)), tuning.b * chain.x * (chain.s - product(w))
 
 
 def solution_multiplier(chain: Chain) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, positive_integer
+from theory.core.validation import inside, positive, positive_integer, times
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,23 @@ def others(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
 def imbalance(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L_minus_1"]:
     """w_l^2 - w_(l+1)^2: every D_ij is a sum of these."""
     return w[..., :-1] ** 2 - w[..., 1:] ** 2
+
+
+def imbalance_solution(
+    w: Float[Array, "*runs L"], rate: Float[Array, "*#runs"] | float, t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs L_minus_1"]:
+    """Imbalance e^(-2 rate t) D(0) of the flow w_l' = f q_l - rate w_l from w, whatever the force f(t).
+
+    The rate is gamma for weight decay, a for Minnorm (k = 2), and 0 for gradient flow; t has any shape, and may be
+    infinite where the rate is above 0.
+
+    >>> imbalance_solution(np.array([3.0, 1.0]), 0.5, np.array([0.0, np.log(2), np.inf])).round(12).tolist()
+    [[8.0], [4.0], [0.0]]
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    return np.exp(-2 * np.multiply.outer(times(t), np.asarray(rate)))[..., None] * imbalance(w)
 
 
 def imbalance_after_step(

@@ -65,17 +65,27 @@ def test_two_layers_continue_from_where_they_are(seed: int) -> None:
     w = np.random.default_rng(seed).uniform(0.2, 2, (3, 2))
     velocity = lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}  # noqa: E731
     solution = flow(velocity, {"w": w}, np.array([0.0, 0.4, 1.0]))["w"]
-    assert np.allclose(gradient_flow.two_layer_product(chain, w, 0.0), product(w))
-    assert np.allclose(gradient_flow.two_layer_product(chain, w, np.inf), chain.s)
-    whole = gradient_flow.two_layer_product(chain, w, np.array([[1.0, 2.0]]))
+    assert np.allclose(gradient_flow.two_layer_solution(chain, w, 0.0), product(w))
+    assert np.allclose(gradient_flow.two_layer_solution(chain, w, np.inf), chain.s)
+    whole = gradient_flow.two_layer_solution(chain, w, np.array([[1.0, 2.0]]))
     assert whole.shape == (1, 2, 3)
-    assert np.allclose(gradient_flow.two_layer_product(chain, solution[1], 0.6), whole[0, 0], atol=1e-8)
+    assert np.allclose(gradient_flow.two_layer_solution(chain, solution[1], 0.6), whole[0, 0], atol=1e-8)
     assert np.allclose(product(solution[2]), whole[0, 0], atol=1e-8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(seeds, st.integers(1, 5))
+def test_the_velocity_of_the_product_is_that_of_the_weights(seed: int, L: int) -> None:
+    chain = Chain(1.7, L, x=1.2)
+    w = np.random.default_rng(seed).uniform(0.2, 2, (3, L))
+    ahead, behind = (product(w + sign * 1e-6 * gradient_flow.velocity(chain, w)) for sign in (1, -1))
+    expected = (ahead - behind) / 2e-6
+    assert np.allclose(gradient_flow.product_velocity(chain, w), expected, rtol=1e-6, atol=1e-5)
 
 
 def test_what_the_closed_forms_do_not_cover_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="expected depth 2"):
-        gradient_flow.two_layer_product(Chain(1.0, 3), np.ones(3), 1.0)
+        gradient_flow.two_layer_solution(Chain(1.0, 3), np.ones(3), 1.0)
     with pytest.raises(InvalidArgument, match="expected products above 0"):
         gradient_flow.limit(Chain(1.0, 2), np.array([-1.0, 1.0]))
 

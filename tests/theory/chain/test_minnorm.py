@@ -76,8 +76,8 @@ def test_the_energy_of_an_orbit_is_least_at_the_minimum(p: float, multiplier: fl
 @given(st.integers(3, 5), st.floats(0.05, 0.5), st.floats(0.1, 2))
 def test_the_bound_on_a_collapse_starts_at_the_start_and_ends_at_nothing(L: int, w: float, b: float) -> None:
     chain, tuning = Chain(1.7, L), Tuning(1.0, b, 0.1)
-    multiplier = (0.9 - collapse.head_start(chain, tuning, w, 0.0)) * w ** (2 - L)
-    assert collapse.head_start(chain, tuning, w, multiplier) == pytest.approx(0.9)
+    multiplier = (0.9 - collapse.collapse_criterion(chain, tuning, w, 0.0)) * w ** (2 - L)
+    assert collapse.collapse_criterion(chain, tuning, w, multiplier) == pytest.approx(0.9)
     sizes = collapse.size_bound(chain, tuning, w, multiplier, np.array([0.0, 200.0]))
     assert sizes[0] == pytest.approx(w)
     assert sizes[1] < 1e-3 * w
@@ -91,6 +91,6 @@ def test_what_is_outside_the_domain_is_named() -> None:
     with pytest.raises(InvalidArgument, match="depth 2, squared norm"):
         minnorm.orbit_energy(Chain(1.0, 3), Tuning(), 1.0, 1.0)
     with pytest.raises(InvalidArgument, match="depth 3 or more"):
-        collapse.head_start(Chain(1.0, 2), Tuning(), 0.5, 0.0)
+        collapse.collapse_criterion(Chain(1.0, 2), Tuning(), 0.5, 0.0)
     with pytest.raises(InvalidArgument, match="depth 3 or more"):
-        collapse.lift(Chain(1.0, 3, power=1.0), Tuning(), 0.5)
+        collapse.growth_criterion(Chain(1.0, 3, power=1.0), Tuning(), 0.5)

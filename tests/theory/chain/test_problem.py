@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, minimum, others, product
+from theory.chain.problem import (
+    Chain,
+    distance,
+    imbalance,
+    imbalance_after_step,
+    imbalance_solution,
+    minimum,
+    others,
+    product,
+)
 from theory.core.validation import InvalidArgument
 
 seeds, depths = st.integers(0, 10_000), st.integers(1, 6)
@@ -69,3 +78,23 @@ def test_forces_may_differ_between_runs() -> None:
     both = imbalance_after_step(w, np.array([0.1, 0.4]), np.array([0.0, 0.2]))
     assert np.allclose(both[0], imbalance_after_step(w[0], 0.1))
     assert np.allclose(both[1], imbalance_after_step(w[1], 0.4, 0.2))
+
+
+@settings(deadline=None)
+@given(seeds, st.integers(2, 5), st.floats(0.1, 2), st.floats(0, 3), st.floats(0, 3))
+def test_the_imbalance_decays_on_from_where_it_is(seed: int, L: int, rate: float, t: float, later: float) -> None:
+    w = np.sort(np.abs(weights(seed, L, 3)))
+    whole = imbalance_solution(w, rate, t + later)
+    assert np.allclose(whole, np.exp(-2 * rate * later) * imbalance_solution(w, rate, t), rtol=1e-12)
+
+
+def test_imbalances_at_times_of_any_shape() -> None:
+    w, rate = weights(0, 3, 2), np.array([0.5, 2.0])
+    assert np.array_equal(imbalance_solution(w, rate, 0.0), imbalance(w))
+    assert not imbalance_solution(w, rate, np.inf).any()
+    times = imbalance_solution(w, rate, np.array([[0.0, 1.0, np.inf]]))
+    assert times.shape == (1, 3, 2, 2)
+    assert np.allclose(times[0, 1, 1], np.exp(-4) * imbalance(w)[1])
+    assert imbalance_solution(w[0], 0.5, np.array([1.0, 2.0])).shape == (2, 2)
+    with pytest.raises(InvalidArgument, match="t = "):
+        imbalance_solution(w, rate, -1.0)

@@ -1,0 +1,68 @@
+"""The augmentation that the minimum of the norm needs to attract training by Minnorm."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.chain.jacobians import growth_beside_the_critical, jacobian, pair
+from theory.chain import minnorm
+from theory.chain.problem import Chain
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
+from theory.minnorm.tuning import Tuning
+
+DEPTHS = (1, 2, 3, 4, 5, 6)
+ETA, B = 0.01, 0.5
+
+
+@claim(
+    "minnorm.chain_critical_augmentation",
+    source="Bansal et al. 2018 (reconstruction: Minnorm on the scalar chain); ours",
+    statement=r"\text{minima attract the flow} \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}},"
+    r"\quad\text{descent} \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}} + \eta b",
+    hypotheses=("squared norm", "the pair of eigenvalues is complex"),
+    controls=(
+        "without eta b: neutral",
+        "L - 1 in place of L - 2: neutral",
+        "3 % above: neutral",
+        "no augmentation at depth 3: the minimum attracts",
+    ),
+)
+def augmentation_must_exceed_a_critical_value(study: Study) -> Iterator[Check | Curves]:
+    depths = study.pick(smoke=(2, 3), quick=DEPTHS, paper=DEPTHS)
+    offsets = np.array([-0.5, -0.03, 0.0, 0.03, 0.5])
+    for L in depths:
+        yield from growth_beside_the_critical(study, Chain(1.7, L, x=1.2), B, ETA, offsets, f"depth {L}")
+    yield from _neutral_elsewhere(study)
+    yield from _largest_real_part(study, [Chain(1.7, L) for L in depths])
+
+
+def _neutral_elsewhere(study: Study) -> Iterator[Check]:
+    chain = Chain(1.7, 3, x=1.2)
+    critical = minnorm.critical_augmentation(chain, Tuning(b=B), ETA)
+    wrong = {
+        "without eta b: neutral": minnorm.critical_augmentation(chain),
+        "L - 1 in place of L - 2: neutral": critical + 1 / chain.g,
+        "3 % above: neutral": 1.03 * critical,
+    }
+    growth, _, within = pair(study, chain, Tuning(1.0, B, np.array(list(wrong.values()))), ETA)
+    for i, control in enumerate(wrong):
+        one = Tolerance(within.value[i], within.reason)
+        yield measured("growth a step", growth[i], within=one).control(control).equals(0)
+    growth, _, _ = pair(study, chain, Tuning(1.0, B, np.zeros(1)), ETA)
+    within = exactly("a minimum that attracts shrinks displacements")
+    factor = measured("factor a unit of time", np.exp(growth / ETA), within=within)
+    yield factor.control("no augmentation at depth 3: the minimum attracts").at_most(1.0)
+
+
+def _largest_real_part(study: Study, chains: list[Chain]) -> Iterator[Curves]:
+    """For the figure: the largest real part against c, from the formula and from training steps."""
+    c = np.linspace(0, 0.6, 121)
+    sparse = c[::8]
+    lines = [minnorm.spectrum(chain, Tuning(1.0, B, c)).real.max(-1) for chain in chains]
+    matrices = [jacobian(study, chain, Tuning(1.0, B, sparse))[0] for chain in chains]
+    trained = [np.linalg.eigvals(J).real.max(-1) for J in matrices]
+    yield curves(c=c, largest=np.array(lines), trained_c=sparse, trained_largest=np.array(trained))
+    yield curves(
+        depths=np.array([chain.L for chain in chains]),
+        critical=np.array([minnorm.critical_augmentation(chain) for chain in chains]),
+    )

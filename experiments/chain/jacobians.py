@@ -1,0 +1,116 @@
+"""How descent moves beside a minimum of the norm under Minnorm, measured by training from displaced starts.
+
+Everything here comes from training steps alone. One step at learning rate 1 from a state moved along each coordinate
+gives the Jacobian of the flow; many steps from states moved along (sum of w) and (multiplier) give the matrix of the
+pair of eigenvalues that the multiplier takes part in.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import comb
+
+from experiments.chain.networks import minnorm_descent
+from theory.chain import minnorm
+from theory.chain.problem import Chain
+from theory.claims import Check, Measured, Study, Tolerance, measured
+from theory.claims.estimates import richardson
+from theory.core.arrays import EPS, Array
+from theory.minnorm.tuning import Tuning
+
+STEPS = 40  # of the pair
+DISPLACEMENTS = 2e-3 / 2.0 ** np.arange(3)
+
+
+def step_at_the_minimum(study: Study, chain: Chain, multiplier: float, case: str) -> Measured:
+    """Change of (w, multiplier) in one step at learning rate 1 from the minimum: 0 with the multiplier of theory."""
+    w = np.full((1, chain.L), chain.omega)
+    before, after = _states(study, chain, Tuning(), w, np.array([multiplier]), 1.0, 1)
+    # omega^L, omega^(L-1) and the multiplier are powers with L + 4 roundings each.
+    tolerance = 4 * (chain.L + 4) * EPS * (1 + chain.sigma * chain.s) * chain.omega
+    within = Tolerance(tolerance, "4 (L + 4) roundings of the forces that balance")
+    return measured("step at the minimum", after - before, within=within, case=case)
+
+
+def jacobian(study: Study, chain: Chain, tuning: Tuning) -> tuple[Array, Array]:
+    """Jacobian of the velocity at the minimum (runs, L + 1, L + 1) and the norm of its error (runs,)."""
+    step, error = _derivative(study, chain, tuning, np.eye(chain.L + 1), 1.0, 1)
+    return step - np.eye(chain.L + 1), error
+
+
+def characteristic(name: str, J: Array, error: Array, case: str) -> Measured:
+    """Coefficients of the characteristic polynomials, which stay well conditioned where eigenvalues meet.
+
+    The j-th is a sum of binom(n, j) minors of size j, and an error E of J changes each by at most j |J|^(j-1) |E|.
+    """
+    n = J.shape[-1]
+    j = np.arange(1, n + 1)
+    size = np.linalg.norm(J, ord=2, axis=(-2, -1))[:, None]
+    tolerance = j * comb(n, j) * size ** (j - 1) * (error[:, None] + n**2 * EPS * size)
+    because = "j binom(n, j) |J|^(j-1) |error of J|: central differences, extrapolated, of single training steps"
+    coefficients = np.array([np.poly(matrix)[1:] for matrix in J])
+    return measured(name, coefficients, within=Tolerance(tolerance, because), case=case)
+
+
+def coefficients(eigenvalues: Array) -> Array:
+    """Coefficients (runs, n) of the polynomials with these roots (runs, n), complex ones in pairs."""
+    return np.array([np.poly(values)[1:].real for values in eigenvalues])
+
+
+def pair(study: Study, chain: Chain, tuning: Tuning, eta: float) -> tuple[Array, Array, Tolerance]:
+    """Growth and angle a step of the pair (normal direction, multiplier), each (runs,), and what they may be off by."""
+    normal = np.append(np.full(chain.L, chain.L**-0.5), 0.0)
+    directions = np.stack([normal, np.eye(chain.L + 1)[-1]])
+    power, error = _derivative(study, chain, tuning, directions, eta, STEPS)
+    values, vectors = np.linalg.eig(power)
+    relative = np.linalg.cond(vectors) * error / np.abs(values).min(-1)
+    because = "last Richardson correction in the displacement, through the condition of the matrix of the pair"
+    growth, angle = np.log(np.abs(values)).mean(-1), np.abs(np.angle(values)).max(-1)
+    return growth / STEPS, angle / STEPS, Tolerance(relative / STEPS, because)
+
+
+def growth_beside_the_critical(
+    study: Study, chain: Chain, b: float, eta: float, offsets: Array, case: str
+) -> Iterator[Check]:
+    """Growth and angle a step at the critical c + offsets / g, whose middle offset is 0: no growth there."""
+    critical = minnorm.critical_augmentation(chain, Tuning(b=b), eta)
+    tuning = Tuning(1.0, b, critical + offsets / chain.g)
+    growth, angle, within = pair(study, chain, tuning, eta)
+    factor = 1 + eta * minnorm.spectrum(chain, tuning)[:, -1]
+    yield measured("growth a step", growth, within=within, case=case).equals(np.log(np.abs(factor)))
+    yield measured("angle a step", angle, within=within, case=case).equals(np.angle(factor))
+    middle = len(growth) // 2
+    neutral = Tolerance(within.value[middle], within.reason)
+    yield measured("neutral at the critical c", growth[middle], within=neutral, case=case).equals(0)
+
+
+def _derivative(
+    study: Study, chain: Chain, tuning: Tuning, directions: Array, eta: float, steps: int
+) -> tuple[Array, Array]:
+    """Derivative of the state after `steps` by the start at the minimum, in orthonormal `directions` (n, L + 1).
+
+    Central differences over three displacements, extrapolated; every displaced start is a run of one training.
+
+    Returns:
+        The derivative (runs, n, n), one run a tuning, and the Frobenius norm (runs,) of its error.
+    """
+    a, b, c = np.broadcast_arrays(*(np.atleast_1d(number) for number in (tuning.a, tuning.b, tuning.c)))
+    minimum = np.append(np.full(chain.L, chain.omega), minnorm.solution_multiplier(chain))
+    moves = np.multiply.outer(np.outer(DISPLACEMENTS, [1, -1]), directions)
+    starts = np.broadcast_to(minimum + moves, (len(a), *moves.shape)).reshape(-1, chain.L + 1)
+    each = starts.shape[0] // len(a)
+    many = Tuning(*(np.repeat(number, each) for number in (a, b, c)))
+    ends = _states(study, chain, many, starts[:, :-1], starts[:, -1], eta, steps)[1]
+    ends = ends.reshape(len(a), *moves.shape)
+    central = (ends[:, :, 0] - ends[:, :, 1]) @ directions.T / (2 * DISPLACEMENTS[:, None, None])
+    derivative, error = richardson(list(np.moveaxis(central, 1, 0)), order=2)
+    # Each step rounds numbers of the size of the state, and the difference divides that by the displacement.
+    rounded = 16 * chain.L * steps * EPS * np.abs(minimum).max() * (1 + chain.g) / DISPLACEMENTS[-1]
+    return derivative.mT, np.linalg.norm(error, axis=(-2, -1)) + rounded
+
+
+def _states(study: Study, chain: Chain, tuning: Tuning, w: Array, multipliers: Array, eta: float, steps: int) -> Array:
+    """States (w, multiplier) before and after `steps`, shape (2, runs, L + 1)."""
+    trainee = minnorm_descent(study, chain, w, tuning, multipliers)
+    run = trainee.train(learning_rate=eta, steps=steps, record=[0, steps])
+    return np.concatenate([run["w"], run["multipliers"][..., None]], axis=-1)

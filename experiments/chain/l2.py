@@ -1,0 +1,116 @@
+"""Constant weight decay forgets the start only as fast as it is biased, and too much of it loses the chain."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from experiments.chain.networks import decayed_descent, random_weights
+from experiments.training import extrapolated, tends_to
+from theory.chain import weight_decay
+from theory.chain.problem import Chain, imbalance, imbalance_solution, product
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims.estimates import richardson
+from theory.core.arrays import EPS, Array
+
+ETA = 0.05
+
+
+@claim(
+    "minnorm.chain_l2",
+    source="Bansal et al. 2018 (reconstruction: weight decay on the scalar chain); ours",
+    statement=r"D_{ij}(t) = e^{-2\gamma t} D_{ij}(0);\quad \sigma (s - u) u^{1 - 2/L} = \gamma,\ s - u ="
+    r" \tfrac{\gamma}{\sigma} s^{2/L - 1} + O(\gamma^2);\quad w \to 0 \text{ if } \gamma > \sigma \tfrac{sL}{2(L-1)}"
+    r"\Big(\tfrac{s(L-2)}{2(L-1)}\Big)^{1 - 2/L}",
+    hypotheses=("gradient flow with constant weight decay",),
+    controls=(
+        "half the rate",
+        "rate 10 % larger",
+        "weight decay 10 % larger: equilibrium",
+        "bias 10 % larger",
+        "threshold 6 % lower: collapse",
+        "threshold 4 % higher: equilibrium",
+    ),
+)
+def weight_decay_forgets_and_is_biased(study: Study) -> Iterator[Check | Curves]:
+    for L in study.pick(smoke=(2, 3), quick=(1, 2, 3, 4, 5), paper=(1, 2, 3, 4, 5, 6)):
+        chain = Chain(1.7, L, x=1.2)
+        if L > 1:
+            yield from _forgets(study, chain)
+            yield from _collapses(study, chain)
+        yield from _settles(study, chain)
+        yield from _small_bias(study, chain)
+
+
+def _forgets(study: Study, chain: Chain) -> Iterator[Check]:
+    rng = study.rng("forgets", chain.L)
+    w = random_weights(rng, 8, chain.L, 0.6 * chain.omega, 1.2 * chain.omega)
+    gamma = rng.uniform(0.05, 1.0, 8)
+    runs = decayed_descent(study, chain, w, gamma).refine(learning_rate=0.02, horizon=1.0, records=17)
+    values, t = [imbalance(run["w"]) for run in runs], runs[0].t
+    yield from tends_to("imbalance", values, imbalance_solution(w, gamma, t), case=f"depth {chain.L}")
+    if chain.L == 3:
+        for control, factor in (("half the rate", 0.5), ("rate 10 % larger", 1.1)):
+            yield extrapolated("imbalance", values).control(control).equals(imbalance_solution(w, factor * gamma, t))
+
+
+def _settles(study: Study, chain: Chain) -> Iterator[Check]:
+    """Descent and flow rest at the same products; balanced starts at omega come down to them."""
+    gamma = min(weight_decay.collapse_threshold(chain), 4.0) * np.array([0.1, 0.5, 0.8])
+    steps = 1000
+    end = _from_the_minimum(study, chain, gamma, [steps])[-1]
+    predicted = _equilibria(chain, gamma)
+    # A displacement of all weights alike relaxes at r; descent stalls where its step rounds away.
+    u = predicted ** (1 / chain.L)
+    slope = (chain.L - 1) * chain.s * u ** (chain.L - 2) - (2 * chain.L - 1) * u ** (2 * chain.L - 2)
+    rate = gamma - chain.sigma * slope
+    tolerance = chain.L * predicted * (8 * EPS / (ETA * rate) + np.exp(-rate * ETA * steps / 2))
+    within = Tolerance(tolerance, "a step that rounds away, and what half the relaxation rate leaves")
+    equilibrium = measured("equilibrium", end, within=within, case=f"depth {chain.L}")
+    yield equilibrium.equals(predicted)
+    if chain.L == 3:
+        yield equilibrium.control("weight decay 10 % larger: equilibrium").equals(_equilibria(chain, 1.1 * gamma))
+
+
+def _small_bias(study: Study, chain: Chain) -> Iterator[Check]:
+    """(s - u) / gamma as gamma halves, from trained chains."""
+    gamma = 0.08 / 2.0 ** np.arange(4)
+    ratio = (chain.s - _from_the_minimum(study, chain, gamma, [500])[-1]) / gamma
+    limit, error = richardson(list(ratio))
+    rounded = 2**4 * 8 * EPS * chain.L * chain.s / (ETA * min(1, chain.g) * gamma.min())
+    within = Tolerance(error + rounded, "last Richardson correction in gamma, and steps that round away")
+    bias = measured("bias over gamma", limit, within=within, case=f"depth {chain.L}")
+    predicted = weight_decay.small_bias(chain, 1.0)
+    yield bias.equals(predicted)
+    if chain.L == 3:
+        yield bias.control("bias 10 % larger").equals(1.1 * predicted)
+
+
+def _collapses(study: Study, chain: Chain) -> Iterator[Check]:
+    """2 % above the threshold p falls at least as e^(-L (gamma - threshold) t); 2 % below it rests at equilibrium."""
+    threshold = weight_decay.collapse_threshold(chain)
+    gamma = threshold * np.array([0.98, 1.02])
+    steps = range(0, 2401, 80)
+    below, above = _from_the_minimum(study, chain, gamma, steps).T
+    case, t = f"depth {chain.L}", ETA * np.array(steps)
+    falls = lambda excess: chain.s * np.exp(-chain.L * excess * t)  # noqa: E731
+    within = rounding(8, of="the bound; w'/w = sigma (s - p) q/w - gamma, whose first term is at most the threshold")
+    yield measured("collapse above", above, within=within, case=case, axes=("t",)).at_most(falls(gamma[1] - threshold))
+    within = rounding(8 * chain.L, of="the equilibrium, to which it comes down from above")
+    rests = measured("rest below", below, within=within, case=case, axes=("t",))
+    yield rests.at_least(weight_decay.equilibrium(chain, float(gamma[0])))
+    if chain.L == 3:
+        yield rests.control("threshold 6 % lower: collapse").at_most(falls(gamma[0] - 0.94 * threshold))
+        end = measured("rest above", above, within=within, axes=("t",))
+        control = end.control("threshold 4 % higher: equilibrium")
+        yield control.at_least(weight_decay.equilibrium(chain, 0.98 * threshold))
+
+
+def _from_the_minimum(study: Study, chain: Chain, gamma: Array, record: Sequence[int]) -> Array:
+    """Products (T, runs) of balanced chains that start at the minimum of the norm."""
+    w = np.full((len(gamma), chain.L), chain.omega)
+    run = decayed_descent(study, chain, w, gamma).train(learning_rate=ETA, steps=record[-1], record=record)
+    return product(run["w"])
+
+
+def _equilibria(chain: Chain, gamma: Array) -> Array:
+    return np.array([weight_decay.equilibrium(chain, float(number)) for number in gamma])
