@@ -1,17 +1,17 @@
-"""Linear classifiers in torch: losses of the margins Z w, and Minnorm's step."""
+"""Linear classifiers in torch: losses of the margins Z w, and what trains them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.training.loop import train
-from experiments.training.updates import GradientDescent, Loss, State, along
-from theory.claims.study import Study
+from experiments.methods.minnorm.descent import SimultaneousMinnormDescent, positive_part
+from experiments.training import GradientDescent, Loss, State, Trainee, Update, recording_steps
+from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
+from theory.minnorm.tuning import Tuning
 
 
 def exponential_loss(Z: Array, device: str) -> Loss:
@@ -49,49 +49,44 @@ class NormalisedDescent(GradientDescent):
         state["tau"].copy_(torch.logaddexp(state["tau"], torch.log(learning_rate) - losses))
 
 
-class SimultaneousMinnorm:
-    """w -= rate a (w - Z^T lambda_eff), lambda = [lambda + rate b (1 - Z w)]_+, both from the same w.
-
-    lambda_eff = [lambda + c (1 - Z w)]_+ is held fixed while autograd differentiates 1/2 |w|^2 + lambda_eff (1 - Z w).
-    """
-
-    def __init__(self, Z: Array, a: float | Array, b: float | Array, device: str, c: float = 0.0) -> None:
-        self.margins = _margins(Z, device)
-        self.a, self.b = (torch.tensor(np.asarray(rate, np.float64), device=device) for rate in (a, b))
-        self.c = c
-
-    def begin(self, state: State) -> None:
-        """The multipliers are part of the start."""
-
-    def lagrangian(self, state: State) -> Tensor:
-        """1/2 |w|^2 + lambda . (1 - Z w) of each run."""
-        return 0.5 * state["w"].square().sum(-1) + (state["multipliers"] * (1 - self.margins(state))).sum(-1)
-
-    def evaluate(self, state: State) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        w = state["w"].detach().requires_grad_()
-        with torch.enable_grad():
-            violation = 1 - self.margins({"w": w})
-            effective = (state["multipliers"] + self.c * violation).clamp(min=0).detach()
-            losses = self.lagrangian({"w": w, "multipliers": effective})
-            gradient = torch.autograd.grad(losses.sum(), w)[0]
-        return losses.detach(), (gradient, violation.detach())
-
-    def apply(self, state: State, work: tuple[Tensor, Tensor], learning_rate: Tensor) -> None:
-        gradient, violation = work
-        state["w"].sub_(along(learning_rate * self.a, gradient) * gradient)
-        self._ascend(state, violation, learning_rate)
-
-    def _ascend(self, state: State, violation: Tensor, learning_rate: Tensor) -> None:
-        state["multipliers"].add_(along(learning_rate * self.b, violation) * violation).clamp_(min=0)
+def classifier(study: Study, loss: Loss, w: Array, rule: Update | None = None) -> Trainee:
+    """Descends `loss` from w (runs, d); records w, and tau where the rule keeps it."""
+    return Trainee(study, loss, {"w": w}, rule, _without_velocities)
 
 
-class AlternatingMinnorm(SimultaneousMinnorm):
-    """As above, with the multipliers' step taken at the new w."""
+def normalised_classifier(study: Study, Z: Array, w: Array) -> Trainee:
+    """Descends the exponential loss from w (runs, d) by steps learning_rate / loss; records w and tau."""
+    loss = log_loss(Z, study.device)
+    return classifier(study, loss, w, NormalisedDescent(loss))
 
-    def apply(self, state: State, work: tuple[Tensor, Tensor], learning_rate: Tensor) -> None:
-        gradient, _ = work
-        state["w"].sub_(along(learning_rate * self.a, gradient) * gradient)
-        self._ascend(state, 1 - self.margins(state), learning_rate)
+
+def minnorm_classifier(
+    study: Study,
+    Z: Array,
+    tuning: Tuning,
+    w: Array,
+    multipliers: Array | float = 0.0,
+    kind: type[SimultaneousMinnormDescent] = SimultaneousMinnormDescent,
+) -> Trainee:
+    """Minnorm with the constraints 1 - Z w <= 0, from w (runs, d) and multipliers (runs, n); records both."""
+    margins = _margins(Z, study.device)
+    rule = kind(lambda state: 1 - margins(state), tuning, multipliers, project=positive_part)
+    return Trainee(study, rule.loss, {"w": w}, rule)
+
+
+def refined(trainee: Trainee, *, horizon: float, steps: int, records: int) -> list[Trajectory]:
+    """Training at learning rates horizon / steps / 1, 2, 4, recorded at the same times. These need not divide the steps
+    evenly, which is what tells it from `Trainee.refine`."""
+    record = recording_steps(steps, records)
+    return [
+        trainee.train(learning_rate=horizon / steps / k, steps=k * steps, record=[k * step for step in record])
+        for k in (1, 2, 4)
+    ]
+
+
+def states(run: Trajectory) -> Array:
+    """Weights and multipliers of Minnorm side by side, (T, runs, d + n)."""
+    return np.concatenate([run["w"], run["multipliers"]], axis=-1)
 
 
 def train_classifier(
@@ -103,50 +98,19 @@ def train_classifier(
     learning_rate: float | Array,
     steps: int,
     record: Sequence[int],
-    **rest: Any,
+    update: Update | None = None,
+    stop_below: float | None = None,
 ) -> Trajectory:
     """Descend `loss` from w (runs, d); records w."""
-    return train(
-        loss,
-        {"w": w},
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        observe=lambda state: {name: state[name] for name in ("w", "tau") if name in state},
-        device=study.device,
-        checkpoint=study.checkpoint(name),
-        progress=study.progress,
-        **rest,
-    )
+    trainee = classifier(study, loss, w, update)
+    return trainee.train(learning_rate=learning_rate, steps=steps, record=record, stop_below=stop_below)
 
 
-def train_minnorm(
-    study: Study,
-    name: str,
-    rule: SimultaneousMinnorm,
-    w: Array,
-    multipliers: Array,
-    *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
-) -> Trajectory:
-    """Minnorm from w (runs, d) and multipliers (runs, n); records both."""
-    return train(
-        rule.lagrangian,
-        {"w": w, "multipliers": multipliers},
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        observe=lambda state: {"w": state["w"], "multipliers": state["multipliers"]},
-        update=rule,
-        device=study.device,
-        checkpoint=study.checkpoint(name),
-        progress=study.progress,
-    )
+def _without_velocities(state: State) -> State:
+    return {name: state[name] for name in ("w", "tau") if name in state}
 
 
-def _margins(Z: Array, device: str) -> Any:
+def _margins(Z: Array, device: str) -> Callable[[State], Tensor]:
     """state -> Z w (runs, n); Z (n, d) is shared, Z (runs, n, d) is each run's own."""
     tensor = torch.tensor(Z, dtype=torch.float64, device=device)
     return lambda state: (tensor @ state["w"].unsqueeze(-1)).squeeze(-1)

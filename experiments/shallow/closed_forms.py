@@ -4,19 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.shallow.classifiers import exponential_loss, logistic_loss, train_classifier
-from experiments.training.legacy import extrapolated
-from experiments.training.loop import recording_steps
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Loss
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import refuted
-from theory.claims.study import Study
+from experiments.shallow.classifiers import classifier, exponential_loss, logistic_loss, refined
+from experiments.training import Loss, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, claim, curves
 from theory.core.arrays import Array
-from theory.shallow import gradient_flow
+from theory.shallow.gradient_flow import exponential_solution, logistic_solution
 
 LENGTHS = np.array([0.7, 1.0, 1.4])
-HORIZON = 6.0
 
 
 @claim(
@@ -37,46 +31,30 @@ def margins_grow_logarithmically(study: Study) -> Iterator[Check | Curves]:
     d = 5
     Z = LENGTHS[:, None] * np.linalg.qr(rng.standard_normal((d, d)))[0][:3]
     w0 = 0.5 * rng.standard_normal((study.pick(smoke=4, quick=32, paper=128), d))
-    trained = {}
-    for name, loss, margins in (
-        ("exponential", exponential_loss(Z, study.device), gradient_flow.exponential_margins),
-        ("logistic", logistic_loss(Z, study.device), gradient_flow.logistic_margins),
+    exponential, t = _refined(study, exponential_loss(Z, study.device), w0)
+    logistic, _ = _refined(study, logistic_loss(Z, study.device), w0)
+    for case, runs, solution in (
+        ("exponential", exponential, exponential_solution),
+        ("logistic", logistic, logistic_solution),
     ):
-        runs, t = _refined(study, name, loss, w0)
-        exact = gradient_flow.orthogonal_weights(Z, w0, margins(Z, w0, t))
-        yield from tends_to(f"{name}: weights", runs, exact)
-        trained[name] = runs
-        yield curves(**{f"{name}_margins": runs[-1] @ Z.T})
-    wrong = {
-        "exponential formula for the logistic loss": ("logistic", t),
-        "mean loss in place of the sum": ("exponential", t / 3),
-        "squared length 10 % larger": ("exponential", 1.1 * t),
-    }
-    for name, (loss, time) in wrong.items():
-        claimed = gradient_flow.orthogonal_weights(Z, w0, gradient_flow.exponential_margins(Z, w0, time))
-        yield refuted(name, extrapolated("weights", trained[loss], claimed))
+        yield from tends_to("weights", runs, solution(Z, w0, t), case=case)
+        yield curves(case, margins=runs[-1] @ Z.T)
+    other_loss = extrapolated("weights", logistic).control("exponential formula for the logistic loss")
+    yield other_loss.equals(exponential_solution(Z, w0, t))
+    weights = extrapolated("weights", exponential)
+    yield weights.control("mean loss in place of the sum").equals(exponential_solution(Z, w0, t / 3))
+    yield weights.control("squared length 10 % larger").equals(exponential_solution(Z, w0, 1.1 * t))
     tilted = Z + 0.2 * Z[[1, 2, 0]]
     tilted *= (LENGTHS / np.linalg.norm(tilted, axis=1))[:, None]
-    runs, _ = _refined(study, "tilted", exponential_loss(tilted, study.device), w0)
+    runs, _ = _refined(study, exponential_loss(tilted, study.device), w0)
+    margins = extrapolated("margins", [run @ tilted.T for run in runs])
     # What the formula would say of the margins if it did not ask for orthogonal examples.
     claimed = np.log(np.exp(w0 @ tilted.T) + LENGTHS**2 * t[:, None, None])
-    margins = [run @ tilted.T for run in runs]
-    yield refuted("examples that are not orthogonal", extrapolated("margins", margins, claimed))
+    yield margins.control("examples that are not orthogonal").equals(claimed)
 
 
-def _refined(study: Study, name: str, loss: Loss, w0: Array) -> tuple[list[Array], Array]:
+def _refined(study: Study, loss: Loss, w0: Array) -> tuple[list[Array], Array]:
     """Weights (T, runs, d) at learning rates eta, eta/2, eta/4, and their times."""
     steps = study.pick(smoke=200, quick=400, paper=4000)
-    runs = [
-        train_classifier(
-            study,
-            f"{name} over {k}",
-            loss,
-            w0,
-            learning_rate=HORIZON / steps / k,
-            steps=steps * k,
-            record=[k * step for step in recording_steps(steps, 7)],
-        )
-        for k in (1, 2, 4)
-    ]
+    runs = refined(classifier(study, loss, w0), horizon=6.0, steps=steps, records=7)
     return [run["w"] for run in runs], runs[0].t

@@ -1,24 +1,23 @@
 """The Minnorm flow is linear between changes of the active set, and so is solved exactly, from any start to the end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from experiments.shallow.classifiers import SimultaneousMinnorm, train_minnorm
+from experiments.shallow.classifiers import minnorm_classifier, refined, states
 from experiments.shallow.examples import random_problems
-from experiments.shallow.kinks import extrapolated, tends_to_kinked
-from experiments.training.loop import recording_steps
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
-from theory.core.flows import flow
+from experiments.shallow.kinks import missed, tends_to_kinked
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.core.arrays import Array
 from theory.core.separable import Separable
-from theory.shallow import event_driven, minnorm_flow
+from theory.minnorm.tuning import Tuning
+from theory.shallow import event_driven
 from theory.shallow.event_driven import EventDriven
+from theory.shallow.minnorm_flow import ActiveSetFlow, integrated
 
-REFINED = (1, 2, 4)  # the step sizes of training are the first one over these
-A = 1.0
+A, B = 1.0, 0.8
+HORIZON = 12.0
 
 
 @claim(
@@ -35,107 +34,85 @@ def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
     problem = random_problems(rng, runs)
     w0 = rng.standard_normal(problem.w.shape)
     multipliers0 = rng.exponential(size=problem.duals.shape) * (rng.random(problem.duals.shape) < 0.5)
-    b = 0.8
     solutions = [
-        event_driven.solve_to_convergence(problem.run(i), w0[i], multipliers0[i], a=A, b=b, until=1e4)
+        event_driven.solve_to_convergence(problem.run(i), w0[i], multipliers0[i], a=A, b=B, until=1e4)
         for i in range(runs)
     ]
     yield from _limits(problem, solutions)
-    yield from _against_integration(problem, solutions[: study.pick(smoke=2, quick=6, paper=64)], b)
-    yield from _against_training(study, problem, w0, multipliers0, solutions, b)
+    yield _against_integration(problem, solutions[: study.pick(smoke=2, quick=6, paper=64)])
+    yield from _against_training(study, problem, w0, multipliers0, solutions)
 
 
-def _limits(problem: Separable, solutions: list[EventDriven]) -> Iterator[Check]:
-    because = "each solution ends on an active set that the Lyapunov function proves final"
+def _limits(problem: Separable, solutions: Sequence[EventDriven]) -> Iterator[Check]:
+    proved = Tolerance(0.5, "each solution ends on an active set that the Lyapunov function proves final")
     final = sum(np.isinf(solution.end) for solution in solutions)
-    yield equal("solutions known for all times", final, len(solutions), tolerance=0.5, because=because)
-    limits = [solution(np.array(np.inf)) for solution in solutions]
-    for name, i, wanted in (("w", 0, problem.w), ("multipliers", 1, problem.duals)):
-        rounding = 64 * EPS * problem.condition[:, None] * np.abs(wanted).max(-1, keepdims=True)
-        because = "condition number of the Gram matrix x rounding"
-        limit = np.stack([limit[i] for limit in limits])
-        yield equal(f"limit of {name}", limit, wanted, tolerance=rounding, because=because)
+    yield measured("solutions known for all times", final, within=proved).equals(len(solutions))
+    limits = zip(*(solution(np.inf) for solution in solutions))
+    for name, limit, wanted in zip(("w", "multipliers"), limits, (problem.w, problem.duals)):
+        size = problem.condition[:, None] * np.abs(wanted).max(-1, keepdims=True)
+        within = rounding(64, size, of="the solution times the condition number of the Gram matrix")
+        yield measured(f"limit of {name}", np.stack(limit), within=within, axes=("run", "entry")).equals(wanted)
 
 
-def _against_integration(problem: Separable, solutions: list[EventDriven], b: float) -> Iterator[Check]:
-    """An ODE solver that knows nothing of active sets, started anew at each event so that no step straddles a kink."""
-    off, allowed = [], []
-    for i, solution in enumerate(solutions):
-        Z = problem.Z[i]
+def _against_integration(problem: Separable, solutions: Sequence[EventDriven]) -> Check:
+    off, errors = np.transpose([_integrated(Z, solution) for Z, solution in zip(problem.Z, solutions)])
+    within = Tolerance(errors, "two solutions never part in |w|^2/a + |lambda|^2/b: at most steps x local error")
+    return measured("events against integration", off, within=within, axes=("run",)).equals(0.0)
 
-        def velocity(_: float, state: dict[str, Array], Z: Array = Z) -> dict[str, Array]:
-            w, multipliers = minnorm_flow.velocity(Z, state["w"], state["multipliers"], A, b)
-            return {"w": w, "multipliers": multipliers}
 
-        w, multipliers = solution(np.array(0.0))
-        error, worst = 0.0, 0.0
-        for start, end in zip(solution.starts, [*solution.starts[1:], solution.starts[-1] + 10]):
-            state = {"w": w, "multipliers": multipliers}
-            piece = flow(velocity, state, [end - start], relative_tolerance=1e-11)
-            error += piece.facts["steps"] * piece.facts["local_error"]
-            exact = solution(end)
-            differences = piece["w"][-1] - exact[0], piece["multipliers"][-1] - exact[1]
-            worst = max(worst, *(np.abs(difference).max() for difference in differences))
-            # Exactly 0 where they reached it: what integration has left there would start the next piece with a kink.
-            w, multipliers = piece["w"][-1], np.where(exact[1] > 0, piece["multipliers"][-1], 0.0)
-        off.append(worst)
-        allowed.append(error * np.sqrt(max(A / b, b / A)))
-    because = "two solutions never part in |w|^2/a + |lambda|^2/b, so the solver's error is at most steps x local error"
-    yield equal("events against integration", off, 0.0, tolerance=allowed, because=because)
+def _integrated(Z: Array, solution: EventDriven) -> tuple[float, float]:
+    """How far integration ends from the solution, and what it may be off by; started anew at each event, so that no
+    step straddles a kink."""
+    w, multipliers = solution(0.0)
+    off, error = 0.0, 0.0
+    for start, end in pairwise([*solution.starts, solution.starts[-1] + 10]):
+        piece = integrated(Z, w, multipliers, [end - start], a=A, b=B)
+        error += piece.facts["error"]
+        w, multipliers = piece["w"][-1], piece["multipliers"][-1]
+        exact = solution(end)
+        off = max(off, np.abs(w - exact[0]).max(), np.abs(multipliers - exact[1]).max())
+        # Exactly 0 where they reached it: what integration has left there would start the next piece with a kink.
+        multipliers = np.where(exact[1] > 0, multipliers, 0.0)
+    return off, error
 
 
 def _against_training(
-    study: Study, problem: Separable, w0: Array, multipliers0: Array, solutions: list[EventDriven], b: float
+    study: Study, problem: Separable, w0: Array, multipliers0: Array, solutions: Sequence[EventDriven]
 ) -> Iterator[Check | Curves]:
-    horizon, steps = 12.0, study.pick(smoke=400, quick=1000, paper=8000)
-    trained = []
-    for k in REFINED:
-        rule = SimultaneousMinnorm(problem.Z, A, b, study.device)
-        run = train_minnorm(
-            study,
-            f"over {k}",
-            rule,
-            w0,
-            multipliers0,
-            learning_rate=horizon / steps / k,
-            steps=steps * k,
-            record=[k * step for step in recording_steps(steps, 41)],
-        )
-        trained.append(np.concatenate([run["w"], run["multipliers"]], axis=-1))
-    t = run.t
+    trainee = minnorm_classifier(study, problem.Z, Tuning(A, B), w0, multipliers0)
+    runs = refined(trainee, horizon=HORIZON, steps=study.pick(smoke=400, quick=1000, paper=8000), records=41)
+    t, trained = runs[0].t, [states(run) for run in runs]
     exact = _states(solutions, t)
     yield from tends_to_kinked("training", trained, exact)
+    starts = list(zip(problem.Z, w0, multipliers0))
+    wrong = {
+        "active set frozen at the start": [
+            ActiveSetFlow(Z, (m > 0) | (1 - Z @ w > 0), w, m, A, B) for Z, w, m in starts
+        ],
+        "multipliers not kept at 0": [ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, A, B) for Z, w, m in starts],
+        "b 10 % larger": [event_driven.solve(*start, a=A, b=1.1 * B, until=2 * HORIZON) for start in starts],
+    }
+    for name, flows in wrong.items():
+        yield missed("training", trained, _states(flows, t)).control(name).equals(0.0)
+    yield _pictured(problem, trained[0][:, 0], t, solutions[0])
+    deviation, left = trained[0] - exact, 2 * trained[2] - trained[1] - exact
+    yield curves(deviation=np.linalg.norm(deviation, axis=-1), extrapolated_deviation=np.linalg.norm(left, axis=-1))
 
-    def wrong(states: Array) -> Check:
-        return extrapolated("training", trained, states)
 
-    frozen = [
-        minnorm_flow.ActiveSetFlow(Z, (m > 0) | (1 - Z @ w > 0), w, m, A, b)
-        for Z, w, m in zip(problem.Z, w0, multipliers0)
-    ]
-    yield refuted("active set frozen at the start", wrong(_states(frozen, t)))
-    everything = [
-        minnorm_flow.ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, A, b) for Z, w, m in zip(problem.Z, w0, multipliers0)
-    ]
-    yield refuted("multipliers not kept at 0", wrong(_states(everything, t)))
-    faster = [
-        event_driven.solve(Z, w, m, a=A, b=1.1 * b, until=2 * horizon) for Z, w, m in zip(problem.Z, w0, multipliers0)
-    ]
-    yield refuted("b 10 % larger", wrong(_states(faster, t)))
-    d = w0.shape[1]
-    fine = np.linspace(0, 2 * horizon, 601)
-    yield curves(
+def _pictured(problem: Separable, trained: Array, t: Array, solution: EventDriven) -> Curves:
+    """Multipliers of the first problem, and the changes of its active set up to the last time drawn."""
+    fine = np.linspace(0, 2 * HORIZON, 601)
+    events = solution.starts[1:]
+    return curves(
         t=t,
         fine_t=fine,
-        trained_multipliers=trained[0][:, 0, d:],
-        exact_multipliers=solutions[0](fine)[1],
+        trained_multipliers=trained[:, problem.w.shape[-1] :],
+        exact_multipliers=solution(fine)[1],
         duals=problem.duals[0],
-        events=solutions[0].starts[1:],
-        deviation=np.linalg.norm(trained[0] - exact, axis=-1),
-        extrapolated_deviation=np.linalg.norm(2 * trained[2] - trained[1] - exact, axis=-1),
+        events=events[events < fine[-1]],
     )
 
 
-def _states(solutions: list, t: Array) -> Array:
+def _states(solutions: Sequence[Callable[[Array], tuple[Array, Array]]], t: Array) -> Array:
     """(T, runs, d + n)."""
     return np.stack([np.concatenate(solution(t), axis=-1) for solution in solutions], axis=1)

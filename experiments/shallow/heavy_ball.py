@@ -1,24 +1,34 @@
 """Minnorm's steps are a heavy ball on the dual: the identity, the best steps, and where steps become unstable."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from experiments.shallow.classifiers import AlternatingMinnorm, SimultaneousMinnorm, train_minnorm
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
+from experiments.shallow.classifiers import minnorm_classifier
+from experiments.shallow.propagators import PERTURBATION, propagators
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, planted
+from theory.minnorm.tuning import Tuning
 from theory.shallow import heavy_ball
 from theory.shallow.heavy_ball import Steps
 
-SHARES = np.array([0.4, 0.3, 0.2, 0.1])
-PERTURBATION = 1e-3
-ROUNDED = "each entry of a step's Jacobian is the ten roundings of a state over the perturbation"
-RULES = {"alternating": AlternatingMinnorm, "simultaneous": SimultaneousMinnorm}
-MODES = {"alternating": heavy_ball.alternating_modes, "simultaneous": heavy_ball.simultaneous_modes}
-BEST = {"alternating": heavy_ball.best_alternating, "simultaneous": heavy_ball.best_simultaneous}
+
+class Rule(NamedTuple):
+    """Minnorm's steps in one order, and what theory says of them."""
+
+    name: str
+    kind: type[SimultaneousMinnormDescent]
+    modes: Callable[..., tuple[Array, Array]]
+    best: Callable[..., Steps]
+
+
+ALTERNATING = Rule("alternating", AlternatingMinnormDescent, heavy_ball.alternating_modes, heavy_ball.best_alternating)
+SIMULTANEOUS = Rule(
+    "simultaneous", SimultaneousMinnormDescent, heavy_ball.simultaneous_modes, heavy_ball.best_simultaneous
+)
 
 
 @claim(
@@ -40,7 +50,7 @@ BEST = {"alternating": heavy_ball.best_alternating, "simultaneous": heavy_ball.b
 )
 def minnorm_is_a_heavy_ball_on_the_dual(study: Study) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    candidates = Separable(planted(rng, SHARES, d=6, margin=0.8, runs=200))
+    candidates = Separable(planted(rng, np.array([0.4, 0.3, 0.2, 0.1]), d=6, margin=0.8, runs=200))
     problem = candidates.run(int(np.argmin(np.abs(candidates.condition - 8))))
     yield from _identities(study, problem, rng)
     yield from _modes(study, problem)
@@ -49,82 +59,70 @@ def minnorm_is_a_heavy_ball_on_the_dual(study: Study) -> Iterator[Check | Curves
 
 
 def _identities(study: Study, problem: Separable, rng: np.random.Generator) -> Iterator[Check]:
-    G = problem.Z @ problem.Z.T
+    G, (n, d) = problem.Z @ problem.Z.T, problem.Z.shape
     runs, steps = study.pick(smoke=3, quick=16, paper=64), 100
     A, B = 0.3, 0.2 / np.trace(G)
-    w = problem.w + 0.1 * rng.standard_normal((runs, problem.w.size))
-    alpha = problem.duals * rng.uniform(0.9, 1.1, (runs, problem.duals.size))
-    multipliers = {}
-    for name in RULES:
-        rule = RULES[name](problem.Z, A, B, study.device)
-        run = train_minnorm(study, name, rule, w, alpha, learning_rate=1.0, steps=steps, record=list(range(steps + 1)))
-        multipliers[name] = run["multipliers"]
+    w = problem.w + 0.1 * rng.standard_normal((runs, d))
+    multipliers = problem.duals * rng.uniform(0.9, 1.1, (runs, n))
+    paths = {}
+    for rule in (ALTERNATING, SIMULTANEOUS):
+        trainee = minnorm_classifier(study, problem.Z, Tuning(A, B), w, multipliers, rule.kind)
+        run = trainee.train(learning_rate=1.0, steps=steps, record=range(steps + 1))
+        paths[rule.name] = run["multipliers"]
     # A step of a multiplier is a product with Z of a vector that is itself one with Z^T: n + d roundings.
-    n, d = problem.Z.shape
-    size = 1 + np.abs(G).sum(1).max() * np.abs(multipliers["alternating"]).max()
-    tolerance = 4 * (n + d) * EPS * size
-    because = "4 (n + d) roundings of a step"
-    lam = multipliers["alternating"]
-    difference = lam[2:] - lam[1:-1]
-    predicted = heavy_ball.next_difference(G, lam[:-2], lam[1:-1], A, B)
-    yield equal("alternating: next difference", difference, predicted, tolerance=tolerance, because=because)
-    old_gradient = A * B * (1 - lam[:-2] @ G) + (1 - A) * (lam[1:-1] - lam[:-2])
-    wrong = equal("next difference", difference, old_gradient, tolerance=tolerance, because=because)
-    yield refuted("gradient one step old in the alternating identity", wrong)
-    slippery = heavy_ball.next_difference(G, lam[:-2], lam[1:-1], 1 - A, A * B / (1 - A))
-    wrong = equal("next difference", difference, slippery, tolerance=tolerance, because=because)
-    yield refuted("friction A in place of 1 - A", wrong)
-    lam = multipliers["simultaneous"]
-    predicted = A * B * (1 - lam[:-2] @ G) + (1 - A) * (lam[1:-1] - lam[:-2])
-    name = "simultaneous: next difference, its gradient one step old"
-    yield equal(name, lam[2:] - lam[1:-1], predicted, tolerance=tolerance, because=because)
+    size = 1 + np.abs(G).sum(1).max() * np.abs(paths["alternating"]).max()
+    within = rounding(4 * (n + d), size, of="a step: two products with Z")
+    before, now, after = (paths["alternating"][k : steps - 1 + k] for k in range(3))
+    name, axes = "next difference", ("step", "run", "example")
+    difference = measured(name, after - now, within=within, case="alternating", axes=axes)
+    yield difference.equals(heavy_ball.next_difference(G, before, now, A, B))
+    stale = A * B * (1 - before @ G) + (1 - A) * (now - before)
+    yield difference.control("gradient one step old in the alternating identity").equals(stale)
+    slippery = heavy_ball.next_difference(G, before, now, 1 - A, A * B / (1 - A))
+    yield difference.control("friction A in place of 1 - A").equals(slippery)
+    before, now, after = (paths["simultaneous"][k : steps - 1 + k] for k in range(3))
+    name = "next difference, its gradient one step old"
+    difference = measured(name, after - now, within=within, case="simultaneous", axes=axes)
+    yield difference.equals(A * B * (1 - before @ G) + (1 - A) * (now - before))
 
 
 def _modes(study: Study, problem: Separable) -> Iterator[Check]:
     """Determinant and trace of each mode's 2 x 2 block of the trained step's Jacobian."""
     U, sigma, Vt = np.linalg.svd(problem.Z)
-    k = sigma.size
+    k, d = sigma.size, len(Vt)
     A, B = 0.4, float(0.7 / problem.gram_range[1])
-    tolerance = problem.w.size**2 * 10 * EPS / PERTURBATION
-    for name in RULES:
-        jacobian = _jacobian(study, f"modes {name}", problem, RULES[name](problem.Z, A, B, study.device))
-        basis = np.zeros((k, 2, jacobian.shape[0]))
-        basis[:, 0, : Vt.shape[0]], basis[:, 1, Vt.shape[0] :] = Vt[:k], U.T
-        blocks = basis @ jacobian @ basis.mT
-        measured = np.array([np.linalg.det(blocks), np.trace(blocks, axis1=-2, axis2=-1)])
-        predicted = np.array(MODES[name](sigma**2, A, B))
-        yield equal(f"{name}: determinant and trace", measured, predicted, tolerance=tolerance, because=ROUNDED)
-        if name == "alternating":
-            larger = np.array(MODES[name](sigma**2, A, 1.1 * B))
-            wrong = equal("determinant and trace", measured, larger, tolerance=tolerance, because=ROUNDED)
-            yield refuted("modes with B 10 % larger", wrong)
+    basis = np.zeros((k, 2, d + len(U)))
+    basis[:, 0, :d], basis[:, 1, d:] = Vt[:k], U.T
+    for rule in (ALTERNATING, SIMULTANEOUS):
+        blocks = basis @ propagators(study, problem, A, B, kind=rule.kind) @ basis.mT
+        found = np.array([np.linalg.det(blocks), np.trace(blocks, axis1=-2, axis2=-1)])
+        name, axes = "determinant and trace", ("quantity", "mode")
+        block = measured(name, found, within=_of_a_jacobian(problem), case=rule.name, axes=axes)
+        yield block.equals(np.array(rule.modes(sigma**2, A, B)))
+        if rule is ALTERNATING:
+            yield block.control("modes with B 10 % larger").equals(np.array(rule.modes(sigma**2, A, 1.1 * B)))
 
 
 def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     g, kappa = np.linalg.svd(problem.Z, compute_uv=False) ** 2, float(problem.condition)
-    scans = {}
-    for name in RULES:
-        best: Steps = BEST[name](*problem.gram_range)
-        rule = RULES[name](problem.Z, float(best.A), float(best.B), study.device)
-        jacobian = _jacobian(study, f"best {name}", problem, rule)
-        measured = np.abs(np.linalg.eigvals(jacobian)).max()
-        # The slowest modes sit on a double eigenvalue, which splits by the square root of a rounding.
-        tolerance = np.sqrt(problem.w.size**2 * 10 * EPS / PERTURBATION)
-        because = "square root of the Jacobian's rounding: the extreme modes are double eigenvalues"
-        label = f"{name}: contraction at the best steps"
-        yield equal(label, measured, best.contraction, tolerance=tolerance, because=because)
-        if name == "alternating":
-            wrong = (kappa - 1) / (kappa + 1)
-            claimed = equal("contraction", measured, wrong, tolerance=tolerance, because=because)
-            yield refuted("alternating contraction without square roots", claimed)
+    because = "square root of the Jacobian's rounding: the extreme modes are double eigenvalues"
+    within = Tolerance(np.sqrt(_of_a_jacobian(problem).value), because)
+    for rule in (ALTERNATING, SIMULTANEOUS):
+        A, B, best = (float(number) for number in rule.best(*problem.gram_range))
+        radius = np.abs(np.linalg.eigvals(propagators(study, problem, A, B, kind=rule.kind))).max()
+        contraction = measured("contraction at the best steps", radius, within=within, case=rule.name)
+        yield contraction.equals(best)
+        if rule is ALTERNATING:
+            linear = (kappa - 1) / (kappa + 1)
+            yield contraction.control("alternating contraction without square roots").equals(linear)
         size = study.pick(smoke=150, quick=400, paper=1000)
-        A = np.concatenate([[float(best.A)], np.linspace(0.01, 1.99, size)])
-        B = np.concatenate([[float(best.B)], np.geomspace(1e-3, 4, 2 * size) / g[0]])
-        modes = heavy_ball.radius(*MODES[name](g, A[:, None, None], B[None, :, None])).max(-1)
-        scans[name] = np.maximum(modes, np.abs(1 - A[:, None]))
-        yield _nothing_is_better(f"{name}: what other steps gain on the best", scans[name], float(best.contraction))
-    claimed = _nothing_is_better("gain", scans["simultaneous"], np.sqrt(1 - 1 / kappa))
-    yield refuted("A = 2 / kappa, B = A / (4 g_min) are the best simultaneous steps", claimed)
+        scanned_A = np.concatenate([[A], np.linspace(0.01, 1.99, size)])
+        scanned_B = np.concatenate([[B], np.geomspace(1e-3, 4, 2 * size) / g[0]])
+        modes = heavy_ball.radius(*rule.modes(g, scanned_A[:, None, None], scanned_B[None, :, None])).max(-1)
+        scan = np.maximum(modes, np.abs(1 - scanned_A[:, None]))
+        yield _gain(scan, best, rule.name).equals(0)
+    wrong = "A = 2 / kappa, B = A / (4 g_min) are the best simultaneous steps"
+    yield _gain(scan, np.sqrt(1 - 1 / kappa), SIMULTANEOUS.name).control(wrong).equals(0)
     kappas = np.geomspace(1.5, 1e4, 60)
     yield curves(
         kappas=kappas,
@@ -133,40 +131,31 @@ def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     )
 
 
-def _nothing_is_better(name: str, scan: Array, best: float) -> Check:
+def _gain(scan: Array, best: float, case: str) -> Measured:
+    """By how much the fastest contraction of a scan over A and B undercuts `best`."""
+    within = Tolerance(4 * np.sqrt(EPS), "a scan over A and B; square root of the rounding at a double eigenvalue")
     gain = np.maximum(best - scan, 0).max()
-    because = "a scan over A and B; square root of the rounding at a double eigenvalue"
-    return equal(name, gain, 0, tolerance=4 * np.sqrt(EPS), because=because)
+    return measured("what other steps gain on the best", gain, within=within, case=case)
 
 
 def _limits(study: Study, problem: Separable) -> Iterator[Check]:
     """Training 2 % below and 2 % beyond the stability limits, from near the solution."""
-    A = 0.6
-    g_max = problem.gram_range[1]
-    limits = {
-        "alternating": heavy_ball.alternating_limit(g_max, A),
-        "simultaneous": heavy_ball.simultaneous_limit(g_max),
-    }
-    for name, limit in limits.items():
+    A, g_max = 0.6, problem.gram_range[1]
+    within = Tolerance(1e-3, "the slowest mode, 2 % inside the limit, contracts by more than 0.3 % a step")
+    for rule, limit in (
+        (ALTERNATING, heavy_ball.alternating_limit(g_max, A)),
+        (SIMULTANEOUS, heavy_ball.simultaneous_limit(g_max)),
+    ):
+        sizes = {}
         for factor in (0.98, 1.02):
-            rule = RULES[name](problem.Z, A, float(factor * limit), study.device)
-            jacobian = _jacobian(study, f"{name} {factor}", problem, rule)
-            size = np.linalg.norm(np.linalg.matrix_power(jacobian, 4000), ord=2)
-            decayed = equal(
-                f"{name}: 4000 steps at {factor} of the limit",
-                min(size, 1e300),
-                0.0,
-                tolerance=1e-3,
-                because="the slowest mode, 2 % inside the limit, contracts by more than 0.3 % a step",
-            )
-            yield decayed if factor < 1 else refuted(f"2 % beyond the {name} limit", decayed)
+            jacobian = propagators(study, problem, A, float(factor * limit), kind=rule.kind)
+            sizes[factor] = min(np.linalg.norm(np.linalg.matrix_power(jacobian, 4000), ord=2), 1e300)
+        yield measured("4000 steps at 0.98 of the limit", sizes[0.98], within=within, case=rule.name).equals(0.0)
+        beyond = measured("4000 steps at 1.02 of the limit", sizes[1.02], within=within, case=rule.name)
+        yield beyond.control(f"2 % beyond the {rule.name} limit").equals(0.0)
 
 
-def _jacobian(study: Study, name: str, problem: Separable, rule: SimultaneousMinnorm) -> Array:
-    """Of one trained step at the solution: the step is affine there, so differences are exact."""
-    d = problem.w.size
-    start = np.concatenate([problem.w, problem.duals])
-    starts = start + PERTURBATION * np.vstack([np.zeros(start.size), np.eye(start.size)])
-    run = train_minnorm(study, name, rule, starts[:, :d], starts[:, d:], learning_rate=1.0, steps=1, record=[1])
-    ends = np.concatenate([run["w"][-1], run["multipliers"][-1]], axis=-1)
-    return (ends[1:] - ends[0]).T / PERTURBATION
+def _of_a_jacobian(problem: Separable) -> Tolerance:
+    """Of determinants, traces and eigenvalues: d^2 entries, each a state's ten roundings over the perturbation."""
+    of = "a state over the perturbation: ten in each entry of a step's Jacobian"
+    return rounding(10 * problem.w.size**2, 1 / PERTURBATION, of=of)

@@ -1,29 +1,26 @@
-"""Where Minnorm cannot converge: contradicting examples, whose multipliers grow at slopes that are known, and
-duplicated examples, whose multipliers are not unique."""
+"""Contradicting examples, whose multipliers grow for ever, at slopes that are known."""
 
 from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
 
-from experiments.shallow.classifiers import AlternatingMinnorm, SimultaneousMinnorm, train_minnorm
-from experiments.training.loop import recording_steps
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_least, equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
-from theory.core.separable import Separable, labelled_by_a_teacher, planted
-from theory.core.trajectory import Trajectory
+from experiments.methods.minnorm.descent import AlternatingMinnormDescent
+from experiments.shallow.classifiers import minnorm_classifier
+from experiments.training import recording_steps
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.core.arrays import Array
+from theory.core.separable import apply, labelled_by_a_teacher
+from theory.minnorm.tuning import Tuning
 from theory.shallow import event_driven
 from theory.shallow.nonseparable import unavoidable_violations
 
-A, B = 1.0, 0.7
-SOURCE = "ours; the method is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)"
+A, B, ETA = 1.0, 0.7, 0.05
 
 
 @claim(
     "minnorm.shallow_nonseparable",
-    source=SOURCE,
+    source="ours; the method is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
     statement=r"\lambda' \to b\,v,\quad v = (1 - Z w_q)_+,\ w_q \in \arg\min |(1 - Z w)_+|^2;\quad"
     r" v \cdot \lambda' \ge b\,|v|^2 \text{ always}",
     hypotheses=("not separable by a classifier without bias",),
@@ -40,74 +37,39 @@ def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Che
     runs, n, d = Z.shape
     v = np.stack([unavoidable_violations(z) for z in Z])
     w0, multipliers0 = rng.standard_normal((runs, d)), rng.exponential(size=(runs, n))
-    eta, steps = 0.05, study.pick(smoke=2000, quick=5000, paper=40000)
-    rule = AlternatingMinnorm(Z, A, B, study.device)
+    steps = study.pick(smoke=2000, quick=5000, paper=40000)
     record = sorted({*range(201), *recording_steps(steps, 41), steps - 1})
-    run = train_minnorm(study, "run", rule, w0, multipliers0, learning_rate=eta, steps=steps, record=record)
-    late = (run["multipliers"][-1] - run["multipliers"][-2]) / eta
+    trainee = minnorm_classifier(study, Z, Tuning(A, B), w0, multipliers0, AlternatingMinnormDescent)
+    run = trainee.train(learning_rate=ETA, steps=steps, record=record)
+    multipliers = run["multipliers"]
+    size = (1 + multipliers[-1].max(-1, keepdims=True)) / ETA
+    rounded = rounding(8, size, of="the multipliers over the step size")
     # What a step size changes of the rates is small; the exact flow at half the time bounds what is left.
-    rounding = 8 * EPS * (1 + run["multipliers"][-1].max(-1, keepdims=True)) / eta
-    left = _left_over(Z, w0, multipliers0, eta * steps / 2, v)
-    tolerance = rounding + left
-    because = "rounding of the multipliers over the step size, and what the exact flow has left at half this time"
-    yield equal("slopes of the multipliers", late, B * v, tolerance=tolerance, because=because)
-    growth = (np.diff(run["multipliers"][:201], axis=0) * v).sum(-1) / eta
-    least = B * (v**2).sum(-1)
-
-    def grows_at_least(bound: Array) -> Check:
-        missing = np.maximum(bound - growth, 0)
-        because = "v . (1 - Z w) = |v|^2 for every w; rounding of the multipliers over the step size"
-        name = "v . lambda' falls short, first 200 steps"
-        return equal(name, missing, 0, tolerance=n * rounding.max(), because=because)
-
-    yield grows_at_least(least)
-    yield refuted("v . lambda' 10 % larger", grows_at_least(1.1 * least))
-    residual = np.linalg.norm((Z.mT @ v[..., None])[..., 0], axis=-1)
-    because = "optimality of the squared hinge; rounding of nnls"
-    size = np.linalg.norm(Z, axis=(-2, -1)) * np.sqrt(n)
-    yield equal("Z^T v", residual, 0, tolerance=100 * EPS * size, because=because)
+    unsettled = _left_over(Z, w0, multipliers0, ETA * steps / 2, v)
+    within = rounded + Tolerance(unsettled, "what the exact flow has left at half this time")
+    late = (multipliers[-1] - multipliers[-2]) / ETA
+    slopes = measured("slopes of the multipliers", late, within=within, axes=("run", "example"))
+    yield slopes.equals(B * v)
     least_squares = np.stack([1 - z @ np.linalg.lstsq(z, np.ones(n))[0] for z in Z])
-    claimed = equal("slopes", late, B * least_squares, tolerance=tolerance, because=because)
-    yield refuted("squared loss in place of the squared hinge", claimed)
-    yield refuted("slopes 10 % larger", equal("slopes", late, 1.1 * B * v, tolerance=tolerance, because=because))
-    yield refuted("separable examples", _separable_do_not_grow(study, rng, eta, steps, least.min()))
-    yield curves(t=run.t, multipliers=run["multipliers"][:, 0], slopes=B * v[0])
+    yield slopes.control("squared loss in place of the squared hinge").equals(B * least_squares)
+    yield slopes.control("slopes 10 % larger").equals(1.1 * B * v)
+    growth, least = (np.diff(multipliers[:201], axis=0) * v).sum(-1) / ETA, B * (v**2).sum(-1)
+    products = Tolerance(n * np.max(rounded.value), f"v . (1 - Z w) = |v|^2 for every w; {n} x {rounded.reason}")
+    yield _shortfall(growth, least, products).equals(0)
+    yield _shortfall(growth, 1.1 * least, products).control("v . lambda' 10 % larger").equals(0)
+    size = np.linalg.norm(Z, axis=(-2, -1)) * np.sqrt(n)
+    optimal = rounding(100, size, of="nnls: optimality of the squared hinge")
+    residual = np.linalg.norm(apply(Z.mT, v), axis=-1)
+    yield measured("Z^T v", residual, within=optimal, axes=("run",)).equals(0)
+    still = exactly("as if the examples contradicted each other")
+    separable = measured("growth of the multipliers", _growth_where_separable(study, rng, steps), within=still)
+    yield separable.control("separable examples").at_least(least.min())
+    yield curves(t=run.t, multipliers=multipliers[:, 0], slopes=B * v[0])
 
 
-@claim(
-    "minnorm.shallow_degenerate",
-    source=SOURCE,
-    statement=r"z_1 = z_2 \;\Rightarrow\; w \to \hat w,\ \lambda_1 + \lambda_2 \to \alpha,\ "
-    r"\lambda_1 - \lambda_2 = \text{const}",
-    hypotheses=("separable", "a support vector occurs twice", "both its multipliers stay above 0"),
-    controls=("the multipliers forget their start",),
-)
-def duplicated_support_vectors_share_a_dual(study: Study) -> Iterator[Check]:
-    rng = study.rng("examples")
-    once = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=4, margin=0.8, runs=200))
-    once = once.run(int(np.argmin(once.condition)))
-    Z = np.vstack([once.Z, once.Z[:1]])
-    runs, eta, steps = 4, 0.2, study.pick(smoke=1000, quick=2000, paper=20000)
-    split = rng.uniform(0.3, 0.7, runs)
-    multipliers0 = np.column_stack([split, np.full((runs, 2), once.duals[1:]), 1 - split])
-    multipliers0[:, [0, 3]] *= once.duals[0]
-    w0 = once.w + 0.02 * rng.standard_normal((runs, 4))
-    rule = SimultaneousMinnorm(Z, A, B, study.device)
-    run = train_minnorm(study, "run", rule, w0, multipliers0, learning_rate=eta, steps=steps, record=[0, steps])
-    w, multipliers = run["w"][-1], run["multipliers"][-1]
-    # A fixed point is reproduced up to the rounding of its inputs, amplified by the condition number.
-    rounding = 64 * EPS * float(once.condition) * np.abs(once.duals).max()
-    because = "condition number x rounding: the transient is over"
-    yield equal("w", w, once.w, tolerance=rounding, because=because)
-    yield equal("sum of the duplicates' multipliers", multipliers[:, 0] + multipliers[:, 3], once.duals[0],
-                tolerance=rounding, because=because)  # fmt: skip
-    difference = multipliers[:, 0] - multipliers[:, 3]
-    start = multipliers0[:, 0] - multipliers0[:, 3]
-    because = "two roundings a step"
-    yield equal("difference of the duplicates' multipliers", difference, start,
-                tolerance=2 * steps * EPS * once.duals[0], because=because)  # fmt: skip
-    claimed = equal("dual", multipliers[:, 0], multipliers[:1, 0], tolerance=rounding, because=because)
-    yield refuted("the multipliers forget their start", claimed)
+def _shortfall(growth: Array, bound: Array, within: Tolerance) -> Measured:
+    missing = np.maximum(bound - growth, 0)
+    return measured("v . lambda' falls short, first 200 steps", missing, within=within, axes=("step", "run"))
 
 
 def _contradicting(rng: np.random.Generator, runs: int) -> Array:
@@ -129,20 +91,16 @@ def _clear_cut(Z: Array) -> bool:
 
 
 def _left_over(Z: Array, w0: Array, multipliers0: Array, t: float, v: Array) -> Array:
-    """|lambda' - b v| of the exact flow at time t, a run."""
-    left = []
-    for z, w, multipliers, violation in zip(Z, w0, multipliers0, v):
-        state = event_driven.solve(z, w, multipliers, a=A, b=B, until=t)(np.array(t))[0]
-        left.append([np.abs(np.maximum(1 - z @ state, 0) - violation).max()])
-    return B * np.array(left)
+    """|lambda' - b v| (runs, 1) of the exact flow at time t."""
+    starts = zip(Z, w0, multipliers0)
+    w = np.stack([event_driven.solution(*start, t, a=A, b=B)[0] for start in starts])
+    return B * np.abs(np.maximum(1 - apply(Z, w), 0) - v).max(-1, keepdims=True)
 
 
-def _separable_do_not_grow(study: Study, rng: np.random.Generator, eta: float, steps: int, least: float) -> Check:
+def _growth_where_separable(study: Study, rng: np.random.Generator, steps: int) -> Array:
+    """|lambda'| (runs,) in the last step."""
     Z = labelled_by_a_teacher(rng, n=8, d=2, runs=3, least=0.5)
-    rule = SimultaneousMinnorm(Z, A, B, study.device)
-    start = {"w": rng.standard_normal((3, 2)), "multipliers": rng.exponential(size=(3, 8))}
-    run: Trajectory = train_minnorm(
-        study, "separable", rule, *start.values(), learning_rate=eta, steps=steps, record=[steps - 1, steps]
-    )
-    growth = np.linalg.norm(np.diff(run["multipliers"], axis=0)[0] / eta, axis=-1)
-    return at_least("growth of the multipliers", growth, least, because="as if the examples contradicted each other")
+    w0, multipliers0 = rng.standard_normal((3, 2)), rng.exponential(size=(3, 8))
+    trainee = minnorm_classifier(study, Z, Tuning(A, B), w0, multipliers0)
+    run = trainee.train(learning_rate=ETA, steps=steps, record=[steps - 1, steps])
+    return np.linalg.norm(np.diff(run["multipliers"], axis=0)[0] / ETA, axis=-1)

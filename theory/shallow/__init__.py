@@ -14,11 +14,10 @@ Notation, used in every file here:
 
 Minnorm descends the Lagrangian 1/2 |w|^2 + lambda . (1 - Z w) in w at rate a and ascends it in lambda at rate b: the
 multipliers integrate the error over training. Time is step x learning rate. Arrays may carry leading batch dimensions
-(runs) where the signature says so.
+(runs) where the signature says so. Examples and their max-margin classifier are `theory.core.separable.Separable`.
 
-    problem        the data and its max-margin classifier, to machine precision
     gradient_flow  closed forms, and the asymptotic constants of direction and margin (Soudry et al. 2018)
-    minnorm_flow   Lyapunov function, spectrum, rate, and the solution on a fixed active set
+    minnorm_flow   Lyapunov function, spectrum, rate, and the solution on a fixed active set, also by integration
     event_driven   the exact solution through every change of the active set
     heavy_ball     discrete time: Polyak's heavy ball on the dual, best steps, stability limits
     nonseparable   the slopes at which multipliers grow where no classifier fits

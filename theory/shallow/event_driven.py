@@ -33,7 +33,7 @@ class EventDriven:
     pieces: tuple[ActiveSetFlow, ...]
     end: float
 
-    def __call__(self, t: Float[Array, "*times"]) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
+    def __call__(self, t: Float[Array, "*times"] | float) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
         """(w, multipliers) at times of any shape.
 
         Raises:
@@ -49,6 +49,39 @@ class EventDriven:
             here = which == i
             w[here], multipliers[here] = self.pieces[i](t[here] - self.starts[i])
         return w, multipliers
+
+
+def solution(
+    Z: Float[Array, "n d"],
+    w: Float[Array, " d"],
+    multipliers: Float[Array, " n"],
+    t: Float[Array, "*times"] | float,
+    *,
+    a: float,
+    b: float,
+) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
+    """(w, lambda) at finite times t from (w, multipliers), of any examples; `solve_to_convergence` knows the limit.
+
+    Raises:
+        InvalidArgument, FlowStopped: as for `solve`; a time that is negative, NaN or infinite.
+
+    The classifier does not need example 2, whose multiplier is soon held at 0:
+
+    >>> Z, start = np.array([[1.0, 0.0], [2.0, 1.0]]), (np.zeros(2), np.array([0.0, 0.5]))
+    >>> w, multipliers = solution(Z, *start, np.array([0.0, 2.0, 40.0]), a=1.0, b=1.0)
+    >>> w.round(3)
+    array([[0.   , 0.   ],
+           [0.707, 0.128],
+           [1.   , 0.   ]])
+    >>> multipliers.round(3)
+    array([[0.   , 0.5  ],
+           [0.695, 0.   ],
+           [1.   , 0.   ]])
+    """
+    last = np.max(times(t), initial=0.0)
+    if np.isinf(last):
+        reject("t", last, "finite times")
+    return solve(Z, w, multipliers, a=a, b=b, until=max(float(last), EPS))(t)
 
 
 def solve(

@@ -20,8 +20,39 @@ from theory.core.trajectory import Trajectory
 from theory.core.validation import reject, times
 
 
+def exponential_solution(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs d"]:
+    """w(t) on pairwise orthogonal examples, L = sum e^{-m_i}; the margins are `exponential_margins` (ours).
+
+    The weights move in the span of the examples alone, w = w0 + sum_i (m_i - m_i(0)) z_i / |z_i|^2. Shape
+    (*times, *runs, d); they grow without bound, so times are finite.
+
+    >>> Z, w0 = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros(2)
+    >>> exponential_solution(Z, w0, np.array([0.0, 1.0, 10.0])).round(3)
+    array([[0.   , 0.   ],
+           [0.805, 0.693],
+           [1.857, 2.398]])
+    """
+    return _weights(Z, w0, exponential_margins(Z, w0, t))
+
+
+def logistic_solution(
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*times_runs d"]:
+    """w(t) as for `exponential_solution`, L = sum log(1 + e^{-m_i}); the margins are `logistic_margins` (ours).
+
+    >>> Z, w0 = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros(2)
+    >>> logistic_solution(Z, w0, np.array([0.0, 1.0, 10.0])).round(3)
+    array([[0.   , 0.   ],
+           [0.653, 0.443],
+           [1.811, 2.177]])
+    """
+    return _weights(Z, w0, logistic_margins(Z, w0, t))
+
+
 def exponential_margins(
-    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"]
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs n"]:
     """m_i(t) = log(e^{m_i(0)} + |z_i|^2 t): margins of pairwise orthogonal examples, L = sum e^{-m_i} (ours).
 
@@ -36,7 +67,7 @@ def exponential_margins(
 
 
 def logistic_margins(
-    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"]
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs n"]:
     """e^{m_i} + m_i = e^{m_i(0)} + m_i(0) + |z_i|^2 t =: C, m_i = log omega(C): L = sum log(1 + e^{-m_i}) (ours).
 
@@ -46,14 +77,11 @@ def logistic_margins(
     return np.log(wrightomega(np.exp(m0) + m0 + grown))
 
 
-def orthogonal_weights(
-    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], margins: Float[Array, "*times_runs n"]
-) -> Float[Array, "*times_runs d"]:
-    """w = w0 + sum_i (m_i - m_i(0)) z_i / |z_i|^2: the weights move in the span of the examples alone."""
+def _weights(Z: Array, w0: Array, margins: Array) -> Array:
     return w0 + ((margins - w0 @ Z.T) / (Z**2).sum(1)) @ Z
 
 
-def _start(Z: Array, w0: Array, t: Array) -> tuple[Array, Array]:
+def _start(Z: Array, w0: Array, t: Array | float) -> tuple[Array, Array]:
     """m(0), and |z_i|^2 t with as many dimensions as times x runs x examples."""
     gram = Z @ Z.T
     squares = np.diag(gram)
@@ -73,8 +101,8 @@ def flow_in_log_time(
 
     def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
         # Clipped where only a trial step that the solver will reject can get.
-        pull = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
-        return {"rho": apply(problem.Z.mT, pull) - problem.w}
+        losses = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
+        return {"rho": apply(problem.Z.mT, losses) - problem.w}
 
     return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance)
 
@@ -91,8 +119,7 @@ def normalised_flow(
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         exponents = -apply(Z, state["w"])
         log_loss = np.logaddexp.reduce(exponents, axis=-1)
-        push = apply(Z.mT, softmax(exponents, axis=-1))
-        return {"w": push, "tau": np.exp(-log_loss - state["tau"])}
+        return {"w": apply(Z.mT, softmax(exponents, axis=-1)), "tau": np.exp(-log_loss - state["tau"])}
 
     start = {"w": w0, "tau": np.zeros(w0.shape[:-1])}
     return flow(velocity, start, s, relative_tolerance=relative_tolerance)
@@ -101,8 +128,8 @@ def normalised_flow(
 def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
     """w~ = Z_S^+ (-log alpha) + (I - Z_S^+ Z_S) w0, of one problem whose examples all lie in the span of S (ours).
 
-    e^{-z_i . w~} = alpha_i settles w~ in the span of the support vectors; off it nothing ever pulls, and the start
-    stays. (Examples off the span pull for a while, and w~ has then no closed form.)
+    e^{-z_i . w~} = alpha_i settles w~ in the span of the support vectors; off it the gradient is 0, and the start
+    stays. (Examples off the span move w there for a while, and w~ has then no closed form.)
 
     Raises:
         InvalidArgument: a batch of problems, or an example off the span.

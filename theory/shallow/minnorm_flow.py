@@ -1,5 +1,6 @@
 """The Minnorm flow w' = -a (w - Z^T lambda), lambda' = b [1 - Z w] kept at lambda >= 0 (our reconstruction)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from theory.core.arrays import Array
+from theory.core.flows import flow
 from theory.core.separable import Separable, apply
+from theory.core.trajectory import Trajectory
 from theory.core.validation import positive, reject, times
 
 # Singular values below this share of the largest are 0: their modes do not move w.
@@ -19,8 +22,27 @@ def velocity(
 ) -> tuple[Float[Array, "*batch d"], Float[Array, "*batch n"]]:
     """(w', lambda'); a multiplier at 0 can only grow."""
     violation = 1 - apply(Z, w)
-    pull = apply(Z.mT, multipliers)
-    return -a * (w - pull), b * np.where(multipliers > 0, violation, np.maximum(violation, 0))
+    return -a * (w - apply(Z.mT, multipliers)), b * np.where(multipliers > 0, violation, np.maximum(violation, 0))
+
+
+def integrated(
+    Z: Float[Array, "*runs n d"],
+    w: Float[Array, "*batch d"],
+    multipliers: Float[Array, "*batch n"],
+    t: Float[Array, " T"] | Sequence[float],
+    *,
+    a: float,
+    b: float,
+) -> Trajectory:
+    """w and multipliers at t by an ODE solver that knows nothing of active sets. `facts["error"]` is what they may be
+    off by: two solutions never part in |w|^2 / a + |lambda|^2 / b, so it is steps x local error in that norm."""
+
+    def motion(_: float, state: dict[str, Array]) -> dict[str, Array]:
+        return dict(zip(state, velocity(Z, state["w"], state["multipliers"], a, b)))
+
+    run = flow(motion, {"w": w, "multipliers": multipliers}, t, relative_tolerance=1e-11)
+    error = run.facts["steps"] * run.facts["local_error"] * np.sqrt(max(a / b, b / a))
+    return Trajectory(run.t, run.arrays, {**run.facts, "error": error})
 
 
 def lyapunov(
@@ -105,7 +127,7 @@ class ActiveSetFlow:
         sigma = self._modes[1].max(initial=0)
         return float(max(self.a, np.sqrt(self.a * self.b) * sigma))
 
-    def __call__(self, t: Float[Array, "*times"]) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
+    def __call__(self, t: Float[Array, "*times"] | float) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
         """(w, multipliers) after time t, of any shape; at infinity the limit (infinite multipliers where examples
         contradict each other).
 
@@ -149,9 +171,33 @@ def _propagators(t: Array, a: float, nu: Array) -> tuple[Array, Array]:
     return np.where(np.isinf(t), 0.0, C.real), np.where(np.isinf(t), 0.0, S.real)
 
 
-def on_the_support(
-    problem: Separable, w: Float[Array, " d"], multipliers: Float[Array, " n"], a: float, b: float
-) -> ActiveSetFlow:
-    """The flow once the support is identified: in modes xi of G, xi = e^{-at/2} [xi_0 cosh nu t + (xi'_0 + a xi_0 / 2)
-    sinh(nu t) / nu] and w = Z_S^+ (1 - lambda' / b) + e^{-at} (I - Z_S^+ Z_S) w_0 (ours)."""
-    return ActiveSetFlow(problem.Z, problem.support, w, multipliers, a, b)
+def solution(
+    problem: Separable,
+    w: Float[Array, " d"],
+    multipliers: Float[Array, " n"],
+    t: Float[Array, "*times"] | float,
+    *,
+    a: float,
+    b: float,
+) -> tuple[Float[Array, "*times d"], Float[Array, "*times n"]]:
+    """(w, lambda) at t, once the support is identified: from multipliers that are 0 off it, while none of it is held.
+
+    In modes xi of G, xi = e^{-at/2} [xi_0 cosh nu t + (xi'_0 + a xi_0 / 2) sinh(nu t) / nu] and
+    w = Z_S^+ (1 - lambda' / b) + e^{-at} (I - Z_S^+ Z_S) w_0 (ours). At infinity (w_hat, alpha).
+
+    Raises:
+        InvalidArgument: a negative or NaN time, a multiplier below 0 or off the support, a or b not positive.
+
+    >>> problem = Separable(np.array([[2.0, 0.0]]))
+    >>> t = np.array([0.0, 1.0, np.inf])
+    >>> w, multipliers = solution(problem, np.array([0.0, 1.0]), np.zeros(1), t, a=1.0, b=1.0)
+    >>> w.round(3)
+    array([[0.   , 1.   ],
+           [0.535, 0.368],
+           [0.5  , 0.   ]])
+    >>> multipliers.round(3)
+    array([[0.  ],
+           [0.56],
+           [0.25]])
+    """
+    return ActiveSetFlow(problem.Z, problem.support, w, multipliers, a, b)(t)

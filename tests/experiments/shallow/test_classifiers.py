@@ -1,20 +1,21 @@
-"""Losses, and Minnorm's steps against what they are by hand; devices."""
+"""Losses against their definitions, and the trainings of classifiers against what their steps are by hand."""
 
 import numpy as np
 import pytest
 import torch
 
+from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
 from experiments.shallow.classifiers import (
-    AlternatingMinnorm,
-    NormalisedDescent,
-    SimultaneousMinnorm,
     exponential_loss,
     log_loss,
     logistic_loss,
-    train_classifier,
-    train_minnorm,
+    minnorm_classifier,
+    normalised_classifier,
+    refined,
+    states,
 )
-from theory.claims.study import Study
+from theory.claims import Study
+from theory.minnorm.tuning import Tuning
 
 STUDY = Study("test.shallow")
 RNG = np.random.default_rng(0)
@@ -44,37 +45,35 @@ def test_one_step_of_minnorm(c: float) -> None:
     violation = 1 - MARGINS
     effective = np.maximum(MULTIPLIERS + c * violation, 0)
     after = W - eta * a[:, None] * (W - np.einsum("rnd,rn->rd", Z, effective))
-    seen = {SimultaneousMinnorm: violation, AlternatingMinnorm: 1 - np.einsum("rnd,rd->rn", Z, after)}
+    seen = {
+        SimultaneousMinnormDescent: violation,
+        AlternatingMinnormDescent: 1 - np.einsum("rnd,rd->rn", Z, after),
+    }
     for kind, violated in seen.items():
-        run = train_minnorm(
-            STUDY, "step", kind(Z, a, b, "cpu", c), W, MULTIPLIERS, learning_rate=eta, steps=1, record=[1]
-        )
-        assert np.allclose(run["w"][-1], after, atol=1e-14)
-        assert np.allclose(run["multipliers"][-1], np.maximum(MULTIPLIERS + eta * b * violated, 0), atol=1e-14)
+        trainee = minnorm_classifier(STUDY, Z, Tuning(a, b, c), W, MULTIPLIERS, kind)
+        run = trainee.train(learning_rate=eta, steps=1, record=[0, 1])
+        expected = np.concatenate([after, np.maximum(MULTIPLIERS + eta * b * violated, 0)], axis=-1)
+        assert np.array_equal(states(run)[0], np.concatenate([W, MULTIPLIERS], axis=-1))
+        assert np.allclose(states(run)[1], expected, atol=1e-14)
 
 
 def test_normalised_descent_keeps_the_time_of_gradient_descent() -> None:
     """Its steps are gradient descent's with learning rates eta / L, and 1 + their sum is e^tau."""
-    eta, loss = 0.05, log_loss(Z, "cpu")
-    run = train_classifier(
-        STUDY, "time", loss, W, learning_rate=eta, steps=20, record=list(range(21)), update=NormalisedDescent(loss)
-    )
+    eta = 0.05
+    run = normalised_classifier(STUDY, Z, W).train(learning_rate=eta, steps=20, record=range(21))
     w, total = W.copy(), np.zeros(3)
     for step in range(20):
-        pulls = np.exp(-np.einsum("rnd,rd->rn", Z, w))
-        rate = eta / pulls.sum(-1)
-        w = w + rate[:, None] * np.einsum("rnd,rn->rd", Z, pulls)
+        shares = np.exp(-np.einsum("rnd,rd->rn", Z, w))
+        rate = eta / shares.sum(-1)
+        w = w + rate[:, None] * np.einsum("rnd,rn->rd", Z, shares)
         total += rate
         assert np.allclose(run["w"][step + 1], w, rtol=1e-12)
         assert np.allclose(run["tau"][step + 1], np.log1p(total), rtol=1e-12)
 
 
-def test_a_held_run_does_not_move() -> None:
-    rule = AlternatingMinnorm(Z, 1.0, 1.0, "cpu")
-    state = {"w": torch.tensor(W), "multipliers": torch.tensor(MULTIPLIERS)}
-    rule.begin(state)
-    _, work = rule.evaluate(state)
-    rule.apply(state, work, torch.tensor([0.0, 0.1, 0.0], dtype=torch.float64))
-    assert np.array_equal(state["w"][[0, 2]], W[[0, 2]])
-    assert np.array_equal(state["multipliers"][[0, 2]], MULTIPLIERS[[0, 2]])
-    assert not np.array_equal(state["w"][1], W[1])
+def test_refined_runs_are_recorded_at_the_same_times() -> None:
+    """Also where the records do not divide the steps: 10 steps, records at 0, 3, 7 and 10 of them."""
+    runs = refined(normalised_classifier(STUDY, Z, W), horizon=1.0, steps=10, records=4)
+    assert [run.facts["recorded"].tolist() for run in runs] == [[0, 3, 7, 10], [0, 6, 14, 20], [0, 12, 28, 40]]
+    for run in runs:
+        assert np.allclose(run.t, [0, 0.3, 0.7, 1.0])

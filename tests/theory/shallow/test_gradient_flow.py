@@ -12,6 +12,7 @@ from theory.shallow import gradient_flow
 
 seeds = st.integers(0, 10_000)
 MARGINS = (gradient_flow.exponential_margins, gradient_flow.logistic_margins)
+SOLUTIONS = (gradient_flow.exponential_solution, gradient_flow.logistic_solution)
 SHARES = np.array([0.5, 0.3, 0.2])
 
 
@@ -21,54 +22,56 @@ def orthogonal(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return Z, rng.standard_normal((2, 4))
 
 
-@pytest.mark.parametrize("margins", MARGINS)
+@pytest.mark.parametrize("solution", SOLUTIONS)
 @settings(max_examples=30, deadline=None)
 @given(seed=seeds, first=st.floats(0, 100), second=st.floats(0, 1e8))
-def test_the_closed_forms_are_semigroups(margins, seed: int, first: float, second: float) -> None:
+def test_the_closed_forms_are_semigroups(solution, seed: int, first: float, second: float) -> None:
     Z, w0 = orthogonal(seed)
-    middle = gradient_flow.orthogonal_weights(Z, w0, margins(Z, w0, np.array(first)))
-    once = margins(Z, w0, np.array(first + second))
-    assert np.allclose(margins(Z, middle, np.array(second)), once, rtol=1e-9, atol=1e-9)
+    middle, once = solution(Z, w0, first), solution(Z, w0, first + second)
+    assert np.allclose(solution(Z, middle, second), once, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("margins", MARGINS)
-def test_the_start_the_end_and_shapes(margins) -> None:
+@pytest.mark.parametrize(("margins", "solution"), list(zip(MARGINS, SOLUTIONS)))
+def test_the_start_the_end_and_shapes(margins, solution) -> None:
     Z, w0 = orthogonal(0)
+    assert np.allclose(solution(Z, w0, 0.0), w0, atol=1e-13)
     assert np.allclose(margins(Z, w0, np.array(0.0)), w0 @ Z.T, atol=1e-13)
-    assert np.isposinf(margins(Z, w0, np.array(np.inf))).all()
-    assert margins(Z, w0, np.ones((5, 2))).shape == (5, 2, 2, 3)
-    assert margins(Z, w0[0], np.ones(5)).shape == (5, 3)
+    assert np.isposinf(margins(Z, w0, np.inf)).all()
+    t = np.linspace(0, 3, 10).reshape(5, 2)
+    assert margins(Z, w0, t).shape == (5, 2, 2, 3)
+    assert margins(Z, w0[0], t[:, 0]).shape == (5, 3)
+    assert solution(Z, w0, t).shape == (5, 2, 2, 4)
+    assert np.allclose(solution(Z, w0, t)[3, 1], solution(Z, w0, t[3, 1]))
+    assert np.allclose(solution(Z, w0, t) @ Z.T, margins(Z, w0, t))
 
 
 @pytest.mark.parametrize(
-    ("margins", "slope"),
-    [(MARGINS[0], lambda m: np.exp(-m)), (MARGINS[1], lambda m: 1 / (1 + np.exp(m)))],
+    ("closed_form", "slope"),
+    [(SOLUTIONS[0], lambda m: np.exp(-m)), (SOLUTIONS[1], lambda m: 1 / (1 + np.exp(m)))],
 )
-def test_the_closed_forms_solve_the_flow(margins, slope) -> None:
+def test_the_closed_forms_solve_the_flow(closed_form, slope) -> None:
     Z, w0 = orthogonal(1)
     t = np.linspace(0, 20, 5)
     solution = flow(lambda _, state: {"w": slope(state["w"] @ Z.T) @ Z}, {"w": w0}, t, relative_tolerance=1e-12)
-    exact = gradient_flow.orthogonal_weights(Z, w0, margins(Z, w0, t))
-    assert np.allclose(solution["w"], exact, atol=1e-9)
+    assert np.allclose(solution["w"], closed_form(Z, w0, t), atol=1e-9)
 
 
 def test_one_example_turns_by_its_angle() -> None:
     """tan angle(w, z) = |P w0| |z| / m(t)."""
     Z, w0 = np.array([[3.0, 0.0, 0.0]]), np.array([-0.2, 1.0, 2.0])
-    m = gradient_flow.exponential_margins(Z, w0, np.array(50.0))
-    w = gradient_flow.orthogonal_weights(Z, w0, m)
+    w = gradient_flow.exponential_solution(Z, w0, 50.0)
     assert np.hypot(w[1], w[2]) / w[0] == pytest.approx(np.sqrt(5) * 3 / np.log(np.exp(-0.6) + 450), rel=1e-13)
 
 
 def test_examples_that_are_not_orthogonal_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="expected pairwise orthogonal examples"):
-        gradient_flow.exponential_margins(np.array([[1.0, 0], [1.0, 1.0]]), np.zeros(2), np.array(1.0))
+        gradient_flow.exponential_solution(np.array([[1.0, 0], [1.0, 1.0]]), np.zeros(2), 1.0)
 
 
 @pytest.mark.parametrize("t", [-1.0, np.nan])
 def test_bad_times_are_refused(t: float) -> None:
     with pytest.raises(InvalidArgument, match="t = .*: expected times of at least 0"):
-        gradient_flow.logistic_margins(*orthogonal(0), np.array(t))
+        gradient_flow.logistic_solution(*orthogonal(0), t)
 
 
 def test_log_time_and_normalised_time_are_one_orbit() -> None:
@@ -84,8 +87,7 @@ def test_orthogonal_examples_settle_where_the_closed_form_says() -> None:
     """m_i = log(e^{m_i(0)} + |z_i|^2 t), so w - w_hat log t tends to sum_i log |z_i|^2 z_i / |z_i|^2 off the start."""
     Z, w0 = orthogonal(2)
     problem = Separable(Z)
-    margins = gradient_flow.exponential_margins(Z, w0, np.array(1e14))
-    w = gradient_flow.orthogonal_weights(Z, w0, margins)
+    w = gradient_flow.exponential_solution(Z, w0, 1e14)
     assert np.allclose(w - problem.w * np.log(1e14), gradient_flow.offset(problem, w0), atol=1e-11)
     rate = gradient_flow.relaxation_rate(problem)
     # Z^T diag(1/|z|^2) Z is a projector: everything settles as 1/t.

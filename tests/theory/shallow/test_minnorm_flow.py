@@ -70,13 +70,28 @@ def test_the_critical_mode_has_its_double_root() -> None:
 
 def test_start_end_and_shapes() -> None:
     problem = Separable(planted(np.random.default_rng(0), SHARES, d=4, slack=np.array([0.5]))[0])
-    solution = minnorm_flow.on_the_support(problem, np.ones(4), 0.9 * problem.duals, 1.0, 0.5)
-    w, multipliers = solution(np.array([0.0, np.inf]))
+    start = problem, np.ones(4), 0.9 * problem.duals
+    w, multipliers = minnorm_flow.solution(*start, np.array([0.0, np.inf]), a=1.0, b=0.5)
     assert np.allclose(w, [np.ones(4), problem.w], atol=1e-12)
     assert np.allclose(multipliers, [0.9 * problem.duals, problem.duals], atol=1e-12)
-    w, multipliers = solution(np.ones((2, 3)))
+    t = np.linspace(0, 5, 6).reshape(2, 3)
+    w, multipliers = minnorm_flow.solution(*start, t, a=1.0, b=0.5)
     assert w.shape == (2, 3, 4)
     assert multipliers.shape == (2, 3, 4)
+    for path, state in zip((w, multipliers), minnorm_flow.solution(*start, 4.0, a=1.0, b=0.5)):
+        assert np.allclose(path[1, 1], state)
+
+
+def test_events_at_times_of_any_shape() -> None:
+    problem, *start = setup(2)
+    found = event_driven.solution(problem.Z, *start, np.array([[0.0, 3.0], [7.0, 0.5]]), a=1.0, b=0.7)
+    for path, state, begin in zip(found, event_driven.solution(problem.Z, *start, 7.0, a=1.0, b=0.7), start):
+        assert np.allclose(path[0, 0], begin)
+        assert np.allclose(path[1, 0], state, atol=1e-12)
+    for begin, state in zip(start, event_driven.solution(problem.Z, *start, 0.0, a=1.0, b=0.7)):
+        assert np.allclose(state, begin)
+    with pytest.raises(InvalidArgument, match="t = inf: expected finite times"):
+        event_driven.solution(problem.Z, *start, np.array([1.0, np.inf]), a=1.0, b=0.7)
 
 
 def test_contradicting_examples_have_infinite_multipliers_in_the_end() -> None:
@@ -150,15 +165,21 @@ def test_events_are_a_semigroup(seed: int, first: float, second: float) -> None:
 def test_events_against_an_ode_solver() -> None:
     problem, w, multipliers = setup(7)
 
-    def velocity(_: float, state: dict) -> dict:
-        w_dot, m_dot = minnorm_flow.velocity(problem.Z, state["w"], state["m"], 1.0, 0.7)
-        return {"w": w_dot, "m": m_dot}
-
     t = np.linspace(0, 15, 31)
-    reference = flow(velocity, {"w": w, "m": multipliers}, t, relative_tolerance=1e-12, absolute_tolerance=1e-13)
-    found = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.7, until=15.0)(t)
+    reference = minnorm_flow.integrated(problem.Z, w, multipliers, t, a=1.0, b=0.7)
+    found = event_driven.solution(problem.Z, w, multipliers, t, a=1.0, b=0.7)
     assert np.allclose(found[0], reference["w"], atol=1e-8)
-    assert np.allclose(found[1], reference["m"], atol=1e-8)
+    assert np.allclose(found[1], reference["multipliers"], atol=1e-8)
+
+
+def test_the_integrated_flow_says_what_it_may_be_off_by() -> None:
+    """From a start so near that no multiplier reaches 0: no kinks there."""
+    problem = Separable(planted(np.random.default_rng(1), SHARES, d=4)[0])
+    start, t = (1.01 * problem.w, 0.99 * problem.duals), np.linspace(0, 8, 5)
+    run = minnorm_flow.integrated(problem.Z, *start, t, a=1.3, b=0.5)
+    w, multipliers = minnorm_flow.solution(problem, *start, t, a=1.3, b=0.5)
+    assert np.abs(run["w"] - w).max() < run.facts["error"]
+    assert np.abs(run["multipliers"] - multipliers).max() < run.facts["error"]
 
 
 def test_duplicates_change_sides_together() -> None:

@@ -1,0 +1,126 @@
+"""How slowly gradient descent finds the max-margin direction: like 1 / log t, with a constant that is known."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.shallow.classifiers import normalised_classifier
+from experiments.shallow.late import LATE, SHARES, limit, settling_examples, trained_late
+from experiments.training import tends_to
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, direction_error
+from theory.core.trajectory import Trajectory
+from theory.shallow import gradient_flow
+
+SUPPORT = np.arange(SHARES.size)
+
+
+@claim(
+    "soudry2018.direction",
+    source="Soudry et al. 2018 (JMLR 19), Theorems 3 and 9, with the constants worked out",
+    statement=r"w(t) = \hat w \log t + \tilde w + o(1),\ e^{-z_i \cdot \tilde w} = \alpha_i\ (i \in S),\ "
+    r"\log t\,\left|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\right| \to \frac{|P \tilde w|}{|\hat w|}",
+    hypotheses=("separable", "alpha > 0 on all support vectors", "linearly independent support vectors"),
+    controls=(
+        "the start is forgotten",
+        "constant 10 % larger",
+        "normalised constant without |w_hat|^2",
+        "a support vector whose dual is 0",
+    ),
+)
+def direction_converges_logarithmically(study: Study) -> Iterator[Check | Curves]:
+    rng = study.rng("examples")
+    runs = study.pick(smoke=3, quick=8, paper=32)
+    yield from _in_log_time(rng, runs)
+    problem = settling_examples(rng, SHARES, runs)
+    w0 = rng.standard_normal((runs, 5))
+    yield from _training_tends_to_the_flow(study, problem, 0.5 * w0)
+    late = trained_late(study, problem, w0)
+    error = direction_error(problem, late["w"])
+    offset, forgotten = _offsets(problem, w0), _offsets(problem, 0 * w0)
+    constant = gradient_flow.direction_constant(problem, offset)
+    scaled = limit("log t x direction error", late["tau"] * error, case="training")
+    yield scaled.equals(constant)
+    yield scaled.control("the start is forgotten").equals(gradient_flow.direction_constant(problem, forgotten))
+    yield scaled.control("constant 10 % larger").equals(1.1 * constant)
+    normalised = limit("s x direction error", late.t[:, None] * error, case="training")
+    yield normalised.equals(gradient_flow.normalised_constant(problem, offset))
+    yield normalised.control("normalised constant without |w_hat|^2").equals(constant)
+
+
+def _in_log_time(rng: np.random.Generator, runs: int) -> Iterator[Check | Curves]:
+    """The flow, with examples off the support and off its span, followed to log t = 400."""
+    problem = settling_examples(rng, SHARES, runs, slack=(0.6, 1.0))
+    w0 = 0.5 * rng.standard_normal((runs, 5))
+    flow = gradient_flow.flow_in_log_time(problem, w0, LATE, relative_tolerance=1e-11)
+    rho, duals = flow["rho"], problem.duals[:, SUPPORT]
+    solver_error = flow.facts["steps"] * flow.facts["local_error"] * np.linalg.norm(problem.Z, axis=-1).max()
+    contracts = Tolerance(solver_error, "the flow in log time contracts distances: at most steps x local error")
+    settled = _settled(problem, rho, contracts * problem.duals.max())
+    yield settled.equals(duals)
+    gone = Tolerance(0.0, "the other examples have e^-(slack log t) left")
+    loss = measured("t x loss", settled.value.sum(-1), within=contracts * problem.duals.sum(-1).max() + gone)
+    yield loss.equals(1 / problem.margin**2)
+    error = direction_error(problem, rho + problem.w * LATE[:, None, None])
+    constant = gradient_flow.direction_constant(problem, rho[-1])
+    yield limit("log t x direction error", LATE[:, None] * error, solver_error, case="flow").equals(constant)
+    subtracted = rounding(64, LATE[-1] / error[-1], of="the direction error, a difference of unit vectors")
+    hit = gradient_flow.log_hitting_time(problem, rho[-1], error[-1])
+    name = "log of the time at which the direction error is what it is"
+    yield measured(name, hit, within=subtracted, case="flow", axes=("run",)).equals(LATE[-1])
+    yield curves(log_times=LATE, scaled_error=LATE[:, None] * error, constant=constant)
+    touching = _with_a_dual_of_zero(rng, problem)
+    rho = gradient_flow.flow_in_log_time(touching, w0, LATE, relative_tolerance=1e-11)["rho"]
+    yield _settled(problem, rho, settled.within).control("a support vector whose dual is 0").equals(duals)
+
+
+def _settled(problem: Separable, rho: Array, within: Tolerance) -> Measured:
+    """Of the last of rho = w - w_hat log t."""
+    shares = np.exp(-apply(problem.Z, rho[-1]))[:, SUPPORT]
+    return measured("e^(-z.w~) on the support", shares, within=within, axes=("run", "example"))
+
+
+def _with_a_dual_of_zero(rng: np.random.Generator, problem: Separable) -> Separable:
+    """A further example on the margin, orthogonal to nothing in particular, that the classifier does not need."""
+    direction = problem.w * problem.margin[:, None]
+    across = rng.standard_normal(direction.shape)
+    across -= (across * direction).sum(-1, keepdims=True) * direction
+    touching = problem.margin[:, None] * direction + across
+    # Its margin is a rounding above 1, so that it is never taken for a support vector.
+    return Separable(np.concatenate([problem.Z, touching[:, None] * (1 + 8 * EPS)], axis=1))
+
+
+def _training_tends_to_the_flow(study: Study, problem: Separable, w0: Array) -> Iterator[Check]:
+    horizon, steps = 8.0, study.pick(smoke=160, quick=320, paper=3000)
+    trainee = normalised_classifier(study, problem.Z, w0)
+    runs = trainee.refine(learning_rate=horizon / steps, horizon=horizon, records=5)
+    exact = gradient_flow.normalised_flow(problem.Z, w0, runs[0].t, relative_tolerance=1e-12)
+    # log L is convex, so its flow contracts too; tau integrates it and its error e^{-log L} grows by what it sums.
+    solver = exact.facts["steps"] * exact.facts["local_error"]
+    for name in ("w", "tau"):
+        # A path of numbers, tau, is as good as one of vectors.
+        values = [run[name].reshape(*exact[name].shape[:2], -1) for run in runs]
+        yield from tends_to(name, values, exact[name].reshape(values[0].shape), solver, case="training")
+    yield _one_orbit(problem, w0, exact)
+
+
+def _one_orbit(problem: Separable, w0: Array, normalised: Trajectory) -> Check:
+    """The loss-normalised flow runs through the weights of gradient flow, at the times t = e^tau - 1 it keeps."""
+    w, tau = normalised["w"], normalised["tau"]
+    runs = [
+        gradient_flow.flow_in_log_time(problem.run(i), start, tau[:, i], relative_tolerance=1e-12)
+        for i, start in enumerate(w0)
+    ]
+    along = np.stack([run["rho"] for run in runs], axis=1) + problem.w * tau[..., None]
+    solver, late = (max(run.facts["steps"] * run.facts["local_error"] for run in each) for each in ([normalised], runs))
+    length = np.linalg.norm(problem.Z, axis=-1).max()
+    # tau' = e^(-log L - tau) contracts, and log L is off by |z| x that of w; in tau w moves by at most (1 + t) L |z|.
+    speed = np.exp(tau + np.logaddexp.reduce(-apply(problem.Z, w), axis=-1)) * length
+    off = solver * (1 + speed * (1 + length * tau)) + late
+    within = Tolerance(off[..., None], "both flows contract distances: steps x local error of each")
+    return measured("w in log time", along, within=within, case="flows", axes=("t", "run", "entry")).equals(w)
+
+
+def _offsets(problem: Separable, w0: Array) -> Array:
+    return np.stack([gradient_flow.offset(problem.run(i), start) for i, start in enumerate(w0)])

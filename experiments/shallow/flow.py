@@ -1,0 +1,168 @@
+"""The Minnorm flow near and far from its fixed point: Lyapunov function, spectrum, the rate that saturates at a/2."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from experiments.shallow.classifiers import minnorm_classifier, states
+from experiments.shallow.propagators import PERTURBATION, propagators
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims.estimates import richardson
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply, labelled_by_a_teacher, planted
+from theory.minnorm.tuning import Tuning
+from theory.shallow import minnorm_flow
+
+SHARES = np.array([0.5, 0.3, 0.2])
+# b g_min / a, on both sides of the kink at 1/4 (at the kink itself two modes coincide, and eigenvalues of a measured
+# matrix are accurate to half the digits only).
+RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
+
+
+@claim(
+    "minnorm.shallow_flow",
+    source="Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
+    statement=r"V = \tfrac{|w - \hat w|^2}{2a} + \tfrac{|\lambda - \alpha|^2}{2b},\ V' \le -|w - \hat w|^2;\quad"
+    r" s^2 + a s + a b g_k = 0,\quad r = \tfrac{a}{2} \text{ iff } b \ge \tfrac{a}{4 g_{\min}}",
+    hypotheses=("separable", "support fixed (spectrum, rate, closed form only)"),
+    controls=(
+        "dissipation 10 % faster",
+        "dual term of V halved",
+        "largest eigenvalue of the Gram matrix in place of the smallest",
+        "the rate goes on growing with b",
+        "rate a / 2 just below b*",
+        "augmentation left out of the spectrum",
+        "closed form with b 10 % larger",
+    ),
+)
+def minnorm_flow_converges_exponentially(study: Study) -> Iterator[Check | Curves]:
+    yield from _lyapunov(study)
+    rng = study.rng("support")
+    problem = _well_conditioned(rng)
+    yield from _spectrum(study, problem)
+    yield from _rate(study, problem)
+    yield from _closed_form(study, problem, rng)
+
+
+def _lyapunov(study: Study) -> Iterator[Check]:
+    """Every step of training, through all changes of the active set. One step of Euler's from (w, lambda) by eta F,
+    before it is kept at lambda >= 0, changes the quadratic V by eta V' + eta^2 (|w'|^2 / 2a + |lambda'|^2 / 2b)."""
+    rng = study.rng("lyapunov")
+    runs, a, b, eta = study.pick(smoke=4, quick=16, paper=64), 1.3, 0.7, 0.02
+    problem = Separable(labelled_by_a_teacher(rng, n=12, d=5, runs=runs, least=0.3))
+    w, multipliers = 2 * rng.standard_normal((runs, 5)), 2 * rng.exponential(size=(runs, 12))
+    steps = study.pick(smoke=300, quick=1500, paper=6000)
+    trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w, multipliers)
+    run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
+    w, multipliers = run["w"], run["multipliers"]
+    V = minnorm_flow.lyapunov(problem, w, multipliers, a, b)
+    dissipated = minnorm_flow.dissipation(problem, w, multipliers)[:-1]
+    motion, violation = w - apply(problem.Z.mT, multipliers), 1 - apply(problem.Z, w)
+    second = eta * (a * (motion**2).sum(-1) + b * (violation**2).sum(-1))[:-1] / 2
+    size = V[:1] + (problem.duals**2).sum(-1) / (2 * b) + 1 / (2 * a * problem.margin**2)
+    within = rounding(64, size / eta, of="V over the step size: it sums 17 squares with a dozen roundings each")
+    at_every_step = partial(measured, within=within, axes=("step", "run"))
+    derivative = np.diff(V, axis=0) / eta - second
+    # Where no multiplier is at 0 after the step none was held there, and the bound is an equality.
+    free = (multipliers[1:] > 0) | (multipliers[:-1] + eta * b * violation[:-1] >= 0)
+    exact = np.where(free.all(-1), derivative, -dissipated)
+    yield at_every_step("V' at every step without projection", exact).equals(-dissipated)
+    excess, faster = (np.maximum(derivative + factor * dissipated, 0) for factor in (1, 1.1))
+    yield at_every_step("V' is at most its bound at every step", excess).equals(0)
+    yield at_every_step("V' is at most its bound", faster).control("dissipation 10 % faster").equals(0)
+    # V with b doubled: no longer dissipated.
+    other = np.diff(minnorm_flow.lyapunov(problem, w, multipliers, a, 2 * b), axis=0) / eta
+    growth = at_every_step("growth of V", np.maximum(other - second, 0))
+    yield growth.control("dual term of V halved").equals(0)
+
+
+def _spectrum(study: Study, problem: Separable) -> Iterator[Check]:
+    """The Jacobian of one trained step, I + eta A: its eigenvalues are 1 + eta s at any step size."""
+    a, eta = 1.3, 0.05
+    g_min, g_max = problem.gram_range
+    # Complex, mixed and real roots.
+    for b, c in ((3 * a / g_min, 0.0), (a / 4 / np.sqrt(g_min * g_max), 0.0), (a / 8 / g_max, 0.0), (0.9 * a, 0.7)):
+        b = float(b)
+        jacobian = propagators(study, problem, a, b, c, learning_rate=eta)
+        roots = np.sort_complex((np.linalg.eigvals(jacobian) - 1) / eta)
+        predicted, plain = (np.sort_complex(minnorm_flow.spectrum(problem, a, b, also)) for also in (c, 0.0))
+        # Compared through the characteristic polynomial's power sums: they do not care for the order of the roots.
+        powers = np.arange(1, predicted.size + 1)
+        size = np.abs(predicted).max()
+        sums = [((s / size) ** powers[:, None]).sum(1).real for s in (roots, predicted, plain)]
+        of = "a state over eta x perturbation: ten in each entry of the Jacobian, in power sums"
+        within = rounding(10 * powers * predicted.size**2, 1 / (eta * size * PERTURBATION), of=of)
+        spectrum = measured("spectrum", sums[0], within=within, case=f"b = {b:.3g}, c = {c:g}", axes=("power",))
+        yield spectrum.equals(sums[1])
+    yield spectrum.control("augmentation left out of the spectrum").equals(sums[2])
+
+
+def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
+    """Spectral radius of training over a fixed time, at three step sizes."""
+    a, horizon = 1.0, 6.0
+    steps = study.pick(smoke=300, quick=600, paper=4000)
+    g_min, g_max = problem.gram_range
+    # Five percent below and above the kink, besides.
+    kink = minnorm_flow.critical_dual_rate(g_min, a)
+    b = np.concatenate([RATIOS * a / g_min, [0.95 * kink, 1.05 * kink]])
+    rates = []
+    for k in (1, 2, 4):
+        trained = propagators(study, problem, a, b, learning_rate=horizon / steps / k, steps=steps * k)
+        radius = np.abs(np.linalg.eigvals(trained)).max(-1)
+        rates.append(-np.log(radius)[None, :, None] / horizon)
+    predicted = minnorm_flow.rate(g_min, a, b)
+    # Next to the kink eigenvalues of the propagator are two that nearly meet: rounding enters by its square root.
+    solver_error = np.sqrt(EPS / PERTURBATION) / horizon
+    yield from tends_to("rate of training", rates, predicted[None, :, None], solver_error)
+    below, above = ([rate[:, [i]] for rate in rates] for i in (-2, -1))
+    yield extrapolated("rate a / 2 just above b*", above, solver_error).equals(a / 2)
+    yield extrapolated("rate a / 2", below, solver_error).control("rate a / 2 just below b*").equals(a / 2)
+    all_rates = extrapolated("rate", rates, solver_error)
+    largest = minnorm_flow.rate(g_max, a, b)[None, :, None]
+    yield all_rates.control("largest eigenvalue of the Gram matrix in place of the smallest").equals(largest)
+    # sqrt(a b g_min), the frequency of the undamped mode, continues the rate's branch a/2 without a step.
+    growing = np.where(b < kink, predicted, np.sqrt(a * b * g_min))[None, :, None]
+    yield all_rates.control("the rate goes on growing with b").equals(growing)
+    fine = np.geomspace(RATIOS[0] / 1.5, RATIOS[-1] * 1.5, 400)
+    limit, exact = richardson(rates)[0][0, : RATIOS.size, 0], predicted[: RATIOS.size]
+    yield curves(
+        ratios=RATIOS,
+        rates=limit,
+        millionths_off=1e6 * (limit / exact - 1),
+        fine_ratios=fine,
+        predicted_rates=minnorm_flow.rate(g_min, a, fine * a / g_min),
+    )
+
+
+def _closed_form(study: Study, problem: Separable, rng: np.random.Generator) -> Iterator[Check]:
+    """From starts so near that no multiplier reaches 0."""
+    a, runs = 1.0, 4
+    b = float(0.6 * a / problem.gram_range[0])
+    w0 = problem.w + 0.05 * rng.standard_normal((runs, problem.w.size))
+    multipliers0 = problem.duals * (1 + 0.1 * rng.uniform(-1, 1, (runs, problem.duals.size)))
+    horizon, steps = 3.0, study.pick(smoke=150, quick=300, paper=3000)
+    trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w0, multipliers0)
+    trained = trainee.refine(learning_rate=horizon / steps, horizon=horizon, records=7)
+    t, values = trained[0].t, [states(run) for run in trained]
+    exact, wrong = (_solutions(problem, w0, multipliers0, t, a, factor * b) for factor in (1, 1.1))
+    yield from tends_to("closed form on the support", values, exact)
+    yield extrapolated("closed form", values).control("closed form with b 10 % larger").equals(wrong)
+    integrated = minnorm_flow.integrated(problem.Z, w0, multipliers0, t, a=a, b=b)
+    because = "two solutions never part in |w|^2/a + |lambda|^2/b: at most steps x local error"
+    within = Tolerance(integrated.facts["error"], because)
+    yield measured("closed form, integrated", states(integrated), within=within, axes=("t", "run")).equals(exact)
+
+
+def _solutions(problem: Separable, w: Array, multipliers: Array, t: Array, a: float, b: float) -> Array:
+    """From each start, (T, runs, d + n)."""
+    each = [minnorm_flow.solution(problem, *start, t, a=a, b=b) for start in zip(w, multipliers)]
+    return np.stack([np.concatenate(state, axis=-1) for state in each], axis=1)
+
+
+def _well_conditioned(rng: np.random.Generator) -> Separable:
+    """Three support vectors in four dimensions with a condition number of their Gram matrix between 3 and 6."""
+    candidates = Separable(planted(rng, SHARES, d=4, margin=0.8, runs=200))
+    fits = (candidates.condition > 3) & (candidates.condition < 6)
+    return candidates.run(int(np.flatnonzero(fits)[0]))

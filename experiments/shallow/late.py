@@ -1,0 +1,41 @@
+"""Training to log t = 400, and limits read off late times."""
+
+import numpy as np
+
+from experiments.shallow.classifiers import normalised_classifier
+from theory.claims import Measured, Study, Tolerance, measured
+from theory.claims.estimates import richardson
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, planted
+from theory.core.trajectory import Trajectory
+from theory.shallow import gradient_flow
+
+SHARES = np.array([0.5, 0.3, 0.2])
+LATE = 50.0 * 2.0 ** np.arange(4)  # log t at which limits are read: each twice the one before, for extrapolation
+
+
+def settling_examples(rng: np.random.Generator, shares: Array, runs: int, slack: tuple[float, ...] = ()) -> Separable:
+    """Random examples with these duals that settle fast enough for limits to be read from log t = 50 on."""
+    candidates = Separable(planted(rng, shares, d=5, margin=0.8, slack=np.array(slack), runs=60 * runs))
+    settling = candidates.Z[gradient_flow.relaxation_rate(candidates) > 0.5]
+    # The shortest of these allow the largest steps.
+    return Separable(settling[np.argsort((settling**2).sum(-1).max(-1))[:runs]])
+
+
+def trained_late(study: Study, problem: Separable, w0: Array) -> Trajectory:
+    """Trained to log t = 400 by steps learning_rate / loss: s ~ |w_hat|^2 log t. The limits hold at any step size."""
+    rate = float(1 / (problem.Z**2).sum(-1).max())
+    steps = int(np.ceil(LATE[-1] / problem.margin.min() ** 2 / rate / 8)) * 8
+    trainee = normalised_classifier(study, problem.Z, w0)
+    return trainee.train(learning_rate=rate, steps=steps, record=[steps // k for k in (8, 4, 2, 1)])
+
+
+def limit(name: str, values: Array, solver_error: float = 0.0, *, case: str = "") -> Measured:
+    """Limit (runs,) of values (4, runs) at times T, 2T, 4T, 8T, whose error is a series in 1 / T."""
+    value, error = richardson(list(values))
+    # The last correction may be small by cancellation; an eighth of the one before it, of third order, bounds it too.
+    before = richardson(list(values[1:]))[1] / 8
+    # The last of the weights w ~ w_hat log t carries a rounding of its size, and the extrapolation triples it.
+    off = error.max() + before.max() + 100 * EPS * LATE[-1] ** 2 + solver_error
+    because = "last correction of the extrapolation in 1 / log t, an eighth of the one before, and rounding"
+    return measured(name, value, within=Tolerance(off, because), case=case, axes=("run",))

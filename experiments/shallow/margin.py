@@ -1,0 +1,52 @@
+"""How slowly gradient descent finds the max margin: like 1 / log t, with a constant that no start changes."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.shallow.late import SHARES, limit, settling_examples, trained_late
+from theory.claims import Check, Measured, Study, claim
+from theory.core.arrays import Array
+from theory.core.separable import Separable, margin_gap
+from theory.shallow import gradient_flow
+
+
+@claim(
+    "soudry2018.margin",
+    source="Soudry et al. 2018 (JMLR 19), Theorem 9, with the constant worked out",
+    statement=r"\log t\,\left(\gamma^* - \min_i \tfrac{z_i \cdot w}{|w|}\right) \to"
+    r" \frac{\log \alpha_{\max} - \sum_i p_i \log \alpha_i}{|\hat w|},\quad p = \alpha / \textstyle\sum \alpha",
+    hypotheses=("separable", "alpha > 0 on all support vectors", "linearly independent support vectors"),
+    controls=(
+        "smallest dual in place of the largest",
+        "duals averaged without weights",
+        "constant 10 % larger",
+        "constant of unequal duals where all are equal",
+    ),
+)
+def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check]:
+    rng = study.rng("examples")
+    problem, gap = _gap_from_many_starts(study, rng, SHARES, "log t x margin gap, many starts")
+    constant = gradient_flow.margin_constant(problem)
+    yield gap.equals(constant)
+    alpha, scale = problem.duals[0], problem.margin[0]
+    p = alpha / alpha.sum()
+    smallest = (np.log(alpha.min()) - p @ np.log(alpha)) * scale
+    yield gap.control("smallest dual in place of the largest").equals(smallest)
+    unweighted = (np.log(alpha.max()) - np.log(alpha).mean()) * scale
+    yield gap.control("duals averaged without weights").equals(unweighted)
+    yield gap.control("constant 10 % larger").equals(1.1 * constant)
+    name = "all duals equal: no gap of order 1 / log t"
+    even, gap = _gap_from_many_starts(study, rng, np.full(3, 1 / 3), name)
+    yield gap.equals(gradient_flow.margin_constant(even))
+    yield gap.control("constant of unequal duals where all are equal").equals(constant)
+
+
+def _gap_from_many_starts(
+    study: Study, rng: np.random.Generator, shares: Array, name: str
+) -> tuple[Separable, Measured]:
+    """One problem with these duals for all starts, and the limit of log t x margin gap from each."""
+    starts = study.pick(smoke=3, quick=8, paper=32)
+    problem = Separable(np.repeat(settling_examples(rng, shares, 1).Z, starts, axis=0))
+    late = trained_late(study, problem, rng.standard_normal((starts, 5)))
+    return problem, limit(name, late["tau"] * margin_gap(problem, late["w"]))
