@@ -1,20 +1,18 @@
 """Matrix completion by Minnorm: without all entries known, depth changes the answer, and multipliers certify it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.chain.networks import everything
-from experiments.deep_linear.limit import isometries, settles
-from experiments.deep_linear.networks import Constraint, MinnormDescent, squared_loss, train_stack
+from experiments.deep_linear.convergence import settled
+from experiments.deep_linear.networks import Constraint, isometries, students
+from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
+from experiments.training import State, Trainee
 from experiments.training.batches import layers_of
-from experiments.training.updates import GradientDescent, State, Update
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_least, at_most, equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, squared_norm
 from theory.core.trajectory import Trajectory
 from theory.deep_linear.completion import Completion, corner, duality_gap, nuclear_fill, planted, schatten_fill
@@ -25,6 +23,15 @@ from theory.minnorm.tuning import Tuning
 CORNER = (1.0, 2.0, 3.0)
 SLOWEST = 0.25  # of all rates at the completions below, where a = 1
 CERTIFIED = 1e-5  # of the nuclear norm
+# What other depths fill in, by depth.
+WRONG = {
+    1: {"depth 1 fills in the nuclear norm's entry": nuclear_fill(*CORNER)},
+    2: {"depth 2 fills in 0": 0.0, "depth 2 fills in what the rank wants": CORNER[1] * CORNER[2] / CORNER[0]},
+    3: {
+        "depth 3 fills in the nuclear norm's entry": nuclear_fill(*CORNER),
+        "depth 3 with the power of depth 4": schatten_fill(*CORNER, 4),
+    },
+}
 
 
 @claim(
@@ -35,64 +42,47 @@ CERTIFIED = 1e-5  # of the nuclear norm
     r" \text{ at } L = 1, 2, 3, 4;\quad L = 2:\ \langle \Lambda, Y \rangle \to |W|_*,\ \sigma_1(\Lambda) \le 1",
     hypotheses=("augmentation above the critical one", "start outside the basin of collapse", "not all entries known"),
     controls=(
-        "depth 1 fills in the nuclear norm's entry",
-        "depth 2 fills in 0",
-        "depth 2 fills in what the rank wants",
-        "depth 3 fills in the nuclear norm's entry",
-        "depth 3 with the power of depth 4",
+        *(control for wrong in WRONG.values() for control in wrong),
         "gradient descent finds the least nuclear norm",
         "depth 1 finds the least nuclear norm",
         "certificate with multipliers 10 % smaller",
     ),
 )
 def depth_changes_the_completion(study: Study) -> Iterator[Check | Curves]:
-    yield from _corner(study)
+    fills = []
+    for L in study.pick(smoke=(1, 2, 3), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4)):
+        fills.append((yield from _corner(study, L)))
+    yield curves(fills=fills)
     yield from _certified(study)
 
 
-def _corner(study: Study) -> Iterator[Check | Curves]:
-    """[[1, 2], [3, ?]]: one unknown entry, another one for every depth."""
-    problem, fills = corner(*CORNER), []
+def _corner(study: Study, L: int) -> Iterator[Check | Curves]:
+    """[[1, 2], [3, ?]]: one unknown entry, another one for every depth. Returns what a run filled in."""
     runs, horizon = study.pick(smoke=(2, 16.0), quick=(6, 32.0), paper=(24, 48.0))
-    for L in study.pick(smoke=(1, 2, 3), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4)):
-        widths, name = [2, *[4] * (L - 1), 2], f"depth {L}"
-        W = isometries(study.rng("corner", L), widths, runs)
-        constraint, eta = Known(problem, widths, runs, study.device), {4: 0.008}.get(L, 0.02)
-        run = _train(study, name, constraint, W, MinnormDescent(constraint, Tuning(b=3.0, c=3.0)), eta, horizon)
-        stack = layers_of(run.arrays)
-        end = end_to_end(stack)
-        rounding = len(stack) * EPS * run.facts["recorded"][-1] * np.square(CORNER).sum()
-        fill = {1: 0.0, 2: nuclear_fill(*CORNER)}.get(L, schatten_fill(*CORNER, L))
-        # A numerical minimum is known to the root of the rounding of its value.
-        uncertain = rounding + 4 * EPS**0.5 * np.abs(CORNER).max()
-        filled = lambda name, fill: settles(name, run.t, end[..., 1, 1], fill, uncertain, SLOWEST)  # noqa: B023, E731
-        yield filled(f"{name}: the unknown entry", fill)
-        if L == 1:
-            forgotten = (1 - eta) ** run.facts["recorded"][:, None] * W[0][:, 1, 1]
-            because = "a rounding a step: nothing but the shrinkage moves an unknown entry of one layer"
-            yield equal("depth 1: step by step", end[..., 1, 1], forgotten, tolerance=rounding, because=because)
-        yield at_least(
-            f"{name}: layers no smaller than the product asks for",
-            squared_norm(stack),
-            least_norm(end, L),
-            slack=rounding + L * (8 * EPS * np.abs(end).max()) ** (2 / L),
-            because="the least sum |W_l|^2 of all layers with this product; 8 roundings in a singular value",
-        )
-        least = least_norm(np.array([CORNER[:2], [CORNER[2], fill]]), L)
-        yield settles(f"{name}: and no larger", run.t, squared_norm(stack), least, uncertain, SLOWEST)
-        wrong = {
-            1: {"depth 1 fills in the nuclear norm's entry": nuclear_fill(*CORNER)},
-            2: {"depth 2 fills in 0": 0.0, "depth 2 fills in what the rank wants": CORNER[1] * CORNER[2] / CORNER[0]},
-            3: {
-                "depth 3 fills in the nuclear norm's entry": nuclear_fill(*CORNER),
-                "depth 3 with the power of depth 4": schatten_fill(*CORNER, 4),
-            },
-        }
-        for control, other in wrong.get(L, {}).items():
-            yield refuted(control, filled(control, other))
-        fills.append(end[:, 0, 1, 1])
-        yield curves(**{f"t_{L}": run.t})
-    yield curves(fills=np.array([path[-1] for path in fills]))
+    problem, case, eta = corner(*CORNER), f"depth {L}", 0.008 if L == 4 else 0.02
+    W = isometries(study.rng("corner", L), [2, *[4] * (L - 1), 2], runs)
+    run = _train(_minnorm(study, problem, W, Tuning(b=3.0, c=3.0)), eta, horizon)
+    end, size = end_to_end(layers_of(run.arrays)), squared_norm(layers_of(run.arrays))
+    steps = run.facts["recorded"]
+    a_step = rounding(L * steps[-1], np.square(CORNER).sum(), of="the squared labels, one a layer and step")
+    fill = {1: 0.0, 2: nuclear_fill(*CORNER)}.get(L, schatten_fill(*CORNER, L))
+    within = a_step + Tolerance(4 * EPS**0.5 * np.abs(CORNER).max(), "a minimum is known to the root of its rounding")
+    filled = settled("the unknown entry", run.t, end[..., 1, 1], within, SLOWEST, case=case)
+    yield filled.equals(fill)
+    for control, other in WRONG.get(L, {}).items():
+        yield filled.control(control).equals(other)
+    if L == 1:
+        # Nothing but the shrinkage moves an unknown entry of one layer.
+        each = measured("step by step", end[..., 1, 1], within=a_step, case=case, axes=("t", "run"))
+        yield each.equals((1 - eta) ** steps[:, None] * W[0][:, 1, 1])
+    slack = a_step + Tolerance(L * (8 * EPS * np.abs(end).max()) ** (2 / L), "8 roundings in a singular value")
+    yield measured(
+        "layers no smaller than the product asks for", size, within=slack, case=case, axes=("t", "run")
+    ).at_least(least_norm(end, L))
+    least = least_norm(np.array([CORNER[:2], [CORNER[2], fill]]), L)
+    yield settled("and no larger", run.t, size, within, SLOWEST, case=case).equals(least)
+    yield curves(case, t=run.t)
+    return end[-1, 0, 1, 1]
 
 
 def _certified(study: Study) -> Iterator[Check]:
@@ -101,45 +91,47 @@ def _certified(study: Study) -> Iterator[Check]:
     K, d = 4, 5
     known = np.add.outer(np.arange(K), np.arange(d)) % 3 > 0
     problem, solution = planted(known, 1.5, rng)
-    widths = [d, 5, K]
-    W = isometries(rng, widths, runs)
-    constraint = Known(problem, widths, runs, study.device)
-    run = _train(study, "certified", constraint, W, MinnormDescent(constraint, Tuning(b=4.0, c=4.0)), 0.05, 32.0)
-    end, multiplier = end_to_end(layers_of(run.arrays)), run["multiplier"].mT
-    rounding = run.facts["recorded"][-1] * (K + d) * EPS
-    yield settles("depth 2: the planted completion", run.t, end, solution, rounding, SLOWEST)
-    gap = lambda W, multiplier: duality_gap(problem, W, multiplier) / least_norm(W, 2) * 2  # noqa: E731
-    because = f"within {CERTIFIED:g} of the least nuclear norm, by duality"
-    proven = lambda name, W, factor=1.0: at_most(  # noqa: E731
-        name, np.abs(gap(W, factor * multiplier[-1])), CERTIFIED, because=because
-    )
-    yield proven("depth 2: certified by its multipliers", end[-1])
-    yield refuted("certificate with multipliers 10 % smaller", proven("10 %", end[-1], 0.9))
-    descent = _train(study, "descent", constraint, W, GradientDescent(squared_loss(constraint)), 0.05, 32.0)
-    fitted = end_to_end(layers_of(descent.arrays))[-1]
-    yield refuted("gradient descent finds the least nuclear norm", proven("gradient descent", fitted))
+    W = isometries(rng, [d, 5, K], runs)
+    run = _train(_minnorm(study, problem, W, Tuning(b=4.0, c=4.0)), 0.05, 32.0)
+    end, multipliers = end_to_end(layers_of(run.arrays)), run["multipliers"].mT
+    a_step = rounding(run.facts["recorded"][-1] * (K + d), of="K + d numbers of size 1 a step")
+    yield settled("the planted completion", run.t, end, a_step, SLOWEST, case="depth 2").equals(solution)
+
+    def gap(W: Array, multipliers: Array) -> Measured:
+        excess = np.abs(duality_gap(problem, W, multipliers) / least_norm(W, 2) * 2)
+        within = exactly(f"within {CERTIFIED:g} of the least nuclear norm, by duality")
+        return measured("certified by its multipliers", excess, within=within, case="depth 2", axes=("run",))
+
+    yield gap(end[-1], multipliers[-1]).at_most(CERTIFIED)
+    smaller = gap(end[-1], 0.9 * multipliers[-1])
+    yield smaller.control("certificate with multipliers 10 % smaller").at_most(CERTIFIED)
+    descended = _train(students(study, Known(problem, W, study.device), W), 0.05, 32.0)
+    fitted = end_to_end(layers_of(descended.arrays))[-1]
+    control = "gradient descent finds the least nuclear norm"
+    yield gap(fitted, multipliers[-1]).control(control).at_most(CERTIFIED)
     frobenius = np.where(known, problem.Y, 0.0)[None].repeat(runs, 0)
-    yield refuted("depth 1 finds the least nuclear norm", proven("depth 1", frobenius))
+    yield gap(frobenius, multipliers[-1]).control("depth 1 finds the least nuclear norm").at_most(CERTIFIED)
 
 
 class Known(Constraint):
     """h = Y - W_L ... W_1 at the known entries, 0 at the others; the inputs are the columns of the identity."""
 
-    def __init__(self, problem: Completion, widths: Sequence[int], runs: int, device: str) -> None:
-        K, d = problem.Y.shape
+    def __init__(self, problem: Completion, W: Layers, device: str) -> None:
+        (K, d), runs = problem.Y.shape, len(W[0])
         inputs, labels = (np.broadcast_to(array, (runs, *array.shape)) for array in (np.eye(d), problem.Y))
-        super().__init__(TeacherStudent(inputs, labels, np.zeros((runs, K, d))), widths, device)
+        super().__init__(TeacherStudent(inputs, labels, np.zeros((runs, K, d))), W, device)
         self.known = torch.tensor(problem.known.T.copy(), device=device)
 
     def __call__(self, state: State) -> Tensor:
         return torch.where(self.known, super().__call__(state), 0.0)
 
 
-def _train(
-    study: Study, name: str, constraint: Known, W: Layers, rule: Update, eta: float, horizon: float
-) -> Trajectory:
+def _minnorm(study: Study, problem: Completion, W: Layers, tuning: Tuning) -> Trainee:
+    constraint = Known(problem, W, study.device)
+    return students(study, constraint, W, SimultaneousMinnormDescent(constraint, tuning))
+
+
+def _train(trainee: Trainee, eta: float, horizon: float) -> Trajectory:
     """Until the horizon, recorded from its half on."""
     steps = 16 * round(horizon / eta / 16)
-    record = list(range(steps // 2, steps + 1, steps // 16))
-    schedule = {"learning_rate": eta, "steps": steps, "record": record}
-    return train_stack(study, name, constraint, W, rule, **schedule, observe=everything)
+    return trainee.train(learning_rate=eta, steps=steps, record=range(steps // 2, steps + 1, steps // 16))

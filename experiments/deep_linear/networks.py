@@ -3,25 +3,26 @@
 from collections.abc import Sequence
 from itertools import accumulate
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
+from experiments.training import Loss, Observe, State, Trainee, Update, along
 from experiments.training.batches import layers_of, outputs, stack, state_of
-from experiments.training.loop import Observe, train
-from experiments.training.updates import Loss, State, Update, along
-from theory.claims.study import Study
+from experiments.training.updates import DecayedDescent, constant
+from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
-from theory.core.trajectory import Trajectory
 from theory.deep_linear.problem import TeacherStudent
 from theory.minnorm.tuning import Number, Tuning
 
 
 class Constraint:
-    """h = Y - W_L ... W_1 X of each run (runs, n, K), through the layers one after the other as torch does."""
+    """h = Y - W_L ... W_1 X of each run (runs, n, K), through layers of the widths of W, one after the other."""
 
-    def __init__(self, problem: TeacherStudent, widths: Sequence[int], device: str) -> None:
-        self.network: nn.Module = stack(widths)
+    def __init__(self, problem: TeacherStudent, W: Layers, device: str) -> None:
+        self.network: nn.Module = stack([problem.d, *(layer.shape[-2] for layer in W)])
         # torch keeps the examples in rows.
         self.inputs, self.labels = (
             torch.tensor(array, dtype=torch.float64, device=device).mT.contiguous() for array in (problem.X, problem.Y)
@@ -36,38 +37,6 @@ def squared_loss(constraint: Constraint) -> Loss:
     return lambda state: 0.5 * constraint(state).square().sum((1, 2))
 
 
-class MinnormDescent:
-    """W_l <- W_l - eta a grad_l [1/2 |theta|^2 + (lambda + c h) h], lambda <- lambda + eta b h, from one forward pass.
-
-    The effective multiplier lambda + c h (runs, n, K) is a number to the gradient, which is torch's own.
-    """
-
-    def __init__(self, constraint: Constraint, tuning: Tuning, multiplier: Array | float = 0.0) -> None:
-        self.constraint, self.tuning, self.multiplier = constraint, tuning, multiplier
-
-    def begin(self, state: State) -> None:
-        self.names = tuple(state)
-        like = state["W1"][:, 0, 0]
-        self.a, self.b, self.c = (_per_run(number, like) for number in (self.tuning.a, self.tuning.b, self.tuning.c))
-        start = torch.as_tensor(self.multiplier, dtype=like.dtype, device=like.device)
-        state["multiplier"] = start.expand_as(self.constraint.labels).clone()
-
-    def evaluate(self, state: State) -> tuple[Tensor, tuple[Sequence[Tensor], Tensor]]:
-        leaves = {name: state[name].detach().requires_grad_() for name in self.names}
-        with torch.enable_grad():
-            h = self.constraint(leaves)
-            effective = (state["multiplier"] + along(self.c, h) * h).detach()
-            norm = sum(leaf.square().sum() for leaf in leaves.values()) / 2
-            gradients = torch.autograd.grad(norm + (effective * h).sum(), tuple(leaves.values()))
-        return 0.5 * h.detach().square().sum((1, 2)), (gradients, h.detach())
-
-    def apply(self, state: State, work: tuple[Sequence[Tensor], Tensor], learning_rate: Tensor) -> None:
-        gradients, h = work
-        for name, gradient in zip(self.names, gradients):
-            state[name].addcmul_(along(learning_rate * self.a, gradient), gradient, value=-1)
-        state["multiplier"].addcmul_(along(learning_rate * self.b, h), h)
-
-
 class ControlledDescent:
     """Gradient descent, weight decay and Minnorm as one rule with numbers of each run, fused:
 
@@ -78,7 +47,9 @@ class ControlledDescent:
     of the layers comes first, which costs a tenth of an example-by-example pass; a claim checks it against autograd.
     """
 
-    def __init__(self, problem: TeacherStudent, gamma: Array | float, b: Array | float, c: Array | float) -> None:
+    def __init__(
+        self, problem: TeacherStudent, *, gamma: Array | float = 0.0, b: Array | float = 0.0, c: Array | float = 1.0
+    ) -> None:
         self.problem, self.gamma, self.b, self.c = problem, gamma, b, c
 
     def begin(self, state: State) -> None:
@@ -88,16 +59,16 @@ class ControlledDescent:
         self.X, self.Y = (
             torch.tensor(array, dtype=like.dtype, device=like.device) for array in (self.problem.X, self.problem.Y)
         )
-        state["multiplier"] = torch.zeros_like(self.Y)
+        state["multipliers"] = torch.zeros_like(self.Y)
 
     def evaluate(self, state: State) -> tuple[Tensor, tuple[Sequence[Tensor], Tensor]]:
         W = layers_of(state)
-        seen = list(accumulate(W, lambda below, layer: layer @ below))
-        R = self.Y - seen[-1] @ self.X
-        force = (state["multiplier"] + along(self.direct, R) * R) @ self.X.mT
+        below = list(accumulate(W, lambda product, layer: layer @ product))
+        R = self.Y - below[-1] @ self.X
+        force = (state["multipliers"] + along(self.direct, R) * R) @ self.X.mT
         steps = []
         for l in reversed(range(self.depth)):
-            steps.append(force @ seen[l - 1].mT if l else force)
+            steps.append(force @ below[l - 1].mT if l else force)
             force = W[l].mT @ force
         return 0.5 * R.square().sum((1, 2)), (steps[::-1], R)
 
@@ -106,39 +77,42 @@ class ControlledDescent:
         for l, step in enumerate(steps, start=1):
             weight = state[f"W{l}"]
             weight.mul_(1 - along(learning_rate * self.leak, weight)).addcmul_(along(learning_rate, step), step)
-        state["multiplier"].addcmul_(along(learning_rate * self.integral, R), R)
+        state["multipliers"].addcmul_(along(learning_rate * self.integral, R), R)
 
 
-def train_stack(
-    study: Study,
-    name: str,
-    constraint: Constraint,
-    W: Layers,
-    rule: Update,
-    *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
-    observe: Observe,
-    stop_below: float | None = None,
-) -> Trajectory:
-    """Train stacks from W, a list of W_l (runs, h_l, h_{l-1}), by `rule`; see `experiments.training.train`."""
-    return train(
-        squared_loss(constraint),
-        state_of(W),
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        observe=observe,
-        update=rule,
-        stop_below=stop_below,
-        **study.training(name),
-    )
+def students(
+    study: Study, constraint: Constraint, W: Layers, rule: Update | None = None, observe: Observe = dict
+) -> Trainee:
+    """Stacks from W, a list of W_l (runs, h_l, h_{l-1}), by a rule, or by gradient descent."""
+    return Trainee(study, squared_loss(constraint), state_of(W), rule, observe)
 
 
-def layers(state: State) -> State:
-    """What to record when the theory needs every layer."""
-    return {f"W{l}": layer for l, layer in enumerate(layers_of(state), start=1)}
+def by_descent(study: Study, problem: TeacherStudent, W: Layers, observe: Observe = dict) -> Trainee:
+    """Students by gradient descent."""
+    return students(study, Constraint(problem, W, study.device), W, observe=observe)
+
+
+def by_weight_decay(
+    study: Study, problem: TeacherStudent, W: Layers, gamma: float | Array, observe: Observe = dict
+) -> Trainee:
+    """Students by gradient descent with weight decay gamma, one number or one a run."""
+    constraint = Constraint(problem, W, study.device)
+    return students(study, constraint, W, DecayedDescent(squared_loss(constraint), constant(gamma)), observe)
+
+
+def by_minnorm(
+    study: Study, problem: TeacherStudent, W: Layers, tuning: Tuning, multipliers: Array | float = 0.0
+) -> Trainee:
+    """Students by Minnorm, its multipliers (runs, n, K) recorded with the layers."""
+    constraint = Constraint(problem, W, study.device)
+    return students(study, constraint, W, SimultaneousMinnormDescent(constraint, tuning, multipliers))
+
+
+def isometries(rng: np.random.Generator, widths: Sequence[int], runs: int) -> list[Array]:
+    """Random layers with orthonormal rows or columns, each times a number between 0.7 and 1.3, so not balanced."""
+    square = lambda size: np.linalg.qr(rng.standard_normal((runs, size, size)))[0]  # noqa: E731
+    shapes = zip(widths[1:], widths)
+    return [rng.uniform(0.7, 1.3, (runs, 1, 1)) * square(max(shape))[:, : shape[0], : shape[1]] for shape in shapes]
 
 
 def product(state: State) -> State:
@@ -147,6 +121,15 @@ def product(state: State) -> State:
     for layer in others:
         first = layer @ first
     return {"W": first}
+
+
+def product_and_gain(state: State) -> State:
+    """The end-to-end matrix, and |A| = |W_L ... W_2|."""
+    W = layers_of(state)
+    last = torch.eye(W[-1].shape[1], dtype=W[-1].dtype, device=W[-1].device).expand(len(W[-1]), -1, -1)
+    for layer in reversed(W[1:]):
+        last = last @ layer
+    return product(state) | {"gain": last.flatten(1).norm(dim=1)}
 
 
 def _per_run(number: Number, like: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.timing import interleaved
-from experiments.deep_linear.networks import Constraint, ControlledDescent, product, train_stack
-from theory.claims.study import Study
+from experiments.deep_linear.networks import Constraint, ControlledDescent, product, students
+from theory.claims import Study
 from theory.core.linear_networks import gaussian_stack
 from theory.deep_linear import generalisation as law
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
@@ -24,17 +24,11 @@ def test_teachers_and_scales_in_one_batch(report: Callable[[str], None]) -> None
 
     def trained(part: slice) -> np.ndarray:
         own = TeacherStudent(problem.X[part], problem.teacher[part], problem.noise[part])
-        run = train_stack(
-            STUDY,
-            "run",
-            Constraint(own, WIDTHS, "cpu"),
-            [layer[part] for layer in W],
-            ControlledDescent(own, 1.0, 1.0, 1.0),
-            learning_rate=0.01,
-            steps=STEPS,
-            record=[STEPS],
-            observe=product,
+        start = [layer[part] for layer in W]
+        trainee = students(
+            STUDY, Constraint(own, start, "cpu"), start, ControlledDescent(own, gamma=1.0, b=1.0), product
         )
+        run = trainee.train(learning_rate=0.01, steps=STEPS, record=[STEPS])
         return run["W"][-1]
 
     def together() -> np.ndarray:

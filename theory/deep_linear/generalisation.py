@@ -21,7 +21,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq, minimize_scalar
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, reject, times
+from theory.core.validation import inside, positive, reject, times
 from theory.deep_linear.problem import Ensemble, TeacherStudent
 from theory.deep_linear.spectrum import expected_inverse_sum, expected_sum
 
@@ -41,6 +41,17 @@ def flow_memory(rates: Float[Array, "*draws r"], t: Times) -> Float[Array, "..."
     return np.exp(-t.reshape(*t.shape, *[1] * np.ndim(rates)) * rates)
 
 
+def descent_memory(rates: Float[Array, "*draws r"], steps: Times, learning_rate: float) -> Float[Array, "..."]:
+    """m_k = (1 - eta lam_k)^steps, shape (*steps, *draws, r); parts of a step where eta lam_k < 1.
+
+    Raises:
+        InvalidArgument: a negative or NaN number of steps, a learning rate that is not above 0.
+    """
+    positive("learning_rate", learning_rate)
+    steps = times(steps)
+    return (1 - learning_rate * np.asarray(rates)) ** steps.reshape(*steps.shape, *[1] * np.ndim(rates))
+
+
 def ridge_memory(rates: Float[Array, "*draws r"], strength: float) -> Float[Array, "*draws r"]:
     """m_k = mu / (lam_k + mu)."""
     inside("strength", strength, 0, np.inf, "[)")
@@ -53,6 +64,16 @@ def student(
     """W = W(0) + (W^ - W(0)) U (1 - m) U^T: the student itself, with U the eigenvectors of the rates."""
     learned = (problem.minimum_norm_solution - start) @ problem.basis
     return start + (learned * (1 - memory)[..., None, :]) @ problem.basis.mT
+
+
+def solution(problem: TeacherStudent, start: Float[Array, "*draws K d"], t: Times) -> Float[Array, "*any K d"]:
+    """W(t) under gradient flow from W(0) = `start`, shape (*times, *draws, K, d); at infinity what it learns of W^.
+
+    >>> one = TeacherStudent(X=[[1.0]], teacher=[[2.0]], noise=[[0.0]])
+    >>> solution(one, np.array([[5.0]]), [0.0, np.log(2), np.inf]).ravel().round(6).tolist()
+    [5.0, 3.5, 2.0]
+    """
+    return student(problem, start, flow_memory(problem.rates, t))
 
 
 def error(

@@ -44,7 +44,7 @@ def velocity(
     return layers, _matrix(tuning.b) * residual(problem, end_to_end(W))
 
 
-def unseen_weights(problem: TeacherStudent, W: Layers, rate: Number, t: Array | float) -> Float[Array, "..."]:
+def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Array | float) -> Float[Array, "..."]:
     """W_1(t) Q = e^(-rate t) W_1(0) Q, shape (*times, *runs, h, d); rate a (Minnorm), gamma (weight decay) or 0.
 
     Raises:
@@ -53,7 +53,7 @@ def unseen_weights(problem: TeacherStudent, W: Layers, rate: Number, t: Array | 
     return _decayed(W[0] @ problem.unseen, rate, t)
 
 
-def imbalances_at(W: Layers, rate: Number, t: Array | float) -> list[Array]:
+def imbalance_solution(W: Layers, rate: Number, t: Array | float) -> list[Array]:
     """D_l(t) = e^(-2 rate t) D_l(0), each (*times, *runs, h_l, h_l); rate a (Minnorm), gamma (weight decay) or 0.
 
     Raises:

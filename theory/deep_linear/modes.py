@@ -116,7 +116,7 @@ class Modes:
             reject("len(W)", len(W), "2 layers")
         return (W[1].mT @ self.U + W[0] @ self.V) / 2
 
-    def coupled(self, G: Float[Array, "*runs h r"], t: Array | float) -> Float[Array, "..."]:
+    def coupled_solution(self, G: Float[Array, "*runs h r"], t: Array | float) -> Float[Array, "..."]:
         """U^T W(t) V of two layers from W_1 = G V^T, W_2 = U G^T, under gradient flow, shape (*times, *runs, r, r).
 
         P = G^T G obeys Riccati's equation P' = x^2 (S P + P S - 2 P^2), solved by its inverse:
@@ -182,7 +182,7 @@ def amplitudes(frames: Sequence[Array], W: Layers) -> Float[Array, "*runs r L"]:
     return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in inside], axis=-1)
 
 
-def learning_curve(chain: Chain, start: Array | float, t: Array | float) -> Float[Array, "..."]:
+def balanced_solution(chain: Chain, start: Array | float, t: Array | float) -> Float[Array, "..."]:
     """Strength u(t) of a balanced mode under gradient flow, at `start` at time 0, shape (*times, *start).
 
     `gradient_flow.balanced_time` inverted, by bisection of log(u / |s - u|). At depth 2 it is the logistic curve
@@ -212,7 +212,7 @@ def learning_curve(chain: Chain, start: Array | float, t: Array | float) -> Floa
     return strength(high)
 
 
-def borrowing(weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: float) -> Float[Array, "2 2"]:
+def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: float) -> Float[Array, "2 2"]:
     """Jacobian of Minnorm at depth 3 along the hidden direction of another mode, where a weak mode has collapsed to 0.
 
     The weak mode k can enter and leave by the middle layer of mode j, which rests: W_1 gains q r_j v_k^T, and W_3
@@ -232,15 +232,15 @@ def borrowing(weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: flo
     return np.array([[feed, a * weak.x * omega**2], [-b * weak.x * omega**2, 0.0]])
 
 
-def borrowing_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> float:
-    """Multiplier from which a collapsed mode comes back through `other`: the trace of `borrowing` vanishes.
+def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> float:
+    """Multiplier from which a collapsed mode comes back through `other`: the trace of `transverse_jacobian` vanishes.
 
     The multiplier of a collapsed mode grows for ever, so at depth 3 a collapse lasts only until then.
 
     Raises:
         InvalidArgument: a depth other than 3.
     """
-    held = -float(borrowing(weak, other, tuning, 0.0)[0, 0])
+    held = -float(transverse_jacobian(weak, other, tuning, 0.0)[0, 0])
     return held / (tuning.a * weak.x * other.omega)
 
 

@@ -16,6 +16,6 @@ def test_violations_are_those_of_the_known_entries() -> None:
     problem, _ = planted(KNOWN, 1.5, rng)
     W = gaussian_stack(rng, [5, 3, 4], 1.0, runs=2)
     state = {name: torch.tensor(layer) for name, layer in state_of(W).items()}
-    h = Known(problem, [5, 3, 4], 2, "cpu")(state)
+    h = Known(problem, W, "cpu")(state)
     assert np.allclose(h.mT.numpy(), problem.violation(end_to_end(W)))
     assert not h.mT.numpy()[:, ~KNOWN].any()

@@ -45,11 +45,11 @@ def test_the_flow_forgets_as_predicted(seed: int, L: int) -> None:
 
     t = np.array([0.0, 0.4, 1.0])
     solution = flow(velocity, {**dict(zip(names, W)), "multiplier": np.zeros((3, 2, 3))}, t)
-    left = minnorm.unseen_weights(problem, W, tuning.a, t)
+    left = minnorm.unseen_solution(problem, W, tuning.a, t)
     assert left.shape == (3, *W[0].shape)
     assert np.allclose(solution["W0"] @ problem.unseen, left, atol=1e-8)
     stack = [solution[name] for name in names]
-    for measured, predicted in zip(imbalances(stack), minnorm.imbalances_at(W, tuning.a, t)):
+    for measured, predicted in zip(imbalances(stack), minnorm.imbalance_solution(W, tuning.a, t)):
         assert np.allclose(measured, predicted, atol=1e-7)
 
 
@@ -58,11 +58,11 @@ def test_the_flow_forgets_as_predicted(seed: int, L: int) -> None:
 def test_forgetting_goes_on_from_where_it_is(seed: int, L: int, first: float, second: float, rate: float) -> None:
     problem = problem_of(seed)
     W = gaussian_stack(np.random.default_rng(seed), WIDTHS[L], 1.0, runs=3)
-    middle = minnorm.unseen_weights(problem, W, rate, first)
-    whole = minnorm.unseen_weights(problem, W, rate, first + second)
-    assert np.allclose(minnorm.unseen_weights(problem, [middle, *W[1:]], rate, second), whole, atol=1e-12)
-    assert np.allclose(minnorm.unseen_weights(problem, W, rate, 0.0), W[0] @ problem.unseen)
-    for D, start in zip(minnorm.imbalances_at(W, rate, np.array([[first, 0.0]])), imbalances(W)):
+    middle = minnorm.unseen_solution(problem, W, rate, first)
+    whole = minnorm.unseen_solution(problem, W, rate, first + second)
+    assert np.allclose(minnorm.unseen_solution(problem, [middle, *W[1:]], rate, second), whole, atol=1e-12)
+    assert np.allclose(minnorm.unseen_solution(problem, W, rate, 0.0), W[0] @ problem.unseen)
+    for D, start in zip(minnorm.imbalance_solution(W, rate, np.array([[first, 0.0]])), imbalances(W)):
         assert D.shape == (1, 2, *start.shape)
         assert np.allclose(D[0, 0], np.exp(-2 * rate * first) * start)
         assert np.allclose(D[0, 1], start)
@@ -71,13 +71,13 @@ def test_forgetting_goes_on_from_where_it_is(seed: int, L: int, first: float, se
 def test_in_the_end_all_is_forgotten_unless_the_rate_is_0() -> None:
     problem, W = problem_of(0), gaussian_stack(np.random.default_rng(0), WIDTHS[3], 1.0, runs=3)
     rates = np.array([0.0, 0.5, 2.0])
-    left = minnorm.unseen_weights(problem, W, rates, np.inf)
+    left = minnorm.unseen_solution(problem, W, rates, np.inf)
     assert np.allclose(left[0], (W[0] @ problem.unseen)[0]) and not left[1:].any()
-    assert not any(D.any() for D in minnorm.imbalances_at(W, 1.0, np.inf))
+    assert not any(D.any() for D in minnorm.imbalance_solution(W, 1.0, np.inf))
     with pytest.raises(InvalidArgument, match=r"t = -1\.0: expected times of at least 0"):
-        minnorm.unseen_weights(problem, W, 1.0, -1.0)
+        minnorm.unseen_solution(problem, W, 1.0, -1.0)
     with pytest.raises(InvalidArgument, match="t = nan"):
-        minnorm.imbalances_at(W, 1.0, np.nan)
+        minnorm.imbalance_solution(W, 1.0, np.nan)
 
 
 @settings(deadline=None)

@@ -13,11 +13,11 @@ from theory.deep_linear.modes import (
     Modes,
     aligned,
     amplitudes,
-    borrowing,
-    borrowing_multiplier,
+    balanced_solution,
+    critical_multiplier,
     decoupled_starts,
-    learning_curve,
     planted,
+    transverse_jacobian,
     whitened,
 )
 from theory.minnorm.tuning import Tuning
@@ -34,12 +34,12 @@ def modes_of(seed: int, draws: int = 2) -> Modes:
 @given(st.integers(1, 6), st.floats(0.01, 5), st.floats(0, 2), st.floats(0, 2))
 def test_a_curve_goes_on_from_where_it_is(L: int, start: float, first: float, second: float) -> None:
     chain = Chain(1.7, L, 1.2)
-    middle = learning_curve(chain, start, first)
-    assert learning_curve(chain, middle, second) == pytest.approx(
-        learning_curve(chain, start, first + second), abs=1e-9
+    middle = balanced_solution(chain, start, first)
+    assert balanced_solution(chain, middle, second) == pytest.approx(
+        balanced_solution(chain, start, first + second), abs=1e-9
     )
-    assert learning_curve(chain, start, 0.0) == pytest.approx(start)
-    assert learning_curve(chain, start, np.inf) == pytest.approx(chain.s)
+    assert balanced_solution(chain, start, 0.0) == pytest.approx(start)
+    assert balanced_solution(chain, start, np.inf) == pytest.approx(chain.s)
 
 
 @settings(deadline=None)
@@ -48,14 +48,14 @@ def test_at_depth_two_it_is_logistic(start: float, t: float) -> None:
     chain = Chain(1.7, 2, 1.2)
     growth = np.exp(2 * chain.sigma * chain.s * t)
     logistic = chain.s * growth / (growth - 1 + chain.s / start)
-    assert learning_curve(chain, start, t) == pytest.approx(logistic, rel=1e-9)
+    assert balanced_solution(chain, start, t) == pytest.approx(logistic, rel=1e-9)
     pair = np.full(2, np.sqrt(start))
-    assert gradient_flow.two_layer_product(chain, pair, t) == pytest.approx(logistic, rel=1e-9)
+    assert gradient_flow.two_layer_solution(chain, pair, t) == pytest.approx(logistic, rel=1e-9)
 
 
 def test_times_come_before_starts_in_the_shape() -> None:
     chain = Chain(1.7, 3)
-    curve = learning_curve(chain, np.array([0.1, 1.7, 4.0]), np.array([[0.0, 1.0]]))
+    curve = balanced_solution(chain, np.array([0.1, 1.7, 4.0]), np.array([[0.0, 1.0]]))
     assert curve.shape == (1, 2, 3)
     assert curve[0, 0] == pytest.approx([0.1, 1.7, 4.0])
     assert curve[0, 1, 1] == pytest.approx(1.7)
@@ -66,19 +66,21 @@ def test_times_come_before_starts_in_the_shape() -> None:
 def test_coupled_modes_go_on_from_where_they_are(seed: int, first: float, second: float) -> None:
     modes, rng = modes_of(seed), np.random.default_rng(seed)
     G = 0.3 * rng.standard_normal((2, 5, 3))
-    middle = modes.coupled(G, first)
+    middle = modes.coupled_solution(G, first)
     root = np.linalg.cholesky(middle).mT
-    assert np.allclose(modes.coupled(root, second), modes.coupled(G, first + second), rtol=1e-6, atol=1e-8)
-    assert np.allclose(modes.coupled(G, 0.0), G.mT @ G, rtol=1e-8)
-    assert np.allclose(modes.coupled(G, np.inf), np.diag(STRENGTHS))
-    assert modes.coupled(G, np.zeros((4, 1))).shape == (4, 1, 2, 3, 3)
+    assert np.allclose(
+        modes.coupled_solution(root, second), modes.coupled_solution(G, first + second), rtol=1e-6, atol=1e-8
+    )
+    assert np.allclose(modes.coupled_solution(G, 0.0), G.mT @ G, rtol=1e-8)
+    assert np.allclose(modes.coupled_solution(G, np.inf), np.diag(STRENGTHS))
+    assert modes.coupled_solution(G, np.zeros((4, 1))).shape == (4, 1, 2, 3, 3)
 
 
 def test_orthogonal_directions_do_not_couple() -> None:
     modes, t = modes_of(0), np.linspace(0, 3, 5)
     G = np.linalg.qr(np.random.default_rng(0).standard_normal((2, 5, 3)))[0] * [0.1, 0.2, 0.3]
-    each = [learning_curve(chain, start, t) for chain, start in zip(modes.chains(2), (0.01, 0.04, 0.09))]
-    assert np.allclose(modes.coupled(G, t), np.stack(each, -1)[:, None, :, None] * np.eye(3), atol=1e-9)
+    each = [balanced_solution(chain, start, t) for chain, start in zip(modes.chains(2), (0.01, 0.04, 0.09))]
+    assert np.allclose(modes.coupled_solution(G, t), np.stack(each, -1)[:, None, :, None] * np.eye(3), atol=1e-9)
     assert np.allclose(decoupled_starts(G), [0.01, 0.04, 0.09])
 
 
@@ -108,12 +110,12 @@ def test_the_weakest_mode_is_the_critical_one() -> None:
 
 def test_a_borrowed_path_opens_where_it_is_neutral() -> None:
     weak, other, tuning = Chain(0.3, 3, 1.2), Chain(1.5, 3, 1.2), Tuning(0.8, 0.6, 3.0)
-    critical = borrowing_multiplier(weak, other, tuning)
-    growth = lambda multiplier: np.linalg.eigvals(borrowing(weak, other, tuning, multiplier)).real.max()  # noqa: E731
+    critical = critical_multiplier(weak, other, tuning)
+    growth = lambda multiplier: np.linalg.eigvals(transverse_jacobian(weak, other, tuning, multiplier)).real.max()  # noqa: E731
     assert growth(0.99 * critical) < 0 < growth(1.01 * critical)
     assert growth(critical) == pytest.approx(0, abs=1e-9)
     with pytest.raises(InvalidArgument, match=r"weak\.L = 2: expected depth 3"):
-        borrowing(Chain(0.3, 2), Chain(1.5, 2), tuning, 1.0)
+        transverse_jacobian(Chain(0.3, 2), Chain(1.5, 2), tuning, 1.0)
 
 
 def test_problems_are_planted_as_asked() -> None:
@@ -139,8 +141,8 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"len\(W\) = 1: expected 2 layers"):
         modes.effective_start([np.ones((2, 3, 6))])
     with pytest.raises(InvalidArgument, match=r"G\^T G = a singular matrix"):
-        modes.coupled(np.ones((2, 5, 3)), 1.0)
+        modes.coupled_solution(np.ones((2, 5, 3)), 1.0)
     with pytest.raises(InvalidArgument, match=r"start = 0\.0: expected strengths above 0"):
-        learning_curve(Chain(1.0, 2), 0.0, 1.0)
+        balanced_solution(Chain(1.0, 2), 0.0, 1.0)
     with pytest.raises(InvalidArgument, match="expected times of at least 0"):
-        learning_curve(Chain(1.0, 2), 0.5, -1.0)
+        balanced_solution(Chain(1.0, 2), 0.5, -1.0)

@@ -1,17 +1,15 @@
 """Students of every draw, from every scale of start, trained by every rule in one batch; and what theory expects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from experiments.deep_linear.networks import Constraint, ControlledDescent, product, train_stack
-from experiments.training.batches import layers_of
-from experiments.training.updates import State
-from theory.claims.study import Study
+from experiments.deep_linear.convergence import change_of_error, left_of_minnorm
+from experiments.deep_linear.networks import Constraint, ControlledDescent, product_and_gain, students
+from theory.claims import Study
 from theory.core.arrays import EPS, Array
-from theory.core.linear_networks import gaussian_stack
+from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.trajectory import Trajectory
 from theory.deep_linear import frozen, weight_decay
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
@@ -25,28 +23,26 @@ LEARNING_RATES = {1: 0.04, 2: 0.01, 3: 0.005}
 
 
 @dataclass(frozen=True)
-class Race:
+class Sweep:
     """Students of one depth: every draw from every scale by every rule, and what theory says of gradient descent.
 
     Attributes:
-        t: times (T,).
+        scales: of the starts (scales,).
         errors: E_g, (T, draws, rules, scales).
         cross: -2 <Wbar Q, W Q> / d of gradient descent, (T, draws, scales): of mean 0, since W_1(0) Q is symmetric.
         expected: mean of E_g over W_1(0) Q, given all else, of gradient flow, (T, draws, scales).
         bias: what a step twice as long adds to the mean of E_g, (T, scales): a bound on what this one does.
-        best: index of the time with the least expected mean, (scales,).
         fitted: E_g of the minimum-norm solution of each draw (draws,).
         decayed: E_g of the solution under weight decay of each draw (draws,), `overdecayed` under 10 % more, and
             `collapsed` that of W = 0, which is stable too from depth 3 on.
         uncertainty: bound on how far E_g is from its limit: weight decay, Minnorm (draws, scales).
     """
 
-    t: Array
+    scales: Array
     errors: Array
     cross: Array
     expected: Array
     bias: Array
-    best: Array
     fitted: Array
     decayed: Array
     overdecayed: Array
@@ -70,7 +66,11 @@ class Race:
         if method == "gradient descent":
             return self.expected[-1]
         limit = self.fitted if method == "Minnorm" else self.decayed
-        return np.repeat(limit[:, None], len(self.best), axis=1)
+        return np.repeat(limit[:, None], len(self.scales), axis=1)
+
+    def bias_of(self, method: str) -> Array:
+        """`bias` where gradient descent ends, or is stopped early (scales,)."""
+        return self.bias[self._best, np.arange(len(self.scales))] if method == "stopped early" else self.bias[-1]
 
     def nearer_limit(self) -> Array:
         """Of the two stable ends of weight decay, the one each student is nearer to (draws, scales)."""
@@ -78,93 +78,73 @@ class Race:
         nearer = np.abs(self.of("weight decay") - ends).argmin(0)
         return np.where(nearer == 0, ends[0], ends[1])
 
+    @property
+    def _best(self) -> Array:
+        """Index of the time with the least expected mean, (scales,)."""
+        return self.expected.mean(1).argmin(0)
+
     def _at_best(self, array: Array) -> Array:
-        return array[self.best, :, np.arange(len(self.best))].T
+        return array[self._best, :, np.arange(len(self.scales))].T
 
 
-def race(study: Study, ensemble: Ensemble, L: int) -> Race:
+def sweep(study: Study, ensemble: Ensemble, L: int) -> Sweep:
     """Run it: 24 draws or more, every scale of SCALES[L], every rule."""
     draws, scales, eta = study.pick(smoke=40, quick=24, paper=80), np.array(SCALES[L]), LEARNING_RATES[L]
     horizon = {1: 60.0, 2: 24.0, 3: 16.0}[L] / study.pick(smoke=1.5, quick=1, paper=1)
     alone = draw(ensemble, study.rng("race", L), draws)
-    gaussian = gaussian_stack(study.rng("starts", L), [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=draws)
+    W = gaussian_stack(study.rng("starts", L), [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=draws)
     gamma = weight_decay.best_decay(ensemble, draw(ensemble, study.rng("tuning", L), 64), L)
     # On steps of twice the length too.
     record = np.unique(2 * np.round(np.geomspace(0.1, horizon, 25) / eta / 2).astype(int))
-    run = _train(study, f"depth {L}", alone, gaussian, scales, RULES, gamma, eta, record)
-    coarse = _train(study, f"depth {L}, coarse", alone, gaussian, scales, RULES[:1], gamma, 2 * eta, record // 2)
+    run = _train(study, alone, W, scales, RULES, gamma, eta, record)
+    coarse = _train(study, alone, W, scales, RULES[:1], gamma, 2 * eta, record // 2)
     errors, doubled = (_errors(ensemble, alone, trained["W"], len(scales)) for trained in (run, coarse))
-    each = alone.each(len(scales))
-    layers = frozen.seen_flow(each, _scaled(gaussian, scales), run.t, relative_tolerance=1e-6)[1]
-    expected = frozen.error_given_seen(ensemble, each, layers, np.tile(scales, draws))
     unseen = alone.teacher @ alone.unseen
-    # Each draw's own teacher in place of the mean over teachers.
-    luck = ((unseen**2).sum((-2, -1)) - ensemble.unseen * ensemble.teacher**2) / ensemble.d
-    expected = expected.reshape(len(record), draws, len(scales)) + luck[:, None]
     descended = _of_rule(run, "W", draws, "gradient descent")
+    error = lambda solution: generalisation_error(ensemble, alone, solution)  # noqa: E731
     fitted = alone.minimum_norm_solution
-    solution = weight_decay.decayed_solution(alone, gamma, L)
-    return Race(
-        t=run.t,
+    return Sweep(
+        scales=scales,
         errors=errors,
         cross=-2 * np.einsum("rkd,trskd->trs", unseen, descended) / ensemble.d,
-        expected=expected,
+        expected=_expected(ensemble, alone, W, scales, run.t),
         bias=np.abs(doubled[:, :, 0] - errors[:, :, 0]).mean(1),
-        best=expected.mean(1).argmin(0),
-        fitted=generalisation_error(ensemble, alone, fitted),
-        decayed=generalisation_error(ensemble, alone, solution),
-        overdecayed=generalisation_error(ensemble, alone, weight_decay.decayed_solution(alone, 1.1 * gamma, L)),
-        collapsed=generalisation_error(ensemble, alone, 0 * fitted),
+        fitted=error(fitted),
+        decayed=error(weight_decay.decayed_solution(alone, gamma, L)),
+        overdecayed=error(weight_decay.decayed_solution(alone, 1.1 * gamma, L)),
+        collapsed=error(0 * fitted),
         uncertainty={
             "weight decay": _left_of_decay(ensemble, alone, run, gamma),
-            "Minnorm": _left_of_minnorm(ensemble, alone, run, scales[:, None] * _unseen_norms(alone, gaussian), eta),
+            "Minnorm": _left_of_minnorm(ensemble, alone, W, scales, run, eta),
         },
     )
 
 
-def _scaled(gaussian: list[Array], scales: Array) -> list[Array]:
+def _scaled(W: Layers, scales: Array) -> list[Array]:
     """Every draw's layers times each of the scales, (draws x scales, ...)."""
-    return [np.einsum("s,d...->ds...", scales, layer).reshape(-1, *layer.shape[1:]) for layer in gaussian]
+    return [np.einsum("s,d...->ds...", scales, layer).reshape(-1, *layer.shape[1:]) for layer in W]
 
 
 def _train(
     study: Study,
-    name: str,
     alone: TeacherStudent,
-    gaussian: list[Array],
+    W: Layers,
     scales: Array,
-    rules: tuple[str, ...],
+    rules: Sequence[str],
     gamma: float,
     eta: float,
     record: Array,
 ) -> Trajectory:
     """One batch of draws x rules x scales."""
-    problem = alone.each(len(rules) * len(scales))
+    problem, start = alone.each(len(rules) * len(scales)), _scaled(W, np.tile(scales, len(rules)))
     leak = {"gradient descent": 0.0, "weight decay": gamma, "Minnorm": 1.0}
     integral = {"gradient descent": 0.0, "weight decay": 0.0, "Minnorm": 1.0}
     gammas, bs = (
         np.tile(np.repeat([numbers[rule] for rule in rules], len(scales)), len(alone.X)) for numbers in (leak, integral)
     )
-    return train_stack(
-        study,
-        name,
-        Constraint(problem, [problem.d, *(layer.shape[-2] for layer in gaussian)], study.device),
-        _scaled(gaussian, np.tile(scales, len(rules))),
-        ControlledDescent(problem, gammas, bs, 1.0),
-        learning_rate=eta,
-        steps=int(record[-1]),
-        record=record.tolist(),
-        observe=product_and_gain,
-    )
-
-
-def product_and_gain(state: State) -> State:
-    """W, and |A| = |W_L ... W_2|."""
-    W = layers_of(state)
-    last = torch.eye(W[-1].shape[1], dtype=W[-1].dtype, device=W[-1].device).expand(len(W[-1]), -1, -1)
-    for layer in reversed(W[1:]):
-        last = last @ layer
-    return product(state) | {"gain": last.flatten(1).norm(dim=1)}
+    rule = ControlledDescent(problem, gamma=gammas, b=bs)
+    trainee = students(study, Constraint(problem, start, study.device), start, rule, product_and_gain)
+    return trainee.train(learning_rate=eta, steps=int(record[-1]), record=record.tolist())
 
 
 def _of_rule(run: Trajectory, name: str, draws: int, rule: str) -> Array:
@@ -180,10 +160,14 @@ def _errors(ensemble: Ensemble, alone: TeacherStudent, W: Array, scales: int) ->
     return squares / ensemble.d + ensemble.K * ensemble.noise**2
 
 
-def change_of_error(ensemble: Ensemble, teacher: Array, W: Array, moved: Array) -> Array:
-    """Bound on what moving W (..., 1, d) by the length `moved` (...) does to E_g."""
-    distance = np.sqrt(((teacher - W) ** 2).sum((-2, -1)))
-    return (2 * distance * moved + moved**2) / ensemble.d + 64 * EPS * ensemble.d
+def _expected(ensemble: Ensemble, alone: TeacherStudent, W: Layers, scales: Array, t: Array) -> Array:
+    """Mean of E_g over W_1(0) Q along the flow, each draw's own teacher in place of the mean over teachers."""
+    draws, each = len(alone.X), alone.each(len(scales))
+    layers = frozen.seen_flow(each, _scaled(W, scales), t, relative_tolerance=1e-6)[1]
+    expected = frozen.error_given_seen(ensemble, each, layers, np.tile(scales, draws))
+    unseen = ((alone.teacher @ alone.unseen) ** 2).sum((-2, -1))
+    luck = (unseen - ensemble.unseen * ensemble.teacher**2) / ensemble.d
+    return expected.reshape(len(t), draws, len(scales)) + luck[:, None]
 
 
 def _left_of_decay(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory, gamma: float) -> Array:
@@ -201,14 +185,11 @@ def _left_of_decay(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory, g
     return change_of_error(ensemble, alone.teacher[:, None], W[-1], left)
 
 
-def _unseen_norms(alone: TeacherStudent, gaussian: list[Array]) -> Array:
-    """|W_1(0) Q| (draws,) at scale 1."""
-    return np.linalg.norm(gaussian[0] @ alone.unseen, axis=(-2, -1))
-
-
-def _left_of_minnorm(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory, unseen: Array, eta: float) -> Array:
-    """|W - W^| <= |A| |W_1(0) Q| (1 - eta)^steps + |R| / S_min: not forgotten yet, and not fitted yet."""
+def _left_of_minnorm(
+    ensemble: Ensemble, alone: TeacherStudent, start: Layers, scales: Array, run: Trajectory, eta: float
+) -> Array:
     W, gain = (_of_rule(run, name, len(alone.X), "Minnorm")[-1] for name in ("W", "gain"))
-    residual = np.sqrt(((alone.Y[:, None] - W @ alone.X[:, None]) ** 2).sum((-2, -1)))
-    kept = gain * unseen.T * (1 - eta) ** run.facts["recorded"][-1]
-    return change_of_error(ensemble, alone.teacher[:, None], W, kept + residual / alone.singular_values[:, None, -1])
+    unseen = np.outer(np.linalg.norm(start[0] @ alone.unseen, axis=(-2, -1)), scales)
+    kept = gain * unseen * (1 - eta) ** run.facts["recorded"][-1]
+    left = left_of_minnorm(alone.each(len(scales)), W.reshape(-1, *W.shape[2:]), kept.ravel()).reshape(kept.shape)
+    return change_of_error(ensemble, alone.teacher[:, None], W, left)

@@ -1,0 +1,55 @@
+"""From a small start Minnorm loses a weak mode at depth 3, and recovers it at depth 2."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.deep_linear.aligned import by_minnorm_from, draw_modes, widths
+from experiments.training.batches import layers_of
+from theory.chain import collapse
+from theory.claims import Check, Curves, Study, Tolerance, curves, exactly, measured, rounding
+from theory.core.linear_networks import end_to_end
+from theory.minnorm.tuning import Tuning
+
+STRENGTHS = (3.0, 1.5, 0.3)
+TUNING, ETA, SIZE, STEPS = Tuning(1.0, 0.6, 3.0), 0.02, 0.3, 800
+
+
+def depth_three_loses_a_weak_mode(study: Study) -> Iterator[Check | Curves]:
+    """For a while: `minnorm.deep_mode_return` is possible from t = 23 at this tuning; rounding takes until t = 38."""
+    for L in (2, 3):
+        yield from _weak_mode(study, L)
+
+
+def _weak_mode(study: Study, L: int) -> Iterator[Check | Curves]:
+    rng, case, many = study.rng("weak", L), f"depth {L}", len(STRENGTHS)
+    modes = draw_modes(rng, STRENGTHS)
+    frames = modes.frames(widths(modes, L), rng)
+    trainee = by_minnorm_from(study, modes, frames, np.full((1, many, L), SIZE), np.zeros((1, many)), TUNING)
+    run = trainee.train(learning_rate=ETA, steps=STEPS, record=[*range(0, STEPS, STEPS // 40), STEPS])
+    strengths = modes.strengths(end_to_end(layers_of(run.arrays)))[:, 0]
+    yield curves(case, strengths=strengths, t=run.t)
+    within = exactly("learned: within a tenth of its strength")
+    distances = np.abs(strengths[-1] / STRENGTHS - 1)
+    learned = measured("modes learned", distances, within=within, case=case, axes=("mode",))
+    if L == 2:
+        yield learned.at_most(0.1)
+        lost = measured("weak mode", strengths[-1, -1], within=exactly("lost: less than 1 % of it"), case=case)
+        yield lost.control("depth 2 loses the weak mode").at_most(0.01 * STRENGTHS[-1])
+        return
+    yield learned.control("depth 3 learns the weak mode").at_most(0.1)
+    yield measured("strong modes learned", distances[:2], within=within, case=case, axes=("mode",)).at_most(0.1)
+    weak = modes.chains(L)[-1]
+    criterion = float(collapse.collapse_criterion(weak, TUNING, SIZE, 0.0))
+    yield measured("criterion of the weak mode", criterion, within=exactly("below 1 it collapses"), case=case).at_most(
+        1
+    )
+    # v = w^(2-L) outruns the largest force there can be.
+    within = rounding(64, of="a weight of size 1")
+    bound = collapse.size_bound(weak, TUNING, SIZE, 0.0, run.t[1:]) ** L
+    yield measured("weak mode collapses", strengths[1:, -1], within=within, case=case, axes=("record",)).at_most(bound)
+    multipliers = modes.multipliers(run["multipliers"].mT)[:, 0, -1]
+    slope = np.diff(multipliers)[-1] / np.diff(run.t)[-1]
+    within = Tolerance(TUNING.b * weak.x * strengths[-2, -1], "lambda' = b x (s - u): what is left of u")
+    within += rounding(STEPS, multipliers[-1], of="the multiplier, one a step")
+    yield measured("its multiplier grows", slope, within=within, case=case).equals(TUNING.b * weak.x * weak.s)

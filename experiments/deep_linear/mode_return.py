@@ -1,0 +1,60 @@
+"""A collapsed mode of three layers comes back through hidden directions of the others once its multiplier is large."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.deep_linear.aligned import draw_modes, widths
+from experiments.deep_linear.networks import by_minnorm
+from theory.chain import minnorm
+from theory.claims import Check, Study, Tolerance, measured
+from theory.core.arrays import EPS, Array
+from theory.deep_linear.modes import Modes, aligned, critical_multiplier, transverse_jacobian
+from theory.minnorm.tuning import Tuning
+
+STRENGTHS = (3.0, 1.5, 0.3)
+TUNING, SIZE = Tuning(1.0, 0.6, 3.0), 1e-5
+
+
+def collapsed_modes_return(study: Study) -> Iterator[Check]:
+    """One step from beside a collapsed mode, along the hidden directions of the strong ones, at several multipliers."""
+    modes = draw_modes(study.rng("borrowed"), STRENGTHS)
+    *others, weak = modes.chains(3)
+    for j, other in enumerate(others):
+        multipliers = critical_multiplier(weak, other, TUNING) * np.array([0.9, 1.0, 1.1])
+        J = np.stack([_jacobian(study, modes, j, multiplier) for multiplier in multipliers.tolist()])
+        predicted = [transverse_jacobian(weak, other, TUNING, multiplier) for multiplier in multipliers.tolist()]
+        # The step is a polynomial of degree 5 in the weights, and central differences are of order 2 in the size.
+        scale = (1 + TUNING.c) * modes.x**2 * max(STRENGTHS) ** 2
+        because = "central differences: the square of the displacement, and rounding over it"
+        within = Tolerance(10 * scale * SIZE**2 + 100 * EPS * scale / SIZE, because)
+        case, axes = f"through mode {j + 1}", ("multiplier", "row", "column")
+        yield measured("Jacobian beside a collapsed mode", J, within=within, case=case, axes=axes).equals(predicted)
+        neutral, later = J[1:, 0, 0]
+        yield measured("opens at the critical multiplier", neutral, within=within, case=case).equals(0)
+        if j == 1:
+            yield measured("opens", later, within=within, case=case).control("opens 10 % later").equals(0)
+
+
+def _jacobian(study: Study, modes: Modes, j: int, multiplier: float) -> Float[Array, "2 2"]:
+    """Derivative of the velocity of (q, mu) of mode j's path, from one step at learning rate 1 of displaced starts."""
+    chains, many = modes.chains(3), len(STRENGTHS)
+    frames = modes.frames(widths(modes, 3), study.rng("borrowed frames"))
+    u, v, first, second = modes.U, modes.V, frames[1][..., j : j + 1], frames[2][..., j : j + 1]
+    w = np.array([[[chain.omega] * 3 for chain in chains]])
+    w[..., -1, :] = 0
+    at_rest = np.array([*(minnorm.solution_multiplier(chain) for chain in chains[:-1]), multiplier])
+    W = aligned(frames, w)
+    entries = np.zeros((many, many))
+    entries[[j, -1], [-1, j]] = 1 / modes.x
+    q, mu = (SIZE * np.array(signs)[:, None, None] for signs in ((1, -1, 0, 0), (0, 0, 1, -1)))
+    start = [W[0] + q * first @ v[..., -1:].mT, np.repeat(W[1], 4, axis=0), W[2] + q * u[..., -1:] @ second.mT]
+    inside = (at_rest * np.eye(many) / modes.x + mu * entries) @ v.mT @ modes.problem.X
+    trainee = by_minnorm(study, modes.problem.each(4), start, TUNING, (u @ inside).mT)
+    run = trainee.train(learning_rate=1.0, steps=1, record=[0, 1])
+    q = (first.mT @ run["W1"] @ v[..., -1:])[..., 0, 0]
+    mu = u[..., j : j + 1].mT @ run["multipliers"].mT
+    mu = (mu @ modes.problem.X.mT @ v[..., -1:])[..., 0, 0] / modes.x
+    velocity = np.diff(np.stack([q, mu], axis=-1), axis=0)[0]
+    return (velocity[[0, 2]] - velocity[[1, 3]]).T / (2 * SIZE)

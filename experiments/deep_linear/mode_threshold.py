@@ -1,0 +1,71 @@
+"""Minnorm on whitened examples needs the augmentation that its weakest singular mode needs, as a chain."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.deep_linear.aligned import by_minnorm_from, draw_modes, state_of_modes, widths
+from experiments.deep_linear.convergence import DIFFERENCES, central_differences
+from theory.chain import minnorm
+from theory.claims import Check, Measured, Study, Tolerance, exactly, measured
+from theory.core.arrays import EPS, Array
+from theory.deep_linear.modes import Modes
+from theory.minnorm.tuning import Tuning
+
+STRENGTHS = (1.8, 1.2, 0.7)
+STEPS, ETA, B = 40, 0.01, 0.5
+
+
+def the_weakest_mode_decides(study: Study) -> Iterator[Check]:
+    for L in study.pick(smoke=(3,), quick=(3, 4), paper=(3, 4, 5)):
+        yield from _threshold(study, L)
+
+
+def _threshold(study: Study, L: int) -> Iterator[Check]:
+    """Next to the solution, along the weakest mode: 3 % below, at and 3 % above the critical augmentation."""
+    modes, case = draw_modes(study.rng("threshold", L), STRENGTHS), f"depth {L}"
+    critical = modes.critical_augmentation(L, Tuning(b=B), ETA)
+    strongest, *_, weakest = modes.chains(L)
+    tuning = Tuning(1.0, B, np.array([0.97, 1.0, 1.03]) * critical)
+    growth = _growth(study, modes, L, tuning, case)
+    pair = minnorm.spectrum(weakest, tuning)[:, -2:]
+    yield growth.equals(np.log(np.abs(1 + ETA * pair)).mean(-1) / ETA)
+    value, error = growth.value, growth.within.value
+    at_critical = Tolerance(error[1], DIFFERENCES)
+    yield measured("neutral at the critical c", value[1], within=at_critical, case=case).equals(0)
+    within = exactly("unstable 3 % below, stable 3 % above, by more than the error of the growth")
+    sign = measured("the sign of the growth", value[[0, 2]] * [1, -1], within=within, case=case)
+    yield sign.at_least(error[[0, 2]])
+    if L == 3:
+        wrong = float(minnorm.critical_augmentation(strongest, Tuning(b=B), ETA)), critical + 1 / weakest.g
+        growth = _growth(study, modes, L, Tuning(1.0, B, np.array(wrong)), case)
+        for i, control in enumerate(("threshold of the strongest mode", "threshold with L - 1 in place of L - 2")):
+            neutral = measured("neutral", growth.value[i], within=Tolerance(growth.within.value[i], DIFFERENCES))
+            yield neutral.control(control).equals(0)
+
+
+def _growth(study: Study, modes: Modes, L: int, tuning: Tuning, case: str) -> Measured:
+    """Growth, a unit of time, of (normal direction, multiplier) of the weakest mode at rest, one for each c."""
+    chains, counts = modes.chains(L), len(tuning.c)
+    rest = np.array([[*[chain.omega] * L, minnorm.solution_multiplier(chain)] for chain in chains])
+    directions = np.zeros((2, len(chains), L + 1))
+    directions[0, -1, :-1], directions[1, -1, -1] = L**-0.5, 1
+
+    def after(starts: Array) -> Array:
+        many = np.tile(starts.reshape(-1, *rest.shape), (counts, 1, 1))
+        repeated = Modes(modes.problem.each(len(many)))
+        frames = modes.frames(widths(modes, L), study.rng("frames", L))
+        frames = [np.repeat(frame, len(many), axis=0) for frame in frames]
+        augmented = Tuning(tuning.a, tuning.b, np.repeat(tuning.c, len(many) // counts))
+        trainee = by_minnorm_from(study, repeated, frames, many[..., :-1], many[..., -1], augmented)
+        run = trainee.train(learning_rate=ETA, steps=STEPS, record=[STEPS])
+        ends = state_of_modes(repeated, frames, run)[-1].reshape(counts, *starts.shape)
+        return np.einsum("csdikl,jkl->sdcij", ends, directions)
+
+    power, error, displacement = central_differences(after, rest, directions)
+    rounded = 4 * STEPS * sum(widths(modes, L)) * EPS * (1 + chains[0].g) / displacement
+    uncertain = (np.linalg.norm(error, axis=(-2, -1)) + rounded) * np.linalg.cond(power) / (STEPS * ETA)
+    growth = np.log(np.abs(np.linalg.det(power))) / (2 * STEPS * ETA)
+    return measured(
+        "growth of the weakest mode", growth, within=Tolerance(uncertain, DIFFERENCES), case=case, axes=("c",)
+    )

@@ -1,0 +1,124 @@
+"""How Minnorm comes to rest at its limit: the spectrum there, and where one direction oscillates for ever."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.deep_linear.convergence import DIFFERENCES, central_differences
+from experiments.deep_linear.networks import by_minnorm
+from experiments.training.batches import layers_of
+from theory.claims import Check, Study, Tolerance, claim, exactly, measured
+from theory.core.arrays import EPS, Array
+from theory.deep_linear import minnorm
+from theory.deep_linear.modes import planted
+from theory.deep_linear.problem import TeacherStudent
+from theory.minnorm.tuning import Tuning
+
+
+@claim(
+    "minnorm.deep_spectrum",
+    source="Bansal et al. 2018 (reconstruction: Minnorm on deep linear networks); ours",
+    statement=r"(\theta, \Lambda)' = \begin{pmatrix} -a (H + c J J^\top) & a J \\ -b J^\top & 0 \end{pmatrix}"
+    r" (\theta, \Lambda);\quad L = 2,\ c = 0:\ \text{undamped} \iff X X^\top v = \lambda v,"
+    r"\ \omega = \sqrt{2 a b \lambda |Y X^+|}",
+    hypotheses=("one output", "hidden widths 1", "next to the rest"),
+    controls=(
+        "linearisation of another depth",
+        "linearisation with c 10 % larger",
+        "linearisation with Y X^+ 10 % larger",
+        "an eigenvector of X X^T: damped",
+        "no eigenvector of X X^T: undamped",
+        "frequency without the factor 2",
+    ),
+)
+def rest_has_this_spectrum(study: Study) -> Iterator[Check]:
+    for L in study.pick(smoke=(1, 3), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4, 5)):
+        yield from _jacobian(study, L)
+    yield from _oscillations(study)
+
+
+def _jacobian(study: Study, L: int) -> Iterator[Check]:
+    """One training step from beside the rest, in every direction: the derivative is 1 + eta times the Jacobian."""
+    rng = study.rng("jacobian", L)
+    problem = planted([1.3], rng.uniform(0.6, 1.4, 3), d=5, K=1, rng=rng)
+    tuning = Tuning(*rng.uniform(0.5, 1.5, 3))
+    step, error = _derivative(study, problem, tuning, L, 1.0, 1)
+    within = Tolerance(error, DIFFERENCES)
+    jacobian = measured("Jacobian", step - np.eye(len(step)), within=within, case=f"depth {L}", axes=("row", "column"))
+    yield jacobian.equals(minnorm.linearisation(problem, tuning, L)[0])
+    if L == 3:
+        other = np.pad(minnorm.linearisation(problem, tuning, 2)[0], ((1, 0), (1, 0)))
+        yield jacobian.control("linearisation of another depth").equals(other)
+        larger = Tuning(tuning.a, tuning.b, 1.1 * tuning.c)
+        wrong = minnorm.linearisation(problem, larger, L)[0]
+        yield jacobian.control("linearisation with c 10 % larger").equals(wrong)
+        longer = TeacherStudent(problem.X, 1.1 * problem.teacher, problem.noise)
+        wrong = minnorm.linearisation(longer, tuning, L)[0]
+        yield jacobian.control("linearisation with Y X^+ 10 % larger").equals(wrong)
+
+
+def _oscillations(study: Study) -> Iterator[Check]:
+    """Depth 2, c = 0: what is left of the slowest direction after a while, where Y X^+ lies along the first of the
+    eigenvectors of X X^T, and between the first two."""
+    eta, tuning, steps = 0.02, Tuning(1.1, 0.8), study.pick(smoke=1000, quick=1500, paper=6000)
+    X = np.diag([1.0, 0.5, 1.2, 0.8])[None, :, :3]
+    along, between = (
+        TeacherStudent(X, 1.3 * np.array([[[np.cos(angle), np.sin(angle), 0.0, 0.0]]]), np.zeros((1, 1, 3)))
+        for angle in (0.0, np.pi / 4)
+    )
+    frequency = float(minnorm.undamped_frequency(along, tuning)[0])
+    undamped = lambda omega: np.log1p((eta * omega) ** 2) / (2 * eta)  # noqa: E731
+    damped = exactly("damped: less than half of it is left, relative to an oscillation that is not")
+    left = lambda growth: np.exp((growth - undamped(frequency)) * steps * eta)  # noqa: E731
+    rates = {}
+    for case, problem in (("an eigenvector", along), ("no eigenvector", between)):
+        value, error = _growth(study, problem, tuning, eta, steps)
+        because = "|1 + i eta omega| a step; the error of the derivative, by the condition of its eigenvectors"
+        growth = measured("growth", value, within=Tolerance(error, because), case=case)
+        rates[case] = growth, measured("damped", left(value), within=damped, case=case)
+    growth, amplitude = rates["an eigenvector"]
+    yield growth.equals(undamped(frequency))
+    yield growth.control("frequency without the factor 2").equals(undamped(frequency / np.sqrt(2)))
+    yield amplitude.control("an eigenvector of X X^T: damped").at_most(0.5)
+    growth, amplitude = rates["no eigenvector"]
+    eigenvalues = np.linalg.eigvals(minnorm.linearisation(between, tuning, 2))
+    yield growth.equals(np.log(np.abs(1 + eta * eigenvalues)).max() / eta)
+    yield amplitude.at_most(0.5)
+    yield growth.control("no eigenvector of X X^T: undamped").equals(undamped(frequency))
+
+
+def _growth(study: Study, problem: TeacherStudent, tuning: Tuning, eta: float, steps: int) -> tuple[float, float]:
+    """Rate of growth of the slowest direction, a unit of time, over many steps, and its error (Bauer & Fike)."""
+    power, error = _derivative(study, problem, tuning, 2, eta, steps)
+    values, vectors = np.linalg.eig(power)
+    largest = np.abs(values).max()
+    uncertain = np.linalg.cond(vectors) * error / largest
+    return float(np.log(largest)) / (steps * eta), float(uncertain) / (steps * eta)
+
+
+def _derivative(
+    study: Study, problem: TeacherStudent, tuning: Tuning, L: int, eta: float, steps: int
+) -> tuple[Array, float]:
+    """Derivative of the state (w_1, w_2, ..., w_L, Lambda) after `steps` by the start at rest, and its error's norm.
+
+    Every displaced start is a run of one training.
+    """
+    d, n = problem.d, problem.n
+    solution = problem.minimum_norm_solution[0, 0]
+    size = np.linalg.norm(solution)
+    omega = size ** (1 / L)
+    multipliers = minnorm.solution_multiplier(problem, L)[0, 0]
+    rest = np.concatenate([omega * solution / size, np.full(L - 1, omega), multipliers])
+
+    def after(starts: Array) -> Array:
+        flat = starts.reshape(-1, len(rest))
+        W = [flat[:, None, :d], *(flat[:, l, None, None] for l in range(d, d + L - 1))]
+        trainee = by_minnorm(study, problem.each(len(flat)), W, tuning, flat[:, -n:, None])
+        run = trainee.train(learning_rate=eta, steps=steps, record=[steps])
+        layers = [layer[-1].reshape(len(flat), -1) for layer in layers_of(run.arrays)]
+        return np.concatenate([*layers, run["multipliers"][-1, :, :, 0]], axis=-1).reshape(starts.shape)
+
+    derivative, error, displacement = central_differences(after, rest, np.eye(len(rest)))
+    # Each step rounds numbers of the size of the state, and the difference divides that by the displacement.
+    rounded = steps * len(rest) ** 2 * EPS * np.abs(rest).max() / displacement
+    return derivative.T, float(np.linalg.norm(error)) + rounded
