@@ -13,11 +13,11 @@ Curves = Mapping[str, np.ndarray]
 Project = Callable[[np.ndarray], np.ndarray]
 STYLES = ("-", "--", "-.", ":")
 FREE = {
-    "gradient_flow": "gradient flow (GF)",
-    "weight_normalisation": "weight normalisation (WN)",
+    "gradient flow": "gradient flow (GF)",
+    "weight normalisation": "weight normalisation (WN)",
     "exponential": "exponential WN: the curve of GF",
 }
-RULES = {"descent": "gradient descent", "momentum": "momentum 0.5", "Adam": "Adam"}
+RULES = ("gradient descent", "momentum 0.5", "Adam")
 
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
@@ -37,22 +37,22 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         height_ratios=(2.4, 1, 2),
         width_ratios=(1, 1.15, 1),
     )
-    _draw_margin(panels["margin"], panels["margin_residual"], evidence["lyu2020.margin_growth"].curves)
-    sphere = evidence["banburski2019.curves_on_the_sphere"].curves
+    _draw_margin(panels["margin"], panels["margin_residual"], evidence["lyu2020.margin_growth"])
+    sphere = evidence["banburski2019.curves_on_the_sphere"]
     _draw_sphere(panels["sphere"], sphere)
     _draw_angle(panels["angle"], sphere)
-    balance = evidence["banburski2019.balance"].curves
-    _draw_sizes(panels["sizes"], panels["size_residual"], balance)
+    balance = evidence["banburski2019.balance"]
+    _draw_sizes(panels["sizes"], panels["size_residual"], balance.curves)
     _draw_drift(panels["drift"], balance)
     return figure
 
 
-def _draw_margin(axes: Axes, residual: Axes, curves: Curves) -> None:
-    for i, depth in enumerate(curves["depths"]):
-        axes.plot(curves["log_t"], curves[f"m_{depth}"], **line(i, STYLES[i]), label=f"$L = {depth}$")
-        seen = curves[f"trained_log_t_{depth}"]
-        axes.plot(seen, curves[f"trained_{depth}"], **markers(i))
-        residual.plot(seen, curves[f"residual_{depth}"], **markers(i))
+def _draw_margin(axes: Axes, residual: Axes, evidence: Evidence) -> None:
+    for i, depth in enumerate(evidence.curves["depths"]):
+        curves = evidence.group(f"depth {depth}")
+        axes.plot(evidence.curves["log_t"], curves["margin"], **line(i, STYLES[i]), label=f"$L = {depth}$")
+        axes.plot(curves["trained_log_t"], curves["trained"], **markers(i))
+        residual.plot(curves["trained_log_t"], curves["residual"], **markers(i))
     axes.plot([], [], **markers(0, color="0.4"), label="trained")
     axes.set(ylabel="margin $m$", xlim=(0, None))
     axes.legend(loc="upper left")
@@ -61,24 +61,26 @@ def _draw_margin(axes: Axes, residual: Axes, curves: Curves) -> None:
     residual.set(xlabel=r"$\log t$", ylabel="trained ahead of\nthe law, in log t", xlim=axes.get_xlim())
 
 
-def _draw_sphere(axes: Axes, curves: Curves) -> None:
+def _draw_sphere(axes: Axes, evidence: Evidence) -> None:
     """Orthographic, seen from between the start and the max-margin direction; the whole sphere in the inset."""
+    curves, frozen = evidence.curves, evidence.group("frozen")
+    paths = {name: evidence.group(name) for name in FREE}
     project = _view(curves["start"], curves["max_margin"])
     globe = axes.inset_axes((0.0, 0.0, 0.27, 0.27))
     _draw_grid(axes, project, 10)
     _draw_grid(globe, project, 30)
     for i, (name, label) in enumerate(FREE.items()):
-        path = project(curves[f"{name}_curve"])
+        path = project(paths[name]["curve"])
         axes.plot(*path[:, :2].T, **line(i, STYLES[i], linewidth=2.4 - 0.6 * i), label=label)
         globe.plot(*path[:, :2].T, **line(i, STYLES[i], linewidth=0.8))
-        axes.plot(*project(curves[f"{name}_trained"])[:, :2].T, **markers(i))
+        axes.plot(*project(paths[name]["trained"])[:, :2].T, **markers(i))
     sizes = ", ".join(f"{size:g}" for size in curves["frozen_sizes"])
-    frozen = rf"Lagrange multiplier, tangent gradient, $\rho$ = {sizes}"
+    label = rf"Lagrange multiplier, tangent gradient, $\rho$ = {sizes}"
     for j, size in enumerate(curves["frozen_sizes"]):
-        path = project(curves["frozen_curves"][:, j])
-        axes.plot(*path[:, :2].T, **line(3, ":"), label=None if j else frozen)
-        axes.plot(*project(curves["frozen_trained"][:, j])[:, :2].T, **markers(3, markersize=3))
-        end = project(curves["frozen_rest"][j])[:2]
+        path = project(frozen["curves"][:, j])
+        axes.plot(*path[:, :2].T, **line(3, ":"), label=None if j else label)
+        axes.plot(*project(frozen["trained"][:, j])[:, :2].T, **markers(3, markersize=3))
+        end = project(frozen["rest"][j])[:2]
         axes.plot(*end, marker="x", color=COLOURS[3], markersize=7)
         axes.annotate(f"{size:g}", end, xytext=(3, -10), textcoords="offset points", fontsize=8, color=COLOURS[3])
     start, best = (project(curves[name])[:2] for name in ("start", "max_margin"))
@@ -86,9 +88,9 @@ def _draw_sphere(axes: Axes, curves: Curves) -> None:
     axes.annotate("start", start, xytext=(-6, 7), textcoords="offset points", fontsize=8, ha="right")
     axes.plot(*best, "k*", markersize=11)
     axes.annotate("max margin", best, xytext=(4, 9), textcoords="offset points", fontsize=8)
-    paths = [project(curves[f"{name}_curve"])[:, :2] for name in FREE]
-    paths += [project(curves["frozen_curves"]).reshape(-1, 3)[:, :2]]
-    low, high = np.min([p.min(0) for p in paths], axis=0), np.max([p.max(0) for p in paths], axis=0)
+    drawn = [project(path["curve"])[:, :2] for path in paths.values()]
+    drawn += [project(frozen["curves"]).reshape(-1, 3)[:, :2]]
+    low, high = np.min([p.min(0) for p in drawn], axis=0), np.max([p.max(0) for p in drawn], axis=0)
     half = 0.68 * (high - low).max()
     middle = (low + high) / 2
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half), aspect="equal")
@@ -121,41 +123,41 @@ def _view(start: np.ndarray, end: np.ndarray) -> Project:
     return lambda points: points @ frame.T
 
 
-def _draw_angle(axes: Axes, curves: Curves) -> None:
-    best = curves["max_margin"]
-    angle = lambda V: 2 * np.arcsin(np.linalg.norm(V - best, axis=-1) / 2)  # noqa: E731
+def _draw_angle(axes: Axes, evidence: Evidence) -> None:
     for i, name in enumerate(FREE):
-        style = line(i, STYLES[i], linewidth=2.4 - 0.6 * i)
-        axes.loglog(curves[f"{name}_sizes"], angle(curves[f"{name}_curve"]), **style)
-        axes.loglog(curves[f"{name}_trained_sizes"], angle(curves[f"{name}_trained"]), **markers(i))
-    axes.loglog(curves["rest_sizes"], angle(curves["rest_directions"]), **line(3, ":"), label=r"rest $V^*(\rho)$")
-    axes.loglog(curves["frozen_sizes"], angle(curves["frozen_trained"][-1]), **markers(3), label="trained, frozen")
+        curves = evidence.group(name)
+        axes.loglog(curves["sizes"], curves["angles"], **line(i, STYLES[i], linewidth=2.4 - 0.6 * i))
+        axes.loglog(curves["trained_sizes"], curves["trained_angles"], **markers(i))
+    rest, frozen = evidence.group("rest"), evidence.group("frozen")
+    axes.loglog(rest["sizes"], rest["angles"], **line(3, ":"), label=r"rest $V^*(\rho)$")
+    axes.loglog(evidence.curves["frozen_sizes"], frozen["angles"], **markers(3), label="trained, frozen")
     axes.set(xlabel=r"size $\rho$", ylabel="angle to max margin\n(radians)")
     axes.legend(loc="lower left")
     letter(axes, "C", r"angle against size: WN comes to $V^*(\rho)$ sooner than GF")
 
 
 def _draw_sizes(axes: Axes, residual: Axes, curves: Curves) -> None:
-    t, squared = curves["t"], curves["squared_sizes"]
-    growth = squared - squared[0]
-    for k in range(squared.shape[1]):
-        axes.plot(t, squared[0, k] + curves["flow_growth"], **line(k, STYLES[k]))
-        axes.plot(t, squared[:, k], **markers(k), label=rf"$\rho_{k + 1}^2$")
-        residual.plot(t, 1e3 * (growth[:, k] - curves["flow_growth"]), **markers(k))
+    t, trained = curves["t"], curves["squared_sizes"]
+    for k in range(trained.shape[1]):
+        axes.plot(t, curves["flow"][:, k], **line(k, STYLES[k]))
+        axes.plot(t, trained[:, k], **markers(k), label=rf"$\rho_{k + 1}^2$")
+        residual.plot(t, curves["off_the_flow"][:, k], **markers(k))
     axes.set(ylabel=r"$\rho_k^2$", ylim=(0, None))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="lower right", ncols=3)
     letter(axes, "D", "squared sizes grow in parallel")
     residual.axhline(0, color="0.4", linewidth=0.8)
-    residual.set(xlabel="time (step x learning rate)", ylabel="trained - flow\n" + r"($\times 10^{-3}$)")
+    residual.ticklabel_format(axis="y", scilimits=(0, 0))
+    residual.set(xlabel="time (step x learning rate)", ylabel="trained - flow")
 
 
-def _draw_drift(axes: Axes, curves: Curves) -> None:
-    eta = curves["step_sizes"]
-    for i, (name, label) in enumerate(RULES.items()):
-        axes.loglog(eta, curves[f"drift_{name}"], **markers(i), label=label)
-    for i, name in enumerate(("descent", "momentum")):
-        axes.loglog(eta, curves[f"drift_{name}"][-1] * eta / eta[-1], **line(i, STYLES[i]))
+def _draw_drift(axes: Axes, evidence: Evidence) -> None:
+    eta = evidence.curves["step_sizes"]
+    for i, name in enumerate(RULES):
+        curves = evidence.group(name)
+        axes.loglog(eta, curves["drift"], **markers(i), label=name)
+        if name != "Adam":
+            axes.loglog(eta, curves["halved"], **line(i, STYLES[i]))
     axes.plot([], [], color="0.4", label=r"slope 1")
     axes.set(xlabel=r"learning rate $\eta$", ylabel=r"$\|D(1) - D(0)\|_F$ at time 1")
     axes.set_xticks(eta, [f"{rate:.1e}" for rate in eta])

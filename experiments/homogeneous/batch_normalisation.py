@@ -6,30 +6,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.homogeneous.networks import (
-    LOSSES,
-    LayerwiseDescent,
-    tensors,
-    trainer,
-    with_gradients,
-)
-from experiments.homogeneous.norms import every_step, growth, host, same_directions, squares
+from experiments.homogeneous import norms
+from experiments.homogeneous.losses import LOSSES, loss_of
+from experiments.homogeneous.networks import host, tensors
 from experiments.homogeneous.problems import sized_layers
-from experiments.training.loop import train
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Adam, GradientDescent, Loss, Momentum, State, along
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
+from experiments.training import GradientDescent, Loss, State, Trainee, along, tends_to
+from experiments.training.updates import Adam, Momentum
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
 from theory.homogeneous import normalisation
+from theory.homogeneous.critical_points import curvature, equilibrium
 from theory.homogeneous.decomposition import Examples
-from theory.homogeneous.equilibrium import curvature, equilibrium
 
 # torch refuses eps = 0 while training; below the smallest variance times the machine epsilon it is 0 to all digits.
 NO_EPS = 1e-100
-ETA = 0.2
+ETA, DECAY = 0.2, 0.3
 GAINS = np.array([1.0, 2.0, 3.0])
 
 
@@ -66,14 +59,10 @@ def _unit(X: Tensor, state: State, eps: float) -> Tensor:
     return layer(X @ state["w"].mT).mT
 
 
-def _normalised_loss(study: Study, examples: Examples, eps: float = NO_EPS, batch: int | None = None) -> Loss:
-    """Logistic loss of gain 1, on the whole or on batches in turn, the whole every other step."""
+def _normalised_loss(study: Study, examples: Examples, eps: float = NO_EPS) -> Loss:
+    """Logistic loss of gain 1, on all examples."""
     X, y = tensors(study.device, examples.X, examples.y)
-
-    def loss(state: State) -> Tensor:
-        return LOSSES["logistic"][0](y[:batch] * _unit(X[:batch], state, eps))
-
-    return loss
+    return loss_of(lambda state: y * _unit(X, state, eps), "logistic")
 
 
 def _radial_derivatives(study: Study) -> Iterator[Check]:
@@ -82,25 +71,21 @@ def _radial_derivatives(study: Study) -> Iterator[Check]:
     rng = study.rng("radial")
     examples = _spread_examples(rng, 12, 4)
     w = rng.standard_normal((runs, 4))
-    (X, weight) = tensors(study.device, examples.X, rng.standard_normal((runs, 12)))
-    size = np.abs(host(weight)).sum(-1) * np.sqrt(12)
-    tolerance = 64 * EPS * size
-    because = "64 roundings of outputs that are at most n^(1/2)"
+    weight = rng.standard_normal((runs, 12))
+    X, weights, start = tensors(study.device, examples.X, weight, w)
+    tolerance = 64 * EPS * np.abs(weight).sum(-1) * np.sqrt(12)
+    within = Tolerance(tolerance, "64 roundings of outputs that are at most n^(1/2)")
     for eps in (NO_EPS, 1e-5, 1e-2, 0.5):
-        leaf = torch.tensor(w, device=study.device).requires_grad_()
-        (gradient,) = torch.autograd.grad((weight * _unit(X, {"w": leaf}, eps)).sum(), leaf)
-        radial = host((leaf * gradient).sum(-1).detach())
-        predicted = (host(weight) * normalisation.radial_derivative(examples.X, w, eps)).sum(-1)
-        name = f"<w, df/dw>, eps = {eps:g}"
-        yield equal(name, radial, predicted, tolerance=tolerance, because=because)
+        leaf = start.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad((weights * _unit(X, {"w": leaf}, eps)).sum(), leaf)
+        radial = measured("<w, df/dw>", host((leaf * gradient).sum(-1)), within=within, case=f"eps = {eps:g}")
+        yield radial.equals((weight * normalisation.radial_derivative(examples.X, w, eps)).sum(-1))
         if eps == 1e-5:
-            yield refuted(
-                "eps = 1e-5 is scale invariant", equal(name, radial, 0.0, tolerance=tolerance, because=because)
-            )
+            yield radial.control("eps = 1e-5 is scale invariant").equals(0.0)
     layer = nn.BatchNorm1d(runs, eps=NO_EPS, affine=False, dtype=torch.float64, device=study.device).eval()
-    once, twice = (host(layer(X @ (c * torch.tensor(w, device=study.device)).mT)) for c in (1, 2))
-    frozen = equal("running statistics", twice, once, tolerance=float(tolerance.max()), because=because)
-    yield refuted("running statistics are scale invariant", frozen)
+    once, twice = (host(layer(X @ (c * start).mT)) for c in (1, 2))
+    frozen = measured("running statistics", twice, within=Tolerance(tolerance.max(), within.reason))
+    yield frozen.control("running statistics are scale invariant").equals(once)
 
 
 def _growth_of_the_weights(study: Study) -> Iterator[Check | Curves]:
@@ -108,29 +93,27 @@ def _growth_of_the_weights(study: Study) -> Iterator[Check | Curves]:
     runs, steps = study.pick(smoke=(3, 20), quick=(8, 200), paper=(32, 2000))
     rng = study.rng("weights")
     examples, w = _spread_examples(rng, 24, 3), sized_layers(rng, (3, 1), (2.0,), runs)[0][:, 0]
-    decay = 0.3
-    loss = _batched_loss(study, examples)
-    cases = (
-        ("descent", LayerwiseDescent(loss, (1.0,)), 0.0),
-        ("weight decay", LayerwiseDescent(loss, (1.0,), ETA * decay), ETA * decay),
-        ("momentum", Momentum(loss), 0.0),
-        ("Adam", Adam(loss), 0.0),
-    )
-    for name, rule, shrinkage in cases:
-        run = every_step(study, f"weights, {name}", loss, {"w": w}, rule, ETA, steps)
-        check = growth(f"{name}: growth of the norm", run["w"], run["dw"], ETA, shrinkage)
-        if name in ("momentum", "Adam"):
-            yield refuted(check.name, check)
-            continue
-        yield check
-        if shrinkage:
-            once = 1 - np.sqrt(1 - shrinkage)
-            yield refuted("weight decay once, not squared", growth(name, run["w"], run["dw"], ETA, once))
-        else:
-            yield curves(norms=squares(run["w"]), grown=np.cumsum(ETA**2 * squares(run["dw"]), axis=0))
-    visible = _normalised_loss(study, examples, eps=1e-2)
-    run = every_step(study, "weights, eps", visible, {"w": w}, GradientDescent(visible), ETA, steps)
-    yield refuted("eps = 0.01: growth of the norm", growth("eps = 0.01", run["w"], run["dw"], ETA))
+    loss, visible = _batched_loss(study, examples), _normalised_loss(study, examples, eps=1e-2)
+    rules = {
+        "descent": LayerwiseDescent(loss, (1.0,)),
+        "weight decay": LayerwiseDescent(loss, (1.0,), DECAY),
+        "momentum": Momentum(loss),
+        "Adam": Adam(loss),
+        "eps = 0.01": GradientDescent(visible),
+    }
+    paths = {
+        name: with_gradients(study, rule, {"w": w}).train(learning_rate=ETA, steps=steps, record=range(steps + 1))
+        for name, rule in rules.items()
+    }
+    judged = {name: norms.growth(run, "w", ETA, name) for name, run in paths.items()}
+    descent, decayed = paths["descent"], paths["weight decay"]
+    yield judged["descent"].equals(norms.grown(descent, "w", ETA))
+    yield judged["weight decay"].equals(norms.grown(decayed, "w", ETA, ETA * DECAY))
+    once = norms.grown(decayed, "w", ETA, 1 - np.sqrt(1 - ETA * DECAY))
+    yield judged["weight decay"].control("weight decay once, not squared").equals(once)
+    for name in ("momentum", "Adam", "eps = 0.01"):
+        yield judged[name].control(f"{name}: growth of the norm").equals(norms.grown(paths[name], "w", ETA))
+    yield curves(norms=norms.squares(descent["w"]), grown=np.cumsum(ETA**2 * norms.squares(descent["dw"]), axis=0))
 
 
 def _batched_loss(study: Study, examples: Examples) -> Loss:
@@ -152,47 +135,39 @@ def _effective_learning_rate(study: Study) -> Iterator[Check]:
     rng = study.rng("effective")
     examples, w = _spread_examples(rng, 24, 3), sized_layers(rng, (3, 1), (2.0,), runs)[0][:, 0]
     loss = _normalised_loss(study, examples)
-    paths = {
-        (scale, eta): every_step(study, f"{scale} w, {eta}", loss, {"w": scale * w}, GradientDescent(loss), eta, steps)
+    first, scaled, other = (
+        Trainee(study, loss, {"w": scale * w}).train(learning_rate=eta, steps=steps, record=range(steps + 1))["w"]
         for scale, eta in ((1, ETA), (3, 9 * ETA), (3, ETA))
-    }
-    first = paths[1, ETA]["w"][..., None, :]
-    same = same_directions("(3 w, 9 eta) and (w, eta): directions", paths[3, 9 * ETA]["w"][..., None, :], first, steps)
-    yield same
-    other = same_directions("same learning rate", paths[3, ETA]["w"][..., None, :], first, steps)
-    yield refuted("three times the weights at the same learning rate", other)
-    norms = []
-    for level in range(3):
-        rate = ETA / study.pick(smoke=8, quick=16, paper=64) / 2**level
-        count = round(1 / rate / 8) * 8
-        run = trainer(study, loss, {"w": w})(
-            f"flow, level {level}", learning_rate=1 / count, steps=count, record=[count // 8 * k for k in range(9)]
-        )
-        norms.append(np.linalg.norm(run["w"], axis=-1))
-    yield from tends_to("norm along the flow", norms, np.broadcast_to(norms[0][:1], norms[0].shape))
+    )
+    name = "(3 w, 9 eta) and (w, eta): directions"
+    yield norms.directions(name, scaled).equals(norms.units(first))
+    unchanged = norms.directions(name, other).control("three times the weights at the same learning rate")
+    yield unchanged.equals(norms.units(first))
+    rate = ETA / study.pick(smoke=8, quick=16, paper=64)
+    refined = Trainee(study, loss, {"w": w}).refine(learning_rate=rate, horizon=1.0, records=9)
+    sizes = [np.linalg.norm(run["w"], axis=-1) for run in refined]
+    yield from tends_to("norm along the flow", sizes, np.broadcast_to(sizes[0][:1], sizes[0].shape))
 
 
 def _whose_margin(study: Study) -> Iterator[Check | Curves]:
     """Weights trained at frozen gains g: the direction rests at V*(g) of the whitened examples, not of the plain."""
     examples = _separable_after_centring(study.rng("margin"), 24, 3)
     white, plain = normalisation.whitened(examples), _centred(examples)
-    w, force = _train_weights(study, "margin", examples, study.pick(smoke=1500, quick=4000, paper=20000))
+    w, force = _train_weights(study, "margin", examples)
     u = normalisation.whitened_direction(examples.X, w)
-    tolerance, because = _unrest(white, u, force)
-    rest = equilibrium(white, GAINS)
-    yield equal("S^(1/2) w rests at V*(g) of the whitened examples", u, rest, tolerance=tolerance, because=because)
+    direction = measured("S^(1/2) w rests at V*(g) of the whitened examples", u, within=_unrest(white, u, force))
+    yield direction.equals(equilibrium(white, GAINS))
     elsewhere = normalisation.whitened_direction(examples.X, equilibrium(plain, GAINS))
-    wrong = equal("plain", u, elsewhere, tolerance=tolerance, because=because)
-    yield refuted("max margin on the Euclidean sphere", wrong)
+    yield direction.control("max margin on the Euclidean sphere").equals(elsewhere)
     metric = examples.y * normalisation.normalised_outputs(examples.X, np.stack([w[-1], plain.w]), 0.0)
     yield curves(gains=GAINS, metric_margins=metric.min(-1), best_metric_margin=white.margin)
 
 
-def _unrest(white: Separable, u: Array, force: Array) -> tuple[Array, str]:
+def _unrest(white: Separable, u: Array, force: Array) -> Tolerance:
     """How far directions (gains, r) can be from rest, (gains, 1): torch's force over the curvature."""
     stiffness = np.linalg.eigvalsh(curvature(white, GAINS, u))[:, 0]
     because = "twice the force by torch that is left over the least curvature (its first order), and 100 roundings"
-    return (2 * force / stiffness + 100 * EPS * GAINS)[:, None], because
+    return Tolerance((2 * force / stiffness + 100 * EPS * GAINS)[:, None], because)
 
 
 def _interpolating(study: Study) -> Iterator[Check]:
@@ -202,48 +177,34 @@ def _interpolating(study: Study) -> Iterator[Check]:
     frame = np.linalg.qr(np.column_stack([np.ones(8), rng.standard_normal((8, 7))]))[0][:, 1:]
     X = np.sqrt(8) * frame * np.geomspace(1, 0.5, 7) @ np.linalg.qr(rng.standard_normal((20, 7)))[0].T
     examples = Examples(X, np.tile([1.0, -1.0], 4))
-    w, force = _train_weights(study, "interpolating", examples, study.pick(smoke=1500, quick=4000, paper=20000))
+    w, force = _train_weights(study, "interpolating", examples)
     margins = examples.y * normalisation.normalised_outputs(examples.X, w, 0.0)
-    u = normalisation.whitened_direction(examples.X, w)
-    unrest, because = _unrest(normalisation.whitened(examples), u, force)
-    tolerance = np.sqrt(8) * unrest + 64 * EPS
-    because = f"{because}; times the length n^(1/2) of a whitened example"
-    yield equal("interpolating: every margin is 1", margins, 1.0, tolerance=tolerance, because=because)
+    unrest = _unrest(normalisation.whitened(examples), normalisation.whitened_direction(examples.X, w), force)
+    because = f"{unrest.reason}; times the length n^(1/2) of a whitened example"
+    within = Tolerance(np.sqrt(8) * unrest.value + 64 * EPS, because)
+    yield measured("interpolating: every margin is 1", margins, within=within).equals(1.0)
     fewer = normalisation.whitened(_separable_after_centring(study.rng("fewer"), 24, 3))
-    best = fewer.Z @ fewer.w * fewer.margin
-    wrong = equal("margins", best, 1.0, tolerance=float(tolerance.max()), because=because)
-    yield refuted("fewer dimensions than examples: every margin is 1", wrong)
+    best = measured("margins", fewer.Z @ fewer.w * fewer.margin, within=Tolerance(within.value.max(), because))
+    yield best.control("fewer dimensions than examples: every margin is 1").equals(1.0)
 
 
-def _train_weights(study: Study, name: str, examples: Examples, steps: int) -> tuple[Array, Array]:
-    """Weights (gains, d) at the end, from one random start, and how hard (gains,) they are still pulled.
+def _train_weights(study: Study, name: str, examples: Examples) -> tuple[Array, Array]:
+    """Weights (gains, d) at the end, from one random start, and how large a force (gains,) is left on each.
 
     The gradient by w is S^(1/2) / |S^(1/2) w| times that by u on the sphere, which is g times the force there.
     """
     X, y, gains = tensors(study.device, examples.X, examples.y, GAINS)
-
-    def loss(state: State) -> Tensor:
-        return LOSSES["log"][0](y * along(gains, X[: len(gains)]) * _unit(X, state, NO_EPS))
-
+    loss = loss_of(lambda state: y * along(gains, X[: len(gains)]) * _unit(X, state, NO_EPS))
     # From the difference of the classes' means, astray: the far side of the sphere is left only slowly.
     mean = examples.y @ (examples.X - examples.X.mean(0))
     astray = study.rng("start", name).standard_normal(len(mean))
     w = mean / np.linalg.norm(mean) + 0.5 * astray / np.linalg.norm(astray)
-    start = {"w": np.tile(w, (len(GAINS), 1))}
     variances = np.linalg.eigvalsh(normalisation.covariance(examples.X))
     # Curvature g^2 w^T S w / |w|^2 times that of the whitened sphere, which is of order 1.
     rates = variances[variances > 1e-9].min() / variances[-1] / GAINS**2
-    rule = GradientDescent(loss)
-    run = train(
-        loss,
-        start,
-        learning_rate=rates,
-        steps=steps,
-        record=[steps],
-        observe=with_gradients(rule),
-        update=rule,
-        **study.training(name),
-    )
+    steps = study.pick(smoke=1500, quick=4000, paper=20000)
+    trainee = with_gradients(study, GradientDescent(loss), {"w": np.tile(w, (len(GAINS), 1))})
+    run = trainee.train(learning_rate=rates, steps=steps, record=[steps])
     w, gradient = run["w"][-1], np.linalg.norm(run["dw"][-1], axis=-1)
     spread = np.sqrt(variances[variances > 1e-9].min())
     return w, gradient * np.std(examples.X @ w.T, axis=0) / spread / GAINS

@@ -6,23 +6,36 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.homogeneous.networks import LOSSES, call, sizes_and_directions, stack_margins, tensors, trainer
+from experiments.homogeneous.losses import LOSSES, loss_of
+from experiments.homogeneous.networks import (
+    all_directions,
+    call,
+    host,
+    side_by_side,
+    sizes_and_directions,
+    stack_margins,
+    tensors,
+)
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.training import batches as stacks
-from experiments.training.legacy import extrapolated, refined
-from experiments.training.refinement import tends_to
-from experiments.training.updates import GradientDescent, Loss, State, along
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from experiments.homogeneous.rules import gradients_at
+from experiments.training import State, Trainee, along, extrapolated, tends_to
+from experiments.training.batches import stack, state_of
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
-from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
-from theory.homogeneous.decomposition import Examples, per_layer, polar, pulls
+from theory.homogeneous.decomposition import Examples, per_layer, polar, radial_and_tangential
 
 WIDTHS = (4, 6, 5, 1)
+NARROW = (4, 3, 3, 1)
 LEAKS = {"linear": 1.0, "leaky ReLU": 0.2, "ReLU": 0.0}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "linear": nn.Identity,
+    "leaky ReLU": lambda: nn.LeakyReLU(0.2),
+    "ReLU": nn.ReLU,
+    "tanh": nn.Tanh,
+}
 HORIZON = 1.0
+SOLVER = 1e-9
 
 
 @claim(
@@ -49,51 +62,44 @@ def layers_have_sizes_and_directions(study: Study) -> Iterator[Check | Curves]:
 
 
 def _homogeneity(study: Study) -> Iterator[Check]:
-    runs, n = study.pick(smoke=3, quick=20, paper=200), 12
     for name, (module, d, terms) in _modules().items():
-        rng = study.rng("homogeneity", name)
-        (X,) = tensors(study.device, rng.standard_normal((n, d)))
-        W = {
-            parameter: torch.tensor(rng.standard_normal((runs, *shape.shape)), device=study.device)
-            for parameter, shape in module.named_parameters()
-        }
-        sizes = {parameter: layer.flatten(1).norm(dim=1) for parameter, layer in W.items()}
-        rho = torch.stack(list(sizes.values())).prod(0)
-        V = {parameter: layer / along(sizes[parameter], layer) for parameter, layer in W.items()}
-        f = call(module, W, X)
-        # Every number of a forward or backward pass is a sum of `terms` products at most, of size rho |x| at most.
-        size = (rho[:, None] * X.norm(dim=1)).cpu().numpy()
-        tolerance = terms * EPS * size
-        because = f"{terms} roundings of rho |x|"
-        scaled = equal(
-            f"{name}: f(W) = rho f(V)",
-            f.cpu().numpy(),
-            (rho[:, None] * call(module, V, X)).cpu().numpy(),
-            tolerance=tolerance,
-            because=because,
-        )
-        weight = torch.tensor(rng.standard_normal((runs, n)), device=study.device)
-        left, right = _euler(module, W, X, weight)
-        euler = equal(
-            f"{name}: Euler's identity",
-            left,
-            right,
-            tolerance=(tolerance * np.abs(weight.cpu().numpy())).sum(-1),
-            because=f"{because}, summed over examples",
-        )
+        scaled, euler = _scaled_and_euler(study, name, module, d, terms)
         if name in ("biases", "tanh"):
-            yield refuted(f"{name}: f(W) = rho f(V)", scaled)
+            yield scaled[0].control(f"{name}: f(W) = rho f(V)").equals(scaled[1])
         else:
-            yield scaled
-            yield euler
+            yield scaled[0].equals(scaled[1])
+            yield euler[0].equals(euler[1])
         if name == "tanh":
-            yield refuted("tanh: Euler's identity", euler)
+            yield euler[0].control("tanh: Euler's identity").equals(euler[1])
+
+
+def _scaled_and_euler(
+    study: Study, name: str, module: nn.Module, d: int, terms: int
+) -> tuple[tuple[Measured, Array], tuple[Measured, Array]]:
+    """f(W) beside rho f(V), and <W_k, df/dW_k> beside f(W), at random weights."""
+    runs, n = study.pick(smoke=3, quick=20, paper=200), 12
+    rng = study.rng("homogeneity", name)
+    (X,) = tensors(study.device, rng.standard_normal((n, d)))
+    shapes = {parameter: (runs, *p.shape) for parameter, p in module.named_parameters()}
+    W = {parameter: tensors(study.device, rng.standard_normal(shape))[0] for parameter, shape in shapes.items()}
+    sizes = {parameter: layer.flatten(1).norm(dim=1) for parameter, layer in W.items()}
+    rho = torch.stack(list(sizes.values())).prod(0)
+    V = {parameter: layer / along(sizes[parameter], layer) for parameter, layer in W.items()}
+    # Every number of a forward or backward pass is a sum of `terms` products at most, of size rho |x| at most.
+    within = Tolerance(terms * EPS * host(rho[:, None] * X.norm(dim=1)), f"{terms} roundings of rho |x|")
+    weight = rng.standard_normal((runs, n))
+    scaled = measured("f(W) = rho f(V)", host(call(module, W, X)), within=within, case=name, axes=("run", "example"))
+    radial, total = _euler(module, W, X, tensors(study.device, weight)[0])
+    because = f"{within.reason}, summed over examples"
+    summed = Tolerance((within.value * np.abs(weight)).sum(-1), because)
+    euler = measured("Euler's identity", radial, within=summed, case=name, axes=("layer", "run"))
+    return (scaled, host(rho[:, None] * call(module, V, X))), (euler, total)
 
 
 def _modules() -> dict[str, tuple[nn.Module, int, int]]:
     """Module, number of its inputs, and how many products are rounded on the way through it."""
     terms = 4 * sum(WIDTHS)
-    layered = {name: (stacks.stack(WIDTHS, activation), WIDTHS[0], terms) for name, activation in _ACTIVATIONS.items()}
+    layered = {name: (stack(WIDTHS, activation), WIDTHS[0], terms) for name, activation in ACTIVATIONS.items()}
     with torch.device("meta"):
         convolution = nn.Sequential(
             nn.Unflatten(1, (1, 12)),
@@ -107,14 +113,6 @@ def _modules() -> dict[str, tuple[nn.Module, int, int]]:
     return {**layered, "convolution and max-pooling": (convolution, 12, 200), "biases": (biased, 4, terms)}
 
 
-_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "linear": nn.Identity,
-    "leaky ReLU": lambda: nn.LeakyReLU(0.2),
-    "ReLU": nn.ReLU,
-    "tanh": nn.Tanh,
-}
-
-
 def _euler(module: nn.Module, W: State, X: Tensor, weight: Tensor) -> tuple[Array, Array]:
     """<W_k, d/dW_k sum_n c_n f(x_n)> of each layer, and sum_n c_n f(x_n): shapes (layers, runs) and (runs,)."""
     leaves = {name: layer.detach().requires_grad_() for name, layer in W.items()}
@@ -122,103 +120,78 @@ def _euler(module: nn.Module, W: State, X: Tensor, weight: Tensor) -> tuple[Arra
         total = (weight * call(module, leaves, X)).sum(-1)
         gradients = torch.autograd.grad(total.sum(), tuple(leaves.values()))
     radial = [(layer * gradient).flatten(1).sum(1) for layer, gradient in zip(W.values(), gradients)]
-    return torch.stack(radial).cpu().numpy(), total.detach().cpu().numpy()
+    return host(torch.stack(radial)), host(total)
 
 
 def _velocities(study: Study) -> Iterator[Check]:
-    """-grad of each loss by autograd, in W, against the two pulls, at random states."""
-    runs = study.pick(smoke=3, quick=20, paper=200)
-    for word, leak in LEAKS.items():
-        examples, W = _problem(study, word, leak, WIDTHS, runs)
-        state = polar(W)
-        rho, V = per_layer(state.rho), state.V
-        for name, (_, pull) in LOSSES.items():
-            force = [-g for g in _torch_gradients(study, examples, name, W)]
-            sizes = np.stack([(v * f).sum((-2, -1)) for v, f in zip(V, force)], axis=-1)
-            turns = [(f - s * v) / r for f, s, v, r in zip(force, per_layer(sizes), V, rho)]
-            A, B = pulls(examples, state, pull)
-            radial, angular = dynamics.gradient_flow(state.rho)
-            # q is off by its roundings and -l' by as much of itself at most (all four are 1-Lipschitz, or their
-            # logarithm is), so a force of size sum -l' |x| rho / rho_k is off by (1 + rho |x|) roundings of itself.
-            length = np.linalg.norm(examples.X, axis=1)
-            q = state.product[:, None] * length
-            weight = np.abs(pull(-q)) if name in ("exponential", "squared") else np.ones_like(q)
-            terms = 4 * (sum(WIDTHS) + len(length))
-            size = (weight * length * (1 + q)).sum(-1)
-            radial_tolerance = terms * EPS * size[:, None] * np.abs(radial)
-            because = f"{terms} roundings of sum -l' |x| (1 + rho |x|), times the speed"
-            where = f"{word}, {name} loss"
-            yield equal(f"{where}: rho_k'", sizes, radial * A[:, None], tolerance=radial_tolerance, because=because)
-            predicted = [speed * b for speed, b in zip(per_layer(angular), B)]
-            tolerance = terms * EPS * size[:, None] * angular
-            yield _directions(f"{where}: V_k'", turns, predicted, tolerance, because)
-            if where == "ReLU, exponential loss":
-                slower = [speed * b for speed, b in zip(per_layer(radial), B)]
-                wrong = _directions("turn", turns, slower, tolerance, because)
-                yield refuted("directions turn by rho / rho_k", wrong)
-                whole = [speed * (b + A[:, None, None] * v) for speed, b, v in zip(per_layer(angular), B, V)]
-                wrong = _directions("turn", turns, whole, tolerance, because)
-                yield refuted("directions keep the part of the force along them", wrong)
-                faster = 1.1 * radial * A[:, None]
-                wrong = equal("sizes", sizes, faster, tolerance=radial_tolerance, because=because)
-                yield refuted("sizes grow 10 % faster", wrong)
+    """-grad of each loss by autograd, in W, against A and B_k, at random states."""
+    for word in LEAKS:
+        for name in LOSSES:
+            yield from _velocity(study, word, name)
 
 
-def _directions(name: str, measured: list[Array], predicted: list[Array], tolerance: Array, because: str) -> Check:
-    """Arrays of all layers in one check; tolerance (runs, L)."""
-    flat = lambda arrays: np.concatenate([a.reshape(len(a), -1) for a in arrays], axis=-1)  # noqa: E731
-    each = flat([np.broadcast_to(t, m.shape) for t, m in zip(per_layer(tolerance), measured)])
-    return equal(name, flat(measured), flat(predicted), tolerance=each, because=because)
+def _velocity(study: Study, word: str, name: str) -> Iterator[Check]:
+    examples, W = _problem(study, word, LEAKS[word], WIDTHS, study.pick(smoke=3, quick=20, paper=200))
+    state, slope, case = polar(W), LOSSES[name][1], f"{word}, {name} loss"
+    loss = loss_of(stack_margins(examples, WIDTHS, study.device), name)
+    descent = [-gradient for gradient in gradients_at(study, loss, state_of(W)).values()]
+    radial = np.stack([(v * f).sum((-2, -1)) for v, f in zip(state.V, descent)], axis=-1)
+    turning = zip(descent, per_layer(radial), state.V, per_layer(state.rho))
+    turns = [(f - along_v * v) / rho for f, along_v, v, rho in turning]
+    A, B = radial_and_tangential(examples, state, slope)
+    radial_speed, angular_speed = dynamics.gradient_flow(state.rho)
+    # q is off by its roundings and -l' by as much of itself at most (all four are 1-Lipschitz, or their
+    # logarithm is), so a force of size sum -l' |x| rho / rho_k is off by (1 + rho |x|) roundings of itself.
+    length = np.linalg.norm(examples.X, axis=1)
+    q = state.product[:, None] * length
+    weight = np.abs(slope(-q)) if name in ("exponential", "squared") else np.ones_like(q)
+    terms = 4 * (sum(WIDTHS) + len(length))
+    within = Tolerance(
+        terms * EPS * (weight * length * (1 + q)).sum(-1)[:, None],
+        f"{terms} roundings of sum -l' |x| (1 + rho |x|), times the speed",
+    )
+    sizes = measured("rho_k'", radial, within=within * np.abs(radial_speed), case=case, axes=("run", "layer"))
+    each = [np.broadcast_to(speed, v.shape) for speed, v in zip(per_layer(angular_speed), state.V)]
+    turn = measured("V_k'", _flat(turns), within=within * _flat(each), case=case, axes=("run", "entry"))
+    yield sizes.equals(radial_speed * A[:, None])
+    yield turn.equals(_flat([speed * b for speed, b in zip(per_layer(angular_speed), B)]))
+    if case == "ReLU, exponential loss":
+        slower = _flat([speed * b for speed, b in zip(per_layer(radial_speed), B)])
+        yield turn.control("directions turn by rho / rho_k").equals(slower)
+        whole = _flat([s * (b + A[:, None, None] * v) for s, b, v in zip(per_layer(angular_speed), B, state.V)])
+        yield turn.control("directions keep the part of the force along them").equals(whole)
+        yield sizes.control("sizes grow 10 % faster").equals(1.1 * radial_speed * A[:, None])
+
+
+def _flat(arrays: list[Array]) -> Array:
+    """Arrays (runs, h, h') of all layers, as one (runs, all)."""
+    return side_by_side(arrays, leading=1)
 
 
 def _flow(study: Study) -> Iterator[Check | Curves]:
     """Descent on W at three learning rates, against the flow of sizes and directions."""
-    runs = study.pick(smoke=2, quick=4, paper=16)
-    examples, W = _problem(study, "flow", 1.0, (4, 3, 3, 1), runs)
+    examples, W = _problem(study, "flow", 1.0, NARROW, study.pick(smoke=2, quick=4, paper=16))
+    start, rate = polar(W), HORIZON / study.pick(smoke=64, quick=96, paper=512)
     for name in study.pick(smoke=("exponential",), quick=("exponential", "squared"), paper=tuple(LOSSES)):
-        loss = _loss(study, examples, (4, 3, 3, 1), name)
-        rate = HORIZON / study.pick(smoke=64, quick=96, paper=512)
-        trained = refined(
-            trainer(study, loss, stacks.state_of(W)), name, learning_rate=rate, horizon=HORIZON, records=9
-        )
-        t = trained[0].t
-        pull = LOSSES[name][1]
-        exact = dynamics.flow(dynamics.gradient_flow, examples, polar(W), t, pull)
-        seen = [sizes_and_directions(run) for run in trained]
-        yield from tends_to(f"{name}: sizes", [s.rho for s in seen], exact["rho"], 1e-9)
-        yield from tends_to(f"{name}: directions", [_flat(s.V) for s in seen], _flat_of(exact), 1e-9)
-        growth = [s.rho**2 - polar(W).rho ** 2 for s in seen]
+        loss = loss_of(stack_margins(examples, NARROW, study.device), name)
+        runs = Trainee(study, loss, state_of(W)).refine(learning_rate=rate, horizon=HORIZON, records=9)
+        t, slope, seen = runs[0].t, LOSSES[name][1], [sizes_and_directions(run) for run in runs]
+        exact = dynamics.flow(dynamics.gradient_flow, examples, start, t, slope)
+        rho, turned = exact["rho"], [side_by_side(state.V) for state in seen]
+        yield from tends_to("sizes", [state.rho for state in seen], rho, SOLVER, case=name)
+        yield from tends_to("directions", turned, all_directions(exact), SOLVER, case=name)
+        growth = [state.rho**2 - start.rho**2 for state in seen]
         # 2 int rho A dt from the flow's own first layer: no other layer of training knows of it.
-        common = exact["rho"][..., :1] ** 2 - exact["rho"][:1, ..., :1] ** 2
-        yield extrapolated(f"{name}: every rho_k^2 grows alike", growth, np.broadcast_to(common, growth[0].shape), 1e-9)
+        common = rho[..., :1] ** 2 - rho[:1, ..., :1] ** 2
+        alike = extrapolated("every rho_k^2 grows alike", growth, SOLVER, case=name)
+        yield alike.equals(np.broadcast_to(common, growth[0].shape))
         if name == "exponential":
-            normalised = dynamics.flow(dynamics.weight_normalisation, examples, polar(W), t, pull)
-            wrong = extrapolated("directions", [_flat(s.V) for s in seen], _flat_of(normalised), 1e-9)
-            yield refuted("flow: directions turn by rho", wrong)
-            yield curves(t=t, sizes=seen[-1].rho, flow_sizes=exact["rho"])
+            normalised = dynamics.flow(dynamics.weight_normalisation, examples, start, t, slope)
+            by_rho = extrapolated("directions", turned, SOLVER).control("flow: directions turn by rho")
+            yield by_rho.equals(all_directions(normalised))
+            yield curves(t=t, sizes=seen[-1].rho, flow_sizes=rho)
 
 
 def _problem(study: Study, name: str, leak: float, widths: tuple[int, ...], runs: int) -> tuple[Examples, list[Array]]:
     rng = study.rng("problem", name)
     return unit_examples(rng, 6, widths[0], leak), sized_layers(rng, widths, (1.2, 0.8, 1.0), runs)
-
-
-def _loss(study: Study, examples: Examples, widths: tuple[int, ...], name: str) -> Loss:
-    margins = stack_margins(examples, widths, study.device)
-    return lambda state: LOSSES[name][0](margins(state))
-
-
-def _torch_gradients(study: Study, examples: Examples, name: str, W: list[Array]) -> list[Array]:
-    rule = GradientDescent(_loss(study, examples, WIDTHS, name))
-    state = {key: torch.tensor(layer, device=study.device) for key, layer in stacks.state_of(W).items()}
-    rule.begin(state)
-    return [gradient.cpu().numpy() for gradient in rule.evaluate(state)[1]]
-
-
-def _flat(V: list[Array]) -> Array:
-    """Directions (T, runs, h, h') side by side, (T, runs, all)."""
-    return np.concatenate([direction.reshape(*direction.shape[:2], -1) for direction in V], axis=-1)
-
-
-def _flat_of(flow: Trajectory) -> Array:
-    return _flat(dynamics.directions(flow.arrays))

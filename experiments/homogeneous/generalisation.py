@@ -1,7 +1,8 @@
 """Normalised margins and entropies against test error: exactly for linear interpolants, and on handwritten digits."""
 
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,15 +11,12 @@ from scipy.stats import spearmanr
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from experiments.homogeneous.descent import network_margins
-from experiments.homogeneous.networks import TangentDescent
+from experiments.homogeneous.networks import network_margins, tensors, widths_of
+from experiments.homogeneous.rules import SphereDescent
+from experiments.training import Loss, State, Trainee
 from experiments.training.batches import layers_of, outputs, stack, state_of
-from experiments.training.loop import train
-from experiments.training.updates import Loss, State, along
-from theory.claims import Check, Curves, claim, curves
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rate
 from theory.claims.estimates import mean
-from theory.claims.legacy import at_least, at_most, equal, rate, refuted
-from theory.claims.study import Study
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.separable import apply
@@ -61,59 +59,38 @@ def normalised_weights_tell_networks_apart(study: Study) -> Iterator[Check | Cur
     yield from _digits(study)
 
 
-class SphereDescent(TangentDescent):
-    """Tangent steps, each followed by a return to the sphere the layer started on."""
-
-    def begin(self, state: State) -> None:
-        super().begin(state)
-        self.radii = {name: state[name].flatten(1).norm(dim=1) for name in self.names}
-
-    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
-        super().apply(state, work, learning_rate)
-        for name in self.names:
-            state[name].mul_(along(self.radii[name] / state[name].flatten(1).norm(dim=1), state[name]))
-
-
 def _rademacher(study: Study) -> Iterator[Check]:
     """R_N of two-layer linear networks, by training one network to fit each of the 2^N sign vectors."""
     rng = study.rng("rademacher")
     n, d = study.pick(smoke=5, quick=8, paper=10), 6
-    X = rng.standard_normal((n, d))
-    all_signs = theory.signs(n)
-    W = gaussian_stack(rng, (d, 3, 1), 1.0, runs=len(all_signs))
-    trained = {}
-    for name, radii in (("unit ball", np.ones(2)), ("balls", NORMS)):
-        start = [r * layer / np.linalg.norm(layer, axis=(1, 2), keepdims=True) for r, layer in zip(radii, W)]
-        margins = network_margins(stack((d, 3, 1)), X, all_signs, study.device)
-        # A unit network has curvature up to |sum s x| / N; one of other norms, times their product over a square.
-        stable = 0.5 * n / np.linalg.norm(all_signs @ X, axis=-1) * radii.min() / radii.max()
-        loss: Loss = lambda state, margins=margins: -margins(state).mean(-1)  # noqa: E731
-        steps = study.pick(smoke=200, quick=200, paper=400)
-        run = train(
-            loss,
-            state_of(start),
-            learning_rate=stable,
-            steps=steps,
-            record=[steps // 2, steps],
-            update=SphereDescent(loss),
-            **study.training(name),
-        )
-        trained[name] = float(-run["loss"][-1].mean())
-        left = float(np.abs(np.diff(run["loss"], axis=0)).mean())
-    tolerance = np.prod(NORMS) * (left + 64 * EPS * n)
+    X, all_signs = rng.standard_normal((n, d)), theory.signs(n)
+    W = polar(gaussian_stack(rng, (d, 3, 1), 1.0, runs=len(all_signs))).V
+    unit, _ = _trained_complexity(study, X, all_signs, W)
+    whole, left = _trained_complexity(study, X, all_signs, [r * layer for r, layer in zip(NORMS, W)])
     because = "descent converges geometrically: less is left than its second half gained; and rounding"
-    unit, exact = trained["unit ball"], theory.linear_rademacher(X, np.ones(2))
-    yield equal("R_N of the unit ball, trained", unit, exact, tolerance=tolerance, because=because)
-    whole = trained["balls"]
-    yield equal("R_N of balls, trained", whole, np.prod(NORMS) * unit, tolerance=tolerance, because=because)
-    for name, factor in {
-        "complexity of the sum of the norms": NORMS.sum(),
-        "complexity of the largest norm": NORMS.max(),
-    }.items():
-        yield refuted(name, equal("R_N", whole, factor * unit, tolerance=tolerance, because=because))
+    within = Tolerance(np.prod(NORMS) * (left + 64 * EPS * n), because)
+    trained = measured("R_N of the unit ball, trained", unit, within=within)
+    yield trained.equals(theory.linear_rademacher(X, np.ones(2)))
+    balls = measured("R_N of balls, trained", whole, within=within)
+    yield balls.equals(np.prod(NORMS) * unit)
+    yield balls.control("complexity of the sum of the norms").equals(NORMS.sum() * unit)
+    yield balls.control("complexity of the largest norm").equals(NORMS.max() * unit)
     lower, upper = theory.rademacher_bounds(X)
-    yield at_most("R_N below Jensen's bound", unit, upper, slack=tolerance, because=because)
-    yield at_least("R_N above Khintchine's bound", unit, lower, slack=tolerance, because=because)
+    yield measured("R_N below Jensen's bound", unit, within=within).at_most(upper)
+    yield measured("R_N above Khintchine's bound", unit, within=within).at_least(lower)
+
+
+def _trained_complexity(study: Study, X: Array, signs: Array, W: Layers) -> tuple[float, float]:
+    """R_N as trained on the spheres that the layers W_l (signs, h, h') lie on, and how much the second half gained."""
+    margins = network_margins(stack(widths_of(W)), X, signs, study.device)
+    loss: Loss = lambda state: -margins(state).mean(-1)  # noqa: E731
+    # A unit network has curvature up to |sum s x| / N; one of other norms, times their product over a square.
+    radii = np.array([np.linalg.norm(layer[0]) for layer in W])
+    stable = 0.5 * len(X) / np.linalg.norm(signs @ X, axis=-1) * radii.min() / radii.max()
+    trainee = Trainee(study, loss, state_of(W), SphereDescent(loss), lambda state: {"loss": loss(state)})
+    steps = study.pick(smoke=200, quick=200, paper=400)
+    run = trainee.train(learning_rate=stable, steps=steps, record=[steps // 2, steps])
+    return float(-run["loss"][-1].mean()), float(np.abs(np.diff(run["loss"], axis=0)).mean())
 
 
 def _interpolants(study: Study) -> Iterator[Check | Curves]:
@@ -124,52 +101,47 @@ def _interpolants(study: Study) -> Iterator[Check | Curves]:
     X = rng.standard_normal((seeds, n, d))
     Z = np.sign((X * teacher).sum(-1, keepdims=True)) * X
     w0 = SCALES[:, None] * rng.standard_normal((seeds, 1, d))
-    w, tolerance = _trained_interpolants(study, Z, w0)
-    size = np.linalg.norm(w, axis=-1)
+    w, within = _trained_interpolants(study, Z, w0)
     raw = apply(Z[:, None], w).min(-1)
-    because = "what descent has left, relative to the weights"
+    normalised = raw / np.linalg.norm(w, axis=-1)
     predicted = np.stack([theory.interpolant_margin(z, start) for z, start in zip(Z, w0)])
-    yield equal("interpolants: normalised margin", raw / size, predicted, tolerance=tolerance, because=because)
+    margin = measured("normalised margin", normalised, within=within, case="interpolants", axes=("seed", "start"))
+    yield margin.equals(predicted)
     whole = 1 / np.sqrt(predicted[:, :1] ** -2 + (w0**2).sum(-1))
-    check = equal("margin", raw / size, whole, tolerance=tolerance, because=because)
-    yield refuted("interpolants: margin of w0 as a whole", check)
-    ratio = mean((raw / size)[:, 0] / (raw / size)[:, -1])
-    name = "interpolants: normalised margin, smallest start over largest"
-    yield at_least(name, ratio.low, 2.0, because=ratio.reason)
-    ratio = mean(raw[:, 0] / raw[:, -1])
-    yield refuted("interpolants: raw margins differ", at_least("ratio", ratio.low, 2.0, because=ratio.reason))
+    yield margin.control("interpolants: margin of w0 as a whole").equals(whole)
+    ratios = [mean(margins[:, 0] / margins[:, -1]) for margins in (normalised, raw)]
+    smaller, same = (
+        measured("normalised margin, smallest start over largest", r.low, within=exactly(r.reason), case="interpolants")
+        for r in ratios
+    )
+    yield smaller.at_least(2.0)
+    yield same.control("interpolants: raw margins differ").at_least(2.0)
     error = theory.gaussian_test_error(w, teacher)
     fresh = rng.standard_normal((seeds, len(SCALES), TEST, d))
     wrong = np.sign(fresh @ w[..., None]) != np.sign(fresh @ teacher[..., None])
     counted = wrong.mean((-2, -1))
-    yield rate("interpolants: test error over angle / pi", mean(counted / error), 1.0, excludes=(0.9, 1.1))
+    found = rate("test error over angle / pi", mean(counted / error), case="interpolants")
+    yield found.equals(1.0, excludes=(0.9, 1.1))
     worse = mean(counted[:, -1] / counted[:, 0])
-    yield at_least("interpolants: test error, largest start over smallest", worse.low, 1.0, because=worse.reason)
+    name, case = "test error, largest start over smallest", "interpolants"
+    yield measured(name, worse.low, within=exactly(worse.reason), case=case).at_least(1.0)
     complexity = np.array([theory.rademacher_bounds(x)[1] for x in X])
-    bound = [theory.margin_bound(float(r), float(m), n) for r, m in zip(complexity, (raw / size)[:, 0])]
-    yield curves(interpolant_margin=raw / size, interpolant_error=error, interpolant_counted=counted)
-    yield curves(interpolant_bound=np.array(bound), interpolant_scales=SCALES)
+    bound = [theory.margin_bound(float(r), float(m), n) for r, m in zip(complexity, normalised[:, 0])]
+    yield curves("interpolants", margin=normalised, error=error, counted=counted, bound=bound, scales=SCALES)
 
 
-def _trained_interpolants(study: Study, Z: Array, w0: Array) -> tuple[Array, Array]:
+def _trained_interpolants(study: Study, Z: Array, w0: Array) -> tuple[Array, Tolerance]:
     """Weights (seeds, scales, d) that descent of 1/2 |Z w - 1|^2 ends at, and what may be left to go, (seeds, 1)."""
-    tensor = torch.tensor(Z, dtype=torch.float64, device=study.device)
-    loss: Loss = lambda state: 0.5 * (state["w"] @ tensor.mT - 1).square().sum((1, 2))  # noqa: E731
+    (examples,) = tensors(study.device, Z)
+    loss: Loss = lambda state: 0.5 * (state["w"] @ examples.mT - 1).square().sum((1, 2))  # noqa: E731
     spectrum = np.linalg.svd(Z, compute_uv=False) ** 2
     condition = spectrum[:, 0] / spectrum[:, -1]
     steps = int(40 * np.median(condition))
-    run = train(
-        loss,
-        {"w": w0},
-        learning_rate=1 / spectrum[:, 0],
-        steps=steps,
-        record=[steps],
-        observe=dict,
-        **study.training("interpolants"),
-    )
+    run = Trainee(study, loss, {"w": w0}).train(learning_rate=1 / spectrum[:, 0], steps=steps, record=[steps])
     seen = np.abs(apply(Z[:, None], w0) - 1).sum(-1).max(-1) / np.sqrt(spectrum[:, -1])
     left = np.exp(-steps / condition) * seen + 64 * EPS * condition * np.abs(w0).max((1, 2))
-    return run["w"][-1], (left * (1 + np.sqrt(spectrum[:, 0])) + 64 * EPS * condition)[:, None]
+    tolerance = left * (1 + np.sqrt(spectrum[:, 0])) + 64 * EPS * condition
+    return run["w"][-1], Tolerance(tolerance[:, None], "what descent has left, relative to the weights")
 
 
 class Digits(NamedTuple):
@@ -204,19 +176,19 @@ def _digits(study: Study) -> Iterator[Check | Curves]:
     labels = np.where(random, rng.integers(0, CLASSES, random.shape), data.y)
     fitted = study.pick(smoke=5e-2, quick=5e-3, paper=5e-3)
     start = gaussian_stack(rng, widths, he, runs=len(shares))
-    pretrained = _fit(study, "pretraining", data, labels, start, np.ones(len(shares)), fitted)
+    pretrained = _fit(study, data, labels, start, np.ones(len(shares)), fitted)
     fresh = [gaussian_stack(rng, widths, [scale * s for s in he]) for scale in INITIAL]
     W = [np.concatenate(parts) for parts in zip(*fresh, pretrained)]
     # Larger weights, larger curvature: their steps shrink with its square.
     pace = np.concatenate([np.maximum(INITIAL, 1) ** -2.0, np.ones(len(shares))])
-    W = _fit(study, "training", data, np.tile(data.y, (len(pace), 1)), W, pace, fitted)
+    W = _fit(study, data, np.tile(data.y, (len(pace), 1)), W, pace, fitted)
     random_net, random_labels = [layer[-1:] for layer in pretrained], labels[-1:]
     yield from _judge_digits(data, W, random_net, random_labels)
 
 
-def _fit(study: Study, name: str, data: Digits, labels: Array, W: Layers, pace: Array, fitted: float) -> list[Array]:
+def _fit(study: Study, data: Digits, labels: Array, W: Layers, pace: Array, fitted: float) -> list[Array]:
     """Leaky networks W_l (runs, ...) trained in float32 until each has a mean cross-entropy below `fitted`."""
-    network = stack([W[0].shape[-1], *[layer.shape[-2] for layer in W]], lambda: nn.LeakyReLU(LEAK))
+    network = stack(widths_of(W), lambda: nn.LeakyReLU(LEAK))
     inputs = torch.tensor(data.X, dtype=torch.float32, device=study.device)
     targets = torch.tensor(labels, device=study.device)
 
@@ -224,54 +196,74 @@ def _fit(study: Study, name: str, data: Digits, labels: Array, W: Layers, pace: 
         f = outputs(network, state, inputs)
         return nn.functional.cross_entropy(f.mT, targets, reduction="none").mean(-1)
 
-    run = train(
-        loss,
-        {key: torch.tensor(layer, dtype=torch.float32) for key, layer in state_of(W).items()},
-        learning_rate=0.4 * pace,
-        steps=20000,
-        record=[0],
-        stop_below=fitted,
-        **study.training(name),
-    )
+    start = {key: torch.tensor(layer, dtype=torch.float32) for key, layer in state_of(W).items()}
+    trainee = Trainee(study, loss, start, observe=lambda state: {"loss": loss(state)})
+    run = trainee.train(learning_rate=0.4 * pace, steps=20000, record=[0], stop_below=fitted)
     return [layer.astype(np.float64) for layer in layers_of(run.facts["parameters"])]
 
 
+@dataclass(frozen=True)
+class Entropies:
+    """What networks make of the digits: outputs of kappa f(V; x), and their cross-entropies beside the raw ones."""
+
+    W: Layers
+    data: Digits
+    labels: Array
+
+    @cached_property
+    def outputs(self) -> list[Array]:
+        """f(W; x) of the training and of the test examples."""
+        return [theory.rectified_outputs(self.W, X, LEAK) for X in (self.data.X, self.data.test_X)]
+
+    @cached_property
+    def normalised_outputs(self) -> list[Array]:
+        """kappa f(V; x) of both."""
+        V = polar(self.W).V
+        return [KAPPA * theory.rectified_outputs(V, X, LEAK) for X in (self.data.X, self.data.test_X)]
+
+    def of(self, outputs: list[Array]) -> list[Array]:
+        """Cross-entropies (runs,) in training and in testing."""
+        return [theory.cross_entropy(f, y) for f, y in zip(outputs, (self.labels, self.data.test_y[None]))]
+
+    @property
+    def gap(self) -> Array:
+        """How much of what is learnt carries over."""
+        return theory.gap_ratio(*self.of(self.normalised_outputs), CLASSES)
+
+
 def _judge_digits(data: Digits, W: Layers, random_net: Layers, random_labels: Array) -> Iterator[Check | Curves]:
-    y, test_y = data.y[None], data.test_y[None]
-    f, test_f = (theory.rectified_outputs(W, X, LEAK) for X in (data.X, data.test_X))
-    normal, normal_test = (KAPPA * theory.rectified_outputs(polar(W).V, X, LEAK) for X in (data.X, data.test_X))
-    raw, raw_test = theory.cross_entropy(f, y), theory.cross_entropy(test_f, test_y)
-    entropy, entropy_test = theory.cross_entropy(normal, y), theory.cross_entropy(normal_test, test_y)
-    median = np.median(theory.margins(normal / KAPPA, np.broadcast_to(y, f.shape[:-1])), axis=-1)
+    networks, astray = Entropies(W, data, data.y[None]), Entropies(random_net, data, random_labels)
+    (f, test_f), (normal, _) = networks.outputs, networks.normalised_outputs
+    raw, (entropy, entropy_test) = networks.of(networks.outputs), networks.of(networks.normalised_outputs)
+    median = np.median(theory.margins(normal / KAPPA, np.broadcast_to(data.y[None], f.shape[:-1])), axis=-1)
     error = (test_f.argmax(-1) != data.test_y).mean(-1)
-    gap = theory.gap_ratio(entropy, entropy_test, CLASSES)
-    g, test_g = (KAPPA * theory.rectified_outputs(polar(random_net).V, X, LEAK) for X in (data.X, data.test_X))
-    other, other_test = theory.cross_entropy(g, random_labels), theory.cross_entropy(test_g, test_y)
-    other_gap = theory.gap_ratio(other, other_test, CLASSES)
     yield from _entropies_are_of_first_order(normal, data, entropy)
-    because = "one training loss; the weights' sizes differ by the starts'"
     left = np.log(CLASSES) - entropy
-    name = "digits: log 10 - normalised cross-entropy, largest over smallest"
-    yield at_least(name, left.max() / left.min(), 3.0, because=because)
-    claimed = at_least("raw cross-entropy", raw.max() / raw.min(), 3.0, because=because)
-    yield refuted("digits: raw cross-entropies differ", claimed)
-    yield at_least("digits: test error, largest start over He's", error[3] / error[1], 1.3, because=because)
-    yield at_least("digits: normalised margin, He's start over largest", median[1] / median[3], 3.0, because=because)
+    within = exactly("one training loss; the weights' sizes differ by the starts'")
+    name = "log 10 - normalised cross-entropy, largest over smallest"
+    yield measured(name, left.max() / left.min(), within=within, case="digits").at_least(3.0)
+    unnormalised = measured("raw cross-entropy", raw[0].max() / raw[0].min(), within=within)
+    yield unnormalised.control("digits: raw cross-entropies differ").at_least(3.0)
+    name = "test error, largest start over He's"
+    yield measured(name, error[3] / error[1], within=within, case="digits").at_least(1.3)
+    name = "normalised margin, He's start over largest"
+    yield measured(name, median[1] / median[3], within=within, case="digits").at_least(3.0)
+    within = exactly("nearly automatic: both are of first order in outputs that are small, and close to log 10")
     correlation = np.corrcoef(entropy, entropy_test)[0, 1]
-    because = "nearly automatic: both are of first order in outputs that are small, and close to log 10"
-    yield at_least("digits: correlation of normalised entropies", correlation, 0.99, because=because)
-    because = "half way between all carries over and nothing does"
-    yield at_least("digits: gap ratio of every network", gap, 0.5, because=because)
-    claimed = at_least("gap ratio", other_gap, 0.5, because=because)
-    yield refuted("digits: what random labels taught carries over", claimed)
+    yield measured("correlation of normalised entropies", correlation, within=within, case="digits").at_least(0.99)
+    within = exactly("half way between all carries over and nothing does")
+    yield measured("gap ratio of every network", networks.gap, within=within, case="digits").at_least(0.5)
+    other = measured("gap ratio", astray.gap, within=within)
+    yield other.control("digits: what random labels taught carries over").at_least(0.5)
     yield curves(
-        raw=np.stack([raw, raw_test]),
-        normalised=np.stack([entropy, entropy_test]),
-        random_normalised=np.array([other[0], other_test[0]]),
+        "digits",
+        raw=raw,
+        normalised=[entropy, entropy_test],
+        random_normalised=[each[0] for each in astray.of(astray.normalised_outputs)],
         test_error=error,
         normalised_margin=median,
-        gap_ratio=gap,
-        random_gap_ratio=other_gap,
+        gap_ratio=networks.gap,
+        random_gap_ratio=astray.gap,
         rank_correlation=spearmanr(median, error).statistic,
         initial=np.array(INITIAL),
         corrupted=np.array(CORRUPTED),
@@ -283,13 +275,14 @@ def _entropies_are_of_first_order(f: Array, data: Digits, entropy: Array) -> Ite
     """Why normalised entropies of training and test data agree almost whatever is learnt."""
     beyond, bound = entropy - theory.first_order(f, data.y[None]), theory.second_order_bound(f)
     because = "Hoeffding's lemma for the mean of e^f over classes; a few roundings of log 10"
-    yield at_most("digits: normalised entropy beyond first order", beyond, bound, slack=64 * EPS, because=because)
-    yield at_least("digits: normalised entropy above first order", beyond, 0.0, slack=64 * EPS, because=because)
+    within = Tolerance(64 * EPS, because)
+    yield measured("normalised entropy beyond first order", beyond, within=within, case="digits").at_most(bound)
+    yield measured("normalised entropy above first order", beyond, within=within, case="digits").at_least(0.0)
     small = 0.01 * np.array([[[1.0, -1.0]]])
     sharp = theory.cross_entropy(small, np.array([[0]])) - theory.first_order(small, np.array([[0]]))
     because = "log cosh a = a^2 / 2 (1 - a^2 / 6 + ...), and a few roundings of log 2"
-    tolerance = 2e-5 + 16 * EPS / 5e-5
+    within = Tolerance(2e-5 + 16 * EPS / 5e-5, because)
     ratio = sharp / theory.second_order_bound(small)
-    yield equal("two classes: Hoeffding's bound is sharp", ratio, 1.0, tolerance=tolerance, because=because)
-    check = at_most("beyond first order", beyond, bound / 10, because=because)
-    yield refuted("digits: a tenth of Hoeffding's bound", check)
+    yield measured("Hoeffding's bound is sharp", ratio, within=within, case="two classes").equals(1.0)
+    tenth = measured("beyond first order", beyond, within=exactly("Hoeffding's lemma"))
+    yield tenth.control("digits: a tenth of Hoeffding's bound").at_most(bound / 10)

@@ -1,23 +1,17 @@
 """The max-margin direction needs the tail of the loss and the geometry of the step: where others end instead."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from experiments.shallow.classifiers import logistic_loss, train_classifier
-from experiments.training.legacy import extrapolated, refined
-from experiments.training.refinement import tends_to
-from experiments.training.updates import GradientDescent, Loss, State
-from theory.claims import Check, Curves, claim, curves
+from experiments.homogeneous.networks import tensors
+from experiments.shallow.classifiers import logistic_loss
+from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.claims.estimates import richardson
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
 from theory.core.arrays import EPS
 from theory.core.separable import Separable, direction_error, planted
-from theory.core.trajectory import Trajectory
 from theory.homogeneous import max_margin
 
 ONE_POINT = np.array([[1.0, 0.2]])
@@ -48,60 +42,52 @@ def other_losses_end_elsewhere(study: Study) -> Iterator[Check | Curves]:
     yield from _signs(study)
 
 
-def _square_loss(study: Study) -> Iterator[Check]:
+def _square_loss(study: Study) -> Iterator[Check | Curves]:
     """GD on 1/2 |Z w - 1|^2 ends at the interpolant nearest to the start, not at the max-margin direction."""
     rng = study.rng("square loss")
     # Examples beyond the margin: where all are on it, as a few in many dimensions often are, the two solutions agree.
     problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=12, margin=0.8, slack=np.array([0.5, 1.0, 1.5]))[0])
-    Z = problem.Z
-    scales = np.array([0.0, 1.0, 5.0])
+    Z, scales = problem.Z, np.array([0.0, 1.0, 5.0])
     w0 = scales[:, None] * rng.standard_normal((3, Z.shape[1]))
-    tensor = torch.tensor(Z, dtype=torch.float64, device=study.device)
-    loss: Loss = lambda state: 0.5 * (1 - state["w"] @ tensor.mT).square().sum(-1)  # noqa: E731
+    (examples,) = tensors(study.device, Z)
+    loss: Loss = lambda state: 0.5 * (1 - state["w"] @ examples.mT).square().sum(-1)  # noqa: E731
     curvature = np.linalg.svd(Z, compute_uv=False) ** 2
-    steps = int(40 * curvature[0] / curvature[-1])
-    run = train_classifier(study, "square loss", loss, w0, learning_rate=1 / curvature[0], steps=steps, record=[steps])
-    tolerance = 64 * EPS * steps**0.5 * (1 + np.abs(w0).max()) * curvature[0] / curvature[-1]
+    condition = curvature[0] / curvature[-1]
+    steps = int(40 * condition)
+    run = Trainee(study, loss, {"w": w0}).train(learning_rate=1 / curvature[0], steps=steps, record=[steps])
     because = "(1 - 1/condition)^steps < e^-40 of the start is left; roundings of a step, amplified by the condition"
+    within = Tolerance(64 * EPS * steps**0.5 * (1 + np.abs(w0).max()) * condition, because)
     end = run["w"][-1]
-    yield equal(
-        "square loss: nearest interpolant", end, max_margin.interpolant(Z, w0), tolerance=tolerance, because=because
-    )
+    nearest = measured("nearest interpolant", end, within=within, case="square loss", axes=("run", "entry"))
+    yield nearest.equals(max_margin.interpolant(Z, w0))
     error = direction_error(problem, end)
-    check = equal("direction error", error[:1], 0.0, tolerance=tolerance, because=because)
-    yield refuted("square loss: max-margin direction", check)
-    check = equal("interpolant", end[1:], max_margin.interpolant(Z, 0 * w0[1:]), tolerance=tolerance, because=because)
-    yield refuted("square loss: interpolant of least norm from any start", check)
-    yield curves(square_scales=scales, square_error=error)
+    direction = measured("direction error", error[:1], within=within)
+    yield direction.control("square loss: max-margin direction").equals(0.0)
+    others = measured("interpolant", end[1:], within=within, axes=("run", "entry"))
+    least = max_margin.interpolant(Z, 0 * w0[1:])
+    yield others.control("square loss: interpolant of least norm from any start").equals(least)
+    yield curves("square loss", scales=scales, error=error)
 
 
 def _polynomial_tail(study: Study) -> Iterator[Check]:
     """Loss sum m^-p on orthogonal examples: margins keep the ratio of their lengths to the power 2 / (p + 2)."""
-    Z = np.diag(LENGTHS)
-    w0 = np.array([[0.8, 0.3], [0.5, 0.2]])
-    tensor = torch.tensor(Z, dtype=torch.float64, device=study.device)
-    loss: Loss = lambda state: (state["w"] @ tensor.mT).pow(-POWER).sum(-1)  # noqa: E731
-
-    def run(level: str, **schedule: Any) -> Trajectory:
-        return train_classifier(study, level, loss, w0, **schedule)
-
+    Z, w0 = np.diag(LENGTHS), np.array([[0.8, 0.3], [0.5, 0.2]])
+    (examples,) = tensors(study.device, Z)
+    loss: Loss = lambda state: (state["w"] @ examples.mT).pow(-POWER).sum(-1)  # noqa: E731
     eta, horizon = study.pick(smoke=(0.01, 4.0), quick=(0.01, 32.0), paper=(0.002, 64.0))
-    runs = refined(run, "polynomial", learning_rate=eta, horizon=horizon, records=17)
-    margins = [np.log(run["w"] @ Z.T) for run in runs]
-    exact = max_margin.polynomial_margins(Z, w0, runs[0].t, POWER)
-    yield from tends_to("polynomial tail: log margins", margins, np.log(exact))
-    longer = max_margin.polynomial_margins(1.1 * Z, w0 / 1.1, runs[0].t, POWER)
-    check = extrapolated("log margins", margins, np.log(longer))
-    yield refuted("polynomial tail: lengths 10 % larger", check)
-    ends = [np.exp(m[-1:, :, 1] - m[-1:, :, 0]) for m in margins]
-    limit, error = richardson(ends)
-    ratio = (LENGTHS[1] / LENGTHS[0]) ** (2 / (POWER + 2))
-    tolerance = error.max() + np.abs(exact[-1, :, 1] / exact[-1, :, 0] - ratio).max()
+    runs = Trainee(study, loss, {"w": w0}).refine(learning_rate=eta, horizon=horizon, records=17)
+    logs, t = [np.log(run["w"] @ Z.T) for run in runs], runs[0].t
+    exact = max_margin.polynomial_solution(Z, w0, t, POWER)
+    yield from tends_to("log margins", logs, np.log(exact), case="polynomial tail")
+    longer = np.log(max_margin.polynomial_solution(1.1 * Z, w0 / 1.1, t, POWER))
+    yield extrapolated("log margins", logs).control("polynomial tail: lengths 10 % larger").equals(longer)
+    limit, error = richardson([np.exp(m[-1:, :, 1] - m[-1:, :, 0]) for m in logs])
+    predicted = (LENGTHS[1] / LENGTHS[0]) ** (2 / (POWER + 2))
     because = "what the closed form leaves of the start at this time, and the last Richardson correction"
-    yield equal("polynomial tail: ratio of margins", limit, ratio, tolerance=tolerance, because=because)
-    yield refuted(
-        "polynomial tail: max-margin direction", equal("ratio", limit, 1.0, tolerance=tolerance, because=because)
-    )
+    within = Tolerance(error.max() + np.abs(exact[-1, :, 1] / exact[-1, :, 0] - predicted).max(), because)
+    ratio = measured("ratio of margins", limit, within=within, case="polynomial tail")
+    yield ratio.equals(predicted)
+    yield ratio.control("polynomial tail: max-margin direction").equals(1.0)
 
 
 class SignDescent(GradientDescent):
@@ -113,14 +99,13 @@ class SignDescent(GradientDescent):
 
 def _signs(study: Study) -> Iterator[Check]:
     """One example, from 0: gradient descent moves along it from the first step on, its signs along the diagonal."""
-    problem, loss = Separable(ONE_POINT), logistic_loss(ONE_POINT, study.device)
-    errors = {}
-    for name, rule in (("gradient", GradientDescent(loss)), ("signs", SignDescent(loss))):
-        run = train_classifier(
-            study, name, loss, np.zeros((1, 2)), learning_rate=0.1, steps=100, record=[100], update=rule
-        )
-        because = "the direction is the example's at every step: roundings of unit vectors"
-        error = direction_error(problem, run["w"][-1])
-        errors[name] = equal(f"one example, {name}: direction", error, 0.0, tolerance=400 * EPS, because=because)
-    yield errors["gradient"]
-    yield refuted("descent by signs: max-margin direction", errors["signs"])
+    loss = logistic_loss(ONE_POINT, study.device)
+    within = Tolerance(400 * EPS, "the direction is the example's at every step: roundings of unit vectors")
+    gradient, signs = (
+        Trainee(study, loss, {"w": np.zeros((1, 2))}, rule).train(learning_rate=0.1, steps=100, record=[100])["w"][-1]
+        for rule in (GradientDescent(loss), SignDescent(loss))
+    )
+    problem, case = Separable(ONE_POINT), "one example, gradient"
+    yield measured("direction", direction_error(problem, gradient), within=within, case=case).equals(0.0)
+    diagonal = measured("direction", direction_error(problem, signs), within=within)
+    yield diagonal.control("descent by signs: max-margin direction").equals(0.0)

@@ -8,20 +8,14 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.parametrizations import weight_norm
 
-from experiments.homogeneous.networks import (
-    LOSSES,
-    LayerwiseDescent,
-    Margins,
-    tensors,
-    weight_normalised_margins,
-)
-from experiments.homogeneous.norms import every_step, growth, host, same_directions, squares
+from experiments.homogeneous import norms
+from experiments.homogeneous.losses import loss_of
+from experiments.homogeneous.networks import host, tensors, weight_normalised_margins
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.training.loop import train
-from experiments.training.updates import Adam, GradientDescent, Loss, Momentum
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
+from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
+from experiments.training import GradientDescent, Loss, Trainee
+from experiments.training.updates import Adam, Momentum
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import EPS
 from theory.homogeneous import normalisation
 
@@ -55,52 +49,43 @@ def weight_normalisation_descends_on_spheres(study: Study) -> Iterator[Check | C
 def _gradients_of_weight_norm(study: Study) -> Iterator[Check]:
     """torch's own parametrisation of one `nn.Linear`, dim=None and dim=0, beside the gradient by its matrix."""
     rng = study.rng("gradients")
-    X, weight, v = tensors(
-        study.device, rng.standard_normal((9, 4)), rng.standard_normal((9, 3)), rng.standard_normal((3, 4))
-    )
+    shapes = (9, 4), (9, 3), (3, 4)
+    X, weight, v = tensors(study.device, *(rng.standard_normal(shape) for shape in shapes))
     g = torch.tensor(1.7, dtype=torch.float64, device=study.device)
-    layer = weight_norm(nn.Linear(4, 3, bias=False, device="meta"), dim=None)
     V = v / v.norm()
-    dg, dv = _by_gain_and_vector(layer, g, v, X, weight)
     W = (g * V).requires_grad_()
     (dW,) = torch.autograd.grad(_nonlinear(X @ W.mT, weight), W)
     # Sums of at most 9 x 12 products, of size |dW| in both, and (g / |v|) |dW|.
-    tolerance = 120 * EPS * float(dW.norm()) * (1 + float(g / v.norm()))
-    because = "120 roundings of |dL/dW| (1 + g / |v|)"
+    within = rounding(120, float(dW.norm()) * (1 + float(g / v.norm())), of="|dL/dW| (1 + g / |v|)")
+    longer = within * float(v.norm())
+    layer = weight_norm(nn.Linear(4, 3, bias=False, device="meta"), dim=None)
+    dg, dv = _by_gain_and_vector(layer, g, v, X, weight)
     radial = float((V * dW).sum())
-    yield equal("dL/dg = <V, dL/dW>", float(dg), radial, tolerance=tolerance, because=because)
-    projected = g / v.norm() * (dW - radial * V).detach()
-    yield equal("dL/dv = (g / |v|) S dL/dW", host(dv), host(projected), tolerance=tolerance, because=because)
-    whole = equal("dL/dv", host(dv), host(g / v.norm() * dW.detach()), tolerance=tolerance, because=because)
-    yield refuted("gradient by v without the projection", whole)
-    scale = tolerance * float(v.norm())
-    yield equal("<v, dL/dv> = 0", float((v * dv).sum()), 0.0, tolerance=scale, because=f"{because}, times |v|")
-    rows = equal("rows", host((v * dv).sum(1)), 0.0, tolerance=scale, because=f"{because}, times |v|")
-    yield refuted("one norm a layer is one norm a row", rows)
+    yield measured("dL/dg = <V, dL/dW>", float(dg), within=within).equals(radial)
+    by_vector = measured("dL/dv = (g / |v|) S dL/dW", host(dv), within=within)
+    yield by_vector.equals(host(g / v.norm() * (dW - radial * V)))
+    yield by_vector.control("gradient by v without the projection").equals(host(g / v.norm() * dW))
+    yield measured("<v, dL/dv> = 0", float((v * dv).sum()), within=longer).equals(0.0)
+    rows = measured("rows", host((v * dv).sum(1)), within=longer)
+    yield rows.control("one norm a layer is one norm a row").equals(0.0)
     by_row = weight_norm(nn.Linear(4, 3, bias=False, device="meta"))
     row_gains = (g * v.norm(dim=1, keepdim=True) / v.norm()).detach()
     _, dv_rows = _by_gain_and_vector(by_row, row_gains, v, X, weight)
-    rows = equal(
-        "dim=0: <v_i, dL/dv_i> = 0, each row i",
-        host((v * dv_rows).sum(1)),
-        0.0,
-        tolerance=scale,
-        because=f"{because}, times |v|",
-    )
-    yield rows
-    same = equal("dim=0", host(dv_rows), host(dv), tolerance=tolerance, because=because)
-    yield refuted("dim=0 is one norm a layer", same)
-    # The layers of all runs at once, which the other claims train, against one `nn.Linear` with dim=None.
-    examples = unit_examples(rng, 6, 4)
-    W = sized_layers(rng, (4, 1), (1.0,), 3)
-    gains = np.array([0.5, 1.5, 2.5])
+    yield measured("dim=0: <v_i, dL/dv_i> = 0, each row i", host((v * dv_rows).sum(1)), within=longer).equals(0.0)
+    same = measured("dim=0", host(dv_rows), within=within)
+    yield same.control("dim=0 is one norm a layer").equals(host(dv))
+    yield _runs_at_once(study, rng)
+
+
+def _runs_at_once(study: Study, rng: np.random.Generator) -> Check:
+    """The layers of all runs at once, which the other claims train, against one `nn.Linear` with dim=None."""
+    examples, W, gains = unit_examples(rng, 6, 4), sized_layers(rng, (4, 1), (1.0,), 3), np.array([0.5, 1.5, 2.5])
     margins = weight_normalised_margins(examples, 3, (4, 1), study.device)
-    (tg, tv, inputs, labels) = tensors(study.device, gains, W[0] * 1.4, examples.X, examples.y)
-    together = host(margins({"g1": tg, "v1": tv}))
+    g, v, inputs, labels = tensors(study.device, gains, W[0] * 1.4, examples.X, examples.y)
     single = weight_norm(nn.Linear(4, 1, bias=False, device="meta"), dim=None)
-    alone = [host(labels * functional_call(single, _named(tg[i], tv[i]), (inputs,))[:, 0]) for i in range(3)]
-    because = "sums of 4 products, and the norm"
-    yield equal("runs at once and one by one", together, alone, tolerance=32 * EPS * gains[:, None], because=because)
+    alone = [host(labels * functional_call(single, _named(g[i], v[i]), (inputs,))[:, 0]) for i in range(3)]
+    within = Tolerance(32 * EPS * gains[:, None], "sums of 4 products, and the norm")
+    return measured("runs at once and one by one", host(margins({"g1": g, "v1": v})), within=within).equals(alone)
 
 
 def _named(g: Tensor, v: Tensor) -> dict[str, Tensor]:
@@ -123,29 +108,31 @@ def _growth_of_the_vector(study: Study) -> Iterator[Check]:
     rng, widths = study.rng("vectors"), (3, 4, 1)
     examples = unit_examples(rng, 6, 3)
     W = sized_layers(rng, widths, (1.3, 0.7), runs)
-    loss = _margin_loss(weight_normalised_margins(examples, runs, widths, study.device))
+    loss = loss_of(weight_normalised_margins(examples, runs, widths, study.device), "logistic")
     start = {"g1": np.full(runs, 1.2), "g2": np.full(runs, 0.8), "v1": W[0], "v2": W[1]}
-    rules = {"descent": GradientDescent(loss), "momentum": Momentum(loss), "Adam": Adam(loss)}
-    for name, rule in rules.items():
-        run = every_step(study, f"vectors, {name}", loss, start, rule, ETA, steps)
-        for layer in ("v1", "v2"):
-            check = growth(f"{layer}: growth of the norm", run[layer], run[f"d{layer}"], ETA)
-            if name == "descent":
-                yield check
-            elif layer == "v1":
-                yield refuted(f"{name}: growth of the norm", check)
-        if name == "descent":
-            squared = squares(run["v1"])
-            stays = equal("norm", squared, squared[:1], tolerance=40 * EPS * squared.max(), because="40 roundings")
-            yield refuted("the norm stays in descent", stays)
-            first = run
-    # Gains step at the same rate as before: they are divided by 3, which is what (c v, c^2 eta) asks of the rest.
+    schedule = {"learning_rate": ETA, "steps": steps, "record": range(steps + 1)}
+    descent, momentum, adam = (
+        with_gradients(study, rule, start).train(**schedule)
+        for rule in (GradientDescent(loss), Momentum(loss), Adam(loss))
+    )
+    for vector in ("v1", "v2"):
+        yield norms.growth(descent, vector, ETA, vector).equals(norms.grown(descent, vector, ETA))
+    for name, run in {"momentum": momentum, "Adam": adam}.items():
+        judged = norms.growth(run, "v1", ETA, "v1").control(f"{name}: growth of the norm")
+        yield judged.equals(norms.grown(run, "v1", ETA))
+    squared = norms.squares(descent["v1"])
+    stays = measured("norm", squared, within=Tolerance(40 * EPS * squared.max(), "40 roundings"), axes=("t", "run"))
+    yield stays.control("the norm stays in descent").equals(squared[:1])
+    # Gains step at the same rate as before: only the vectors' is multiplied by c^2, which is what (c v, c^2 eta) says.
     scaled = {**start, "v1": 3 * W[0], "v2": 3 * W[1]}
-    for speeds, control in (((1, 1, 9, 9), None), ((1, 1, 1, 1), "three times the vector at the same learning rate")):
-        rule = LayerwiseDescent(loss, speeds)
-        path = every_step(study, f"scaled {speeds[-1]}", loss, scaled, rule, ETA, steps)
-        check = same_directions("(3 v, 9 eta) and (v, eta): directions", path["v1"], first["v1"], steps)
-        yield check if control is None else refuted(control, check)
+    faster, same = (
+        Trainee(study, loss, scaled, LayerwiseDescent(loss, (1, 1, speed, speed))).train(**schedule)["v1"]
+        for speed in (9, 1)
+    )
+    name = "(3 v, 9 eta) and (v, eta): directions"
+    yield norms.directions(name, faster).equals(norms.units(descent["v1"]))
+    unchanged = norms.directions(name, same).control("three times the vector at the same learning rate")
+    yield unchanged.equals(norms.units(descent["v1"]))
 
 
 def _rest_under_weight_decay(study: Study) -> Iterator[Check | Curves]:
@@ -156,34 +143,20 @@ def _rest_under_weight_decay(study: Study) -> Iterator[Check | Curves]:
     rest = normalisation.equilibrium_norm(strength, eta, decay)
     factor = normalisation.relaxation_factor(eta, decay)
     steps = int(np.ceil(np.log(EPS) / np.log(factor))) + 80
-    rule = LayerwiseDescent(loss, (1.0,), eta * decay)
-    run = train(
-        loss,
-        {"w": starts},
-        learning_rate=eta,
-        steps=steps,
-        record=list(range(steps + 1)),
-        observe=lambda state: {"w": state["w"]},
-        update=rule,
-        **study.training("weight decay"),
-    )
+    trainee = Trainee(study, loss, {"w": starts}, LayerwiseDescent(loss, (1.0,), decay))
+    run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
     squared = np.square(run["w"]).sum(-1)
     # Each step rounds |w|^2 a few times and forgets the share 1 - factor of what it was off.
-    tolerance = 16 * EPS * rest**2 / (1 - factor)
     because = "16 roundings a step, of which the share 1 - factor is forgotten each step"
-    yield equal("weight decay: |w|^2 at rest", squared[-1], rest**2, tolerance=tolerance, because=because)
-    halved = equal("rest", squared[-1], rest**2 / np.sqrt(2), tolerance=tolerance, because=because)
-    yield refuted("weight decay: half the norm at rest to the fourth", halved)
+    within = Tolerance(16 * EPS * rest**2 / (1 - factor), because)
+    at_rest = measured("|w|^2 at rest", squared[-1], within=within, case="weight decay")
+    yield at_rest.equals(rest**2)
+    yield at_rest.control("weight decay: half the norm at rest to the fourth").equals(rest**2 / np.sqrt(2))
     # Near rest the departure shrinks by the factor a step; its square, relative to rest, is what is left out.
     departure = squared / rest**2 - 1
-    near = np.argmax(np.abs(departure) < 1e-5, axis=0)
-    each = np.arange(len(starts))
+    near, each = np.argmax(np.abs(departure) < 1e-5, axis=0), np.arange(len(starts))
     ratio = departure[near + 1, each] / departure[near, each]
-    tolerance = 4e-5 + 64 * EPS / np.abs(departure[near, each]).min()
     because = "second order of the departure, 1e-5, times 4; rounding over the departure"
-    yield equal("weight decay: what a step leaves of a departure", ratio, factor, tolerance=tolerance, because=because)
+    within = Tolerance(4e-5 + 64 * EPS / np.abs(departure[near, each]).min(), because)
+    yield measured("what a step leaves of a departure", ratio, within=within, case="weight decay").equals(factor)
     yield curves(rest_squared_norms=squared, rest=rest**2)
-
-
-def _margin_loss(margins: Margins) -> Loss:
-    return lambda state: LOSSES["logistic"][0](margins(state))

@@ -58,12 +58,15 @@ def after_step(
     return [(1 - shrinkage) ** 2 * before + step for before, step in zip(kept, grown)]
 
 
-def forgotten(decay: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+def solution(decay: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
     """D(t) / D(0) = e^{-2 lambda t} of gradient flow with weight decay lambda, grad L + lambda W.
+
+    >>> solution(0.5, np.array([0.0, np.log(2), np.inf])).tolist()
+    [1.0, 0.5, 0.0]
 
     Raises:
         InvalidArgument: a negative or NaN time.
     """
     t = times(t)
-    # Without decay nothing is forgotten, however late.
+    # Without decay the imbalance is conserved, however late.
     return np.exp(-2 * decay * np.where(decay == 0, 0.0, t))

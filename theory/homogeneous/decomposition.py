@@ -1,4 +1,4 @@
-"""Sizes and directions of layers, W_k = rho_k V_k, and the two pulls of a loss on them (Banburski et al. 2019)."""
+"""Sizes and directions of layers, W_k = rho_k V_k, and how a loss moves either (Banburski et al. 2019)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.core.validation import finite_matrix, inside, reject
 
-# -l'(q) of a loss: margins (*runs, n) -> weights (*runs, n) of the examples.
-Pull = Callable[[Array], Array]
+# -l'(q) of a loss, how steeply it falls: margins (*runs, n) -> weights (*runs, n) of the examples.
+LossSlope = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -94,31 +94,33 @@ def gradients(examples: Examples, W: Layers, weight: Float[Array, "*runs n"]) ->
     return found[::-1]
 
 
-def pulls(examples: Examples, state: Polar, pull: Pull) -> tuple[Float[Array, "*runs"], list[Array]]:
-    """A = sum_n -l'(q_n) f~_n and B_k = sum_n -l'(q_n) (df~_n/dV_k - V_k f~_n) of the loss whose -l' is `pull`."""
+def radial_and_tangential(
+    examples: Examples, state: Polar, slope: LossSlope
+) -> tuple[Float[Array, "*runs"], list[Array]]:
+    """A = sum_n -l'(q_n) f~_n and B_k = sum_n -l'(q_n) (df~_n/dV_k - V_k f~_n) of the loss whose -l' is `slope`."""
     normalised = margins(examples, state.V)
-    weight = pull(np.expand_dims(state.product, -1) * normalised)
+    weight = slope(np.expand_dims(state.product, -1) * normalised)
     A = (weight * normalised).sum(-1)
     forces = gradients(examples, state.V, weight)
     return A, [force - A[..., None, None] * direction for force, direction in zip(forces, state.V)]
 
 
-def exponential_pull(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
+def exponential_slope(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
     """-l' of sum_n e^{-q_n}."""
     return np.exp(-q)
 
 
-def logistic_pull(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
+def logistic_slope(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
     """-l' of sum_n log(1 + e^{-q_n})."""
     return expit(-q)
 
 
-def squared_pull(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
+def squared_slope(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
     """-l' of sum_n (1 - q_n)^2 / 2, which is the squared error of labels 1 and -1."""
     return 1 - q
 
 
-def log_pull(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
+def log_slope(q: Float[Array, "*runs n"]) -> Float[Array, "*runs n"]:
     """-dl/dq_n of log sum_n e^{-q_n}: the orbits of the exponential loss, run through by steps of size 1 / loss."""
     return softmax(-q, axis=-1)
 

@@ -1,4 +1,4 @@
-"""Five dynamics of sizes and directions: one pair of pulls (A, B_k), five pairs of speeds (Banburski et al. 2019).
+"""Five dynamics of sizes and directions: one pair (A, B_k), five pairs of speeds (Banburski et al. 2019).
 
     rho_k' = radial_k A,   V_k' = angular_k B_k                           radial_k           angular_k
 
@@ -21,7 +21,7 @@ from jaxtyping import Float
 from theory.core import flows
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
-from theory.homogeneous.decomposition import Examples, Polar, Pull, per_layer, pulls
+from theory.homogeneous.decomposition import Examples, LossSlope, Polar, per_layer, radial_and_tangential
 
 # rho (*runs, L) -> (radial, angular), each (*runs, L).
 Dynamics = Callable[[Array], tuple[Array, Array]]
@@ -57,7 +57,7 @@ def flow(
     examples: Examples,
     start: Polar,
     t: Float[Array, " T"],
-    pull: Pull,
+    slope: LossSlope,
     *,
     relative_tolerance: float = 1e-11,
     method: str = "DOP853",
@@ -68,11 +68,11 @@ def flow(
     """
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
-        here = Polar(state["rho"], directions(state))
-        A, B = pulls(examples, here, pull)
-        radial, angular = dynamics(here.rho)
-        moves = {f"V{k}": speed * force for k, (speed, force) in enumerate(zip(per_layer(angular), B), start=1)}
-        return {"rho": radial * A[..., None], "clock": here.rho[..., 0] ** -2.0, "work": A, **moves}
+        rho = state["rho"]
+        A, B = radial_and_tangential(examples, Polar(rho, directions(state)), slope)
+        radial, angular = dynamics(rho)
+        turns = named([speed * turn for speed, turn in zip(per_layer(angular), B)])
+        return {"rho": radial * A[..., None], "clock": rho[..., 0] ** -2.0, "work": A, **turns}
 
     runs = start.rho.shape[:-1]
     begin = {"rho": start.rho, "clock": np.zeros(runs), "work": np.zeros(runs), **named(start.V)}
@@ -84,7 +84,7 @@ def orbit(
     examples: Examples,
     start: Polar,
     log_growth: Float[Array, " T"],
-    pull: Pull,
+    slope: LossSlope,
     *,
     relative_tolerance: float = 1e-11,
     method: str = "DOP853",
@@ -95,15 +95,12 @@ def orbit(
     """
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
-        here = Polar(state["rho"], directions(state))
-        A, B = pulls(examples, here, pull)
-        radial, angular = dynamics(here.rho)
-        growth = (radial / here.rho).sum(-1) * A
-        moves = {
-            f"V{k}": speed * force / growth[..., None, None]
-            for k, (speed, force) in enumerate(zip(per_layer(angular), B), start=1)
-        }
-        return {"rho": radial * (A / growth)[..., None], **moves}
+        rho = state["rho"]
+        A, B = radial_and_tangential(examples, Polar(rho, directions(state)), slope)
+        radial, angular = dynamics(rho)
+        growth = (radial / rho).sum(-1) * A
+        turns = named([speed * turn / growth[..., None, None] for speed, turn in zip(per_layer(angular), B)])
+        return {"rho": radial * (A / growth)[..., None], **turns}
 
     begin = {"rho": start.rho, **named(start.V)}
     return flows.flow(velocity, begin, log_growth, relative_tolerance=relative_tolerance, method=method)

@@ -97,12 +97,15 @@ def misalignment_bound(
     return bounds
 
 
-def polynomial_margins(
+def polynomial_solution(
     Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"], power: float
 ) -> Float[Array, "*times_runs n"]:
     """m_i^(p+2) = m_i(0)^(p+2) + p (p + 2) |z_i|^2 t: pairwise orthogonal examples, loss sum m_i^-p (ours).
 
     So m_i / m_j -> (|z_i| / |z_j|)^(2 / (p + 2)), where exponential tails make all margins equal.
+
+    >>> polynomial_solution(np.eye(2), np.ones(2), np.array([0.0, 10.0, np.inf]), 2.0).tolist()
+    [[1.0, 1.0], [3.0, 3.0], [inf, inf]]
 
     Raises:
         InvalidArgument: examples that are not pairwise orthogonal, a start that misclassifies, bad times or power.

@@ -1,4 +1,4 @@
-"""The rules take the steps they say; torch's normalisations have the pitfalls that the claims go around."""
+"""Every parametrisation is one network; torch's normalisations have the pitfalls that the claims go around."""
 
 import numpy as np
 import pytest
@@ -7,15 +7,13 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from experiments.homogeneous.networks import (
-    LagrangeDescent,
-    LayerwiseDescent,
     RunwiseLinear,
-    TangentDescent,
     polar_margins,
+    side_by_side,
     sizes_and_directions,
     stack_margins,
-    trainer,
     weight_normalised_margins,
+    widths_of,
     with_exponential_gains,
 )
 from experiments.homogeneous.problems import (
@@ -24,10 +22,11 @@ from experiments.homogeneous.problems import (
     sized_layers,
     unit_examples,
 )
+from experiments.training import Trainee
 from experiments.training.batches import state_of
-from theory.claims.study import Study
+from theory.claims import Study
 from theory.homogeneous import dynamics
-from theory.homogeneous.decomposition import log_pull, margins, polar, pulls
+from theory.homogeneous.decomposition import margins, polar
 
 STUDY = Study("tests.homogeneous", "smoke")
 RNG = np.random.default_rng(0)
@@ -60,49 +59,13 @@ def test_all_parametrisations_give_the_margins_of_the_theory():
     assert MARGINS(as_tensors(state_of(W))).numpy() == pytest.approx(margins(EXAMPLES, W), abs=1e-14)
 
 
-def test_tangent_descent_steps_along_the_pull_on_the_directions():
-    loss = lambda state: torch.logsumexp(-MARGINS(state), -1)  # noqa: E731
-    run = trainer(STUDY, loss, state_of(W), TangentDescent(loss))("tangent", learning_rate=0.1, steps=1, record=[0, 1])
-    start = polar(W)
-    _, B = pulls(EXAMPLES, start, log_pull)
-    for k, force in enumerate(B):
-        speed = (start.product / start.rho[:, k])[:, None, None]
-        assert run[f"W{k + 1}"][1] == pytest.approx(W[k] + 0.1 * speed * force, abs=1e-14)
-
-
-def test_lagrange_descent_leaves_frozen_what_it_is_told():
-    start = polar(W)
-    state = {f"g{k}": start.rho[:, k - 1] for k in (1, 2)} | dynamics.named(start.V)
-    forward = polar_margins(MARGINS)
-    loss = lambda state: torch.logsumexp(-forward(state), -1)  # noqa: E731
-    rule = LagrangeDescent(forward, ("V1", "V2"))
-    run = trainer(STUDY, loss, state, rule)("lagrange", learning_rate=0.1, steps=1, record=[0, 1])
-    _, B = pulls(EXAMPLES, start, log_pull)
-    for k, force in enumerate(B, start=1):
-        step = 0.1 * start.product[:, None, None] * force
-        assert run[f"V{k}"][1] == pytest.approx(start.V[k - 1] + step, abs=1e-14)
-        assert np.array_equal(run[f"g{k}"][1], run[f"g{k}"][0])
-
-
-def test_layers_step_at_their_own_speeds_and_shrink():
-    loss = lambda state: torch.logsumexp(-MARGINS(state), -1)  # noqa: E731
-    steps = {}
-    for name, speeds, shrinkage in (("plain", (1.0, 1.0), 0.0), ("own", (0.5, 3.0), 0.1)):
-        rule = LayerwiseDescent(loss, speeds, shrinkage)
-        run = trainer(STUDY, loss, state_of(W), rule)(name, learning_rate=0.1, steps=1, record=[0, 1])
-        steps[name] = [run[f"W{k}"][1] - (1 - shrinkage) * run[f"W{k}"][0] for k in (1, 2)]
-        assert (run["taken"][1] == 1).all()
-    for own, plain, speed in zip(steps["own"], steps["plain"], (0.5, 3.0)):
-        assert own == pytest.approx(speed * plain, abs=1e-14)
-
-
 def test_sizes_and_directions_are_read_off_every_parametrisation():
     start = polar(W)
     vectors = {f"v{k}": 2.5 * V for k, V in enumerate(start.V, start=1)}
     logs = {f"a{k}": np.log(start.rho[:, k - 1]) for k in (1, 2)}
     loss = lambda state: sum(v.square().reshape(len(v), -1).sum(1) for v in state.values())  # noqa: E731
     for state in (state_of(W), logs | vectors):
-        run = trainer(STUDY, loss, state)("read", learning_rate=1e-9, steps=1, record=[0])
+        run = Trainee(STUDY, loss, state).train(learning_rate=1e-9, steps=1, record=[0])
         seen = sizes_and_directions(run)
         assert seen.rho[0] == pytest.approx(start.rho)
         assert all(np.allclose(a[0], b) for a, b in zip(seen.V, start.V))
@@ -136,3 +99,9 @@ def test_starts_classify_every_example_and_one_direction_is_unseen(seed):
     assert np.linalg.norm(V, axis=-1) == pytest.approx(1)
     assert (V[:, 0] @ problem.Z.T > 0).all()
     assert (np.arccos(V[:, 0] @ problem.w * problem.margin) > 0.1).all()
+
+
+def test_layers_side_by_side_and_their_widths():
+    assert widths_of(W) == list(WIDTHS)
+    assert side_by_side(W, leading=1).shape == (2, 3 * 4 + 4)
+    assert np.array_equal(side_by_side([layer[None] for layer in W])[0], side_by_side(W, leading=1))

@@ -44,20 +44,20 @@ def test_the_last_column_of_a_layer_with_biases_is_no_outgoing_weight():
 
 def test_forgetting_composes_and_has_its_limits():
     t = np.array([0.0, 0.7, 1.1, np.inf])
-    assert balance.forgotten(0.3, t)[0] == 1
-    assert balance.forgotten(0.3, t)[-1] == 0
-    assert balance.forgotten(0.3, np.array(1.8)) == pytest.approx(float(np.prod(balance.forgotten(0.3, t[1:3]))))
-    assert (balance.forgotten(0.0, t) == 1).all()
+    assert balance.solution(0.3, t)[0] == 1
+    assert balance.solution(0.3, t)[-1] == 0
+    assert balance.solution(0.3, np.array(1.8)) == pytest.approx(float(np.prod(balance.solution(0.3, t[1:3]))))
+    assert (balance.solution(0.0, t) == 1).all()
     with pytest.raises(InvalidArgument, match="t = -1"):
-        balance.forgotten(0.3, np.array([-1.0]))
+        balance.solution(0.3, np.array([-1.0]))
 
 
 def test_one_growth_for_every_layer_of_the_flow():
-    from theory.homogeneous.decomposition import exponential_pull, polar
+    from theory.homogeneous.decomposition import exponential_slope, polar
 
     rng = np.random.default_rng(1)
     examples = Examples(rng.standard_normal((5, 3)), rng.choice([-1.0, 1.0], 5))
     W = gaussian_stack(rng, (3, 2, 1), 0.6, runs=2)
-    path = dynamics.flow(dynamics.gradient_flow, examples, polar(W), np.linspace(0, 1, 5), exponential_pull)
+    path = dynamics.flow(dynamics.gradient_flow, examples, polar(W), np.linspace(0, 1, 5), exponential_slope)
     growth = path["rho"] ** 2 - path["rho"][:1] ** 2
     assert growth[..., 0] == pytest.approx(growth[..., 1], abs=1e-8)

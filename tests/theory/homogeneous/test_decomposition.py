@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from theory.core.linear_networks import gaussian_stack
 from theory.core.validation import InvalidArgument
 from theory.homogeneous import decomposition
-from theory.homogeneous.decomposition import Examples, Polar, gradients, margins, polar, pulls, weights
+from theory.homogeneous.decomposition import Examples, Polar, gradients, margins, polar, radial_and_tangential, weights
 
-PULLS = [getattr(decomposition, f"{name}_pull") for name in ("exponential", "logistic", "squared", "log")]
+SLOPES = [getattr(decomposition, f"{name}_slope") for name in ("exponential", "logistic", "squared", "log")]
 LOSSES = [
     lambda q: np.exp(-q).sum(-1),
     lambda q: np.log1p(np.exp(-q)).sum(-1),
@@ -54,26 +54,28 @@ def test_gradients_are_the_differences_of_the_margins(seed, leak):
 def test_the_pull_on_directions_is_tangent(seed, leak):
     examples, W = problem(seed, leak)
     state = polar(W)
-    for pull in PULLS:
-        A, B = pulls(examples, state, pull)
+    for slope in SLOPES:
+        A, B = radial_and_tangential(examples, state, slope)
         for direction, force in zip(state.V, B):
             size = 1 + np.abs(A).max() + np.linalg.norm(force, axis=(-2, -1)).max()
             assert (direction * force).sum((-2, -1)) == pytest.approx(0, abs=1e-13 * size)
 
 
-@pytest.mark.parametrize(("pull", "loss"), list(zip(PULLS, LOSSES)), ids=["exponential", "logistic", "squared", "log"])
-def test_a_pull_is_minus_the_derivative_of_its_loss(pull, loss):
+@pytest.mark.parametrize(
+    ("slope", "loss"), list(zip(SLOPES, LOSSES)), ids=["exponential", "logistic", "squared", "log"]
+)
+def test_a_pull_is_minus_the_derivative_of_its_loss(slope, loss):
     q = np.random.default_rng(0).standard_normal((4, 5))
     step = 1e-6 * np.eye(5)
     difference = np.stack([(loss(q - e) - loss(q + e)) / 2e-6 for e in step], axis=-1)
-    assert pull(q) == pytest.approx(difference, abs=1e-8)
+    assert slope(q) == pytest.approx(difference, abs=1e-8)
 
 
 def test_runs_do_not_see_each_other():
     examples, W = problem(0, 0.0)
     state = polar(W)
     alone = Polar(state.rho[1:2], [direction[1:2] for direction in state.V])
-    together, single = (pulls(examples, each, PULLS[0]) for each in (state, alone))
+    together, single = (radial_and_tangential(examples, each, SLOPES[0]) for each in (state, alone))
     assert np.allclose(together[0][1], single[0][0], rtol=1e-14)
     assert all(np.allclose(a[1], b[0], rtol=1e-12) for a, b in zip(together[1], single[1]))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from theory.core.linear_networks import gaussian_stack
 from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
-from theory.homogeneous.decomposition import Examples, Polar, exponential_pull, log_pull, polar
+from theory.homogeneous.decomposition import Examples, Polar, exponential_slope, log_slope, polar
 
 FIVE = {
     "gradient flow": dynamics.gradient_flow,
@@ -28,7 +28,7 @@ def end(path: Trajectory) -> Polar:
 
 @pytest.mark.parametrize("name", FIVE)
 def test_flows_compose_start_where_they_start_and_stay_on_the_spheres(name):
-    follow = lambda start, t: dynamics.flow(FIVE[name], EXAMPLES, start, np.asarray(t), exponential_pull)  # noqa: E731
+    follow = lambda start, t: dynamics.flow(FIVE[name], EXAMPLES, start, np.asarray(t), exponential_slope)  # noqa: E731
     whole = follow(START, [0.0, 0.3, 0.8])
     assert np.array_equal(whole["rho"][0], START.rho)
     assert (whole["clock"][0] == 0).all()
@@ -43,9 +43,9 @@ def test_flows_compose_start_where_they_start_and_stay_on_the_spheres(name):
 def test_an_orbit_is_the_curve_of_its_flow():
     examples = Examples(np.array([[1.0, 0.2, 0.1], [0.8, -0.3, 0.4]]), np.ones(2))
     start = Polar(np.full((1, 1), 0.8), [np.array([[[0.8, 0.6, 0.0]]])])
-    path = dynamics.flow(dynamics.gradient_flow, examples, start, np.linspace(0, 2, 9), log_pull)
+    path = dynamics.flow(dynamics.gradient_flow, examples, start, np.linspace(0, 2, 9), log_slope)
     grown = np.log(path["rho"][:, 0, 0] / 0.8)
-    along = dynamics.orbit(dynamics.gradient_flow, examples, start, grown, log_pull)
+    along = dynamics.orbit(dynamics.gradient_flow, examples, start, grown, log_slope)
     assert along["rho"] == pytest.approx(path["rho"], abs=1e-8)
     assert along["V1"] == pytest.approx(path["V1"], abs=1e-8)
 
@@ -76,5 +76,5 @@ def test_distances_to_a_polyline():
 
 def test_frozen_sizes_stay():
     for name in ("Lagrange multiplier", "tangent gradient"):
-        path = dynamics.flow(FIVE[name], EXAMPLES, START, np.array([1.0]), log_pull)
+        path = dynamics.flow(FIVE[name], EXAMPLES, START, np.array([1.0]), log_slope)
         assert np.array_equal(path["rho"][-1], START.rho)

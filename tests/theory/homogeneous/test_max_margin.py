@@ -78,17 +78,17 @@ def test_bounds_need_one_output() -> None:
 def test_polynomial_margins_are_a_semigroup(seed: int, power: float, first: float, second: float) -> None:
     rng = np.random.default_rng(seed)
     Z, w0 = np.diag([1.0, 4.0]), rng.uniform(0.1, 2, (3, 2))
-    middle = max_margin.polynomial_margins(Z, w0, np.array(first), power) / np.diag(Z)
-    twice = max_margin.polynomial_margins(Z, middle, np.array(second), power)
-    assert np.allclose(twice, max_margin.polynomial_margins(Z, w0, np.array(first + second), power), rtol=1e-9)
-    assert np.allclose(max_margin.polynomial_margins(Z, w0, np.array(0.0), power), w0 @ Z)
-    assert np.isposinf(max_margin.polynomial_margins(Z, w0, np.array(np.inf), power)).all()
+    middle = max_margin.polynomial_solution(Z, w0, np.array(first), power) / np.diag(Z)
+    twice = max_margin.polynomial_solution(Z, middle, np.array(second), power)
+    assert np.allclose(twice, max_margin.polynomial_solution(Z, w0, np.array(first + second), power), rtol=1e-9)
+    assert np.allclose(max_margin.polynomial_solution(Z, w0, np.array(0.0), power), w0 @ Z)
+    assert np.isposinf(max_margin.polynomial_solution(Z, w0, np.array(np.inf), power)).all()
 
 
 def test_polynomial_margins_solve_their_flow() -> None:
     Z, w0, t = np.diag([1.0, 4.0]), np.array([[0.5, 0.2]]), np.array([0.3, 10.0])
     solution = flow(lambda _, s: {"w": 3 * (s["w"] @ Z) ** -4 @ Z}, {"w": w0}, t, relative_tolerance=1e-12)["w"]
-    assert np.allclose(solution @ Z, max_margin.polynomial_margins(Z, w0, t, 3.0), rtol=1e-8)
+    assert np.allclose(solution @ Z, max_margin.polynomial_solution(Z, w0, t, 3.0), rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_polynomial_margins_solve_their_flow() -> None:
 )
 def test_polynomial_margins_out_of_range_are_refused(Z, w0, power: float, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
-        max_margin.polynomial_margins(Z, w0, np.array(1.0), power)
+        max_margin.polynomial_solution(Z, w0, np.array(1.0), power)
 
 
 @given(seeds)

@@ -1,20 +1,13 @@
-"""How fast the margin of a network grows after the data are fitted, and which measure of it never falls.
+"""How fast margins grow once the data are fitted: aligned networks of any depth, and two points (after Lyu & Li 2020).
 
-Notation: q_n = y_n f(theta; x_n) the margins, f homogeneous of degree L in theta = (W_1, ..., W_L), and
-
-    Loss = sum_n e^{-q_n}                          exponential, a sum and not a mean
-    gamma^ = min_n q_n / |theta|^L                 the normalised margin
-    gamma~ = log(1 / Loss) / |theta|^L             the smoothed one: gamma^ - log N / |theta|^L <= gamma~ <= gamma^
-    p_n = e^{-q_n} / Loss,  nu = sum_n p_n q_n     softmax weights, and what drives the norm
-
-Times are t = sum of steps x learning rate of gradient flow on Loss, or s with ds = Loss dt, of the flow on log Loss.
+The loss is the exponential one, sum_n e^{-m_n}, a sum and not a mean; t is step x learning rate of gradient flow on it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expi, hyp1f1, hyp2f1, logsumexp, softmax
+from scipy.special import expi, hyp1f1, hyp2f1
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer, reject, times
@@ -49,7 +42,7 @@ class Aligned:
         return 2 - 2 / self.depth
 
     @property
-    def push(self) -> float:
+    def rate(self) -> float:
         """n L gain^(2/L)."""
         return self.copies * self.depth * self.gain ** (2 / self.depth)
 
@@ -61,7 +54,7 @@ def layer_norms(network: Aligned, m: Float[Array, "*runs"]) -> Float[Array, "*ru
 
 def growth(network: Aligned, m: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
     """m' = n L gain^(2/L) m^(2 - 2/L) e^{-m}: gradient flow of the exponential loss (after Lyu & Li 2020; ours)."""
-    return network.push * m**network.power * np.exp(-m)
+    return network.rate * m**network.power * np.exp(-m)
 
 
 def growth_time(
@@ -77,20 +70,23 @@ def growth_time(
     for name, value in (("start", start), ("m", m)):
         if not (np.asarray(value) > 0).all():
             reject(name, np.min(value), "margins above 0")
-    return (_antiderivative(network, m) - _antiderivative(network, start)) / network.push
+    return (_antiderivative(network, m) - _antiderivative(network, start)) / network.rate
 
 
 def logistic_growth_time(
     network: Aligned, start: Float[Array, "*#runs"], m: Float[Array, "*#runs"]
 ) -> Float[Array, "*runs"] | float:
-    """As `growth_time` for the logistic loss, m' = push m^(2 - 2/L) / (1 + e^m): int x^-(2 - 2/L) dx in addition."""
+    """As `growth_time` for the logistic loss, m' = rate m^(2 - 2/L) / (1 + e^m): int x^-(2 - 2/L) dx in addition."""
     power = 2 / network.depth - 1
     early = np.log(m / start) if power == 0 else (m**power - start**power) / power
-    return growth_time(network, start, m) + early / network.push
+    return growth_time(network, start, m) + early / network.rate
 
 
-def margin(network: Aligned, start: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+def solution(network: Aligned, start: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
     """m(t) of the exponential loss: `growth_time` solved for m; start at t = 0, infinite at t = inf.
+
+    >>> solution(Aligned(depth=1, gain=1.0, copies=1), 1.0, np.array([0.0, np.exp(2) - np.e, np.inf])).round(9).tolist()
+    [1.0, 2.0, inf]
 
     Raises:
         InvalidArgument: a start that is not above 0, a negative or NaN time.
@@ -98,8 +94,8 @@ def margin(network: Aligned, start: float, t: Float[Array, "*times"]) -> Float[A
     t, start = times(t), positive("start", start)
     finite = np.where(np.isinf(t), 0.0, t)
     low = np.full(t.shape, start)
-    # e^m / m^2 is above start's by more than push x t there: x^(2/L - 2) >= m^-2 for m >= 1.
-    reach = max(start, 1.0) + 1 + np.log1p(network.push * finite)
+    # e^m / m^2 is above start's by more than rate x t there: x^(2/L - 2) >= m^-2 for m >= 1.
+    reach = max(start, 1.0) + 1 + np.log1p(network.rate * finite)
     high = reach + 2 * np.log(reach + 8)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
@@ -165,43 +161,3 @@ def two_point_log_clock(points: TwoPoints, m: Float[Array, "*runs 2"]) -> Float[
 def two_point_difference(points: TwoPoints, start: Float[Array, "*runs 2"]) -> Float[Array, "*runs"]:
     """lim t^kappa (m_1 - m_2) = 2 sinh(d(0)/2) e^{kappa s(0)/2} (a + b)^{-kappa} (ours)."""
     return 2 * two_point_invariant(points, start) * (points.square + points.product) ** -points.kappa
-
-
-def normalised_margin(
-    q: Float[Array, "*runs n"], squared_norm: Float[Array, "*runs"], depth: int
-) -> Float[Array, "*runs"]:
-    """gamma^ = min_n q_n / |theta|^L."""
-    return q.min(-1) / squared_norm ** (depth / 2)
-
-
-def log_loss(q: Float[Array, "*runs n"]) -> Float[Array, "*runs"]:
-    """log Loss."""
-    return logsumexp(-q, axis=-1)
-
-
-def smoothed_margin(
-    q: Float[Array, "*runs n"], squared_norm: Float[Array, "*runs"], depth: int
-) -> Float[Array, "*runs"]:
-    """gamma~ = log(1 / Loss) / |theta|^L (Lyu & Li 2020)."""
-    return -log_loss(q) / squared_norm ** (depth / 2)
-
-
-def smoothed_margin_rate(
-    q: Float[Array, "*runs n"], squared_norm: Float[Array, "*runs"], across: Float[Array, "*runs"], depth: int
-) -> Float[Array, "*runs"]:
-    """d log gamma~ / ds = (L^2 nu / |theta|^2) (nu / log(1 / Loss) - 1) + across / log(1 / Loss), exactly.
-
-    across = |P grad log Loss|^2, P the projection orthogonal to theta (after Lyu & Li 2020, the proof of monotony).
-    """
-    nu, descended = norm_push(q), -log_loss(q)
-    return depth**2 * nu / squared_norm * (nu / descended - 1) + across / descended
-
-
-def smoothed_margin_bound(q: Float[Array, "*runs n"], across: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
-    """across / nu >= 0: below d log gamma~ / ds wherever Loss < 1, because nu >= log(1 / Loss) (q_n >= -log Loss)."""
-    return across / norm_push(q)
-
-
-def norm_push(q: Float[Array, "*runs n"]) -> Float[Array, "*runs"]:
-    """nu = sum_n p_n q_n; d|theta|^2 / ds = 2 L nu by Euler's theorem."""
-    return (softmax(-q, axis=-1) * q).sum(-1)

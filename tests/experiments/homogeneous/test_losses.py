@@ -1,13 +1,13 @@
-"""Losses in logarithms against torch's own, and steps whose time is kept."""
+"""Losses in logarithms against torch's own."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from experiments.homogeneous.descent import LogTimeDescent, descend, log_exponential, log_logistic, network_margins
+from experiments.homogeneous.losses import LOSSES, log_logistic, loss_of
+from experiments.homogeneous.networks import network_margins
 from experiments.training.batches import stack, state_of
-from theory.claims.study import Study
 from theory.core.linear_networks import gaussian_stack
 
 
@@ -22,7 +22,7 @@ def test_margins_are_labels_times_outputs() -> None:
     q = network_margins(stack((3, 4, 1), nn.ReLU), X, y, "cpu")(state(W)).numpy()
     hidden = np.maximum(X @ np.swapaxes(W[0], 1, 2), 0)
     assert np.allclose(q, y * (hidden @ np.swapaxes(W[1], 1, 2))[..., 0])
-    losses = log_exponential(lambda _: torch.tensor(q))({})
+    losses = loss_of(lambda _: torch.tensor(q))({})
     assert np.allclose(losses, np.log(np.exp(-q).sum(-1)))
 
 
@@ -48,26 +48,8 @@ def test_the_log_of_cross_entropy_is_torchs() -> None:
     assert float(loss.exp()) == pytest.approx(float(nn.functional.cross_entropy(f, labels, reduction="sum")), rel=1e-12)
 
 
-def test_time_is_the_sum_of_the_steps() -> None:
-    """One weight, one example x = 1: dt = rate / (e^-w (1 + 1)), and w grows by rate / 2."""
-    margins = network_margins(stack((1, 1)), np.ones((1, 1)), np.ones((1, 1)), "cpu")
-    run = descend(
-        Study("homogeneous.test"),
-        "one",
-        log_exponential(margins),
-        [np.zeros((1, 1, 1))],
-        learning_rate=0.2,
-        steps=50,
-        record=[0, 1, 50],
-    )
-    assert np.allclose(run["W1"].ravel(), [0, 0.1, 5.0])
-    t = 0.1 * np.exp(0.1 * np.arange(50))
-    assert np.allclose(run["tau"].ravel(), [0, np.log1p(t[0]), np.log1p(t.sum())])
-
-
-def test_the_rule_remembers_its_parameters_only() -> None:
-    rule = LogTimeDescent(lambda s: s["W1"].sum((1, 2)))
-    memory = {"W1": torch.ones(2, 1, 1)}
-    rule.begin(memory)
-    assert rule.names == ("W1",)
-    assert memory["tau"].shape == (2,)
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_theory_knows_of_a_loss_is_torchs_gradient(name: str) -> None:
+    q = torch.randn(3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    (gradient,) = torch.autograd.grad(loss_of(lambda _: q, name)({}).sum(), q)
+    assert np.allclose(LOSSES[name][1](q.detach().numpy()), -gradient.numpy())

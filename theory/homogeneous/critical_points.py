@@ -9,23 +9,23 @@ from jaxtyping import Float
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply
 from theory.core.validation import reject
-from theory.homogeneous.decomposition import log_pull
+from theory.homogeneous.decomposition import log_slope
 
 NEWTON_STEPS = 50
 
 
-def tangent_pull(
+def tangential_gradient(
     problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "*runs d"]
 ) -> Float[Array, "*runs d"]:
     """B(rho, V) / loss = (I - V V^T) sum_n p_n z_n, p = softmax(-rho Z V)."""
-    force = apply(problem.Z.mT, log_pull(rho[..., None] * apply(problem.Z, V)))
+    force = apply(problem.Z.mT, log_slope(rho[..., None] * apply(problem.Z, V)))
     return force - (force * V).sum(-1, keepdims=True) * V
 
 
 def curvature(problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "*runs d"]) -> Float[Array, "*runs d d"]:
     """Hessian of log sum_n e^{-rho z_n.V} / rho over the sphere, on the tangent space at V (the direction V itself gets
     the eigenvalue A): rho Z^T (diag p - p p^T) Z + A I, projected, A = sum_n p_n z_n . V."""
-    p = log_pull(rho[..., None] * apply(problem.Z, V))
+    p = log_slope(rho[..., None] * apply(problem.Z, V))
     force = apply(problem.Z.mT, p)
     scatter = problem.Z.mT @ (p[..., None] * problem.Z) - _outer(force, force)
     identity = np.eye(V.shape[-1])
@@ -46,13 +46,13 @@ def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, 
     best = problem.w * problem.margin[..., None]
     V = np.broadcast_to(best, np.broadcast_shapes(best.shape, (*rho.shape, 1)))
     for _ in range(NEWTON_STEPS):
-        step = np.linalg.solve(curvature(problem, rho, V), tangent_pull(problem, rho, V)[..., None])[..., 0]
+        step = np.linalg.solve(curvature(problem, rho, V), tangential_gradient(problem, rho, V)[..., None])[..., 0]
         # Far from rest a full step overshoots where the softmax saturates: never turn by more than half the 1 / rho
         # over which it varies.
         length = np.linalg.norm(step, axis=-1, keepdims=True)
         V = V + step * np.minimum(1, 0.5 / rho[..., None] / np.maximum(length, 1e-300))
         V = V / np.linalg.norm(V, axis=-1, keepdims=True)
-    left = np.linalg.norm(tangent_pull(problem, rho, V), axis=-1)
+    left = np.linalg.norm(tangential_gradient(problem, rho, V), axis=-1)
     if (left > 1e-9 * np.abs(problem.Z).max()).any():
         reject("rho", rho, "sizes at which Newton's method settles from the max-margin direction")
     return V

@@ -1,0 +1,126 @@
+"""Curves of directions that two dynamics share: with which clock, and where they do not."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.homogeneous.networks import all_directions
+from experiments.homogeneous.problems import (
+    as_examples,
+    classifying_directions,
+    partly_seen,
+    sized_layers,
+    unit_examples,
+)
+from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee, turned
+from experiments.training import extrapolated
+from theory.claims import Check, Measured, Study, Tolerance, measured
+from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
+from theory.homogeneous import dynamics
+from theory.homogeneous.decomposition import Examples, Polar, exponential_slope, log_slope, polar
+
+FLOWS = flows()  # |v| = 1 in weight normalisation: then they can coincide
+TIMES = np.linspace(0, 1.5, 16)
+POINTS = np.linspace(0, 1.5, 401)  # of a curve, by time or by growth
+EQUAL, UNEQUAL = (1.3, 1.3), (0.8, 2.1)
+BOTH = Tolerance(2 * SOLVER, "both flows integrated to 1e-11")
+
+
+def constrained_curves(study: Study) -> Iterator[Check]:
+    for examples, start in _starts(study):
+        case = f"depth {len(start.V)}"
+        constrained = all_directions(_follow("Lagrange multiplier", examples, start, TIMES))
+        tangent = all_directions(_follow("tangent gradient", examples, start, EQUAL[0] ** 2 * TIMES))
+        name = "tangent gradient at r^2 t is Lagrange multiplier at t"
+        yield measured(name, tangent, within=BOTH, case=case, axes=("t",)).equals(constrained)
+        if case == "depth 1":
+            same = measured("time", all_directions(_follow("tangent gradient", examples, start, TIMES)), within=BOTH)
+            yield same.control("tangent gradient in the time of the Lagrange multiplier").equals(constrained)
+    yield _trained(study)
+    pair = ("Lagrange multiplier", "tangent gradient")
+    yield _one_curve(study, pair, EQUAL).equals(0.0)
+    unequal = _one_curve(study, pair, UNEQUAL)
+    yield unequal.control("Lagrange multiplier and tangent gradient, unequal sizes: one curve").equals(0.0)
+
+
+def _trained(study: Study) -> Check:
+    """Differences of two trainings, which vanish with the learning rate."""
+    r, rng = 1.2, study.rng("coinciding trainings")
+    examples = unit_examples(rng, 6, 3)
+    W = sized_layers(rng, (3, 3, 1), (r, r), study.pick(smoke=2, quick=4, paper=16))
+    tangent = turned(refined(trainee(study, "tangent gradient", examples, W), r**2))
+    constrained = turned(refined(trainee(study, "Lagrange multiplier", examples, W), 1.0))
+    difference = [a - b for a, b in zip(tangent, constrained)]
+    alike = extrapolated("tangent gradient is Lagrange multiplier", difference, case="trained")
+    return alike.equals(np.zeros_like(difference[0]))
+
+
+def free_curves(study: Study) -> Iterator[Check]:
+    for examples, start in _starts(study):
+        case = f"depth {len(start.V)}"
+        free = _follow("gradient flow", examples, start, TIMES)
+        later = _follow("exponential", examples, start, free["clock"][:, 0])
+        for quantity in ("rho", *dynamics.named(start.V)):
+            name = f"exponential normalisation at int dt / rho_1^2 is gradient flow at t, {quantity}"
+            yield measured(name, later[quantity], within=BOTH, case=case, axes=("t",)).equals(free[quantity])
+        if case == "depth 1":
+            early = measured("time", _follow("exponential", examples, start, TIMES)["rho"], within=BOTH)
+            yield early.control("exponential normalisation in the time of gradient flow").equals(free["rho"])
+    pair = ("gradient flow", "exponential")
+    yield _one_curve(study, pair, EQUAL).equals(0.0)
+    unbalanced = _one_curve(study, pair, UNEQUAL)
+    yield unbalanced.control("gradient flow and exponential, unbalanced: one curve").equals(0.0)
+    yield from _at_equal_sizes(study)
+
+
+def _at_equal_sizes(study: Study) -> Iterator[Check]:
+    """One layer, by how much it has grown: exponential normalisation is gradient flow, weight normalisation is not."""
+    rng, d = study.rng("curves"), 5
+    unit_examples(rng, 6, 3)
+    sized_layers(rng, (3, 3, 1), (1.0, 1.0), 1)
+    problem = partly_seen(rng, d)
+    start = Polar(np.full((1, 1), 0.7), [classifying_directions(rng, problem, 1)])
+    free, exponential, normalised = (
+        dynamics.orbit(FLOWS[name], as_examples(problem), start, POINTS, log_slope)["V1"].reshape(len(POINTS), d)
+        for name in ("gradient flow", "exponential", "weight normalisation")
+    )
+    within = Tolerance(BOTH.value, "at equal sizes, both integrated to 1e-11")
+    alike = measured("gradient flow and exponential at equal sizes", exponential, within=within, axes=("growth",))
+    yield alike.equals(free)
+    other = measured("sizes", normalised, within=within, axes=("growth",))
+    yield other.control("gradient flow and weight normalisation: one trajectory").equals(free)
+    apart = _distance("gradient flow and weight normalisation: one curve", normalised, free)
+    yield apart.control(apart.name).equals(0.0)
+
+
+def _starts(study: Study) -> Iterator[tuple[Examples, Polar]]:
+    """Networks of equal sizes, one of each depth."""
+    depths = study.pick(smoke=(1, 2), quick=(1, 2, 3), paper=(1, 2, 3, 4))
+    for widths in (((5, 1), (3, 3, 1), (3, 3, 2, 1), (4, 3, 3, 2, 1))[depth - 1] for depth in depths):
+        rng = study.rng("coincidences", *widths)
+        examples = unit_examples(rng, 6, widths[0])
+        yield examples, polar(sized_layers(rng, widths, [EQUAL[0]] * (len(widths) - 1), 1))
+
+
+def _follow(name: str, examples: Examples, start: Polar, t: Array) -> Trajectory:
+    return dynamics.flow(FLOWS[name], examples, start, t, exponential_slope)
+
+
+def _one_curve(study: Study, pair: tuple[str, str], sizes: tuple[float, float]) -> Measured:
+    """Whether two layers of these sizes run through one curve, as a set of points, whatever its clock."""
+    rng = study.rng("curves")
+    examples = unit_examples(rng, 6, 3)
+    start = Polar(np.array([sizes]), polar(sized_layers(rng, (3, 3, 1), (1.0, 1.0), 1)).V)
+    paths = [all_directions(_follow(name, examples, start, POINTS))[:, 0] for name in pair]
+    return _distance(" and ".join(pair) + ": one curve", *paths)
+
+
+def _distance(name: str, first: Array, second: Array) -> Measured:
+    """How far the curve that is shorter (in the space of directions) lies off the other one."""
+    short, long = sorted((first, second), key=lambda curve: np.linalg.norm(np.diff(curve, axis=0), axis=1).sum())
+    # Every second point's distance from the polyline of the others is four times a chord's own distance from the arc.
+    chord = dynamics.distance_to_curve(long[1:-1:2], long[::2]).max()
+    because = "distance of the curve from its polyline, by leaving out every second point; and the solver"
+    distance = dynamics.distance_to_curve(short[:: len(short) // 40], long)
+    return measured(name, distance, within=Tolerance(chord + 2 * SOLVER, because))

@@ -1,0 +1,151 @@
+"""Curves of directions on the sphere in three dimensions: which dynamics share one, and where they all end."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor
+
+from experiments.homogeneous.networks import sizes_and_directions
+from experiments.homogeneous.problems import as_examples, classifying_directions
+from experiments.homogeneous.trainees import FREE, flows, trainee
+from experiments.training import GradientDescent, State, extrapolated
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.core.arrays import Array
+from theory.core.separable import Separable, planted
+from theory.core.trajectory import Trajectory
+from theory.homogeneous import dynamics
+from theory.homogeneous.critical_points import equilibrium
+from theory.homogeneous.decomposition import Polar, log_slope
+
+START = 0.15  # size of the layer at the start of what is free
+FROZEN = np.array([1.5, 4.0, 12.0])  # and of what is frozen
+GROWTH = 3.8  # log of how much the free sizes grow
+MARKS = 24  # records of a training, evenly spaced in the logarithm of its steps
+
+
+class SlowedDescent(GradientDescent):
+    """Descent on (a, v), g = e^a, by steps learning_rate / g^2: in the time of gradient flow, g stays finite."""
+
+    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
+        super().apply(state, work, learning_rate * (-2 * state["a1"]).exp())
+
+
+@claim(
+    "banburski2019.curves_on_the_sphere",
+    source="Banburski et al. 2019 (content: the dynamics end at the same directions); their curves ours",
+    statement=r"\text{one layer: the curve of } V \text{ is one for GF and EWN, another for WN, one for LM and TG;}"
+    r"\quad V \to V^*(\rho) \text{ where } \rho \text{ is frozen},\ V^*(\rho) \to \hat w / |\hat w|",
+    hypotheses=("one layer, three dimensions", "logarithm of the exponential loss"),
+    controls=("trained: weight normalisation is gradient flow", "frozen sizes end at the max-margin direction"),
+)
+def directions_move_on_few_curves(study: Study) -> Iterator[Check | Curves]:
+    rng = study.rng("sphere")
+    problem = _problem(rng)
+    V = _start(rng, problem)
+    yield curves(max_margin=problem.w * problem.margin, frozen_sizes=FROZEN, start=V[0, 0])
+    yield from _free(study, problem, V)
+    yield from _frozen(study, problem, V)
+
+
+def _problem(rng: np.random.Generator) -> Separable:
+    """Three examples in three dimensions, all of them support vectors, with duals of their own; one direction across
+    the max margin settles about ten times as fast as the other, so that what is done first shows."""
+    candidates = Separable(planted(rng, np.array([0.6, 0.3, 0.1]), d=3, margin=0.7, spread=0.8, runs=200))
+    return candidates.run(int(np.abs(np.log(candidates.condition / 10)).argmin()))
+
+
+def _start(rng: np.random.Generator, problem: Separable) -> Array:
+    """Of four directions (1, 1, 3) the one from which two dynamics part the furthest."""
+    growth = np.linspace(0, GROWTH, 40)
+
+    def parting(V: Array) -> float:
+        first, second = (
+            _orbit(name, problem, V, growth)["V1"][:, 0, 0] for name in ("gradient flow", "weight normalisation")
+        )
+        return float(dynamics.distance_to_curve(second, first).max())
+
+    return max((V[None] for V in classifying_directions(rng, problem, 4)), key=parting)
+
+
+def _orbit(name: str, problem: Separable, V: Array, growth: Array) -> Trajectory:
+    start = Polar(np.full((1, 1), START), [V])
+    options = {"method": "LSODA", "relative_tolerance": 1e-9}
+    return dynamics.orbit(flows()[name], as_examples(problem), start, growth, log_slope, **options)
+
+
+def _free(study: Study, problem: Separable, V: Array) -> Iterator[Check | Curves]:
+    trained = {}
+    for name in FREE:
+        path = _orbit(name, problem, V, np.linspace(0, GROWTH, 191))
+        trained[name] = [sizes_and_directions(run) for run in _trained(study, name, problem, V)]
+        seen, curve = trained[name][-1], path["V1"][:, 0, 0]
+        yield curves(
+            name,
+            curve=curve,
+            sizes=path["rho"][:, 0, 0],
+            angles=_angle(problem, curve),
+            trained=seen.V[0][:, 0, 0],
+            trained_sizes=seen.rho[:, 0, 0],
+            trained_angles=_angle(problem, seen.V[0][:, 0, 0]),
+        )
+    for name in ("exponential", "weight normalisation"):
+        pairs = zip(trained[name], trained["gradient flow"])
+        difference = [first.V[0][:, :, 0] - second.V[0][:, :, 0] for first, second in pairs]
+        alike = extrapolated(f"trained: {name} is gradient flow", difference)
+        yield (alike if name == "exponential" else alike.control(alike.name)).equals(np.zeros_like(difference[0]))
+
+
+def _angle(problem: Separable, V: Array) -> Array:
+    """Angle of directions (..., d) to the max-margin one, in radians."""
+    return 2 * np.arcsin(np.linalg.norm(V - problem.w * problem.margin, axis=-1) / 2)
+
+
+def _trained(study: Study, name: str, problem: Separable, V: Array) -> list[Trajectory]:
+    """At three learning rates, recorded where the size has grown evenly in its logarithm (gradient flow: rho ~ s)."""
+    descent = trainee(study, name, as_examples(problem), [START * V])
+    if name == "exponential":
+        descent = replace(descent, rule=SlowedDescent(descent.loss))
+    # Sizes grow by at most the largest |z| and at last by the margin a unit of time.
+    horizon = START * (np.exp(GROWTH) - 1) / float(problem.margin)
+    base = study.pick(smoke=160, quick=600, paper=6000)
+    return [
+        descent.train(
+            learning_rate=horizon / base / 2**level,
+            steps=base << level,
+            record=[mark << level for mark in _marks(base)],
+        )
+        for level in range(3)
+    ]
+
+
+def _marks(steps: int) -> list[int]:
+    """Steps evenly spaced in their logarithm, and 0."""
+    return sorted({0, *np.round(np.geomspace(1, steps, MARKS)).astype(int).tolist()})
+
+
+def _frozen(study: Study, problem: Separable, V: Array) -> Iterator[Check | Curves]:
+    """Layers of three frozen sizes: along the flow to where the direction of that size rests."""
+    examples, best, t = as_examples(problem), problem.w * problem.margin, np.geomspace(1e-2, 60, 120)
+    path = dynamics.flow(
+        lambda sizes: tuple(speed * sizes for speed in dynamics.tangent_gradient(sizes)),  # V' = B, at every size
+        examples,
+        Polar(FROZEN[:, None], [np.repeat(V, len(FROZEN), axis=0)]),
+        np.concatenate([[0.0], t]),
+        log_slope,
+        method="LSODA",
+        relative_tolerance=1e-10,
+    )
+    steps = study.pick(smoke=400, quick=2000, paper=12000)
+    descent = trainee(study, "tangent gradient", examples, [FROZEN[:, None, None] * V])
+    rate = 0.25 / float(np.square(problem.Z).sum(-1).max())
+    trained = sizes_and_directions(descent.train(learning_rate=rate, steps=steps, record=_marks(steps))).V[0][:, :, 0]
+    rest, sizes = equilibrium(problem, FROZEN), np.geomspace(FROZEN[0], FROZEN[-1], 24)
+    rests = equilibrium(problem, sizes)
+    yield curves("frozen", curves=path["V1"][:, :, 0], trained=trained, angles=_angle(problem, trained[-1]), rest=rest)
+    yield curves("rest", sizes=sizes, angles=_angle(problem, rests))
+    because = "the solver's relative tolerance times its steps; at rest nothing is left to move"
+    within = Tolerance(path.facts["steps"] * path.facts["local_error"] + 1e-7, because)
+    end = measured("frozen sizes end where they rest", path["V1"][-1, :, 0], within=within, axes=("size", "entry"))
+    yield end.equals(rest)
+    yield end.control("frozen sizes end at the max-margin direction").equals(best)

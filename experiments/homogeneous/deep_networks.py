@@ -1,0 +1,193 @@
+"""Linear networks of any depth end at the hard-margin classifier from any start, their layers at rank one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from experiments.homogeneous.approach import SHARES, approach, late, settling, stable
+from experiments.homogeneous.losses import Margins, log_logistic, loss_of
+from experiments.homogeneous.multiclass import several_classes
+from experiments.homogeneous.networks import margins_of
+from experiments.homogeneous.rules import LogTimeDescent
+from experiments.training import Trainee, extrapolated, extrapolated_ratio, recording_steps, tends_to
+from experiments.training.batches import layers_of, state_of
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
+from theory.core.separable import Separable, direction_error, planted
+from theory.core.trajectory import Trajectory
+from theory.homogeneous import max_margin
+
+WIDTH = 4
+
+
+@claim(
+    "soudry2018.deep_and_multiclass",
+    source="Soudry et al. 2018 (JMLR 19), Theorems 3 and 7; Ji & Telgarsky 2019 (ICLR), with the constants worked out",
+    statement=r"\rho\,\Big|\frac{w}{\rho} - \frac{\hat w}{|\hat w|}\Big| \to |P \tilde w|,\ \rho = |w|,\quad"
+    r" w = W_L \cdots W_1 \text{ or } (w_1, \dots, w_K);\quad"
+    r"|N V| \propto \rho^{-1/L},\quad \sigma_2(W_l)^2 \le \sum_{k \ge l} |D_k(0)|_2",
+    hypotheses=(
+        "separable; exponential, logistic or cross-entropy loss",
+        "alpha > 0 on linearly independent support vectors, which span the examples",
+        "deep constant: balanced layers",
+    ),
+    controls=(
+        "logistic: the start is forgotten",
+        "depth 2: constant 10 % larger",
+        "depth 2: start forgotten as 1 / rho",
+        "sigma_2 bounded by a tenth",
+        "layers aligned 10 % better",
+        "cross-entropy: the sum over classes is forgotten",
+        "cross-entropy: one class against the rest",
+    ),
+)
+def networks_end_at_the_max_margin(study: Study) -> Iterator[Check | Curves]:
+    yield from _logistic(study)
+    yield from _deep(study)
+    for L in study.pick(smoke=(2,), quick=(1, 2, 3), paper=(1, 2, 3, 4)):
+        yield from _unseen(study, L)
+    yield from _rank_one(study)
+    yield from _sharp(study)
+    yield from several_classes(study)
+
+
+def _logistic(study: Study) -> Iterator[Check | Curves]:
+    """One layer, one problem, far-apart starts: the start is in the constant, by its part no example sees."""
+    rng = study.rng("logistic")
+    starts = study.pick(smoke=4, quick=8, paper=32)
+    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
+    w0 = 2 * rng.standard_normal((starts, 5))
+    margins = _margins(study, problem, [w0[:, None]])
+    loss = log_logistic(lambda state: -margins(state))
+    rho, error = _approach(problem, late(study, loss, [w0[:, None]], float(stable(problem, 1))))
+    limit, constant = approach(rho, error, "logistic"), max_margin.approach_constant(problem, w0)
+    yield limit.equals(constant)
+    yield limit.control("logistic: the start is forgotten").equals(max_margin.approach_constant(problem, 0 * w0))
+    yield curves("approach", size=rho, error=error, constant=constant)
+
+
+def _deep(study: Study) -> Iterator[Check]:
+    """Balanced starts, support that spans the space: one constant, whatever the start and the depth."""
+    rng = study.rng("deep")
+    problem = settling(planted(rng, SHARES, d=3, margin=0.8, runs=60))
+    starts = study.pick(smoke=3, quick=6, paper=24)
+    constant = max_margin.approach_constant(problem, np.zeros((starts, 3)))
+    for L in study.pick(smoke=(2,), quick=(2, 3), paper=(2, 3, 4)):
+        W = _balanced(problem, rng, starts, L)
+        run = late(study, loss_of(_margins(study, problem, W)), W, float(stable(problem, L)))
+        limit = approach(*_approach(problem, run), f"depth {L}")
+        yield limit.equals(constant)
+        if L == 2:
+            yield limit.control("depth 2: constant 10 % larger").equals(1.1 * constant)
+
+
+def _unseen(study: Study, L: int) -> Iterator[Check | Curves]:
+    """The part of the direction that no example sees, along balanced networks of depth L."""
+    rng = study.rng("unseen")
+    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
+    null = np.eye(5) - np.linalg.pinv(problem.Z) @ problem.Z
+    horizon = study.pick(smoke=10.0, quick=15.0, paper=100.0)
+    trainee = _trainee(study, problem, _balanced(problem, rng, 3, L))
+    runs = trainee.refine(learning_rate=0.1, horizon=horizon, records=11)
+    ends = [end_to_end(layers_of(run.arrays))[..., 0, :] for run in runs]
+    rho = [np.linalg.norm(w, axis=-1) for w in ends]
+    seen = [np.log(np.linalg.norm(w @ null, axis=-1) / size) for w, size in zip(ends, rho)]
+    growth = [size / size[0] for size in rho]
+    # The size itself depends on the step: the law is judged at each run's own.
+    off, wrong = (
+        [m - np.log(max_margin.unseen(np.exp(m[:1]), grown, depth)) for m, grown in zip(seen, growth)]
+        for depth in (L, 1)
+    )
+    name, case = "log of the unseen part over its law", f"depth {L}"
+    rounding = 64 * EPS * runs[-1].facts["recorded"][-1]
+    if L == 1:
+        # A linear classifier keeps the law at every step size: what no example sees is never moved.
+        within = Tolerance(rounding, "64 roundings a step")
+        yield measured(name, off[-1], within=within, case=case, axes=("t", "run")).equals(0.0)
+    else:
+        yield from tends_to(name, off, np.zeros_like(off[0]), rounding, case=case)
+    if L == 2:
+        yield extrapolated("law", wrong, rounding).control("depth 2: start forgotten as 1 / rho").equals(0.0)
+    yield curves(case, growth=growth[-1], unseen=np.exp(seen[-1]))
+
+
+def _rank_one(study: Study) -> Iterator[Check]:
+    """Random starts of three layers: bounds by the conserved imbalance of the start."""
+    rng = study.rng("rank one")
+    problem = settling(planted(rng, SHARES, d=3, margin=0.8, runs=60))
+    W = gaussian_stack(rng, (3, WIDTH, WIDTH, 1), 0.5, runs=study.pick(smoke=3, quick=8, paper=32))
+    horizon = study.pick(smoke=30.0, quick=80.0, paper=1000.0)
+    trained = _trainee(study, problem, W).refine(learning_rate=0.2, horizon=horizon, records=11)
+    layers = [[np.linalg.svd(W_l, full_matrices=False) for W_l in layers_of(run.arrays)] for run in trained]
+    for l, bound in enumerate(max_margin.second_singular_bound(W)):
+        ratios = [each[l].S[..., 1] ** 2 / bound for each in layers]
+        yield extrapolated_ratio("sigma_2^2 over its bound", ratios, case=f"layer {l + 1}").at_most(1.0)
+        if l == 0:
+            tenth = extrapolated_ratio("ratio", [10 * ratio for ratio in ratios])
+            yield tenth.control("sigma_2 bounded by a tenth").at_most(1.0)
+    misaligned = [_misalignments(W, each) for each in layers]
+    for l in range(len(W) - 1):
+        ratios, case = [each[l] for each in misaligned], f"layers {l + 1} and {l + 2}"
+        yield extrapolated_ratio("misalignment over its bound", ratios, case=case).at_most(1.0)
+
+
+def _misalignments(start: Layers, layers: list[Any]) -> list[Array]:
+    """1 - <u_l, v_{l+1}>^2 over its bound, of neighbours, from the layers' singular value decompositions."""
+    first = np.stack([svd.S[..., 0] for svd in layers], axis=-1)
+    second = np.stack([svd.S[..., 1] if svd.S.shape[-1] > 1 else 0 * svd.S[..., 0] for svd in layers], axis=-1)
+    bounds = max_margin.misalignment_bound(start, first, second)
+    cosines = [(low.U[..., :, 0] * high.Vh[..., 0, :]).sum(-1) for low, high in zip(layers, layers[1:])]
+    return [(1 - cosine**2) / bound for cosine, bound in zip(cosines, bounds)]
+
+
+def _sharp(study: Study) -> Iterator[Check]:
+    """Starts at which the bounds of rank and alignment are equalities."""
+    rng = study.rng("sharp")
+    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
+    null = np.linalg.svd(problem.Z)[2][-1]
+    u, other = np.eye(WIDTH)[:2]
+    v = problem.w * problem.margin
+    W = [(np.outer(u, v) + 0.6 * np.outer(other, null))[None], u[None, None]]
+    steps = 100
+    run = _trainee(study, problem, W).train(learning_rate=0.2, steps=steps, record=recording_steps(steps, 6))
+    seen = np.linalg.svd(run["W1"], compute_uv=False)[..., 1] ** 2
+    because = "no example sees the second direction: 16 roundings a step of the squared weights"
+    within = Tolerance(16 * EPS * steps * float(np.square(run["W1"]).sum((-2, -1)).max()), because)
+    bound = max_margin.second_singular_bound(W)[0]
+    yield measured("sigma_2^2 is its bound", seen, within=within, case="sharp start").equals(bound)
+    turned = np.cos(0.3) * u + np.sin(0.3) * other
+    pair = [1.5 * np.outer(u, v)[None], 1.5 * turned[None, None]]
+    ratio = _misalignments(pair, [np.linalg.svd(layer, full_matrices=False) for layer in pair])[0]
+    because = "two layers of rank one and one size: roundings of a sine of 0.3, squared"
+    within = Tolerance(256 * EPS / np.sin(0.3) ** 2, because)
+    yield measured("misalignment is its bound", ratio, within=within, case="sharp start").equals(1.0)
+    tighter = measured("misalignment", ratio / 0.9**2, within=within)
+    yield tighter.control("layers aligned 10 % better").equals(1.0)
+
+
+def _balanced(problem: Separable, rng: np.random.Generator, starts: int, L: int) -> list[Array]:
+    """W_l = u_l u_{l-1}^T of unit vectors, u_0 a random direction on the side of the max-margin one: from the other
+    side a deep network first shrinks, to the saddle at 0, and may stay there for the whole run."""
+    d = problem.Z.shape[-1]
+    v = problem.w * problem.margin + 0.5 * rng.standard_normal((starts, d)) / np.sqrt(d)
+    v *= np.sign(v @ problem.w)[:, None]
+    hidden = [rng.standard_normal((starts, 1, WIDTH)) for _ in range(L - 1)]
+    units = [u / np.linalg.norm(u, axis=-1, keepdims=True) for u in (v[:, None], *hidden, np.ones((starts, 1, 1)))]
+    return [after.mT * before for before, after in zip(units, units[1:])]
+
+
+def _margins(study: Study, problem: Separable, W: Layers) -> Margins:
+    return margins_of(W, np.broadcast_to(problem.Z, (len(W[0]), *problem.Z.shape)), study.device)
+
+
+def _trainee(study: Study, problem: Separable, W: Layers) -> Trainee:
+    loss = loss_of(_margins(study, problem, W))
+    return Trainee(study, loss, state_of(W), LogTimeDescent(loss))
+
+
+def _approach(problem: Separable, run: Trajectory) -> tuple[Array, Array]:
+    """rho and the direction error of the end-to-end map."""
+    w = end_to_end(layers_of(run.arrays))[..., 0, :]
+    return np.linalg.norm(w, axis=-1), direction_error(problem, w)

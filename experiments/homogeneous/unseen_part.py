@@ -1,0 +1,88 @@
+"""The part of a layer's direction off the span of the examples: a law in its size of each dynamics' own."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.homogeneous.problems import as_examples, classifying_directions, partly_seen
+from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Study, Tolerance, measured
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable
+from theory.homogeneous import dynamics
+from theory.homogeneous.decomposition import log_slope, polar
+
+C = 1.3  # |v| of weight normalisation, away from 1 so that its place in the formulas shows
+SIZE = 0.7
+
+
+def unseen_part(study: Study) -> Iterator[Check]:
+    rng, runs = study.rng("unseen"), study.pick(smoke=2, quick=4, paper=16)
+    problem = partly_seen(rng, 5)
+    unseen = np.linalg.svd(problem.Z)[2][-1]
+    W = SIZE * _tilted(rng, problem, unseen, runs)
+    yield from _gradient_descent(study, problem, unseen, W)
+    yield from _weight_normalisation(study, problem, unseen, W)
+    yield from _frozen_sizes(problem, unseen, W)
+
+
+def _share(V: Array, unseen: Array) -> Array:
+    """|V_perp| / |V_perp(0)| (T, runs) of directions (T, runs, 1, d)."""
+    part = np.abs(V[..., 0, :] @ unseen)
+    return part / part[0]
+
+
+def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+    seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), 3.0)[-1]
+    rho, share, first = seen.rho[..., 0], _share(seen.V[0], unseen), np.abs(seen.V[0][0, :, 0] @ unseen)
+    steps = 4 * study.pick(smoke=32, quick=96, paper=512)
+    # The frozen part collects a rounding of |w| a step.
+    tolerance = (steps + 16) * 5 * EPS * np.abs(rho).max() / (first * rho[0]) * share
+    within = Tolerance(tolerance, "one rounding of |w| times 5 a step, relative to the part")
+    name = "gradient descent: V_perp rho stays, at every step size"
+    frozen = measured(name, share, within=within, axes=("t", "run"))
+    yield frozen.equals(dynamics.unseen_of_gradient_flow(rho[0], rho))
+    other = frozen.control("gradient flow forgets V_perp as weight normalisation does")
+    yield other.equals(dynamics.unseen_of_weight_normalisation(rho[0], rho))
+
+
+def _weight_normalisation(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+    """log V_perp of both weight normalisations, less its law at the sizes trained: 0 at learning rate 0."""
+    for name, law, horizon in (
+        ("weight normalisation", dynamics.unseen_of_weight_normalisation, 3.0),
+        ("exponential", dynamics.unseen_of_exponential_weight_normalisation, 1.0),
+    ):
+        seen = refined(trainee(study, name, as_examples(problem), [W], C), horizon)
+        shares, sizes = [np.log(_share(s.V[0], unseen)) for s in seen], [s.rho[..., 0] for s in seen]
+        off = [share - np.log(law(SIZE, rho, C)) for share, rho in zip(shares, sizes)]
+        zero = np.zeros_like(off[0])
+        yield from tends_to("log V_perp against its law in rho", off, zero, case=name)
+        if name == "weight normalisation":
+            power = [share - np.log(SIZE / rho) for share, rho in zip(shares, sizes)]
+            yield extrapolated("unseen", power).control("weight normalisation keeps rho V_perp").equals(zero)
+            plain = [share - np.log(law(SIZE, rho)) for share, rho in zip(shares, sizes)]
+            yield extrapolated("unseen", plain).control("law of V_perp without c").equals(zero)
+
+
+def _frozen_sizes(problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+    """Along the flows whose sizes are frozen, V_perp falls by the work int A dt."""
+    t = np.linspace(0, 3, 7)
+    for name, power in (("tangent gradient", -1), ("Lagrange multiplier", 1)):
+        path = dynamics.flow(flows()[name], as_examples(problem), polar([W]), t, log_slope)
+        left = np.abs(path["V1"][..., 0, :] @ unseen).min()
+        within = Tolerance(SOLVER / left, "solver, relative to the part that is left")
+        label = f"{name}: log V_perp = -int A dt rho^{power}"
+        decayed = measured(label, np.log(_share(path["V1"], unseen)), within=within, axes=("t", "run"))
+        yield decayed.equals(-path["work"] * SIZE**power)
+        if power < 0:
+            control = "V_perp of the tangent gradient at the rate of the Lagrange multiplier"
+            yield decayed.control(control).equals(-path["work"] * SIZE)
+
+
+def _tilted(rng: np.random.Generator, problem: Separable, unseen: Array, runs: int) -> Array:
+    """Classifying directions, tilted 45 degrees to the side that no example sees."""
+    V = classifying_directions(rng, problem, runs)
+    V = V - (V @ unseen)[..., None] * unseen
+    V /= np.linalg.norm(V, axis=-1, keepdims=True)
+    return (V + unseen) / np.sqrt(2)
