@@ -4,7 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from experiments.images.descent import Examples, Penalised, cross_entropy, margins
-from experiments.images.methods import Workshop, descend
+from experiments.images.methods import Trainer, single_precision
 from experiments.training.updates import State
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
@@ -13,7 +13,7 @@ from theory.core.validation import reject
 FOLDS = 5
 
 
-def held_out_margins(workshop: Workshop, name: str) -> Array:
+def held_out_margins(trainer: Trainer, name: str) -> Array:
     """Margin (seeds, n) of every training example under a network that learned the other four fifths.
 
     Cross-entropy at the middle learning rate, a quarter of the steps; random folds and starts of its own for each
@@ -22,7 +22,7 @@ def held_out_margins(workshop: Workshop, name: str) -> Array:
     Raises:
         InvalidArgument: examples that do not make five equal folds.
     """
-    task, study, steps = workshop.task, workshop.study, workshop.budget.steps // 4
+    task, study, steps = trainer.task, trainer.study, trainer.budget.steps // 4
     if task.train.size % FOLDS:
         reject("train", task.train.size, f"a multiple of {FOLDS}, one part a fold")
     rng = study.rng(name)
@@ -30,17 +30,18 @@ def held_out_margins(workshop: Workshop, name: str) -> Array:
     held_out = order.reshape(task.seeds * FOLDS, -1)
     others = np.stack([np.delete(order, fold, 1) for fold in range(FOLDS)], 1).reshape(len(held_out), -1)
     seeds = np.repeat(np.arange(task.seeds), FOLDS)
-    batch = workshop.budget.batch * (FOLDS - 1) // FOLDS
+    batch = trainer.budget.batch * (FOLDS - 1) // FOLDS
     learning = Examples(task.train.examples(seeds, others), 1, batch, rng, study.device)
     asking = Examples(task.train.examples(seeds, held_out), 1, held_out.shape[1], rng, study.device)
     penalty = np.full(len(seeds), np.inf)
-    rule = Penalised(workshop.network, learning, steps, workshop.budget.window, cross_entropy, penalty)
-    start = gaussian_stack(rng, workshop.widths, workshop.scales, runs=len(seeds))
+    rule = Penalised(trainer.network, learning, steps, trainer.budget.window, cross_entropy, penalty)
+    start = gaussian_stack(rng, trainer.widths, trainer.scales, runs=len(seeds))
 
     def observe(state: State) -> dict[str, Tensor]:
-        return {"margin": margins(asking.outputs(workshop.network, state), asking.labels)}
+        return {"margin": margins(asking.outputs(trainer.network, state), asking.labels)}
 
-    run = descend(study, name, rule, start, rates=float(workshop.budget.rates[1]), record=[steps], observe=observe)
+    rate = float(trainer.budget.rates[1])
+    run = single_precision(study, rule, start, observe).train(learning_rate=rate, steps=steps, record=[steps])
     found = np.empty(task.train.y.shape)
     found[seeds[:, None], held_out] = run["margin"][-1]
     return found

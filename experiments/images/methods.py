@@ -1,6 +1,6 @@
 """The five methods on one task: the same budget, the same starts, the same search of the learning rate."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +17,13 @@ from experiments.images.descent import (
     margins,
     squared_norm,
 )
-from experiments.images.minnorm import MinnormDescent
+from experiments.images.minnorm import MinibatchMinnorm
 from experiments.images.tasks import Task
+from experiments.training import Observe, State, Trainee
 from experiments.training.batches import stack, state_of
-from experiments.training.loop import Observe, train
-from experiments.training.updates import State
-from theory.claims.study import Study
+from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, gaussian_stack
-from theory.core.trajectory import Trajectory
 from theory.images.solutions import Convergence
 
 CROSS_ENTROPY, EARLY, L2, HINGE, MINNORM = METHODS = (
@@ -114,7 +112,7 @@ def convergence(records: Mapping[str, Array]) -> Convergence:
     )
 
 
-class Workshop:
+class Trainer:
     """Trains methods on one task."""
 
     def __init__(self, study: Study, task: Task, budget: Budget) -> None:
@@ -124,41 +122,35 @@ class Workshop:
         self.scales = [float(np.sqrt(2 / before)) for before in self.widths[:-1]]  # He et al. 2015
         self.start = gaussian_stack(study.rng("start"), self.widths, self.scales, runs=task.seeds)
 
-    def penalised(self, name: str, losses: Losses, cells: Cells, *, steps: int | None = None) -> Runs:
+    def penalised(self, losses: Losses, cells: Cells, *, steps: int | None = None) -> Runs:
         """Train with a loss a batch and a penalty of the strength C of each cell."""
-        strengths = cells.each(self.task.seeds)[1].ravel()
+        examples, strengths = self._learning(cells), cells.each(self.task.seeds)[1].ravel()
+        steps = steps or self.budget.steps
+        return self._train(Penalised(self.network, examples, steps, self.budget.window, losses, strengths), cells)
 
-        def rule(examples: Examples, steps: int) -> Annealed:
-            return Penalised(self.network, examples, steps, self.budget.window, losses, strengths)
-
-        return self._train(name, rule, cells, steps or self.budget.steps)
-
-    def minnorm(self, name: str, cells: Cells, *, steps: int | None = None) -> Runs:
+    def minnorm(self, cells: Cells, *, steps: int | None = None) -> Runs:
         """Train with one multiplier an example and wrong class."""
-        runs = cells.each(self.task.seeds)[0].size
+        rule = MinibatchMinnorm(
+            self.network,
+            self._learning(cells),
+            steps or self.budget.steps,
+            self.budget.window,
+            cells.each(self.task.seeds)[0].size,
+            dual_learning_rate=self.budget.dual_learning_rate,
+            augmentation=self.budget.augmentation,
+        )
+        return self._train(rule, cells)
 
-        def rule(examples: Examples, steps: int) -> Annealed:
-            budget = self.budget
-            return MinnormDescent(
-                self.network,
-                examples,
-                steps,
-                budget.window,
-                runs,
-                dual_learning_rate=budget.dual_learning_rate,
-                augmentation=budget.augmentation,
-            )
+    def _learning(self, cells: Cells) -> Examples:
+        count = cells.each(self.task.seeds)[0].shape[1]
+        return Examples(self.task.train, count, self.budget.batch, self.study.rng("batches"), self.study.device)
 
-        return self._train(name, rule, cells, steps or self.budget.steps)
-
-    def _train(self, name: str, make: Callable[[Examples, int], Annealed], cells: Cells, steps: int) -> Runs:
-        seeds, task, device = self.task.seeds, self.task, self.study.device
-        rates, _, scales = cells.each(seeds)
-        rng, count = self.study.rng("batches"), rates.shape[1]
-        learning = Examples(task.train, count, self.budget.batch, rng, device)
-        choosing = Examples(task.validation, count, task.validation.size, rng, device)
-        testing = Examples(task.test, count, task.test.size, rng, device)
-        rule = make(learning, steps)
+    def _train(self, rule: Annealed, cells: Cells) -> Runs:
+        task, learning, rng, device = self.task, rule.examples, self.study.rng("batches"), self.study.device
+        rates, _, scales = cells.each(task.seeds)
+        choosing, testing = (
+            Examples(split, learning.cells, split.size, rng, device) for split in (task.validation, task.test)
+        )
 
         def observe(state: State) -> State:
             reached = margins(learning.outputs(self.network, state), learning.labels)
@@ -171,35 +163,18 @@ class Workshop:
                 **rule.look(state),
             }
 
-        start = [layer.repeat(count, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
-        record = recorded(steps)
-        run = descend(self.study, name, rule, start, rates=rates.ravel(), record=record, observe=observe)
+        start = [layer.repeat(learning.cells, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
+        trainee = single_precision(self.study, rule, start, observe)
+        run = trainee.train(learning_rate=rates.ravel(), steps=rule.steps, record=recorded(rule.steps))
         shape = (len(run.t), *rates.shape)
         records = {name: array.reshape(*shape, *array.shape[2:]) for name, array in run.arrays.items()}
         return Runs(cells, run.facts["recorded"], records)
 
 
-def descend(
-    study: Study,
-    name: str,
-    rule: Annealed,
-    start: Layers,
-    *,
-    rates: float | Array,
-    record: Sequence[int],
-    observe: Observe,
-) -> Trajectory:
-    """Train networks by `rule` from the layers W_l (runs, h_l, h_{l-1}) of their starts, in single precision."""
-    return train(
-        rule.first_loss,
-        {layer: torch.tensor(weights, dtype=torch.float32) for layer, weights in state_of(start).items()},
-        learning_rate=rates,
-        steps=rule.steps,
-        record=record,
-        observe=observe,
-        update=rule,
-        **study.training(name),
-    )
+def single_precision(study: Study, rule: Annealed, start: Layers, observe: Observe) -> Trainee:
+    """Networks to be trained by `rule` from the layers W_l (runs, h_l, h_{l-1}) of their starts."""
+    layers = {name: torch.tensor(weights, dtype=torch.float32) for name, weights in state_of(start).items()}
+    return Trainee(study, rule.first_loss, layers, rule, observe)
 
 
 def recorded(steps: int) -> list[int]:
@@ -208,29 +183,29 @@ def recorded(steps: int) -> list[int]:
     return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, 13))})
 
 
-def five_methods(workshop: Workshop) -> dict[str, dict[str, Array]]:
+def five_methods(trainer: Trainer) -> dict[str, dict[str, Array]]:
     """Each method with the settings that its seeds chose on the validation split; what each then had, (seeds, ...).
 
     Methods with a penalty first choose its strength, at the middle learning rate in a quarter of the steps. Minnorm
     chooses among the learning rates at which it has converged, where it has.
     """
-    free = workshop.penalised("cross-entropy", cross_entropy, Cells(workshop.budget.rates))
-    solved = workshop.minnorm("Minnorm", Cells(workshop.budget.rates))
+    free = trainer.penalised(cross_entropy, Cells(trainer.budget.rates))
+    solved = trainer.minnorm(Cells(trainer.budget.rates))
     certified = solved.convergence().certified
     usable = np.where(certified.any(1, keepdims=True), certified, True)
     return {
         CROSS_ENTROPY: _best(free),
         EARLY: _best_ever(free),
-        L2: _best(_with_penalty(workshop, L2, cross_entropy)),
-        HINGE: _best(_with_penalty(workshop, HINGE, hinge)),
+        L2: _best(_with_penalty(trainer, cross_entropy)),
+        HINGE: _best(_with_penalty(trainer, hinge)),
         MINNORM: _best(solved, usable),
     }
 
 
-def _with_penalty(workshop: Workshop, name: str, losses: Losses) -> Runs:
-    short, rates = workshop.budget.steps // 4, workshop.budget.rates
-    search = workshop.penalised(f"{name}, strengths", losses, Cells(rates[1:2], STRENGTHS), steps=short)
-    return workshop.penalised(name, losses, Cells(rates, _best(search)["strength"][:, None]))
+def _with_penalty(trainer: Trainer, losses: Losses) -> Runs:
+    short, rates = trainer.budget.steps // 4, trainer.budget.rates
+    search = trainer.penalised(losses, Cells(rates[1:2], STRENGTHS), steps=short)
+    return trainer.penalised(losses, Cells(rates, _best(search)["strength"][:, None]))
 
 
 def _best(runs: Runs, usable: Array | bool = True) -> dict[str, Array]:

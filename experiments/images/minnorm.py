@@ -9,7 +9,7 @@ from experiments.methods.minnorm import Margin
 from experiments.training.updates import State, along
 
 
-class MinnormDescent(Annealed):
+class MinibatchMinnorm(Annealed):
     """Descent in theta on 1/2 |theta|^2 + sum_ik lambda_ik h_ik + c/2 h_ik^2, ascent in lambda: `Minnorm`, batched.
 
     One multiplier an example and class, since h is one constraint an example and class (`shortfalls`). Over the last
@@ -45,7 +45,7 @@ class MinnormDescent(Annealed):
         h = shortfalls(group_outputs(self.network, weights, batch.x), batch.y)
         B, c, share = self.dual_learning_rate, self.augmentation, self._share(batch)
         before = memory["multipliers"][:, batch.rows] if "multipliers" in memory else torch.zeros_like(h)
-        after = self.constraint.project(before + share * B * h.detach())
+        after = self.constraint.ascended(before, h.detach(), share * B)
         excess = self.constraint.slackened(h, after, c)
         lagrangian = squared_norm(weights) / 2 + share * ((after + c / 2 * excess) * excess).sum((-2, -1))
         return lagrangian / self.examples.size, (after, h.detach())
@@ -54,7 +54,7 @@ class MinnormDescent(Annealed):
         super().remember(state, gradients, batch, seen)
         after, h = seen
         state["multipliers"][:, batch.rows] = after
-        in_force = self.constraint.project(after + self.augmentation * h)
+        in_force = self.constraint.ascended(after, h, self.augmentation)
         weight = self.late(state) * self._share(batch) / self.window
         state["multipliers.mean"][:, batch.rows] += along(weight, h[..., 0]) * in_force.sum(-1)
         state["gap"] += weight * (in_force * h).abs().sum((-2, -1))

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.images.descent import cross_entropy, hinge
-from experiments.images.methods import Cells, Runs, Workshop
-from experiments.images.settings import smallest_weights, workshop
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_least, at_most, equal, refuted
-from theory.claims.study import Study
+from experiments.images.methods import CROSS_ENTROPY, MINNORM, Cells, Runs, Trainer
+from experiments.images.settings import prepared, smallest_weights
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
 from theory.core.arrays import Array
-from theory.images import solutions as images
-from theory.images.solutions import Convergence
+from theory.images.solutions import GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
 
 SCALES = (0.25, 1.0)  # of the start, over He's
 
@@ -33,71 +30,56 @@ SCALES = (0.25, 1.0)  # of the start, over He's
     accepts_data="images",
 )
 def smallest_weights_that_fit(study: Study) -> Iterator[Check | Curves]:
-    pictures, shop = workshop(study, smallest_weights(study), flipped=0.0)
-    rate = (shop.budget.rate,)
+    images, trainer = prepared(study, smallest_weights(study), flipped=0.0)
+    rate, degree = (trainer.budget.rate,), trainer.budget.degree
     cells = Cells(rate, scales=SCALES)
-    solved, free = shop.minnorm("Minnorm", cells), shop.penalised("cross-entropy", cross_entropy, cells)
+    solved, free = trainer.minnorm(cells), trainer.penalised(cross_entropy, cells)
     found = solved.convergence()
-    stopped = shop.minnorm("stopped", Cells(rate), steps=shop.budget.steps // 10).convergence()
+    stopped = trainer.minnorm(Cells(rate), steps=trainer.budget.steps // 10).convergence()
     yield from _certificates(found, stopped)
-    yield from _eulers_identity(found, shop.budget.degree)
+    euler = measured("L sum lambda / |theta|^2", found.euler_ratio(degree), within=_euler_error(found, degree))
+    yield euler.equals(1.0)
+    other = measured("L + 1", found.euler_ratio(degree + 1), within=euler.within)
+    yield other.control(f"degree {degree + 1} in place of {degree}").equals(1.0)
     yield from _starts(solved, free, found)
-    yield from _margins(solved, free, shop.budget.degree)
-    yield from _exact_penalty(shop, solved, found)
-    yield curves(
-        steps=solved.steps,
-        scales=SCALES,
-        images=pictures.name,
-        train_size=shop.task.train.size,
-        minnorm_norm=solved.records["squared_norm"],
-        minnorm_violation=np.maximum(1 - solved.records["margin"], 0),
-        minnorm_test=solved.records["test"],
-        cross_entropy_norm=free.records["squared_norm"],
-        cross_entropy_test=free.records["test"],
-        certified=found.certified,
-        stationarity=found.stationarity,
-        radius=found.radius / np.sqrt(found.squared_norm),
-        gap=found.gap / found.squared_norm,
-        violation=found.violation,
-        stationarity_limit=images.STATIONARITY,
-        radius_limit=images.RADIUS,
-        gap_limit=images.GAP,
-        violation_limit=images.VIOLATION,
-    )
+    yield from _margins(solved, free, degree)
+    yield from _exact_penalty(trainer, solved, found)
+    yield curves(images=images.name, train_size=trainer.task.train.size, scales=SCALES)
+    yield from _drawn({MINNORM: solved, CROSS_ENTROPY: free}, found)
 
 
 def _certificates(found: Convergence, stopped: Convergence) -> Iterator[Check]:
     """All that the conditions of Karush, Kuhn and Tucker leave is below what `theory.images` allows."""
-    size = np.sqrt(found.squared_norm)
-    because = "a solution, for weights that decay to a point this far from 0, in units of |theta|"
-    limit = images.STATIONARITY
-    yield at_most("stationarity: mean gradient / |theta|", found.stationarity, limit, because=because)
-    wrong = at_most("stationarity", stopped.stationarity.min(), limit, because=because)
-    yield refuted("stopped after a tenth of the steps", wrong)
-    wrong = at_most("stationarity", (found.steepness / size).min(), limit, because="rectifiers are not smooth")
-    yield refuted("the gradient at one state", wrong)
-    because = "the states whose gradients are averaged lie this close to the last one"
-    yield at_most("radius / |theta|", found.radius / size, images.RADIUS, because=because)
-    because = "sum_i lambda_i |h_i|: multipliers only where the margin is 1"
-    yield at_most("complementarity gap / |theta|^2", found.gap / found.squared_norm, images.GAP, because=because)
-    yield at_most("violation", found.violation, images.VIOLATION, because="of a margin of 1")
+    axes, size = ("seed", "start"), np.sqrt(found.squared_norm)
+    decay = exactly("a solution, for weights that decay to a point this far from 0, in units of |theta|")
+    stationarity = measured("stationarity: mean gradient / |theta|", found.stationarity, within=decay, axes=axes)
+    yield stationarity.at_most(STATIONARITY)
+    early = measured("stationarity", stopped.stationarity.min(), within=decay)
+    yield early.control("stopped after a tenth of the steps").at_most(STATIONARITY)
+    one = measured("stationarity", (found.steepness / size).min(), within=exactly("rectifiers are not smooth"))
+    yield one.control("the gradient at one state").at_most(STATIONARITY)
+    near = exactly("the states whose gradients are averaged lie this close to the last one")
+    yield measured("radius / |theta|", found.radius / size, within=near, axes=axes).at_most(RADIUS)
+    slack = exactly("sum_i lambda_i |h_i|: multipliers only where the margin is 1")
+    gap = found.gap / found.squared_norm
+    yield measured("complementarity gap / |theta|^2", gap, within=slack, axes=axes).at_most(GAP)
+    yield measured("violation", found.violation, within=exactly("of a margin of 1"), axes=axes).at_most(VIOLATION)
 
 
-def _eulers_identity(found: Convergence, degree: int) -> Iterator[Check]:
-    because = "what stationarity, gap and radius leave of theta . grad L = |theta|^2 - L sum lambda (1 - h)"
-    tolerance = found.euler_error(degree)
-    yield equal("L sum lambda / |theta|^2", found.euler_ratio(degree), 1.0, tolerance=tolerance, because=because)
-    wrong = equal("L + 1", found.euler_ratio(degree + 1), 1.0, tolerance=tolerance, because=because)
-    yield refuted(f"degree {degree + 1} in place of {degree}", wrong)
+def _euler_error(found: Convergence, degree: int) -> Tolerance:
+    left = "what stationarity, gap and radius leave of theta . grad L = |theta|^2 - L sum lambda (1 - h)"
+    return Tolerance(found.euler_error(degree), left)
 
 
 def _starts(solved: Runs, free: Runs, found: Convergence) -> Iterator[Check]:
     because = "2 x both backward errors: what convex problems of curvature 1 would allow; networks are not convex"
-    tolerance = 2 * _backward_error(found).sum(1)
-    name = "|theta|^2 from a start four times smaller"
-    yield equal(name, _ratio(solved), 1.0, tolerance=tolerance, because=because)
-    wrong = equal(name, _ratio(free), 1.0, tolerance=tolerance, because=because)
-    yield refuted("cross-entropy: |theta|^2 from both starts", wrong)
+    within = Tolerance(2 * _backward_error(found).sum(1), because)
+    same, other = (
+        measured("|theta|^2 from a start four times smaller", _ratio(runs), within=within, axes=("seed",))
+        for runs in (solved, free)
+    )
+    yield same.equals(1.0)
+    yield other.control("cross-entropy: |theta|^2 from both starts").equals(1.0)
 
 
 def _backward_error(found: Convergence) -> Array:
@@ -113,28 +95,49 @@ def _ratio(runs: Runs) -> Array:
 def _margins(solved: Runs, free: Runs, degree: int) -> Iterator[Check]:
     """Both fit every example; one with smaller weights, so with the larger normalised margin."""
     fits = np.concatenate([runs.records["train"][-1] for runs in (solved, free)])
-    yield at_least("training accuracy", fits, 1.0, because="every example is fitted, by cross-entropy too")
+    fitted = exactly("every example is fitted, by cross-entropy too")
+    yield measured("training accuracy", fits, within=fitted).at_least(1.0)
     margins = [
-        images.normalised_margin(runs.records["margin"][-1], runs.records["squared_norm"][-1], degree)
+        normalised_margin(runs.records["margin"][-1], runs.records["squared_norm"][-1], degree)
         for runs in (solved, free)
     ]
-    because = "the smallest weights of margin 1 are the largest normalised margin"
-    yield at_least("normalised margin over that of cross-entropy", margins[0] / margins[1], 1.0, because=because)
+    largest = exactly("the smallest weights of margin 1 are the largest normalised margin")
+    ratio = measured("normalised margin over that of cross-entropy", margins[0] / margins[1], within=largest)
+    yield ratio.at_least(1.0)
 
 
-def _exact_penalty(shop: Workshop, solved: Runs, found: Convergence) -> Iterator[Check]:
+def _exact_penalty(trainer: Trainer, solved: Runs, found: Convergence) -> Iterator[Check]:
     """A hinge loss of weight C has Minnorm's solutions if no multiplier exceeds C: the penalty is exact.
 
     That is what the multipliers are good for: they need not know C.
     """
     largest = solved.records["multipliers"][-1, :, 1].max(-1)
     strengths = largest[:, None] * [1.2, 1 / 30]  # the mean gradient settles the later, the larger C
-    penalised = shop.penalised("hinge", hinge, Cells((shop.budget.rate,), strengths))
+    penalised = trainer.penalised(hinge, Cells((trainer.budget.rate,), strengths))
     ratio = penalised.records["squared_norm"][-1] / solved.records["squared_norm"][-1][:, 1:]
     left, radius, squared = (penalised.records[name][-1, :, 0] for name in ("gradient", "radius", "squared_norm"))
-    tolerance = 2 * ((left + radius) / np.sqrt(squared) + _backward_error(found)[:, 1])
-    because = "2 x both backward errors, as from two starts"
+    error = 2 * ((left + radius) / np.sqrt(squared) + _backward_error(found)[:, 1])
+    within = Tolerance(error, "2 x both backward errors, as from two starts")
     name = "|theta|^2 of hinge + L2, C a fifth above the largest multiplier"
-    yield equal(name, ratio[:, 0], 1.0, tolerance=tolerance, because=because)
-    wrong = equal(name, ratio[:, 1], 1.0, tolerance=tolerance, because=because)
-    yield refuted("hinge + L2, C a thirtieth of the largest multiplier", wrong)
+    yield measured(name, ratio[:, 0], within=within, axes=("seed",)).equals(1.0)
+    weaker = measured("|theta|^2 of hinge + L2", ratio[:, 1], within=within, axes=("seed",))
+    yield weaker.control("hinge + L2, C a thirtieth of the largest multiplier").equals(1.0)
+
+
+def _drawn(trained: dict[str, Runs], found: Convergence) -> Iterator[Curves]:
+    """Norms and violations along training, (T, starts), over the seeds; and what is left over what is allowed."""
+    for name, runs in trained.items():
+        squared, violation = runs.records["squared_norm"], np.maximum(1 - runs.records["margin"], 0)
+        steps = np.maximum(runs.steps, 1)  # that of the start has a place on a logarithmic axis
+        yield curves(name, steps=steps, squared_norm=squared, violation=violation, test=runs.records["test"])
+        yield curves(name, mean_norm=squared.mean(1), least_norm=squared.min(1), largest_norm=squared.max(1))
+        shown = np.maximum(violation, 1e-5)
+        yield curves(name, mean_violation=shown.mean(1), least_violation=shown.min(1), largest_violation=shown.max(1))
+    for name, left, limit in (
+        ("stationarity", found.stationarity, STATIONARITY),
+        ("radius", found.radius / np.sqrt(found.squared_norm), RADIUS),
+        ("gap", found.gap / found.squared_norm, GAP),
+        ("violation", found.violation, VIOLATION),
+    ):
+        yield curves(name, left=left, limit=limit, share=left / limit)
+    yield curves(certified=found.certified)

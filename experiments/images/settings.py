@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from experiments.images.methods import Budget, Workshop
+from experiments.images.methods import Budget, Trainer
 from experiments.images.tasks import Images, draw, images_of
-from theory.claims.study import Study
+from theory.claims import Study
 
 
 class Setting(NamedTuple):
@@ -16,7 +16,7 @@ class Setting(NamedTuple):
     budget: Budget
 
 
-def five_methods(study: Study) -> Setting:
+def compared(study: Study) -> Setting:
     """Of the claims that compare five methods."""
     smoke = Setting(80, 300, 4, Budget((24,), 600, 80, 0.04))
     if study.data is None:
@@ -48,8 +48,8 @@ def smallest_weights(study: Study) -> Setting:
     )
 
 
-def workshop(study: Study, setting: Setting, *, flipped: float) -> tuple[Images, Workshop]:
-    """The images of a study, and a workshop on them; `flipped` is the share of the training labels to replace."""
+def prepared(study: Study, setting: Setting, *, flipped: float) -> tuple[Images, Trainer]:
+    """The images of a study, and what trains on them; `flipped` is the share of the training labels to replace."""
     images = images_of(study)
     sizes = {"train": setting.train, "validation": setting.validation, "seeds": setting.seeds}
-    return images, Workshop(study, draw(images, study.rng("task"), flipped=flipped, **sizes), setting.budget)
+    return images, Trainer(study, draw(images, study.rng("task"), flipped=flipped, **sizes), setting.budget)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.data.idx import Images, load_digits, load_images
-from theory.claims.study import Study
+from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive_integer, reject
 

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from experiments.images.descent import Annealed, Examples, Penalised, cross_entropy
-from experiments.images.minnorm import MinnormDescent
+from experiments.images.minnorm import MinibatchMinnorm
 from experiments.images.tasks import Split
 from experiments.imbalance.networks import LinearDescent, squared_loss, weights
 from experiments.training.batches import stack
@@ -107,7 +107,9 @@ SPLIT, CELLS = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64))
     "make",
     [
         lambda examples: Penalised(NETWORK, examples, 5, 0.2, cross_entropy, np.ones(2 * CELLS)),
-        lambda examples: MinnormDescent(NETWORK, examples, 5, 0.2, 2 * CELLS, dual_learning_rate=0.1, augmentation=0.5),
+        lambda examples: MinibatchMinnorm(
+            NETWORK, examples, 5, 0.2, 2 * CELLS, dual_learning_rate=0.1, augmentation=0.5
+        ),
     ],
     ids=["penalised", "Minnorm"],
 )

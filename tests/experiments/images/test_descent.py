@@ -17,13 +17,13 @@ from experiments.images.descent import (
     shortfalls,
     squared_norm,
 )
-from experiments.images.methods import Budget, Cells, Workshop, convergence
-from experiments.images.minnorm import MinnormDescent
+from experiments.images.methods import Budget, Cells, Trainer, convergence
+from experiments.images.minnorm import MinibatchMinnorm
 from experiments.images.tasks import draw
 from experiments.methods.minnorm import Margin, Minnorm, MulticlassMargin
 from experiments.training.batches import outputs, stack, state_of
 from experiments.training.loop import train
-from theory.claims.study import Study
+from theory.claims import Study
 from theory.core.linear_networks import gaussian_stack
 from theory.core.validation import InvalidArgument
 
@@ -79,7 +79,7 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
     """Two runs at once against the wrapper around one network and torch's own Adam."""
     steps, rate, B, c = 12, 0.01, 0.02, 0.3
     some = examples(batch=batch)
-    rule = MinnormDescent(NETWORK, some, steps, 0.25, 2, dual_learning_rate=B, augmentation=c)
+    rule = MinibatchMinnorm(NETWORK, some, steps, 0.25, 2, dual_learning_rate=B, augmentation=c)
     run = train(
         rule.first_loss, start(2), learning_rate=rate, steps=steps, record=[steps], observe=lambda s: s, update=rule
     )
@@ -120,9 +120,9 @@ def test_cells_are_spread_over_seeds() -> None:
 def test_a_solution_is_certified_and_runs_do_not_see_each_other() -> None:
     study = Study("minnorm.images_test", "smoke")
     task = draw(load_digits(), np.random.default_rng(3), train=20, validation=20, seeds=2, flipped=0.0)
-    shop = Workshop(study, task, Budget((24,), 700, 20, 0.02))
-    both = shop.minnorm("both", Cells((0.02, 0.01)))
-    alone = shop.minnorm("alone", Cells((0.01,)))
+    trainer = Trainer(study, task, Budget((24,), 700, 20, 0.02))
+    both = trainer.minnorm(Cells((0.02, 0.01)))
+    alone = trainer.minnorm(Cells((0.01,)))
     assert both.records["squared_norm"][-1, :, 1] == pytest.approx(alone.records["squared_norm"][-1, :, 0], rel=1e-3)
     assert both.convergence().certified[:, 0].all()
     picked = both.at(np.array([-1, 0]), np.array([0, 1]))
