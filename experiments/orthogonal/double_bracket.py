@@ -4,17 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.orthogonal.linear import curvatures, refine, squared_loss, turn
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.orthogonal.linear import curvatures, descent, squared_loss
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import double_bracket
-from theory.orthogonal.procrustes import LinearOPT, random_rotation, transposed
+from theory.orthogonal.procrustes import LinearOPT, random_rotation
 
+ETA = 0.04
 GAIN = 1.3  # squared norm of each of the orthonormal neurons
 OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
 
@@ -47,68 +45,72 @@ def _unwhitened(rng: np.random.Generator, omega: Array, runs: int) -> LinearOPT:
     return LinearOPT(left * np.sqrt(np.linspace(2, 0.4, d)) @ frame, np.zeros((runs, W0.shape[-1], d)), W0)
 
 
-def _trained(study: Study, name: str, problem: LinearOPT) -> tuple[Array, list[Array]]:
+def _trained(study: Study, problem: LinearOPT) -> tuple[Array, list[Array]]:
     """H (T, runs, d, d) from R = I, at three learning rates."""
     start = np.broadcast_to(np.eye(problem.d), problem.M.shape)
-    loss = squared_loss(problem, study.device)
-    runs = refine(study, name, loss, start, learning_rate=0.04, horizon=3.2)
-    return runs[0].t, [run["R"] @ problem.Omega @ transposed(run["R"]) for run in runs]
+    trainee = descent(study, squared_loss(problem, study.device), start)
+    runs = trainee.refine(learning_rate=ETA, horizon=3.2, records=17)
+    return runs[0].t, [run["R"] @ problem.Omega @ run["R"].mT for run in runs]
+
+
+def _integrated(problem: LinearOPT, t: Array, *, tolerance: float, speed: float = 1.0) -> Array:
+    """H (T, runs, d, d) by the ODE of the double bracket, `speed` times as fast."""
+    velocity = lambda _, state: {"H": speed * double_bracket.velocity(problem.Sigma, state["H"])}  # noqa: E731
+    return flow(velocity, {"H": problem.Omega}, t, relative_tolerance=tolerance)["H"]
+
+
+def _solved(problem: LinearOPT, t: Array) -> tuple[Array, float]:
+    """H (T, runs, d, d) by the ODE, and what a hundred times the solver's tolerance changes."""
+    fine, coarse = (_integrated(problem, t, tolerance=tolerance) for tolerance in (1e-11, 1e-9))
+    return fine, float(np.abs(fine - coarse).max())
 
 
 def _orthonormal_neurons(study: Study, d: int, runs: int) -> Iterator[Check]:
     """Fewer of them than inputs: the closed form."""
-    N = d // 2
-    problem = _unwhitened(study.rng("orthonormal"), GAIN * (np.arange(d) < N), runs)
-    t, values = _trained(study, "orthonormal", problem)
+    problem = _unwhitened(study.rng("orthonormal"), GAIN * (np.arange(d) < d // 2), runs)
+    t, values = _trained(study, problem)
     exact = double_bracket.frame_solution(problem.Sigma, problem.W0, GAIN, t)
-    yield from tends_to("orthonormal neurons: H(t)", values, exact)
+    fine, error = _solved(problem, t)
+    within = Tolerance(error, "what a hundred times the solver's tolerance changes") + rounding(1e3, GAIN, of="H")
+    yield measured("against the ODE", fine, within=within, case="orthonormal neurons", axes=("t", "run")).equals(exact)
+    yield from tends_to("H(t)", values, exact, case="orthonormal neurons")
     greatest = double_bracket.frame_solution(-problem.Sigma, problem.W0, GAIN, t)
-    yield refuted("the greatest directions of the inputs", extrapolated("H(t)", values, greatest))
+    yield extrapolated("H(t)", values).control("the greatest directions of the inputs").equals(greatest)
 
 
 def _any_neurons(study: Study, problem: LinearOPT) -> Iterator[Check]:
     """The bracket integrated, against training, and the spectrum that training keeps."""
-    t, values = _trained(study, "any", problem)
-
-    def solved(speed: float, tolerance: float) -> Array:
-        velocity = lambda _, state: {"H": speed * double_bracket.velocity(problem.Sigma, state["H"])}  # noqa: E731
-        return flow(velocity, {"H": problem.Omega}, t, relative_tolerance=tolerance)["H"]
-
-    fine, coarse = solved(1.0, 1e-11), solved(1.0, 1e-9)
-    yield from tends_to("any neurons: H(t)", values, fine, np.abs(fine - coarse).max())
-    twice = extrapolated("H(t)", values, solved(2.0, 1e-9), np.abs(fine - coarse).max())
-    yield refuted("Brockett's own speed, twice as fast", twice)
-    steps = 4 * round(t[-1] / 0.04)
-    tolerance = 10 * problem.d * EPS * steps * OMEGA[0]
-    because = "10 d roundings a step of the largest eigenvalue"
+    t, values = _trained(study, problem)
+    exact, error = _solved(problem, t)
+    yield from tends_to("H(t)", values, exact, error, case="any neurons")
+    twice = extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast")
+    yield twice.equals(_integrated(problem, t, tolerance=1e-9, speed=2.0))
+    steps = 4 * round(t[-1] / ETA)
+    within = rounding(10 * problem.d * steps, OMEGA[0], of="the largest eigenvalue, 10 d a step")
     spectrum = np.linalg.eigvalsh(values[-1])
-    yield equal("spectrum of H", spectrum, spectrum[:1], tolerance=tolerance, because=because)
+    yield measured("spectrum of H", spectrum, within=within, axes=("t", "run")).equals(spectrum[:1])
 
 
 def _sorted(study: Study, problem: LinearOPT) -> Iterator[Check]:
     """Long training from uniform rotations, and the curvatures of torch's loss where it ends."""
     d, runs = problem.d, len(problem.M)
-    loss = squared_loss(problem, study.device)
     start = random_rotation(study.rng("start"), d, runs)
-    observe = lambda state: {"R": state["R"], "loss": loss(state)}  # noqa: E731
-    run = turn(study, "sorted", loss, start, learning_rate=0.8, steps=1500, record=[1500], observe=observe)
-    tolerance = 1e3 * d * EPS * float(problem.Sigma[0].trace() * problem.Omega[0].trace())
-    because = "rounding; what is left decays faster than e^-70"
-    end = run["loss"][-1]
-    least = double_bracket.optimal_loss(problem.Sigma, problem.Omega)
-    yield equal("loss at the end", end, least, tolerance=tolerance, because=because)
-    alike = -double_bracket.optimal_loss(-problem.Sigma, problem.Omega)
-    yield refuted("sorted alike", equal("loss at the end", end, alike, tolerance=tolerance, because=because))
+    trainee = descent(study, squared_loss(problem, study.device), start)
+    run = trainee.train(learning_rate=0.8, steps=1500, record=[1500])
+    size = float(problem.Sigma[0].trace() * problem.Omega[0].trace())
+    within = rounding(1e3 * d, size, of="tr Sigma tr Omega; what is left decays faster than e^-70")
+    loss = measured("loss at the end", run["loss"][-1], within=within, axes=("run",))
+    yield loss.equals(double_bracket.optimal_loss(problem.Sigma, problem.Omega))
+    yield loss.control("sorted alike").equals(-double_bracket.optimal_loss(-problem.Sigma, problem.Omega))
     R = run["R"][-1]
-    H, optimum = R @ problem.Omega @ transposed(R), double_bracket.optimum(problem.Sigma, problem.Omega)
-    yield equal("H at the end", H, optimum, tolerance=tolerance, because=because)
+    end = measured("H at the end", R @ problem.Omega @ R.mT, within=within, axes=("run",))
+    yield end.equals(double_bracket.optimum(problem.Sigma, problem.Omega))
 
     one = LinearOPT(problem.X[:1], problem.Y[:1], problem.W0[:1])
     first = squared_loss(one, study.device)
-    measured = curvatures(lambda R: first({"R": R})[0], R[:1, None], study.device)[0]
-    predicted = np.sort(double_bracket.rates(one.Sigma[0], one.Omega[0]))
-    yield equal("curvatures at the end", measured, predicted, tolerance=tolerance, because=because)
+    value = curvatures(lambda R: first({"R": R})[0], R[:1, None], study.device)[0]
+    found = measured("curvatures at the end", value, within=within)
+    yield found.equals(np.sort(double_bracket.rates(one.Sigma[0], one.Omega[0])))
     omega = OMEGA[:d]
     i, j = np.triu_indices(d, 1)
-    without = equal("curvatures", measured, np.sort(omega[i] - omega[j]) / 2, tolerance=tolerance, because=because)
-    yield refuted("rates without the gaps of the inputs", without)
+    yield found.control("rates without the gaps of the inputs").equals(np.sort(omega[i] - omega[j]) / 2)

@@ -1,7 +1,9 @@
-"""Linear OPT in torch: x -> W0^T R^T x, R turned by steps that keep it orthogonal, taught labels."""
+"""Linear OPT in torch: x -> W0^T R^T x, taught labels, and R turned by steps that keep it orthogonal.
 
-from collections.abc import Callable, Sequence
-from typing import Any
+Also the problems that the claims share.
+"""
+
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -9,13 +11,57 @@ from torch import Tensor
 from torch.func import grad, jacrev, vmap
 
 from experiments.methods.orthogonal.descent import PreservingUpdate
-from experiments.training.legacy import refined
-from experiments.training.loop import Observe, train
-from experiments.training.updates import Loss, State, Update
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
-from theory.core.trajectory import Trajectory
-from theory.orthogonal.procrustes import LinearOPT, component, slowest_rate, velocity
+from experiments.training import Loss, Trainee
+from theory.claims import Study, Tolerance, rounding
+from theory.core.arrays import Array
+from theory.orthogonal.procrustes import (
+    Component,
+    LinearOPT,
+    component,
+    random_problem,
+    slowest_rate,
+    start_near,
+    velocity,
+)
+
+SINGULAR_VALUES = np.array([2.0, 1.5, 1.1, 0.8, 0.5])  # of M; sums of two are distinct
+SIZE = 0.8  # of Cayley's coordinates at the start: angles up to some 150 degrees
+
+
+def singular_values(study: Study) -> Array:
+    """Of M, as many as the profile's d."""
+    return SINGULAR_VALUES[: study.pick(smoke=3, quick=5, paper=5)]
+
+
+def random_data(rng: np.random.Generator, s: Array, runs: int = 1, **spectra: Array | float) -> LinearOPT:
+    """A `random_problem` with three neurons and four examples more than inputs."""
+    return random_problem(rng, s, N=len(s) + 3, n=len(s) + 4, runs=runs, **spectra)
+
+
+def single_problem(rng: np.random.Generator, s: Array) -> LinearOPT:
+    """One `random_data` without a dimension of runs."""
+    batch = random_data(rng, s)
+    return LinearOPT(batch.X[0], batch.Y[0], batch.W0[0])
+
+
+def components(problem: LinearOPT) -> Iterator[tuple[str, Component]]:
+    """Both components of O(d), that of a determinant against det M first."""
+    ones = np.ones(problem.d - 1)
+    for side, determinant in (("against", -1.0), ("with", 1.0)):
+        yield side, component(problem, np.diag(np.append(ones, determinant)))
+
+
+def twice(problem: LinearOPT) -> LinearOPT:
+    """Every run of the problem, and every run again."""
+    return LinearOPT(*(np.concatenate([array, array]) for array in (problem.X, problem.Y, problem.W0)))
+
+
+def both_components(study: Study, s: Array, runs: int, **spectra: Array | float) -> tuple[LinearOPT, Array]:
+    """Random problems, each twice, and starts (2 runs, d, d): first with the determinant of M, then with the other."""
+    problem = twice(random_data(study.rng("problem"), s, runs, **spectra))
+    sides = np.broadcast_to(np.eye(len(s)), problem.M.shape).copy()
+    sides[runs:, -1, -1] = -1
+    return problem, start_near(component(problem, sides), study.rng("start"), SIZE)
 
 
 def squared_loss(problem: LinearOPT, device: str) -> Loss:
@@ -24,66 +70,20 @@ def squared_loss(problem: LinearOPT, device: str) -> Loss:
     return lambda state: 0.5 * ((state["R"] @ W0).mT @ X - Y).square().sum((-2, -1))
 
 
-def rotations(state: State) -> State:
-    """What to record: R."""
-    return {"R": state["R"]}
+def descent(study: Study, loss: Loss, R: Array) -> Trainee:
+    """Descent without momentum from R (runs, ..., d, d) by exact steps on O(d); R and the loss are recorded."""
+    rule = PreservingUpdate(loss, momentum=0.0)
+    return Trainee(study, loss, {"R": R}, rule, lambda state: {"R": state["R"], "loss": loss(state)})
 
 
-def refine(
-    study: Study,
-    name: str,
-    loss: Loss,
-    R: Array,
-    *,
-    learning_rate: float,
-    horizon: float,
-    records: int = 17,
-    observe: Observe = rotations,
-) -> list[Trajectory]:
-    """Exact steps on O(d) from R (runs, ..., d, d), at learning_rate / 1, 2, 4, recorded at the same times."""
-
-    def descend(level: str, **schedule: Any) -> Trajectory:
-        return turn(study, level, loss, R, observe=observe, **schedule)
-
-    return refined(descend, name, learning_rate=learning_rate, horizon=horizon, records=records)
-
-
-def turn(
-    study: Study,
-    name: str,
-    loss: Loss,
-    R: Array,
-    *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
-    observe: Observe = rotations,
-    update: Callable[..., Update] = PreservingUpdate,
-) -> Trajectory:
-    """Descent without momentum from R (runs, ..., d, d) by exact steps on O(d); see `experiments.training.train`."""
-    return train(
-        loss,
-        {"R": R},
-        learning_rate=learning_rate,
-        steps=steps,
-        record=record,
-        observe=observe,
-        update=update(loss, momentum=0.0),
-        **study.training(name),
-    )
-
-
-def minimised(study: Study, name: str, problem: LinearOPT, R: Array) -> tuple[Array, Array]:
-    """Loss (runs,) after long training from R, and how far above the minimum of its component it may still be.
-
-    A quadratic minimum whose slowest rate is k lies |R'|^2 / (2 k) below; twice that is allowed, and rounding.
-    """
-    loss = squared_loss(problem, study.device)
-    observe = lambda state: {"R": state["R"], "loss": loss(state)}  # noqa: E731
-    run = turn(study, name, loss, R, learning_rate=0.5, steps=400, record=[400], observe=observe)
+def minimised(study: Study, problem: LinearOPT, R: Array) -> tuple[Array, Tolerance]:
+    """Loss (runs,) after long training from R, and how far above the minimum of its component it may still be."""
+    run = descent(study, squared_loss(problem, study.device), R).train(learning_rate=0.5, steps=400, record=[400])
     speed = np.linalg.norm(velocity(problem, run["R"][-1]), axis=(-2, -1))
-    rounding = 1e2 * EPS * ((problem.W0**2).sum((-2, -1)) + (problem.Y**2).sum((-2, -1)))
-    return run["loss"][-1], speed**2 / slowest_rate(component(problem, R)) + rounding
+    left = speed**2 / slowest_rate(component(problem, R))
+    within = Tolerance(left, "|R'|^2 / rate at the end, twice what a quadratic minimum has above it")
+    size = (problem.W0**2).sum((-2, -1)) + (problem.Y**2).sum((-2, -1))
+    return run["loss"][-1], within + rounding(100, size, of="|W0|^2 + |Y|^2")
 
 
 def derivatives(loss: Callable[[Tensor], Tensor], R: Array, device: str) -> tuple[Array, Array]:

@@ -9,18 +9,14 @@ from torch import Tensor
 
 from experiments.methods.orthogonal.descent import PreservingUpdate, Step, cayley_step, two_iterations
 from experiments.methods.orthogonal.parametrisations import Rotation
-from experiments.methods.orthogonal.relaxed import squared_penalty
-from experiments.training.loop import recording_steps, train
-from experiments.training.updates import GradientDescent, Loss, State, Update
-from theory.claims import Check, Curves, claim, curves
-from theory.claims.legacy import at_least, at_most, equal, refuted
-from theory.claims.study import Study
+from experiments.methods.orthogonal.penalties import squared_penalty
+from experiments.orthogonal.maps import EXACT
+from experiments.training import GradientDescent, Loss, State, Trainee, Update, recording_steps
+from theory.claims import Check, Curves, Study, claim, curves, exactly, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.orthogonal.preserving import defect_of_step
-from theory.orthogonal.procrustes import transposed
 
-MAPS = ("gram_schmidt", "loewdin", "householder", "cayley", "matrix_exp")
 ETA, MOMENTUM, PENALTY = 0.05, 0.9, 0.5
 
 
@@ -48,6 +44,7 @@ class Method(NamedTuple):
     statement=r"W = R W_0,\ R R^\top = I:\quad W(t)^\top W(t) = W_0^\top W_0;\quad"
     r" \text{two iterations a step: } \Delta(W^\top W) = -W^\top (\tfrac{w^4}{4} + \tfrac{w^6}{16}) W",
     hypotheses=("a hidden layer of ReLU neurons under OPT, its readout trained too", "float64"),
+    theory_side="identity",
     controls=(
         "plain gradient descent keeps the Gram matrix",
         "a penalty keeps the Gram matrix",
@@ -58,63 +55,67 @@ class Method(NamedTuple):
 )
 def the_neurons_turn_as_one(study: Study) -> Iterator[Check | Curves]:
     task = _task(study)
-    steps = study.pick(smoke=60, quick=600, paper=3000)
+    d, steps = task.W0.shape[1], study.pick(smoke=60, quick=600, paper=3000)
     record = recording_steps(steps, 61)
-    d = task.W0.shape[1]
-    for word in MAPS:
-        run = _train(study, word, task, _parametrised(study, task, word), record)
-        because = "20 d roundings: R is made anew each step"
-        yield at_most(f"{word}: Gram drift", run["drift"], 20 * d * EPS, because=because)
+    once, always = 20 * d * EPS, 20 * d * EPS * steps
+    anew, adding = (
+        exactly("20 d roundings: R is made anew each step"),
+        exactly("20 d roundings a step, all of one sign"),
+    )
+    for word in EXACT:
+        run = _train(study, task, _parametrised(study, task, word), record)
+        yield measured(f"{word}: Gram drift", run["drift"], within=anew, axes=("t", "run")).at_most(once)
         yield from _moves(word, run)
-    run = _train(study, "exact_steps", task, _preserving(study, task, cayley_step), record)
-    because = "20 d roundings a step, all of one sign"
-    yield at_most("exact_steps: Gram drift", run["drift"][-1], 20 * d * EPS * steps, because=because)
+    run = _train(study, task, _preserving(study, task, cayley_step), record)
+    yield measured("exact_steps: Gram drift", run["drift"][-1], within=adding, axes=("run",)).at_most(always)
     yield from _moves("exact_steps", run)
-    still = at_most("distance moved", run["moved"][-1], 20 * d * EPS * steps, because="20 d roundings a step")
-    yield refuted("OPT keeps the neurons where they were", still)
+    still = measured("distance moved", run["moved"][-1], within=adding)
+    yield still.control("OPT keeps the neurons where they were").at_most(always)
     yield from _two_iterations(study, task, steps)
     for word, control, method in (
         ("plain", "plain gradient descent keeps the Gram matrix", _plain(task)),
         ("penalty", "a penalty keeps the Gram matrix", _penalised(study, task)),
     ):
-        run = _train(study, word, task, method, record)
-        flat = at_most(f"{word}: Gram drift", run["drift"][-1], 20 * d * EPS * steps, because="as of exact steps")
-        yield refuted(control, flat)
-        yield curves(**{f"gram_drift_{word}": run["drift"].max(-1)})
+        run = _train(study, task, method, record)
+        yield measured("Gram drift", run["drift"][-1], within=adding, case=word).control(control).at_most(always)
+        yield curves(word, drift=_shown(run["drift"]))
     yield curves(t=run.t)
 
 
 def _moves(word: str, run: Trajectory) -> Iterator[Check | Curves]:
     """Flatness is not inactivity: the neurons move and the loss falls."""
-    because = "a hundredth of their size would already be far above any rounding"
-    yield at_least(f"{word}: distance moved", run["moved"][-1], 0.01, because=because)
-    because = "descent at a small learning rate"
-    yield at_most(f"{word}: loss at the end", run["loss"][-1], run["loss"][0], because=because)
-    yield curves(**{f"gram_drift_{word}": run["drift"].max(-1), f"loss_{word}": run["loss"].mean(-1)})
+    far = exactly("a hundredth of their size would already be far above any rounding")
+    yield measured(f"{word}: distance moved", run["moved"][-1], within=far, axes=("run",)).at_least(0.01)
+    falls = measured(f"{word}: loss at the end", run["loss"][-1], within=exactly("descent at a small learning rate"))
+    yield falls.at_most(run["loss"][0])
+    yield curves(word, drift=_shown(run["drift"]), loss=run["loss"].mean(-1))
+
+
+def _shown(drift: Array) -> Array:
+    """Largest drift (T,) of the runs; half a rounding where there is none, for a logarithmic axis."""
+    return np.maximum(drift.max(-1), EPS / 2)
 
 
 def _two_iterations(study: Study, task: Task, steps: int) -> Iterator[Check | Curves]:
     """The published step: the Gram matrix shrinks at each, by an amount that its w gives exactly, from any R."""
-    run = _train(study, "two_iterations", task, _preserving(study, task, two_iterations), list(range(steps + 1)))
+    run = _train(study, task, _preserving(study, task, two_iterations), list(range(steps + 1)))
     R, memory = run["R"], run["R.momentum"]
     tangents = memory[1:] @ np.linalg.inv(R[:-1])
     w = tangents * np.minimum(ETA, 1 / np.linalg.norm(tangents, axis=(-2, -1), keepdims=True))
     W = R @ task.W0
-    gram = transposed(W) @ W
-    lost = transposed(W[:-1]) @ defect_of_step(w) @ W[:-1]
+    gram = W.mT @ W
+    lost = W[:-1].mT @ defect_of_step(w) @ W[:-1]
     predicted = gram[0] - np.cumsum(lost, axis=0)
-    tolerance = 20 * W.shape[-2] * EPS * steps
-    because = "20 d roundings a step"
-    yield equal("two_iterations: Gram matrix", gram[1:], predicted, tolerance=tolerance, because=because)
-    kept = equal("two_iterations: Gram matrix", gram[-1], gram[0], tolerance=tolerance, because=because)
-    yield refuted("two iterations a step keep the Gram matrix", kept)
-    fourth = gram[0] - (transposed(W[:-1]) @ np.linalg.matrix_power(w, 4) @ W[:-1] / 4).sum(0)
-    wrong = equal("two_iterations: Gram matrix", gram[-1], fourth, tolerance=tolerance, because=because)
-    yield refuted("the defect of the fourth order alone", wrong)
+    within = rounding(20 * W.shape[-2] * steps, of="entries of the Gram matrix, 20 d a step")
+    shrinking = measured("Gram matrix", gram[1:], within=within, case="two_iterations", axes=("step", "run"))
+    yield shrinking.equals(predicted)
+    end = measured("Gram matrix at the end", gram[-1], within=within, axes=("run",))
+    yield end.control("two iterations a step keep the Gram matrix").equals(gram[0])
+    fourth = gram[0] - (W[:-1].mT @ np.linalg.matrix_power(w, 4) @ W[:-1] / 4).sum(0)
+    yield end.control("the defect of the fourth order alone").equals(fourth)
     shown = np.linspace(0, steps, 61).round().astype(int)
-    drift = np.abs(gram - gram[0]).max((-2, -1, 1))
-    foreseen = np.concatenate([[0.0], np.abs(predicted - gram[0]).max((-2, -1, 1))])
-    yield curves(gram_drift_two_iterations=drift[shown], predicted_two_iterations=foreseen[shown])
+    drift, expected = (np.abs(each - gram[0]).max((-2, -1)) for each in (gram, predicted))
+    yield curves("two_iterations", drift=_shown(drift)[shown], predicted=np.append(0.0, expected.max(-1))[shown])
 
 
 def _task(study: Study) -> Task:
@@ -160,7 +161,7 @@ def _penalised(study: Study, task: Task) -> Method:
     return Method(_identity(task), lambda state: state["R"] @ W0, penalty)
 
 
-def _train(study: Study, name: str, task: Task, method: Method, record: list[int]) -> Trajectory:
+def _train(study: Study, task: Task, method: Method, record: list[int]) -> Trajectory:
     """Full-batch descent on the mean squared error / 2 of x -> readout . relu(W^T x); the drift and what moved it."""
     inputs, targets, W0 = (
         torch.tensor(array, dtype=torch.float64, device=study.device) for array in (task.inputs, task.targets, task.W0)
@@ -184,13 +185,6 @@ def _train(study: Study, name: str, task: Task, method: Method, record: list[int
         }
         return seen | {name: state[name] for name in ("R", "R.momentum") if name in state}
 
-    return train(
-        loss,
-        {"R": method.start, "readout": task.readout},
-        learning_rate=ETA,
-        steps=record[-1],
-        record=record,
-        observe=observe,
-        update=method.update(loss),
-        **study.training(name),
-    )
+    start = {"R": method.start, "readout": task.readout}
+    trainee = Trainee(study, loss, start, method.update(loss), observe)
+    return trainee.train(learning_rate=ETA, steps=record[-1], record=record)

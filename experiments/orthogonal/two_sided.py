@@ -7,14 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal.linear import curvatures, refine, turn
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Loss, State
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import at_least, equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.orthogonal.linear import curvatures, descent
+from experiments.training import Loss, State, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
 from theory.orthogonal import two_sided
 from theory.orthogonal.procrustes import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import Alignment, TwoSided, alignment
@@ -64,24 +60,27 @@ def loss_of(problem: TwoSided, device: str) -> Loss:
     return loss
 
 
+def _within(problem: TwoSided, terms: float) -> Tolerance:
+    return rounding(terms, float((problem.W0**2).sum() + (problem.T**2).sum()), of="|W0|^2 + |T|^2")
+
+
 def _planes(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> Iterator[Check]:
     """Both sides turned in one plane, every plane from four pairs of angles, against the closed form."""
     alpha, beta = np.array([0.3, 1.2, -0.8, 2.0]), np.array([0.9, -0.4, -1.1, 0.7])
-    d = len(aligned.s)
-    pairs = list(combinations(range(d), 2))
+    pairs = list(combinations(range(len(aligned.s)), 2))
     start = np.concatenate([_in_plane(aligned, pair, alpha, beta) for pair in pairs])
-    loss = loss_of(problem, study.device)
-    runs = refine(study, f"planes {side}", loss, start, learning_rate=0.02, horizon=1.6)
+    trainee = descent(study, loss_of(problem, study.device), start)
+    runs = trainee.refine(learning_rate=0.02, horizon=1.6, records=17)
     values, t = [run["R"] for run in runs], runs[0].t
 
     def flow(rates: Array) -> Array:
-        angles = [two_sided.plane_angles(rates[:, [n]], alpha, beta, t) for n in range(len(pairs))]
+        angles = [two_sided.plane_solution(rates[:, [n]], alpha, beta, t) for n in range(len(pairs))]
         return np.concatenate([_in_plane(aligned, pair, *angle) for pair, angle in zip(pairs, angles)], axis=1)
 
-    yield from tends_to(f"{side} det: planes", values, flow(aligned.rates))
+    yield from tends_to("planes", values, flow(aligned.rates), case=f"{side} det")
     if side == "with":
-        exchanged = extrapolated("planes", values, flow(aligned.rates[::-1]))
-        yield refuted("the angle of the sum at the rate of the difference", exchanged)
+        trained = extrapolated("planes", values).control("the angle of the sum at the rate of the difference")
+        yield trained.equals(flow(aligned.rates[::-1]))
 
 
 def _in_plane(aligned: Alignment, pair: tuple[int, int], alpha: Array, beta: Array) -> Array:
@@ -92,17 +91,14 @@ def _in_plane(aligned: Alignment, pair: tuple[int, int], alpha: Array, beta: Arr
 
 def _rates(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> Iterator[Check]:
     """Curvatures of torch's loss at the optimum, both of every pair."""
-    measured = _curvatures(study, problem, aligned)
-    tolerance = 1e2 * EPS * float((problem.W0**2).sum() + (problem.T**2).sum())
-    rates = lambda predicted: equal(  # noqa: E731
-        f"{side} det: curvatures", measured, np.sort(predicted.ravel()), tolerance=tolerance, because="rounding"
-    )
-    yield rates(aligned.rates)
+    value = _curvatures(study, problem, aligned)
+    found = measured("curvatures", value, within=_within(problem, 100), case=f"{side} det")
+    yield found.equals(np.sort(aligned.rates.ravel()))
     if side == "with":
         i, j = np.triu_indices(len(aligned.s), 1)
         s, tau = aligned.s, aligned.tau
         mixed = np.stack([(s[i] - s[j]) * (tau[i] + tau[j]), (s[i] + s[j]) * (tau[i] - tau[j])]) / 2
-        yield refuted("a sum of s with a difference of tau", rates(mixed))
+        yield found.control("a sum of s with a difference of tau").equals(np.sort(mixed.ravel()))
 
 
 def _curvatures(study: Study, problem: TwoSided, aligned: Alignment) -> Array:
@@ -114,25 +110,19 @@ def _limit(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> It
     """From uniform rotations: all rates are 0.18 or more, and only a start 1e-10 from the way into a saddle is late."""
     runs, d = study.pick(smoke=4, quick=16, paper=128), len(aligned.s)
     start = random_rotation(study.rng("start", side), d, 2 * runs).reshape(runs, 2, d, d)
-    loss = loss_of(problem, study.device)
-    observe = lambda state: {"loss": loss(state)}  # noqa: E731
-    run = turn(study, f"limit {side}", loss, start, learning_rate=0.3, steps=700, record=[700], observe=observe)
-    tolerance = 1e3 * EPS * float((problem.W0**2).sum() + (problem.T**2).sum())
-    because = "rounding; what is left decays faster than e^-70"
-    end, optimal = run["loss"][-1], aligned.optimal_loss
-    yield equal(f"{side} det: loss at the end", end, optimal, tolerance=tolerance, because=because)
+    run = descent(study, loss_of(problem, study.device), start).train(learning_rate=0.3, steps=700, record=[700])
+    # What is left decays faster than e^-70.
+    end = measured("loss at the end", run["loss"][-1], within=_within(problem, 1000), case=f"{side} det", axes=("run",))
+    yield end.equals(aligned.optimal_loss)
     if side == "against":
         positive = 0.5 * float(((aligned.s - np.abs(aligned.tau)) ** 2).sum())
-        unsigned = equal("loss at the end", end, positive, tolerance=tolerance, because=because)
-        yield refuted("rotations change the sign of det W", unsigned)
+        yield end.control("rotations change the sign of det W").equals(positive)
 
 
 def _flat_directions(study: Study, tau: Array) -> Iterator[Check]:
     """One direction is flat for each pair of equal singular values of W0."""
     problem = _random(study.rng("flat"), np.append(S[: len(tau) - 1], S[len(tau) - 2]), tau)
-    aligned = alignment(problem)
-    measured = _curvatures(study, problem, aligned)
-    tolerance = 1e2 * EPS * float((problem.W0**2).sum() + (problem.T**2).sum())
-    yield equal("two equal s: the flat direction", measured[0], 0, tolerance=tolerance, because="rounding")
-    strict = at_least("least curvature", measured[0], 1e-3, because="a strict minimum", slack=tolerance)
-    yield refuted("equal singular values leave a strict minimum", strict)
+    least = _curvatures(study, problem, alignment(problem))[0]
+    flat = measured("the flat direction", least, within=_within(problem, 100), case="two equal s")
+    yield flat.equals(0)
+    yield flat.control("equal singular values leave a strict minimum").at_least(1e-3)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.timing import interleaved
 from experiments.methods.orthogonal.descent import PreservingDescent
 from experiments.methods.orthogonal.parametrisations import MAPS, Rotation
-from experiments.methods.orthogonal.published import classical_gram_schmidt
+from experiments.orthogonal.published_maps import classical_gram_schmidt
 
 SIZES = (64, 144, 288, 576)  # 576 = 3 x 3 x 64: the neurons of a convolution
 EXACT = [name for name in MAPS if name != "free"]

@@ -16,8 +16,13 @@ def asymptotically_minimal(d: int, s: float | int) -> bool:
 
 
 def smeared_potential(r: float) -> float:
-    """1 - r / 4: mean potential 1 / |x| of a uniform unit charge on the unit sphere, over a sphere of radius r <= 2
-    about one of its points."""
+    """Mean 1 - r / 4 of the potential 1 / |x| of a uniform unit charge on the unit sphere.
+
+    The mean is over a sphere of radius r about one of its points.
+
+    Raises:
+        InvalidArgument: r outside [0, 2].
+    """
     return 1 - inside("r", r, 0, 2) / 4
 
 
@@ -31,17 +36,17 @@ def least_energy_bound(N: int, r: float) -> float:
 
 
 def least_energy_best_bound(N: int) -> float:
-    """N^2 - sqrt(2) N^(3/2), the bound at its best r = sqrt(2 / N): with E[E_1] = N (N - 1), the ratio tends to 1."""
+    """The bound at its best r = sqrt(2 / N): N^2 - sqrt(2) N^(3/2), whose ratio to E[E_1] = N (N - 1) tends to 1."""
     return float(positive_integer("N", N) ** 2 - np.sqrt(2) * N**1.5)
 
 
 def close_pairs(d: int) -> float:
-    """kappa with P(|x - y| < z) ~ kappa z^(d-1) of random directions: Gamma(d/2) / (sqrt(pi) (d-1) Gamma((d-1)/2))."""
+    """kappa of P(|x - y| < z) ~ kappa z^(d-1) for random directions: Gamma(d/2) / (sqrt(pi) (d-1) Gamma((d-1)/2))."""
     inside("d", positive_integer("d", d), 2, np.inf, "[)")
     return float(np.exp(gammaln(d / 2) - gammaln((d - 1) / 2)) / (np.sqrt(np.pi) * (d - 1)))
 
 
-def heavy_energy(N: int, d: int) -> stats.distributions.rv_frozen:
+def heavy_tailed_energy(N: int, d: int) -> stats.distributions.rv_frozen:
     """Law of E_s at a random start for s = 2 (d - 1), large N: Levy's, without a mean, of scale pi (n kappa)^2.
 
     The close pairs decide: of the n = N (N - 1) / 2 of them, n kappa y^(-1/2) have an f_s above y.
@@ -51,12 +56,16 @@ def heavy_energy(N: int, d: int) -> stats.distributions.rv_frozen:
 
 
 def spectral_moments(N: int, d: int) -> Float[Array, " three"]:
-    """E tr G^k, k = 1, 2, 3, of the cosines G of N random directions in R^d: exact."""
+    """Exact means of tr G^k, k = 1, 2, 3, where G are the cosines of N random directions in R^d."""
     pairs = N * (N - 1) / d
     return np.array([N, N + pairs, N + 3 * pairs + pairs * (N - 2) / d])
 
 
 def spectral_edges(ratio: float) -> Float[Array, " two"]:
-    """1 -+ sqrt(ratio): where the singular values of N normalised neurons lie, N, d -> infinity, N / d -> ratio < 1."""
+    """Between 1 -+ sqrt(ratio) lie the singular values of N normalised neurons as N, d -> infinity, N / d -> ratio < 1.
+
+    Raises:
+        InvalidArgument: a ratio outside (0, 1).
+    """
     inside("ratio", ratio, 0, 1, "()")
     return 1 + np.array([-1, 1]) * np.sqrt(ratio)

@@ -33,22 +33,29 @@ class Plane:
 
 
 def half_turn_loss(plane: Plane, a: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
-    """L = 2 sigma / (1 + kappa^2 a^2), of a target turned by pi."""
+    """Loss 2 sigma / (1 + kappa^2 a^2) above that of a target turned by pi."""
     return 2 * plane.sigma / (1 + (plane.kappa * a) ** 2)
 
 
 def half_turn_time(
     plane: Plane, start: Float[Array, "*#shape"] | float, a: Float[Array, "*#shape"] | float
 ) -> Float[Array, "*shape"] | float:
-    """When the flow from `start` above 0 is at a: t = (F(b) - F(b_0)) / (4 sigma kappa^2), F = ln b + b^2 + b^4 / 4."""
+    """When the flow from `start` is at a: t = (F(b) - F(b_0)) / (4 sigma kappa^2), F = ln b + b^2 + b^4 / 4.
+
+    Raises:
+        InvalidArgument: a start not above 0.
+    """
     inside("start", np.min(start), 0, np.inf, "()")
     return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.sigma * plane.kappa**2)
 
 
-def half_turn_parameter(
+def half_turn_solution(
     plane: Plane, start: Float[Array, "*runs"] | float, t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs"] | float:
-    """a(t) of the flow from `start` above 0 towards pi, shape (*times, *runs); infinite at t = infinity.
+    """a(t) of the flow from `start` towards pi, shape (*times, *runs); infinite at t = infinity.
+
+    >>> half_turn_solution(Plane(sigma=1.4), 0.5, np.array([0.0, 1.0, np.inf])).round(3)
+    array([0.5  , 1.661,   inf])
 
     Raises:
         InvalidArgument: a start not above 0 (at 0 the flow rests), a negative or NaN time.
@@ -65,19 +72,26 @@ def half_turn_parameter(
 
 
 def half_turn_asymptote(plane: Plane, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """(sigma / t)^(1/2) / (2 kappa): the loss at late times, whatever the start."""
+    """Loss (sigma / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start."""
     return np.sqrt(plane.sigma / t) / (2 * plane.kappa)
 
 
 def rate(plane: Plane, phi: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
-    """4 sigma kappa^2 cos^4(phi / 2), at which a approaches the a of a target turned by phi; 0 at pi."""
+    """Rate 4 sigma kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi."""
     return 4 * plane.sigma * plane.kappa**2 * np.cos(phi / 2) ** 4
 
 
-def exponential_angle(
+def exponential_solution(
     plane: Plane, phi: float, theta: Float[Array, "*runs"] | float, t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs"] | float:
-    """theta(t) of R = exp(A) instead, (*times, *runs): tan((theta - phi) / 2) decays at rate sigma, whatever phi."""
+    """theta(t) of R = exp(A) instead, shape (*times, *runs): tan((theta - phi) / 2) decays at rate sigma for any phi.
+
+    >>> exponential_solution(Plane(sigma=1.4), np.pi, 0.5, np.array([0.0, 1.0, np.inf])).round(3)
+    array([0.5  , 1.606, 3.142])
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
     t = times(t)[(..., *[None] * np.ndim(theta))]
     return phi + 2 * np.arctan(np.exp(-plane.sigma * t) * np.tan((np.asarray(theta) - phi) / 2))
 

@@ -17,7 +17,7 @@ from theory.orthogonal.procrustes import Component
 
 
 def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float, steps: int) -> Float[Array, "*batch"]:
-    """theta before each step and after the last, shape (steps + 1, *runs)."""
+    """Angles theta before each step and after the last, shape (steps + 1, *runs)."""
     angles = [np.broadcast_to(theta, np.broadcast_shapes(np.shape(theta), np.shape(h)))]
     for _ in range(steps):
         angles.append(angles[-1] - 2 * np.arctan(h * np.sin(angles[-1])))
@@ -25,17 +25,17 @@ def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float
 
 
 def contraction(chart: Component, learning_rate: float) -> Float[Array, "*runs d d"]:
-    """1 - eta (s_i + s_j) / 2: what one step leaves of A_ij near the optimum (off the diagonal)."""
+    """What one step leaves of A_ij near the optimum: 1 - eta (s_i + s_j) / 2, off the diagonal."""
     return 1 - learning_rate * chart.rates
 
 
 def largest_learning_rate(chart: Component) -> Float[Array, "*runs"] | float:
-    """2 / max rate = 4 / (s_1 + s_2): the optimum attracts below it, repels above it."""
+    """The optimum attracts below 2 / max rate = 4 / (s_1 + s_2), and repels above it."""
     return 2 / chart.rates.max((-2, -1))
 
 
 def cycle_angle(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
-    """arccos(1 / h), of the cycle +theta, -theta that attracts beyond h = 1, by (1 - 2 / h^2)^2 every two steps.
+    """The theta = arccos(1 / h) of the cycle +theta, -theta, which attracts beyond h = 1.
 
     Raises:
         InvalidArgument: h is not above 1.
@@ -45,7 +45,7 @@ def cycle_angle(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | flo
 
 
 def cycle_contraction(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
-    """1 - 2 / h^2: what one step leaves of a deviation from the cycle (it changes sign with the cycle)."""
+    """What one step leaves of a deviation from the cycle: 1 - 2 / h^2, with the sign of the cycle."""
     return 1 - 2 / h**2
 
 

@@ -14,28 +14,28 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import positive, reject, times
-from theory.orthogonal.procrustes import transposed
+from theory.core.validation import positive, reject
+from theory.orthogonal.procrustes import decay
 
 
 def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -> Float[Array, "*runs d d"]:
-    """H' = -1/2 [H, [H, Sigma]]."""
+    """The flow's H' = -1/2 [H, [H, Sigma]]."""
     return -_bracket(H, _bracket(H, Sigma)) / 2
 
 
 def optimum(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
-    """H* = sum_i omega_i v_i v_i^T, v_i the eigenvectors of Sigma in increasing order, omega decreasing."""
+    """The limit sum_i omega_i v_i v_i^T: eigenvectors v_i of Sigma in increasing order, omega in decreasing order."""
     _, v = np.linalg.eigh(Sigma)
-    return v * np.linalg.eigvalsh(Omega)[..., None, ::-1] @ transposed(v)
+    return v * np.linalg.eigvalsh(Omega)[..., None, ::-1] @ v.mT
 
 
 def optimal_loss(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs"] | float:
-    """1/2 sum sigma_i omega_i, one increasing, the other decreasing."""
+    """The least loss 1/2 sum sigma_i omega_i, where one increases and the other decreases."""
     return 0.5 * (np.linalg.eigvalsh(Sigma) * np.linalg.eigvalsh(Omega)[..., ::-1]).sum(-1)
 
 
 def rates(Sigma: Float[Array, "d d"], Omega: Float[Array, "d d"]) -> Float[Array, " pairs"]:
-    """(sigma_j - sigma_i)(omega_i - omega_j) / 2, i < j, sigma increasing, omega decreasing: at the optimum."""
+    """Rates at the optimum: (sigma_j - sigma_i)(omega_i - omega_j) / 2, i < j, sigma increasing, omega decreasing."""
     sigma, omega = np.linalg.eigvalsh(Sigma), np.linalg.eigvalsh(Omega)[::-1]
     i, j = np.triu_indices(len(sigma), 1)
     return (sigma[j] - sigma[i]) * (omega[i] - omega[j]) / 2
@@ -46,25 +46,30 @@ def frame_solution(
 ) -> Float[Array, "*batch d d"]:
     """H(t) from H(0) = W W^T with W^T W = g I, shape (*times, *runs, d, d); infinity gives the limit.
 
+    One neuron of squared length 1 ends in the direction that the inputs have least of:
+
+    >>> W = np.array([[0.6], [0.8]])
+    >>> frame_solution(np.diag([2.0, 1.0]), W, 1.0, np.array([0.0, 1.0, np.inf]))[:, 0, 0].round(3)
+    array([0.36 , 0.171, 0.   ])
+
     Raises:
         InvalidArgument: W^T W is not g I, no other direction is left, or W is orthogonal to one of the least
             directions of Sigma, from where the flow ends in a saddle; a negative or NaN time.
     """
     positive("g", g)
     N = W.shape[-1]
-    if N >= W.shape[-2] or not np.allclose(transposed(W) @ W, g * np.eye(N), rtol=0, atol=1e-10 * g):
+    if N >= W.shape[-2] or not np.allclose(W.mT @ W, g * np.eye(N), rtol=0, atol=1e-10 * g):
         reject("W^T W", "another matrix", f"{g:g} I, with fewer columns than rows")
     sigma, v = np.linalg.eigh(Sigma)
-    V = transposed(v) @ W
+    V = v.mT @ W
     if np.linalg.svd(V[..., :N, :], compute_uv=False).min() < 1e-12 * np.sqrt(g):
         reject("W", "a frame orthogonal to one of the least directions of Sigma", "one that is not")
-    slopes = transposed(np.linalg.solve(transposed(V[..., :N, :]), transposed(V[..., N:, :])))
+    slopes = np.linalg.solve(V[..., :N, :].mT, V[..., N:, :].mT).mT
     gaps = sigma[..., N:, None] - sigma[..., None, :N]
-    decay = np.exp(-g * gaps * times(t)[(..., *[None] * slopes.ndim)] / 2)
-    K = decay * slopes
+    K = decay(g * gaps / 2, t) * slopes
     graph = np.concatenate([np.broadcast_to(np.eye(N), (*K.shape[:-2], N, N)), K], axis=-2)
     basis = v @ np.linalg.qr(graph)[0]
-    return g * basis @ transposed(basis)
+    return g * basis @ basis.mT
 
 
 def _bracket(a: Array, b: Array) -> Array:

@@ -9,13 +9,13 @@ from theory.core.validation import inside, positive_integer, reject
 
 
 def kernel(squared_distance: Array | float, s: float | int) -> Array:
-    """f_s(z) = z^-s, and -log z at s = 0, of z^2."""
+    """The pair energy f_s(z) = z^-s, -log z at s = 0, as a function of z^2."""
     z2 = np.asarray(squared_distance, dtype=np.float64)
     return -np.log(z2) / 2 if s == 0 else z2 ** (-s / 2)
 
 
 def cosines(W: Float[Array, "*runs d N"]) -> Float[Array, "*runs N N"]:
-    """Cosines of the angles between neurons, the columns of W: all that the energy depends on."""
+    """Cosines of the angles between neurons, the columns of W; nothing else enters the energy."""
     directions = W / np.linalg.norm(W, axis=-2, keepdims=True)
     return directions.mT @ directions
 
@@ -36,7 +36,7 @@ def energy(W: Float[Array, "*runs d N"], s: float | int) -> Float[Array, "*runs"
 
 
 def half_space_energy(W: Float[Array, "*runs d N"], s: float | int) -> Float[Array, "*runs"]:
-    """E_s of the neurons and their negatives, 2 N points in all."""
+    """E_s of the neurons together with their negatives, 2 N points in all."""
     return energy(np.concatenate([W, -W], axis=-1), s)
 
 
@@ -91,13 +91,13 @@ def simplex_energy(N: int, s: float | int) -> float:
 
 
 def cross_polytope_energy(d: int, s: float | int) -> float:
-    """N = 2 d: N [(N - 2) 2^(-s/2) + 2^-s], of d orthogonal axes and their negatives."""
+    """E_s of d orthogonal axes and their negatives, N = 2 d points: N [(N - 2) 2^(-s/2) + 2^-s]."""
     N = 2 * positive_integer("d", d)
     return float(N * ((N - 2) * kernel(2, s) + kernel(4, s)))
 
 
 def polygon_energy(N: int, s: float | int) -> float:
-    """d = 2: N sum_k f_s(2 sin(pi k / N)), which at s = 0 is -N log N."""
+    """E_s of a regular N-gon, d = 2: N sum_k f_s(2 sin(pi k / N)), which at s = 0 is -N log N."""
     k = np.arange(1, positive_integer("N", N))
     return float(N * kernel(4 * np.sin(np.pi * k / N) ** 2, s).sum())
 

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from theory.core.arrays import Array
 from theory.core.validation import positive_integer, reject
-from theory.orthogonal.procrustes import Component, transposed
+from theory.orthogonal.procrustes import Component
 
 
 def signs(d: int) -> Float[Array, "points d"]:
@@ -27,7 +27,7 @@ def signs(d: int) -> Float[Array, "points d"]:
 
 
 def critical_points(chart: Component) -> Float[Array, "points d d"]:
-    """R = P diag(e) Q^T, one for each of `signs`.
+    """Critical points R = P diag(e) Q^T, one for each of `signs`.
 
     Raises:
         InvalidArgument: a batch of runs, or singular values of which two are equal or one is 0.
@@ -35,24 +35,24 @@ def critical_points(chart: Component) -> Float[Array, "points d d"]:
     sizes = np.append(np.abs(chart.s), 0.0)
     if chart.s.ndim != 1 or (np.diff(sizes) > -1e-12 * sizes[0]).any():
         reject("chart.s", chart.s, "distinct singular values (d,) of one problem, none 0, or the list is not complete")
-    return chart.P * signs(len(chart.s))[:, None, :] @ transposed(chart.Q)
+    return chart.P * signs(len(chart.s))[:, None, :] @ chart.Q.mT
 
 
 def spectrum(chart: Component) -> Float[Array, "points pairs"]:
-    """(e_i s_i + e_j s_j) / 2, i < j, increasing: rates of the flow about each critical point, negative ones away."""
+    """Rates (e_i s_i + e_j s_j) / 2, i < j, of the flow about each critical point, increasing; negative if away."""
     signed = signs(len(chart.s)) * chart.s
     i, j = np.triu_indices(len(chart.s), 1)
     return np.sort((signed[:, i] + signed[:, j]) / 2, axis=-1)
 
 
 def index(chart: Component) -> Int[Array, " points"]:
-    """sum_{i: e_i s_i < 0} (d - i), the number of descending directions at each critical point."""
+    """How many directions descend from each critical point: sum_{i: e_i s_i < 0} (d - i)."""
     d = len(chart.s)
     return ((signs(d) * chart.s < 0) * np.arange(d - 1, -1, -1)).sum(-1)
 
 
 def excess_loss(chart: Component) -> Float[Array, " points"]:
-    """sum_i s_i (1 - e_i), the height of each critical point above the optimum."""
+    """Height of each critical point above the optimum: sum_i s_i (1 - e_i)."""
     return ((1 - signs(len(chart.s))) * chart.s).sum(-1)
 
 

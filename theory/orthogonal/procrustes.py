@@ -8,8 +8,6 @@ the inputs are whitened (Sigma ~ I) or the neurons a tight frame (Omega ~ I). Th
 matrix Riccati equation, R~' = (S - R~ S R~) / 2 for R~ = P^T R Q, and Cayley's coordinates make that linear:
 
     R~ = (I + A) (I - A)^-1,    A_ij' = -(s_i + s_j) / 2 A_ij.
-
-No number of the paper is quoted: its theory section was not at hand, and everything here is derived.
 """
 
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from theory.core.validation import reject, times
 
 @dataclass(frozen=True)
 class LinearOPT:
-    """Inputs X (*runs, d, n), labels Y (*runs, N, n), fixed neurons W0 (*runs, d, N), one a column.
+    """Inputs X (*runs, d, n), labels Y (*runs, N, n) and fixed neurons W0 (*runs, d, N), one a column.
 
     Raises:
         InvalidArgument: an entry is not finite, or the shapes do not fit.
@@ -53,17 +51,17 @@ class LinearOPT:
     @cached_property
     def Sigma(self) -> Float[Array, "*runs d d"]:
         """X X^T."""
-        return self.X @ transposed(self.X)
+        return self.X @ self.X.mT
 
     @cached_property
     def Omega(self) -> Float[Array, "*runs d d"]:
         """W0 W0^T."""
-        return self.W0 @ transposed(self.W0)
+        return self.W0 @ self.W0.mT
 
     @cached_property
     def M(self) -> Float[Array, "*runs d d"]:
         """X Y^T W0^T."""
-        return self.X @ transposed(self.Y) @ transposed(self.W0)
+        return self.X @ self.Y.mT @ self.W0.mT
 
     @property
     def solvable(self) -> bool:
@@ -71,26 +69,21 @@ class LinearOPT:
         return any(_multiple_of_identity(matrix) for matrix in (self.Sigma, self.Omega))
 
 
-def transposed(matrix: Array) -> Array:
-    """The last two dimensions exchanged."""
-    return matrix.mT
-
-
 def skew(matrix: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """(Z - Z^T) / 2."""
-    return (matrix - transposed(matrix)) / 2
+    return (matrix - matrix.mT) / 2
 
 
 def loss(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs"] | float:
-    """1/2 |W0^T R^T X - Y|^2."""
-    outputs = transposed(problem.W0) @ transposed(R) @ problem.X
+    """The loss 1/2 |W0^T R^T X - Y|^2 of each run."""
+    outputs = problem.W0.mT @ R.mT @ problem.X
     return 0.5 * ((outputs - problem.Y) ** 2).sum((-2, -1))
 
 
 def velocity(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
-    """R' = -R skew(R^T (Sigma R Omega - M)), whitened or not."""
+    """The flow's R' = -R skew(R^T (Sigma R Omega - M)), whitened or not."""
     gradient = problem.Sigma @ R @ problem.Omega - problem.M
-    return -R @ skew(transposed(R) @ gradient)
+    return -R @ skew(R.mT @ gradient)
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,7 @@ class Component:
     @property
     def optimum(self) -> Float[Array, "*runs d d"]:
         """R* = P Q^T: Procrustes' solution, or Kabsch's if s_d < 0. Unique in its component if s_(d-1) + s_d > 0."""
-        return self.P @ transposed(self.Q)
+        return self.P @ self.Q.mT
 
     @property
     def rates(self) -> Float[Array, "*runs d d"]:
@@ -130,42 +123,69 @@ def component(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Component:
     P, s, Qt = np.linalg.svd(problem.M)
     sign = np.sign(np.linalg.det(R) * np.linalg.det(P) * np.linalg.det(Qt))
     e = np.concatenate([np.ones((*sign.shape, problem.d - 1)), sign[..., None]], axis=-1)
-    return Component(P, e * s, transposed(Qt) * e[..., None, :])
+    return Component(P, e * s, Qt.mT * e[..., None, :])
 
 
 def coordinates(chart: Component, R: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
-    """A = (R~ - I) (R~ + I)^-1, skew, with R~ = P^T R Q.
+    """Cayley's coordinates of R: the skew A = (R~ - I) (R~ + I)^-1, with R~ = P^T R Q.
 
     Raises:
         InvalidArgument: R~ has the eigenvalue -1: R is on the cut locus, from where the flow ends in a saddle.
     """
-    aligned = transposed(chart.P) @ R @ chart.Q
+    aligned = chart.P.mT @ R @ chart.Q
     one = np.eye(aligned.shape[-1])
     if np.linalg.svd(aligned + one, compute_uv=False).min() < 1e3 * EPS:
         reject("R", "a matrix with P^T R Q v = -v for some v", "no rotation by pi away from the optimum")
-    return skew(transposed(np.linalg.solve(transposed(aligned + one), transposed(aligned - one))))
+    return skew(np.linalg.solve((aligned + one).mT, (aligned - one).mT).mT)
 
 
 def matrix(chart: Component, A: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
-    """R = P (I + A) (I - A)^-1 Q^T."""
+    """The R of coordinates A: P (I + A) (I - A)^-1 Q^T."""
     one = np.eye(A.shape[-1])
-    return chart.P @ np.linalg.solve(one - A, one + A) @ transposed(chart.Q)
+    return chart.P @ np.linalg.solve(one - A, one + A) @ chart.Q.mT
 
 
-def mode_amplitudes(
+def coordinates_solution(
     chart: Component, A: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*batch d d"]:
-    """A_ij(t) = e^(-(s_i + s_j) t / 2) A_ij(0), shape (*times, *runs, d, d)."""
-    t = times(t)[(..., *[None] * A.ndim)]
+    """Coordinates A_ij(t) = e^(-(s_i + s_j) t / 2) A_ij(0) of the flow, shape (*times, *runs, d, d).
+
+    >>> chart = Component(np.eye(2), np.array([2.0, 1.0]), np.eye(2))
+    >>> A = np.array([[0.0, -0.5], [0.5, 0.0]])
+    >>> coordinates_solution(chart, A, np.array([0.0, 1.0, np.inf]))[:, 1, 0].round(3)
+    array([0.5  , 0.112, 0.   ])
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    return decay(chart.rates, t) * A
+
+
+def decay(rates: Float[Array, "*runs"], t: Float[Array, "*times"] | float) -> Float[Array, "*times_runs"]:
+    """e^(-rate t) of each rate, shape (*times, *runs); what has rate 0 stays, at t = infinity too.
+
+    >>> decay(np.array([0.0, 2.0]), np.inf)
+    array([1., 0.])
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    t = times(t)[(..., *[None] * np.ndim(rates))]
     with np.errstate(invalid="ignore"):
-        decay = np.where(chart.rates == 0, 1.0, np.exp(-chart.rates * t))
-    return decay * A
+        return np.where(rates == 0, 1.0, np.exp(-rates * t))
 
 
 def solution(
     problem: LinearOPT, R: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*batch d d"]:
     """R(t) of the flow from R at time 0, shape (*times, *runs, d, d); t = infinity gives the limit R*.
+
+    With one plane to turn, the tangent of half the angle decays at the rate (s_1 + s_2) / 2, here 1.5:
+
+    >>> problem = LinearOPT(X=np.eye(2), Y=np.diag([2.0, 1.0]), W0=np.eye(2))
+    >>> R = solution(problem, plane_rotation(2, (0, 1), 1.0), np.array([0.0, 1.0, np.inf]))
+    >>> np.arctan2(R[:, 1, 0], R[:, 0, 0]).round(3)
+    array([1.   , 0.243, 0.   ])
 
     The usual closed form, (C R~ + H) (H R~ + C)^-1 with C = cosh(S t / 2), H = sinh(S t / 2), loses the digits
     e^((s_1 - s_d) t / 2) takes; in Cayley's coordinates nothing but decaying exponentials is left.
@@ -174,46 +194,61 @@ def solution(
         InvalidArgument: see `component`, `coordinates`; a negative or NaN time.
     """
     chart = component(problem, R)
-    return matrix(chart, mode_amplitudes(chart, coordinates(chart, R), t))
+    return matrix(chart, coordinates_solution(chart, coordinates(chart, R), t))
 
 
 def riccati_solution(
-    s: Float[Array, "*runs d"], aligned: Float[Array, "*runs d d"], t: float
-) -> Float[Array, "*runs d d"]:
-    """(C R~ + H) (H R~ + C)^-1: the same R~(t), as the linear fractional map every matrix Riccati equation has."""
-    C, H = (f(s * t / 2)[..., :, None] * np.eye(s.shape[-1]) for f in (np.cosh, np.sinh))
-    return transposed(np.linalg.solve(transposed(H @ aligned + C), transposed(C @ aligned + H)))
+    s: Float[Array, "*runs d"], aligned: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*batch d d"]:
+    """R~(t) from `aligned` R~ again, by the linear fractional map that every matrix Riccati equation has.
+
+    It is (C R~ + H) (H R~ + C)^-1, shape (*times, *runs, d, d). Times have to be finite: C and H overflow.
+
+    >>> aligned = plane_rotation(2, (0, 1), 1.0)
+    >>> R = riccati_solution(np.array([2.0, 1.0]), aligned, np.array([0.0, 1.0]))
+    >>> np.arctan2(R[:, 1, 0], R[:, 0, 0]).round(3)
+    array([1.   , 0.243])
+
+    Raises:
+        InvalidArgument: a negative or NaN time, or infinity.
+    """
+    t = times(t)
+    if np.isinf(t).any():
+        reject("t", np.inf, "finite times: `solution` has the limit")
+    half = s * t[(..., *[None] * s.ndim)] / 2
+    C, H = (f(half)[..., :, None] * np.eye(s.shape[-1]) for f in (np.cosh, np.sinh))
+    return np.linalg.solve((H @ aligned + C).mT, (C @ aligned + H).mT).mT
 
 
 def slowest_rate(chart: Component) -> Float[Array, "*runs"] | float:
-    """(s_(d-1) + s_d) / 2: with s_d < 0 the flow is slower, and for s_(d-1) = |s_d| it stops short of one optimum."""
+    """The slowest mode's (s_(d-1) + s_d) / 2: smaller if s_d < 0, and 0 if s_d = -s_(d-1), which leaves many optima."""
     return (chart.s[..., -2] + chart.s[..., -1]) / 2
 
 
 def optimal_loss(problem: LinearOPT, chart: Component) -> Float[Array, "*runs"] | float:
-    """L(R*) = 1/2 tr(R*^T Sigma R* Omega) + 1/2 |Y|^2 - sum s: 2 |s_d| higher in the other component."""
+    """The component's least loss 1/2 tr(R*^T Sigma R* Omega) + 1/2 |Y|^2 - sum s: 2 |s_d| higher in the other one."""
     quadratic = np.trace(problem.Sigma, axis1=-2, axis2=-1) * np.trace(problem.Omega, axis1=-2, axis2=-1) / problem.d
     return (quadratic + (problem.Y**2).sum((-2, -1))) / 2 - chart.s.sum(-1)
 
 
 def expressivity_gap(W0: Float[Array, "*runs d N"], T: Float[Array, "*runs d N"]) -> tuple[Array, Array]:
-    """min 1/2 |R W0 - T|^2 over O(d), and over the component of O(d) that does not attain it: each (*runs,).
+    """Least 1/2 |R W0 - T|^2 over O(d), and over the component of O(d) that does not attain it: each (*runs,).
 
-    (|W0|^2 + |T|^2) / 2 - |T W0^T|_*, and 2 s_min(T W0^T) more. The first is zero exactly if T^T T = W0^T W0, while
-    free weights fit any T.
+    They are (|W0|^2 + |T|^2) / 2 - |T W0^T|_*, and 2 s_min(T W0^T) more. The first is zero exactly if
+    T^T T = W0^T W0, while free weights fit any T.
     """
-    s = np.linalg.svd(T @ transposed(W0), compute_uv=False)
+    s = np.linalg.svd(T @ W0.mT, compute_uv=False)
     gap = ((W0**2).sum((-2, -1)) + (T**2).sum((-2, -1))) / 2 - s.sum(-1)
     return gap, gap + 2 * s[..., -1]
 
 
 def excess_loss(chart: Component, A: Float[Array, "*batch d d"]) -> Float[Array, "*batch"] | float:
-    """L - L* = 2 tr(S B (I + B)^-1), B = A^T A: it decays at twice the rate of A."""
+    """L - L* = 2 tr(S B (I + B)^-1) at coordinates A, B = A^T A: it decays at twice the rate of A."""
     return 2 * np.einsum("...i,...ii->...", chart.s, _saturated(A))
 
 
 def distance(A: Float[Array, "*batch d d"]) -> Float[Array, "*batch"] | float:
-    """|R - R*|_F = 2 tr(B (I + B)^-1)^(1/2), B = A^T A."""
+    """|R - R*|_F = 2 tr(B (I + B)^-1)^(1/2) at coordinates A, B = A^T A."""
     return 2 * np.sqrt(np.trace(_saturated(A), axis1=-2, axis2=-1))
 
 
@@ -253,24 +288,24 @@ def random_problem(
     """
     d = len(s)
     P, Q, left, right = (random_rotation(rng, d, runs) for _ in range(4))
-    frame = lambda columns: transposed(random_rotation(rng, columns, runs)[..., :d])  # noqa: E731
+    frame = lambda columns: random_rotation(rng, columns, runs)[..., :d].mT  # noqa: E731
     X = left * (inputs * np.ones(d)) @ frame(n)
     W0 = right * (neurons * np.ones(d)) @ frame(N)
-    M = P * s @ transposed(Q)
+    M = P * s @ Q.mT
     noise = 0.3 * rng.standard_normal((runs, N, n))
     unreached = noise - np.linalg.pinv(W0) @ W0 @ noise @ np.linalg.pinv(X) @ X
-    return LinearOPT(X, np.linalg.pinv(W0) @ transposed(M) @ transposed(np.linalg.pinv(X)) + unreached, W0)
+    return LinearOPT(X, np.linalg.pinv(W0) @ M.mT @ np.linalg.pinv(X).mT + unreached, W0)
 
 
 def start_near(chart: Component, rng: np.random.Generator, size: float) -> Float[Array, "*runs d d"]:
     """A start in the chart's component whose Cayley coordinates have random signs and sizes from `size` / 2 to it."""
     upper = np.triu(rng.uniform(size / 2, size, chart.P.shape) * rng.choice([-1.0, 1.0], chart.P.shape), 1)
-    return matrix(chart, upper - transposed(upper))
+    return matrix(chart, upper - upper.mT)
 
 
 def _saturated(A: Array) -> Array:
     """B (I + B)^-1 with B = A^T A."""
-    B = transposed(A) @ A
+    B = A.mT @ A
     return np.linalg.solve(np.eye(A.shape[-1]) + B, B)
 
 

@@ -15,7 +15,7 @@ NEXT_TO_IT = 1e-12  # of the threshold: there r - 1 is of that size too
 
 
 def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Array, " d"]:
-    """Largest root r of (r - s) + 4 lambda r (r^2 - 1) = 0: never orthogonal, r^2 - 1 ~ (s - 1) / (4 lambda).
+    """Largest root r of (r - s) + 4 lambda r (r^2 - 1) = 0, which is never 1: r^2 - 1 ~ (s - 1) / (4 lambda).
 
     Raises:
         InvalidArgument: a weight that is not above 0.
@@ -28,17 +28,17 @@ def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Arr
 
 
 def limiting_defect(s: Float[Array, " d"]) -> float:
-    """lim lambda |R R^T - I|_F = |s - 1|_2 / 4 of the squared penalty."""
+    """Limit of lambda |R R^T - I|_F for the squared penalty at large lambda: |s - 1|_2 / 4."""
     return float(np.linalg.norm(s - 1)) / 4
 
 
 def threshold(s: Float[Array, " d"]) -> float:
-    """|s - 1|_2 / 2: from this weight on the unsquared penalty is exact, and R the orthogonal matrix nearest to T."""
+    """Weight |s - 1|_2 / 2 from which on the unsquared penalty makes R the orthogonal matrix nearest to T."""
     return float(np.linalg.norm(s - 1)) / 2
 
 
 def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Array, " d"]:
-    """(r - s) + 2 lambda r (r^2 - 1) / |r^2 - 1|_2 = 0 below the threshold, r = 1 from it on.
+    """Root r of (r - s) + 2 lambda r (r^2 - 1) / |r^2 - 1|_2 = 0 below the threshold; 1 from it on.
 
     That is the squared penalty's equation at weight kappa / 2, with lambda = kappa |r^2 - 1|_2 = |(s - r) / 2 r|_2.
 

@@ -6,9 +6,9 @@ from theory.core.validation import inside, positive_integer
 
 
 def captured_share(d: int, p: int) -> float:
-    """E |A_SS|^2 / |A|^2 = p (p - 1) / (d (d - 1)) for every skew A: the share of the gradient's square in a block.
+    """Share of a gradient's square that a random block has on average: E |A_SS|^2 / |A|^2 = p (p - 1) / (d (d - 1)).
 
-    It is also the probability that a pair of coordinates is in the block.
+    It is the same for every skew A, and also the probability that a pair of coordinates is in the block.
 
     Raises:
         InvalidArgument: p not in 1 ... d, or d below 2.

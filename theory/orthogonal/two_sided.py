@@ -16,12 +16,13 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, times
+from theory.core.validation import finite_matrix
+from theory.orthogonal.procrustes import decay
 
 
 @dataclass(frozen=True)
 class TwoSided:
-    """Square matrices W0 (d, d), fixed, and T (d, d), the target.
+    """A fixed W0 (d, d), and the target T (d, d).
 
     Raises:
         InvalidArgument: one is no finite square matrix, or their sizes differ.
@@ -78,15 +79,22 @@ def alignment(problem: TwoSided) -> Alignment:
     return Alignment(U, s, Vt.T, C * signs(left), tau * signs(left) * signs(right), Dt.T * signs(right))
 
 
-def plane_angles(
+def plane_solution(
     rates: Float[Array, "2 *#runs"],
     alpha: Float[Array, "*#runs"],
     beta: Float[Array, "*#runs"],
     t: Float[Array, "*times"] | float,
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """(alpha(t), beta(t)) of two rotations in one plane whose rates are given, each (*times, *runs)."""
-    slow, fast = rates
-    t = times(t)[(..., *[None] * np.ndim(alpha))]
-    total = 2 * np.arctan(np.exp(-slow * t) * np.tan((alpha + beta) / 2))
-    difference = 2 * np.arctan(np.exp(-fast * t) * np.tan((alpha - beta) / 2))
+    """(alpha(t), beta(t)) of two rotations in one plane whose two `rates` are given, each (*times, *runs).
+
+    >>> alpha, beta = plane_solution(np.array([0.5, 1.5]), np.array(0.9), np.array(0.3), np.array([0.0, 1.0, np.inf]))
+    >>> print(alpha.round(3), beta.round(3))
+    [0.9   0.462 0.   ] [0.3   0.324 0.   ]
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    slow, fast, alpha, beta = np.broadcast_arrays(*rates, alpha, beta)
+    total = 2 * np.arctan(decay(slow, t) * np.tan((alpha + beta) / 2))
+    difference = 2 * np.arctan(decay(fast, t) * np.tan((alpha - beta) / 2))
     return (total + difference) / 2, (total - difference) / 2

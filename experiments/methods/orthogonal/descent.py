@@ -30,7 +30,7 @@ def cayley_step(R: Tensor, w: Tensor) -> Tensor:
 def two_iterations(R: Tensor, w: Tensor) -> Tensor:
     """Two fixed-point iterations Y <- R + w (R + Y) / 2 from Y = R + w R, as published: (I + w + w^2/2 + w^3/4) R.
 
-    R R^T loses w^4 / 4 + w^6 / 16 each step, and the losses add up.
+    R R^T loses w^4 / 4 + w^6 / 16 with each step, and the losses add up.
     """
     Y = R + w @ R
     for _ in range(2):
@@ -48,6 +48,12 @@ def capped(W: Tensor, learning_rate: Tensor | float) -> Tensor:
     """alpha W with alpha = min(learning_rate, 1 / |W|_F), one alpha a run."""
     size = torch.linalg.matrix_norm(W, keepdim=True)
     return W * torch.minimum(torch.as_tensor(learning_rate, dtype=W.dtype, device=W.device), 1 / size)
+
+
+def descend(R: Tensor, M: Tensor, learning_rate: Tensor | float, step: Step) -> tuple[Tensor, Tensor]:
+    """One step from R along M; returns the next R, and the projection of M that the momentum remembers."""
+    W = tangent(R, M)
+    return step(R, capped(W, learning_rate)), W @ R
 
 
 class PreservingDescent(torch.optim.Optimizer):
@@ -77,9 +83,9 @@ class PreservingDescent(torch.optim.Optimizer):
                 if R.grad is None:
                     continue
                 memory = self.state[R].get("momentum", torch.zeros_like(R))
-                W = tangent(R, group["momentum"] * memory - R.grad)
-                self.state[R]["momentum"] = W @ R
-                R.copy_(group["turn"](R, capped(W, group["lr"])))
+                M = group["momentum"] * memory - R.grad
+                turned, self.state[R]["momentum"] = descend(R, M, group["lr"], group["turn"])
+                R.copy_(turned)
         return loss
 
 
@@ -100,9 +106,9 @@ class PreservingUpdate(GradientDescent):
 
     def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
         gradients = dict(zip(self.names, work))
-        R, gradient = state["R"], gradients.pop("R")
-        W = tangent(R, self.momentum * state["R.momentum"] - gradient)
-        state["R.momentum"].copy_(W @ R)
-        R.copy_(self.turn(R, capped(W, along(learning_rate, R))))
+        R, memory = state["R"], state["R.momentum"]
+        M = self.momentum * memory - gradients.pop("R")
+        for tensor, new in zip((R, memory), descend(R, M, along(learning_rate, R), self.turn)):
+            tensor.copy_(new)
         for name, other in gradients.items():
             state[name].addcmul_(along(learning_rate, other), other, value=-1)

@@ -11,7 +11,7 @@ layer's fixed weight: one line a layer.
     householder   torch: reflections along columns       fixed         d eps
     cayley        torch: (I - A/2)^(-1) (I + A/2)        +1            d eps; eigenvalue -1 out of reach
     matrix_exp    torch: exp A                           +1            d eps max(|A|, 1)
-    free          none: for `descent.PreservingDescent`, or the penalties of `relaxed`
+    free          none: for `descent.PreservingDescent`, or `penalties`
 
 In torch's maps A = tril P - (tril P)^T, and R is multiplied from the left by a fixed `base`, in whose component of O(d)
 it stays; `Rotation` starts them at base = I. A step of one size in P is a step of another size in R for each map: on a
@@ -37,9 +37,9 @@ class GramSchmidt(nn.Module):
     """R = rows of P (*runs, d, d), made orthonormal from the first to the last.
 
     Domain: P invertible. Component: sign det R = sign det P, for ever under small steps. Orthogonality error: a few
-    d eps, since it goes through a QR factorisation by reflections (the published procedure, `published.
-    ClassicalGramSchmidt`, loses the square of the condition of P). Gradient: finite wherever P is invertible, the
-    identity included; orthogonal to P row by row, so that descent only lengthens the rows and slows down as it does.
+    d eps, since it goes through a QR factorisation by reflections (the published procedure, classical Gram-Schmidt,
+    loses the square of the condition of P). Gradient: finite wherever P is invertible, the identity included;
+    orthogonal to P row by row, so that descent only lengthens the rows and slows down as it does.
     """
 
     def forward(self, P: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from experiments.methods.orthogonal.parametrisations import (
     hyperspherical_energy,
     orthogonalise,
 )
-from experiments.methods.orthogonal.relaxed import squared_penalty, unsquared_penalty
+from experiments.methods.orthogonal.penalties import squared_penalty, unsquared_penalty
 from experiments.methods.orthogonal.stochastic import embed, orthogonalise_stochastically
 from experiments.training.loop import train
 from theory.core.validation import InvalidArgument

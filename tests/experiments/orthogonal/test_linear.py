@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.orthogonal.linear import curvatures, derivatives, minimised, squared_loss, turn
+from experiments.orthogonal.linear import curvatures, derivatives, descent, minimised, squared_loss
 from theory.claims.study import Study
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import component, random_problem, random_rotation, start_near
@@ -46,7 +46,7 @@ def test_steps_keep_the_determinant(determinant: float) -> None:
     rng = np.random.default_rng(3)
     problem = random_problem(rng, S, N=4, n=5)
     R = start_near(component(problem, np.diag([1, 1, determinant])[None]), rng, 0.8)
-    run = turn(STUDY, "steps", squared_loss(problem, "cpu"), R, learning_rate=0.2, steps=50, record=[0, 25, 50])
+    run = descent(STUDY, squared_loss(problem, "cpu"), R).train(learning_rate=0.2, steps=50, record=[0, 25, 50])
     assert np.allclose(np.linalg.det(run["R"]), determinant)
-    end, above = minimised(STUDY, "end", problem, R)
-    assert np.abs(end - procrustes.optimal_loss(problem, component(problem, R))) <= above
+    end, within = minimised(STUDY, problem, R)
+    assert np.abs(end - procrustes.optimal_loss(problem, component(problem, R))) <= within.value

@@ -18,34 +18,34 @@ times = st.floats(0, 1e4)
 @settings(deadline=None)
 @given(planes, starts, times, times)
 def test_two_times_are_one(plane: Plane, start: float, first: float, second: float) -> None:
-    between = float(cayley.half_turn_parameter(plane, start, first))
-    together = float(cayley.half_turn_parameter(plane, start, first + second))
-    assert float(cayley.half_turn_parameter(plane, between, second)) == pytest.approx(together, rel=1e-9)
+    between = float(cayley.half_turn_solution(plane, start, first))
+    together = float(cayley.half_turn_solution(plane, start, first + second))
+    assert float(cayley.half_turn_solution(plane, between, second)) == pytest.approx(together, rel=1e-9)
 
 
 @settings(deadline=None)
 @given(planes, starts, times)
 def test_the_time_of_the_parameter(plane: Plane, start: float, t: float) -> None:
-    a = float(cayley.half_turn_parameter(plane, start, t))
+    a = float(cayley.half_turn_solution(plane, start, t))
     assert float(cayley.half_turn_time(plane, start, a)) == pytest.approx(t, rel=1e-6, abs=1e-9 * (1 + start) ** 4)
 
 
 @settings(deadline=None)
 @given(planes, starts)
 def test_time_zero_and_infinity(plane: Plane, start: float) -> None:
-    assert np.allclose(cayley.half_turn_parameter(plane, start, np.array([0.0, np.inf])), [start, np.inf])
+    assert np.allclose(cayley.half_turn_solution(plane, start, np.array([0.0, np.inf])), [start, np.inf])
 
 
 @settings(deadline=None)
 @given(planes, starts)
 def test_the_loss_becomes_its_power_law(plane: Plane, start: float) -> None:
     t = 1e12
-    loss = cayley.half_turn_loss(plane, cayley.half_turn_parameter(plane, start, t))
+    loss = cayley.half_turn_loss(plane, cayley.half_turn_solution(plane, start, t))
     assert float(loss) == pytest.approx(float(cayley.half_turn_asymptote(plane, t)), rel=1e-2)
 
 
 def test_batches_of_starts() -> None:
-    a = cayley.half_turn_parameter(Plane(1.0), np.array([0.5, 1.0]), np.array([0.0, 1.0, 2.0]))
+    a = cayley.half_turn_solution(Plane(1.0), np.array([0.5, 1.0]), np.array([0.0, 1.0, 2.0]))
     assert a.shape == (3, 2)
     assert (np.diff(a, axis=0) > 0).all()
 
@@ -55,9 +55,9 @@ def test_batches_of_starts() -> None:
 def test_the_exponential_map_has_a_semigroup_too(
     plane: Plane, phi: float, theta: float, first: float, second: float
 ) -> None:
-    between = float(cayley.exponential_angle(plane, phi, theta, first))
-    together = float(cayley.exponential_angle(plane, phi, theta, first + second))
-    assert float(cayley.exponential_angle(plane, phi, between, second)) == pytest.approx(together, abs=1e-9)
+    between = float(cayley.exponential_solution(plane, phi, theta, first))
+    together = float(cayley.exponential_solution(plane, phi, theta, first + second))
+    assert float(cayley.exponential_solution(plane, phi, between, second)) == pytest.approx(together, abs=1e-9)
 
 
 def test_a_half_turn_has_rate_zero() -> None:
@@ -74,9 +74,9 @@ def test_planes_are_positive(arguments: tuple[float, ...]) -> None:
 
 def test_a_start_at_rest_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="start"):
-        cayley.half_turn_parameter(Plane(1.0), 0.0, 1.0)
+        cayley.half_turn_solution(Plane(1.0), 0.0, 1.0)
     with pytest.raises(InvalidArgument, match="t = "):
-        cayley.half_turn_parameter(Plane(1.0), 1.0, -1.0)
+        cayley.half_turn_solution(Plane(1.0), 1.0, -1.0)
 
 
 @given(st.floats(1.01, 5))

@@ -32,18 +32,18 @@ def test_two_times_are_one_in_a_plane(
     slow: float, fast: float, alpha: float, beta: float, first: float, second: float
 ) -> None:
     rates, one = np.array([[slow], [fast]]), np.ones(1)
-    between = two_sided.plane_angles(rates, alpha * one, beta * one, first)
-    later = two_sided.plane_angles(rates, *between, second)
-    together = two_sided.plane_angles(rates, alpha * one, beta * one, first + second)
+    between = two_sided.plane_solution(rates, alpha * one, beta * one, first)
+    later = two_sided.plane_solution(rates, *between, second)
+    together = two_sided.plane_solution(rates, alpha * one, beta * one, first + second)
     assert np.allclose(later, together, atol=1e-9)
 
 
 def test_plane_angles_at_the_ends() -> None:
     rates, alpha, beta = np.array([[0.5], [1.0]]), np.array([0.3]), np.array([-0.7])
-    start = two_sided.plane_angles(rates, alpha, beta, 0.0)
+    start = two_sided.plane_solution(rates, alpha, beta, 0.0)
     assert np.allclose(start, [alpha, beta])
-    assert np.allclose(two_sided.plane_angles(rates, alpha, beta, np.inf), 0)
-    assert two_sided.plane_angles(rates, alpha, beta, np.ones(4))[0].shape == (4, 1)
+    assert np.allclose(two_sided.plane_solution(rates, alpha, beta, np.inf), 0)
+    assert two_sided.plane_solution(rates, alpha, beta, np.ones(4))[0].shape == (4, 1)
 
 
 @pytest.mark.parametrize("shapes", [((3, 2), (3, 2)), ((3, 3), (2, 2)), ((3,), (3, 3))])

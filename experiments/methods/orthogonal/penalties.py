@@ -5,12 +5,12 @@ from torch import Tensor
 
 
 def squared_penalty(R: Tensor) -> Tensor:
-    """|R R^T - I|_F^2 (*runs,): smooth, and orthogonal only up to 1 / weight."""
+    """|R R^T - I|_F^2 of R (*runs, d, d): smooth, but its minimisers are orthogonal only up to 1 / weight."""
     return _defect(R).square().sum((-2, -1))
 
 
 def unsquared_penalty(R: Tensor) -> Tensor:
-    """|R R^T - I|_F (*runs,), as published: exactly orthogonal from a threshold of the weight on, but not smooth there.
+    """|R R^T - I|_F, as published: its minimisers are orthogonal from a threshold of the weight on, but it has a kink.
 
     Its gradient at an orthogonal R is torch's subgradient 0; as the root of a sum of squares it would be NaN.
     """

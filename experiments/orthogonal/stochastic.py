@@ -9,12 +9,12 @@ from torch import nn
 
 from experiments.methods.orthogonal.parametrisations import Rotation, energies
 from experiments.methods.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
-from experiments.orthogonal.invariance import rounding
-from theory.claims import Check, Curves, claim, curves
+from experiments.orthogonal.layers import energy_rounding
+from experiments.orthogonal.maps import exact_map
+from theory.claims import Check, Curves, Study, claim, curves, exactly, measured, rate, rounding
 from theory.claims.estimates import mean
-from theory.claims.legacy import at_most, equal, rate, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from theory.claims.study import Training
+from theory.core.arrays import Array
 from theory.orthogonal import energy, stochastic
 
 
@@ -40,18 +40,16 @@ def random_blocks_do_what_whole_rotations_do(study: Study) -> Iterator[Check | C
 def _energy(study: Study) -> Iterator[Check]:
     d, p, N, runs = 24, 6, 12, study.pick(smoke=20, quick=100, paper=500)
     rng = study.rng("energy")
-    W = torch.from_numpy(rng.standard_normal((runs, N, d))).to(study.device)
-    P = torch.from_numpy(rng.standard_normal((runs, p, p))).to(study.device)
-    block = Rotation(p, "gram_schmidt", dtype=W.dtype, device=study.device).map(P)
+    W, P = (torch.from_numpy(rng.standard_normal(size)).to(study.device) for size in ((runs, N, d), (runs, p, p)))
+    block = exact_map("gram_schmidt", p, W)(P)
     rows = torch.from_numpy(rng.permutation(d)[:p]).to(study.device)
     columns = W.cpu().numpy().mT
-    start, tolerance = energy.energy(columns, 1), rounding(columns, 1)
-    because = "16 d roundings of each squared distance, through the derivative of the kernel"
-    turned = energies(W @ embed(block, rows, d).mT, 1).cpu().numpy()
-    yield equal("energy after a block of the coordinates", turned, start, tolerance=tolerance, because=because)
-    mixed = energies(embed(block, rows % N, N) @ W, 1).cpu().numpy()
-    wrong = equal("energy after a block of the neurons", mixed, start, tolerance=tolerance, because=because)
-    yield refuted("the block mixes neurons instead of coordinates", wrong)
+    start, within = energy.energy(columns, 1), energy_rounding(columns, 1)
+    turned = energies(W @ embed(block, rows, d).mT, 1).cpu()
+    yield measured("energy after a block of the coordinates", turned, within=within, axes=("run",)).equals(start)
+    mixed = energies(embed(block, rows % N, N) @ W, 1).cpu()
+    wrong = measured("energy after a block of the neurons", mixed, within=within, axes=("run",))
+    yield wrong.control("the block mixes neurons instead of coordinates").equals(start)
 
 
 def _share(study: Study) -> Iterator[Check]:
@@ -59,18 +57,19 @@ def _share(study: Study) -> Iterator[Check]:
     d, p = 6, 3
     A = _skew(rng, d)
     shares = [np.square(A[np.ix_(S, S)]).sum() for S in combinations(range(d), p)] / np.square(A).sum()
-    because = "d^2 roundings of a mean over all blocks"
-    exact = stochastic.captured_share(d, p)
-    yield equal("share of the gradient, all blocks", shares.mean(), exact, tolerance=d**2 * EPS, because=because)
+    every = measured(
+        "share of the gradient, all blocks", shares.mean(), within=rounding(d**2, of="a mean over all blocks")
+    )
+    yield every.equals(stochastic.captured_share(d, p))
     d, p, draws = 24, 6, study.pick(smoke=1500, quick=6000, paper=20_000)
     A = _skew(rng, d)
     generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
-    blocks = [BlockRotation(Rotation(p, "free"), d, generator).rows.numpy() for _ in range(draws)]
-    squares = np.square(A[np.array(blocks)[:, :, None], np.array(blocks)[:, None, :]]).sum((-2, -1))
-    measured, exact = mean(squares / np.square(A).sum()), stochastic.captured_share(d, p)
-    wrong = (0.9 * exact, 1.1 * exact)
-    yield rate("share of the gradient, blocks as drawn", measured, exact, excludes=wrong)
-    yield refuted("share (p / d)^2", rate("independent coordinates", measured, (p / d) ** 2, excludes=(0,)))
+    blocks = np.array([BlockRotation(Rotation(p, "free"), d, generator).rows.numpy() for _ in range(draws)])
+    squares = np.square(A[blocks[:, :, None], blocks[:, None, :]]).sum((-2, -1))
+    exact = stochastic.captured_share(d, p)
+    drawn = rate("share of the gradient, blocks as drawn", mean(squares / np.square(A).sum()))
+    yield drawn.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
+    yield drawn.control("share (p / d)^2").equals((p / d) ** 2, excludes=(0,))
 
 
 def _skew(rng: np.random.Generator, d: int) -> Array:
@@ -80,19 +79,18 @@ def _skew(rng: np.random.Generator, d: int) -> Array:
 
 def _rounds(study: Study) -> Iterator[Check]:
     draws = study.pick(smoke=3000, quick=10_000, paper=50_000)
-    pairs = mean(_first_rounds(study, draws, 5, 2, 300))
     exact = stochastic.rounds_to_see_all_pairs(5)
-    yield rate("rounds until all pairs were seen, p = 2", pairs, exact, excludes=(0.9 * exact, 1.1 * exact))
-    yield refuted("pairs seen after n rounds", rate("n rounds", pairs, 10, excludes=(0,)))
-    larger = mean(_first_rounds(study, draws, 8, 4, 150))
-    bound = stochastic.most_rounds_to_see_all_pairs(8, 4)
-    because = "sum over the rounds of the union bound"
-    yield at_most("rounds until all pairs were seen, p = 4", larger.low, bound, because=because)
+    two = rate("rounds until all pairs were seen, p = 2", mean(_first_rounds(study, draws, 5, 2, 300)))
+    yield two.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
+    yield two.control("pairs seen after n rounds").equals(10, excludes=(0,))
+    four, bound = mean(_first_rounds(study, draws, 8, 4, 150)).low, stochastic.most_rounds_to_see_all_pairs(8, 4)
+    within = exactly("sum over the rounds of the union bound")
+    yield measured("rounds until all pairs were seen, p = 4", four, within=within).at_most(bound)
     summed = np.minimum(1, 28 * (1 - stochastic.captured_share(8, 4)) ** np.arange(1000.0)).sum()
-    because = "the sum written out, 1000 roundings"
-    yield equal("union bound and its sum", bound, summed, tolerance=1000 * EPS * bound, because=because)
-    bound = stochastic.most_rounds_to_see_all_pairs(5, 2)
-    yield at_most("p = 2: exact mean and the union bound", exact, bound, because="the bound holds for any p")
+    within = rounding(1000, bound, of="the sum written out")
+    yield measured("union bound and its sum", bound, within=within).equals(summed)
+    both = measured("p = 2: exact mean and the union bound", exact, within=exactly("the bound holds for any p"))
+    yield both.at_most(stochastic.most_rounds_to_see_all_pairs(5, 2))
 
 
 def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Array:
@@ -110,18 +108,18 @@ def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Arr
 def _reach(study: Study) -> Iterator[Check | Curves]:
     """A target that one rotation reaches, taught by random blocks: the loss falls to a thousandth and less."""
     rounds = study.pick(smoke=60, quick=120, paper=300)
-    falling = _teach(study, rounds, redraw=1)
-    because = "every pair was in a block, and SO(d) has no local minimum but the global one"
-    yield at_most("loss by random blocks, of its start", falling[-1] / falling[0], 1e-3, because=because)
-    stuck = _teach(study, rounds, redraw=rounds)
-    fixed = at_most("loss by one block, of its start", stuck[-1] / stuck[0], 1e-3, because=because)
-    yield refuted("one block, never drawn again", fixed)
+    within = exactly("every pair was in a block, and SO(d) has no local minimum but the global one")
+    falling, stuck = (_teach(study, rounds, redraw) for redraw in (1, rounds))
+    blocks = measured("loss by random blocks, of its start", falling[-1] / falling[0], within=within)
+    yield blocks.at_most(1e-3)
+    fixed = measured("loss by one block, of its start", stuck[-1] / stuck[0], within=within)
+    yield fixed.control("one block, never drawn again").at_most(1e-3)
     yield curves(loss_by_random_blocks=falling, loss_by_one_block=stuck)
 
 
 def _teach(study: Study, rounds: int, redraw: int) -> Array:
     """Loss before each round of ten steps, a new block every `redraw` rounds."""
-    d, p, N = 6, 3, 8
+    d, p, N, eta, between = 6, 3, 8, 0.5, 10
     rng = study.rng("teach")
     layer = nn.Linear(d, N, bias=False, dtype=torch.float64, device=study.device)
     W = torch.from_numpy(np.linalg.qr(rng.standard_normal((N, d)))[0]).to(study.device)
@@ -130,10 +128,11 @@ def _teach(study: Study, rounds: int, redraw: int) -> Array:
         layer.weight.copy_(W)
     generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
     block = orthogonalise_stochastically(layer, p, "cayley", generator)
-    optimizer = torch.optim.SGD([block.rotation.parameter], lr=0.5)
+    study.record(Training("SGD on blocks", {"P": (p, p)}, (eta, eta), between * rounds))
+    optimizer = torch.optim.SGD([block.rotation.parameter], lr=eta)
     losses = []
     for k in range(rounds):
-        for step in range(10):
+        for step in range(between):
             optimizer.zero_grad()
             loss = 0.5 * (layer.weight - target).square().sum()
             losses += [float(loss.detach())] if step == 0 else []

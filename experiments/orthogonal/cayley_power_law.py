@@ -7,23 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.methods.orthogonal import published
 from experiments.methods.orthogonal.parametrisations import Rotation
+from experiments.orthogonal import published_maps
 from experiments.orthogonal.linear import squared_loss
-from experiments.training.loop import train
-from experiments.training.refinement import tends_to
-from theory.claims import Check, Curves, claim, curves
+from experiments.training import Trainee, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.claims.estimates import richardson
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.orthogonal import cayley, procrustes
 from theory.orthogonal.cayley import Plane
-from theory.orthogonal.procrustes import LinearOPT, component, transposed
+from theory.orthogonal.procrustes import LinearOPT, component, plane_rotation
 
 SIGMA = 1.4  # s_1 + s_2 in the plane that turns
 STARTS = np.array([0.2, 0.5, 1.0, 2.0])  # of the parameter a
+NEXT_TERM = "twice the next term of the expansion"
 
 
 @claim(
@@ -65,57 +63,50 @@ MAPS = {
 
 def _problem(phi: Array) -> LinearOPT:
     """M = G(phi) diag(0.9, 0.5), sigma = 1.4: the optimum turns the plane by phi (runs,)."""
-    turn = np.stack([np.stack([np.cos(phi), -np.sin(phi)], -1), np.stack([np.sin(phi), np.cos(phi)], -1)], -2)
+    turn = plane_rotation(2, (0, 1), phi)
     one = np.broadcast_to(np.eye(2), turn.shape)
-    return LinearOPT(one, transposed(turn * np.array([0.9, 0.5])), one)
+    return LinearOPT(one, (turn * np.array([0.9, 0.5])).mT, one)
 
 
-def _train(
-    study: Study, name: str, map: str, phi: Array | float, a: Array, eta: float, record: list[int]
-) -> Trajectory:
-    """Descent on P of R = map(P), all of it zero but a: the parameters a and the loss above the optimum."""
+def _descent(study: Study, map: str, phi: Array | float, a: Array) -> Trainee:
+    """Descent on P of R = map(P), zero but for a; the parameter a and the loss above the optimum are recorded."""
     _, (i, j), sign = MAPS[map]
     problem = _problem(np.broadcast_to(phi, a.shape))
-    turned = published.cayley if map == "published Cayley" else _torch_map(study, map, len(a))
+    turned = _map(study, map, len(a))
     inner = squared_loss(problem, study.device)
-    least = torch.tensor(
-        procrustes.optimal_loss(problem, component(problem, np.broadcast_to(np.eye(2), problem.M.shape))),
-        dtype=torch.float64,
-        device=study.device,
-    )
+    optimal = procrustes.optimal_loss(problem, component(problem, np.broadcast_to(np.eye(2), problem.M.shape)))
+    least = torch.tensor(optimal, dtype=torch.float64, device=study.device)
     P = np.zeros((len(a), 2, 2))
     P[:, i, j] = sign * a
-    return train(
-        lambda state: inner({"R": turned(state["P"])}),
-        {"P": P},
-        learning_rate=eta,
-        steps=record[-1],
-        record=record,
-        observe=lambda state: {"a": sign * state["P"][:, i, j], "excess": inner({"R": turned(state["P"])}) - least},
-        **study.training(name),
-    )
+    loss = lambda state: inner({"R": turned(state["P"])})  # noqa: E731
+    observe = lambda state: {"a": sign * state["P"][:, i, j], "excess": loss(state) - least}  # noqa: E731
+    return Trainee(study, loss, {"P": P}, observe=observe)
 
 
-def _torch_map(study: Study, map: str, runs: int) -> Callable[[Tensor], Tensor]:
+def _map(study: Study, map: str, runs: int) -> Callable[[Tensor], Tensor]:
+    if map == "published Cayley":
+        return published_maps.cayley
     word = {"torch's Cayley": "cayley", "exponential": "matrix_exp"}[map]
     return Rotation(2, word, runs=(runs,), dtype=torch.float64, device=study.device).map
 
 
-def _refined(
-    study: Study, name: str, map: str, phi: Array | float, a: Array, eta: float, record: list[int]
-) -> list[Trajectory]:
+def _refined(trainee: Trainee, eta: float, record: list[int]) -> list[Trajectory]:
     """At eta, eta / 2, eta / 4, recorded at the same times."""
-    return [_train(study, f"{name} {map} {k}", map, phi, a, eta / k, [k * step for step in record]) for k in (1, 2, 4)]
+    return [
+        trainee.train(learning_rate=eta / k, steps=k * record[-1], record=[k * step for step in record])
+        for k in (1, 2, 4)
+    ]
 
 
 def _on_the_flow(study: Study) -> Iterator[Check]:
     for name in ("published Cayley", "torch's Cayley"):
         plane = Plane(SIGMA, MAPS[name].kappa)
-        runs = _refined(study, "flow", name, np.pi, STARTS / plane.kappa, 0.04, list(range(0, 101, 10)))
-        predicted = cayley.half_turn_parameter(plane, STARTS / plane.kappa, runs[0].t)
-        yield from tends_to(f"{name}: a(t)", [run["a"] for run in runs], predicted)
+        starts = STARTS / plane.kappa
+        runs = _refined(_descent(study, name, np.pi, starts), 0.04, list(range(0, 101, 10)))
+        predicted = cayley.half_turn_solution(plane, starts, runs[0].t)
+        yield from tends_to("a(t)", [run["a"] for run in runs], predicted, case=name)
         loss = cayley.half_turn_loss(plane, predicted)
-        yield from tends_to(f"{name}: loss", [run["excess"] for run in runs], loss, 1e2 * EPS)
+        yield from tends_to("loss", [run["excess"] for run in runs], loss, 1e2 * EPS, case=name)
 
 
 def _power_law(study: Study) -> Iterator[Check | Curves]:
@@ -123,20 +114,21 @@ def _power_law(study: Study) -> Iterator[Check | Curves]:
     steps = study.pick(smoke=200, quick=1600, paper=10000)
     record = sorted({round(step) for step in np.geomspace(1, steps, 40)} | {0})
     plane = Plane(SIGMA, 1.0)
-    runs = _refined(study, "late", "published Cayley", np.pi, np.ones(1), 1.0, record)
+    runs = _refined(_descent(study, "published Cayley", np.pi, np.ones(1)), 1.0, record)
     t = runs[0].t
     losses = np.stack([run["excess"][:, 0] for run in runs])
-    exact = cayley.half_turn_loss(plane, cayley.half_turn_parameter(plane, np.ones(1), t))[:, 0]
+    exact = cayley.half_turn_loss(plane, cayley.half_turn_solution(plane, np.ones(1), t))[:, 0]
     limit, error = richardson(list(losses[:, -1:] / cayley.half_turn_asymptote(plane, t[-1:])))
-    tolerance = error + 1 / np.sqrt(4 * plane.sigma * plane.kappa**2 * t[-1])
-    because = "twice the next term of the expansion, and the last Richardson correction"
-    law = lambda ratio: equal("loss over its power law", ratio, 1, tolerance=tolerance, because=because)  # noqa: E731
-    yield law(limit)
-    yield refuted("power law with a constant 10 % larger", law(limit / 1.1))
-    yield refuted("power law with the other map's constant", law(limit * 0.5))
+    within = Tolerance(1 / np.sqrt(4 * plane.sigma * plane.kappa**2 * t[-1]), NEXT_TERM)
+    within += Tolerance(error, "last Richardson correction")
+    yield measured("loss over its power law", limit, within=within).equals(1)
+    for constant, wrong in ((1.1, "with a constant 10 % larger"), (2, "with the other map's constant")):
+        law = measured("loss over its power law", limit / constant, within=within)
+        yield law.control(f"power law {wrong}").equals(1)
     yield from _exponent(t, losses, 4 * plane.sigma * plane.kappa**2)
-    yield curves(t=t[1:], trained=losses[-1, 1:], predicted=exact[1:])
-    yield curves(asymptote=cayley.half_turn_asymptote(plane, t[1:]))
+    late, trained = t[1:], losses[-1, 1:]
+    yield curves("Cayley", t=late, trained=trained, predicted=exact[1:], deviation=100 * (trained / exact[1:] - 1))
+    yield curves("Cayley", asymptote=cayley.half_turn_asymptote(plane, late))
 
 
 def _exponent(t: Array, losses: Array, speed: float) -> Iterator[Check]:
@@ -144,27 +136,28 @@ def _exponent(t: Array, losses: Array, speed: float) -> Iterator[Check]:
     begin = int(np.argmin(np.abs(np.log(10 * t[1:] / t[-1])))) + 1
     span = np.log(t[-1] / t[begin])
     slope, error = richardson(list(np.log(losses[:, -1] / losses[:, begin])[:, None] / span))
-    tolerance = error + 1 / np.sqrt(speed * t[begin]) / span
-    because = "twice the next term of the expansion at the begin of the decade, and the last Richardson correction"
-    yield equal("exponent of the loss", slope, -0.5, tolerance=tolerance, because=because)
-    exponential = equal("exponent", slope * span / (t[-1] - t[begin]), -2 * SIGMA, tolerance=tolerance, because=because)
-    yield refuted("exponential decay of the Cayley map", exponential)
+    within = Tolerance(1 / np.sqrt(speed * t[begin]) / span, f"{NEXT_TERM} at the begin of the decade")
+    within += Tolerance(error, "last Richardson correction")
+    yield measured("exponent of the loss", slope, within=within).equals(-0.5)
+    exponential = measured("exponent", slope * span / (t[-1] - t[begin]), within=within)
+    yield exponential.control("exponential decay of the Cayley map").equals(-2 * SIGMA)
 
 
 def _exponential_map(study: Study) -> Iterator[Check | Curves]:
     """exp(A) with the same target: tan((theta - pi) / 2) decays at rate sigma."""
     plane, starts = Plane(SIGMA), np.array([0.2, 1.0, 2.0])
-    runs = _refined(study, "flow", "exponential", np.pi, starts, 0.08, list(range(0, 101, 5)))
+    runs = _refined(_descent(study, "exponential", np.pi, starts), 0.08, list(range(0, 101, 5)))
     t = runs[0].t
-    predicted = cayley.exponential_angle(plane, np.pi, starts, t)
-    yield from tends_to("exponential: angle", [run["a"] for run in runs], predicted)
+    predicted = cayley.exponential_solution(plane, np.pi, starts, t)
+    yield from tends_to("angle", [run["a"] for run in runs], predicted, case="exponential")
     ratio = runs[-1]["excess"][-1] / cayley.half_turn_asymptote(plane, t[-1])
-    because = "twice the next term of the expansion"
-    tolerance = 1 / np.sqrt(4 * SIGMA * t[-1])
-    law = equal("loss over the power law", ratio, 1, tolerance=tolerance, because=because)
-    yield refuted("power law of the exponential map", law)
-    loss = SIGMA * (1 - np.cos(predicted - np.pi))
-    yield curves(t_exponential=t, exponential=runs[-1]["excess"][:, 1], predicted_exponential=loss[:, 1])
+    law = measured("loss over the power law", ratio, within=Tolerance(1 / np.sqrt(4 * SIGMA * t[-1]), NEXT_TERM))
+    yield law.control("power law of the exponential map").equals(1)
+    loss = SIGMA * (1 - np.cos(predicted - np.pi))[1:, 1]
+    trained = runs[-1]["excess"][1:, 1]
+    yield curves("exponential", t=t[1:], trained=trained, predicted=loss)
+    early = t[1:] < 2.5  # then the deviation, linear in time, leaves the figure
+    yield curves("exponential, early", t=t[1:][early], deviation=100 * (trained / loss - 1)[early])
 
 
 def _other_targets(study: Study) -> Iterator[Check | Curves]:
@@ -173,13 +166,13 @@ def _other_targets(study: Study) -> Iterator[Check | Curves]:
     for name in ("published Cayley", "torch's Cayley"):
         plane = Plane(SIGMA, MAPS[name].kappa)
         target = np.tan(phi / 2) / plane.kappa
-        a = _train(study, f"near {name}", name, phi, target + away, eta, [0, 1])["a"]
-        measured = (1 - (a[1] - target) / away) / eta
+        a = _descent(study, name, phi, target + away).train(learning_rate=eta, steps=1, record=[0, 1])["a"]
         # The loss is within sigma kappa^3 |delta a|^3 of a parabola; a itself is known to a rounding.
-        tolerance = 10 * plane.kappa**3 * SIGMA * away + 50 * EPS * (1 + target) / away / eta
-        because = "curvature times the distance, and the rounding of a over it"
+        error = 10 * plane.kappa**3 * SIGMA * away + 50 * EPS * (1 + target) / away / eta
+        within = Tolerance(error, "curvature times the distance, and the rounding of a over it")
+        rates = (1 - (a[1] - target) / away) / eta
+        found = measured("rate towards phi", rates, within=within, case=name, axes=("phi",))
         predicted = cayley.rate(plane, phi)
-        yield equal(f"{name}: rate towards phi", measured, predicted, tolerance=tolerance, because=because)
-    same = equal("rate towards phi", measured, predicted[0], tolerance=tolerance, because=because)
-    yield refuted("one rate for all targets", same)
-    yield curves(phi=phi, rates=measured, predicted_rates=predicted)
+        yield found.equals(predicted)
+    yield found.control("one rate for all targets").equals(predicted[0])
+    yield curves(phi=phi, rates=rates, predicted_rates=predicted)

@@ -1,6 +1,6 @@
 """The energy of a random start: its exact mean and variance for every number of neurons."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -9,17 +9,16 @@ from scipy import integrate, stats
 from torch import Tensor, nn
 
 from experiments.methods.orthogonal.parametrisations import energies
-from theory.claims import Check, Curves, claim, curves
+from experiments.orthogonal.layers import INPUTS, gaussian, pairs
+from theory.claims import Check, Curves, Estimated, Study, Tolerance, claim, curves, measured, rate, rounding
 from theory.claims.estimates import mean
-from theory.claims.legacy import equal, rate, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import Array
 from theory.orthogonal import energy
 
+Start = Callable[[np.random.Generator, tuple[int, int, int]], Tensor]
 BATCH = 10_000  # draws whose distances are held at once
 CASES = ((12, 2, 0), (6, 3, 0), (3, 6, 0.5), (8, 9, 1), (10, 16, 1), (6, 20, 2))  # N, d, s: all with 6 s < d - 1
 PAIRS = ((2, 0), (2, 0.5), (3, 0), (3, 1), (4, 2), (5, 3), (16, 1), (16, 2), (100, 2))  # d, s
-LAYER = 8  # inputs of the layers that figure 10 shows
 
 
 @claim(
@@ -38,31 +37,34 @@ def random_starts_have_a_known_energy(study: Study) -> Iterator[Check | Curves]:
     yield _quadrature()
     draws = study.pick(smoke=60_000, quick=120_000, paper=600_000)
     for N, d, s in CASES:
-        E = _draw(study, f"isotropic {N} {d} {s}", draws, (N, d), s)
-        yield _mean_is(f"mean, N = {N}, d = {d}, s = {s:g}", E, N, d, s)
+        E, size = _draw(study, f"isotropic {N} {d} {s}", draws, (N, d), s), f"N = {N}, d = {d}, s = {s:g}"
+        yield _is_exact(rate(f"mean, {size}", mean(E)), N, d, s)
         squares, exact = mean((E - energy.mean_energy(N, d, s)) ** 2), energy.variance_energy(N, d, s)
-        yield rate(f"variance, N = {N}, d = {d}, s = {s:g}", squares, exact, excludes=(0.9 * exact, 1.1 * exact))
-    unordered = rate("half the variance", squares, exact / 2, excludes=(0,))
-    yield refuted("variance of unordered pairs", unordered)
-    yield from _starts_that_are_not_isotropic(study, draws)
-    yield _layers_of_figure_10(study)
+        variance = rate(f"variance, {size}", squares)
+        yield variance.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
+    yield variance.control("variance of unordered pairs").equals(exact / 2, excludes=(0,))
+    for name, start, N, d, s in (
+        ("nn.Linear's own start, d = 3", _linear, 12, 3, 0),
+        ("Gaussian with mean 1", _shifted, 10, 16, 1),
+        ("Gaussian four times as wide in half the coordinates", _stretched, 10, 16, 1),
+    ):
+        E = _draw(study, name, draws, (N, d), s, start)
+        yield _is_exact(rate("mean", mean(E)).control(name), N, d, s)
+    yield from _layers_of_figure_10(study)
 
 
 def _quadrature() -> Check:
     values, errors = np.transpose([integrate.quad(partial(_density, d, s), 0, np.pi / 2) for d, s in PAIRS])
-    because = "the quadrature's own error estimate and a thousand roundings; cases with s up to d - 1.5"
-    exact = [energy.mean_of_pair(d, s) for d, s in PAIRS]
-    return equal("mu_s(d) against quadrature", values, exact, tolerance=errors + 1e3 * EPS, because=because)
+    within = Tolerance(errors, "the quadrature's own error estimate; cases with s up to d - 1.5")
+    within += rounding(1e3, of="mu_s")
+    found = measured("mu_s(d) against quadrature", values, within=within, axes=("case",))
+    return found.equals([energy.mean_of_pair(d, s) for d, s in PAIRS])
 
 
 def _density(d: int, s: float, angle: float) -> float:
     """f_s(z) times the density of the half angle: z = 2 sin, sin^2 is Beta((d - 1)/2, (d - 1)/2)."""
     u = np.sin(angle) ** 2
     return float(energy.kernel(4 * u, s) * stats.beta((d - 1) / 2, (d - 1) / 2).pdf(u) * np.sin(2 * angle))
-
-
-def gaussian(rng: np.random.Generator, shape: tuple[int, int, int]) -> Tensor:
-    return torch.from_numpy(rng.standard_normal(shape))
 
 
 def _linear(rng: np.random.Generator, shape: tuple[int, int, int]) -> Tensor:
@@ -83,36 +85,34 @@ def _stretched(rng: np.random.Generator, shape: tuple[int, int, int]) -> Tensor:
     return W
 
 
-def _draw(study: Study, name: str, draws: int, size: tuple[int, int], s: float, start=gaussian) -> Array:
+def _draw(study: Study, name: str, draws: int, size: tuple[int, int], s: float, start: Start = gaussian) -> Array:
     """E_s of `draws` independent layers of size (N, d)."""
     rng = study.rng(name)
     counts = [min(BATCH, draws - done) for done in range(0, draws, BATCH)]
     return np.concatenate([energies(start(rng, (n, *size)).to(study.device), s).cpu().numpy() for n in counts])
 
 
-def _mean_is(name: str, E: Array, N: int, d: int, s: float) -> Check:
+def _is_exact(found: Estimated, N: int, d: int, s: float) -> Check:
+    """The mean is the exact one, and no other that is 10 % off."""
     exact = energy.mean_energy(N, d, s)
     wrong = 0.1 * max(abs(exact), np.sqrt(energy.variance_energy(N, d, s)))
-    return rate(name, mean(E), exact, excludes=(exact - wrong, exact + wrong))
+    return found.equals(exact, excludes=(exact - wrong, exact + wrong))
 
 
-def _starts_that_are_not_isotropic(study: Study, draws: int) -> Iterator[Check]:
-    for name, start, N, d, s in (
-        ("nn.Linear's own start, d = 3", _linear, 12, 3, 0),
-        ("Gaussian with mean 1", _shifted, 10, 16, 1),
-        ("Gaussian four times as wide in half the coordinates", _stretched, 10, 16, 1),
-    ):
-        yield refuted(name, _mean_is(name, _draw(study, name, draws, (N, d), s, start), N, d, s))
-
-
-def _layers_of_figure_10(study: Study) -> Curves:
+def _layers_of_figure_10(study: Study) -> Iterator[Curves]:
+    """Energies a pair of neurons, with their exact mean and standard deviation; and how far the drawn ones are off."""
     widths = np.array([2, 3, 5, 9, 16, 32, 64, 128, 256])
+    drawn = np.array([_draw(study, f"layer {N}", 24, (int(N), INPUTS), 1) for N in widths])
+    exact, deviation = _moments(widths)
+    score = (drawn - exact[:, None]) / deviation[:, None]
+    each = np.repeat(widths, drawn.shape[1])
+    yield curves("drawn", widths=each, energy=(drawn / pairs(widths)[:, None]).ravel(), score=score.ravel())
     dense = np.union1d(widths, np.geomspace(2, 256, 60).round())
-    return curves(
-        start_inputs=LAYER,
-        start_widths=widths,
-        start_energy=[_draw(study, f"layer {N}", 24, (int(N), LAYER), 1) for N in widths],
-        mean_widths=dense,
-        start_mean=[energy.mean_energy(int(N), LAYER, 1) for N in dense],
-        start_variance=[energy.variance_energy(int(N), LAYER, 1) for N in dense],
-    )
+    exact, deviation = _moments(dense) / pairs(dense)
+    yield curves("exact", widths=dense, mean=exact, low=exact - 2 * deviation, high=exact + 2 * deviation)
+
+
+def _moments(widths: Array) -> Array:
+    """Mean and standard deviation (2, T) of E_1."""
+    means = [energy.mean_energy(int(N), INPUTS, 1) for N in widths]
+    return np.array([means, np.sqrt([energy.variance_energy(int(N), INPUTS, 1) for N in widths])])

@@ -1,6 +1,6 @@
-"""The maps as the paper's own code computes them, to be measured against the exact ones of `parametrisations`.
+"""The maps as the paper's own code computes them, to be measured against those of `experiments.methods.orthogonal`.
 
-All take P (*runs, d, d). They are slower and less accurate; nothing but the claims should use them.
+All take P (*runs, d, d). They are slower and less accurate: nothing but the claims should use them.
 """
 
 import torch
@@ -17,7 +17,7 @@ def classical_gram_schmidt(P: Tensor) -> Tensor:
 
 
 def modified_gram_schmidt(P: Tensor) -> Tensor:
-    """The same, each projection taken from what the ones before it left: loses cond(P) eps (Bjorck 1967)."""
+    """The same, but each projection is taken from what the ones before it left: loses cond(P) eps (Bjorck 1967)."""
     rows: list[Tensor] = []
     for rest in P.unbind(-2):
         for q in rows:
@@ -27,8 +27,10 @@ def modified_gram_schmidt(P: Tensor) -> Tensor:
 
 
 def householder_reflections(P: Tensor) -> Tensor:
-    """H_1 ... H_(d-1), H_k the reflection that takes column k of what is left of P to +|x| e_k: NaN where it is there
-    already, as it is at the identity."""
+    """H_1 ... H_(d-1), where the reflection H_k takes column k of what is left of P to +|x| e_k.
+
+    It is NaN where the column is there already, as it is at the identity.
+    """
     d = P.shape[-1]
     R = torch.eye(d, dtype=P.dtype, device=P.device).expand_as(P)
     left = P

@@ -1,0 +1,82 @@
+"""The Procrustes flow in closed form: against the ODE, against the map that Riccati equations have, and trained."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.orthogonal.linear import both_components, descent, random_data, singular_values, squared_loss, twice
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
+from theory.core.flows import flow
+from theory.orthogonal import procrustes
+from theory.orthogonal.procrustes import LinearOPT, component
+
+
+@claim(
+    "liu2021.procrustes_flow",
+    source="Liu et al. 2021 (OPT), derived: linear layer, gradient flow on O(d)",
+    statement=r"R' = \tfrac12 (M - R M^\top R):\quad P^\top R Q = (I + A)(I - A)^{-1},\ "
+    r"A_{ij}(t) = e^{-(s_i + s_j) t / 2} A_{ij}(0)",
+    hypotheses=("gradient flow in the embedded metric", "whitened inputs or a tight frame of neurons"),
+    controls=(
+        "singular values 5 % larger",
+        "M transposed",
+        "twice as fast, as on the parameters of a map",
+        "neither whitened inputs nor a tight frame",
+    ),
+)
+def the_flow_is_solved(study: Study) -> Iterator[Check | Curves]:
+    s, runs = singular_values(study), study.pick(smoke=2, quick=8, paper=32)
+    spread = np.linspace(1.3, 0.7, len(s))
+    for case, inputs, neurons in (("tight frame", spread, 1.0), ("whitened inputs", 1.0, spread)):
+        problem, R = both_components(study, s, runs, inputs=inputs, neurons=neurons)
+        t, values = _trained(study, problem, R)
+        exact = procrustes.solution(problem, R, t)
+        yield _integrated(case, problem, R, t).equals(exact)
+        yield _linear_fractional(case, problem, R, t, exact)
+        yield from tends_to("R(t)", values, exact, case=case)
+    trained = extrapolated("R(t)", values)
+    larger = LinearOPT(problem.X, 1.05 * problem.Y, problem.W0)
+    yield trained.control("singular values 5 % larger").equals(procrustes.solution(larger, R, t))
+    one = np.broadcast_to(np.eye(len(s)), R.shape)
+    transposed = LinearOPT(one, problem.M, one)
+    yield trained.control("M transposed").equals(procrustes.solution(transposed, R, t))
+    faster = procrustes.solution(problem, R, 2 * t)
+    yield trained.control("twice as fast, as on the parameters of a map").equals(faster)
+    # The same M: the same random numbers.
+    neither = twice(random_data(study.rng("problem"), s, runs, inputs=spread, neurons=spread))
+    other = extrapolated("R(t)", _trained(study, neither, R)[1])
+    yield other.control("neither whitened inputs nor a tight frame").equals(exact)
+
+
+def _trained(study: Study, problem: LinearOPT, R: Array) -> tuple[Array, list[Array]]:
+    trainee = descent(study, squared_loss(problem, study.device), R)
+    runs = trainee.refine(learning_rate=0.05, horizon=4.0, records=17)
+    return runs[0].t, [run["R"] for run in runs]
+
+
+def _integrated(case: str, problem: LinearOPT, R: Array, t: Array) -> Measured:
+    """R' = -R skew(R^T grad L) integrated, which knows nothing of singular values."""
+
+    def solved(tolerance: float) -> Array:
+        velocity = lambda _, state: {"R": procrustes.velocity(problem, state["R"])}  # noqa: E731
+        return flow(velocity, {"R": R}, t, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)["R"]
+
+    fine, coarse = solved(1e-12), solved(1e-10)
+    within = Tolerance(np.abs(fine - coarse).max(), "what a hundred times the solver's tolerance changes")
+    within += rounding(1e3, of="entries no larger than 1")
+    return measured("against the ODE", fine, within=within, case=case, axes=("t", "run"))
+
+
+def _linear_fractional(case: str, problem: LinearOPT, R: Array, t: Array, exact: Array) -> Check:
+    """R~ by the matrix exponential of the Riccati equation, which knows nothing of Cayley's coordinates."""
+    chart = component(problem, R)
+    aligned, predicted = (chart.P.mT @ each @ chart.Q for each in (R, exact))
+    lost = np.exp(np.multiply.outer(t, chart.s[:, 0] - chart.s[:, -1]) / 2)[..., None, None]
+    of = "entries no larger than 1, of which e^((s_1 - s_d) t / 2) takes digits"
+    value = procrustes.riccati_solution(chart.s, aligned, t)
+    within = rounding(10 * problem.d**2, lost, of=of)
+    return measured("against the linear fractional map", value, within=within, case=case, axes=("t", "run")).equals(
+        predicted
+    )

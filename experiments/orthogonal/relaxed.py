@@ -1,0 +1,152 @@
+"""Relaxed orthogonality: the squared penalty is never exact, the unsquared one is from a threshold on."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.methods.orthogonal.penalties import squared_penalty, unsquared_penalty
+from experiments.training import Loss, State, Trainee
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims.estimates import richardson
+from theory.core.arrays import EPS, Array
+from theory.orthogonal import relaxed
+
+SINGULAR_VALUES = np.array([1.8, 1.5, 1.2, 0.7])
+THRESHOLD = relaxed.threshold(SINGULAR_VALUES)
+Penalty = Callable[[Tensor], Tensor]
+
+
+@claim(
+    "liu2021.relaxed",
+    source="Liu et al. 2021, relaxed orthogonality: the penalty of the text squared, of the code unsquared",
+    statement=r"\lambda \|R R^\top - I\|_F \to \tfrac{1}{4}\|s - 1\|_2 \text{ squared};\quad"
+    r" R R^\top = I \text{ iff } \lambda \ge \tfrac{1}{2}\|s - 1\|_2 \text{ unsquared}",
+    hypotheses=("L = |R - T|_F^2 / 2, T with singular values s > 0",),
+    controls=(
+        "squared penalty: orthogonal at a large weight",
+        "squared penalty: limit 10 % larger",
+        "unsquared penalty: orthogonal at 0.95 of the threshold",
+        "root of a sum of squares at the identity",
+    ),
+)
+def penalties_are_exact_or_not(study: Study) -> Iterator[Check | Curves]:
+    yield from _squared(study)
+    yield from _large_weights(study)
+    yield from _unsquared(study)
+    yield from _threshold(study)
+    yield from _at_the_identity(study)
+
+
+def _target(study: Study) -> tuple[Array, Array, Array]:
+    """T = P diag(s) Q^T, and its P and Q^T."""
+    rng = study.rng("target")
+    P, Q = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
+    return P * SINGULAR_VALUES @ Q.T, P, Q.T
+
+
+def _trained(
+    study: Study, weights: Array, penalty: Penalty, start: Array, learning_rate: Array, steps: int
+) -> tuple[Array, Tolerance]:
+    """R (runs, d, d) at the end of training from `start`, one run a weight, and how far the minimum may still be."""
+    target, weight = (torch.from_numpy(array).to(study.device) for array in (_target(study)[0], weights))
+
+    def loss(state: State) -> Tensor:
+        return 0.5 * (state["R"] - target).square().sum((-2, -1)) + weight * penalty(state["R"])
+
+    trainee = Trainee(study, loss, {"R": np.broadcast_to(start, (len(weights), 4, 4))})
+    R = trainee.train(learning_rate=learning_rate, steps=steps, record=[steps])["R"][-1]
+    return R, _left_over(loss, R, study.device)
+
+
+def _left_over(loss: Loss, R: Array, device: str) -> Tolerance:
+    """2 |gradient| / smallest curvature (runs, 1, 1), with the rounding of the gradient."""
+    point = torch.from_numpy(R).to(device)
+
+    def of(one: Tensor, index: int) -> Tensor:
+        return loss({"R": torch.cat([point[:index], one.view(1, *point.shape[1:]), point[index + 1 :]])})[index]
+
+    left = []
+    for i, one in enumerate(point):
+        gradient = torch.func.grad(of)(one.flatten(), i)
+        curvatures = torch.linalg.eigvalsh(torch.func.hessian(of)(one.flatten(), i))
+        error = 16 * EPS * float(curvatures.max())
+        left.append(2 * (float(gradient.norm()) + error) / float(curvatures.min()))
+    return Tolerance(np.array(left)[:, None, None], "2 |gradient| / curvature where training stopped")
+
+
+def _defect(R: Array) -> Array:
+    """|R R^T - I|_F of each run."""
+    return np.linalg.norm(R @ R.mT - np.eye(4), axis=(-2, -1))
+
+
+def _minimisers(study: Study, minimiser: Callable[[Array, float], Array], weights: Array) -> Array:
+    """R = P diag(r) Q^T of each weight."""
+    _, P, Qt = _target(study)
+    return np.stack([P * minimiser(SINGULAR_VALUES, float(weight)) @ Qt for weight in weights])
+
+
+def _squared(study: Study) -> Iterator[Check]:
+    """From near the identity, at moderate weights: R = P diag(r) Q^T with r the root of the cubic."""
+    _, P, Qt = _target(study)
+    weights = np.array([0.3, 1.0, 3.0])
+    start = P @ Qt + 0.1 * study.rng("start").standard_normal((3, 4, 4))
+    steps = study.pick(smoke=1500, quick=2500, paper=2500)
+    R, within = _trained(study, weights, squared_penalty, start, 0.4 / (1 + 12 * weights), steps)
+    end = measured("squared penalty: R at the end of training", R, within=within, axes=("run",))
+    yield end.equals(_minimisers(study, relaxed.squared_penalty_minimiser, weights))
+
+
+def _large_weights(study: Study) -> Iterator[Check | Curves]:
+    """lambda |R R^T - I| at ever larger weights, extrapolated in 1 / lambda."""
+    _, P, Qt = _target(study)
+    weights = np.array([100.0, 200.0, 400.0])
+    R, left = _trained(study, weights, squared_penalty, P @ Qt, 0.5 / (1 + 12 * weights), 400)
+    defect = _defect(R)
+    limit, error = richardson(list(weights * defect))
+    within = Tolerance(error, "last Richardson correction in 1 / lambda")
+    within += Tolerance(8 * float((weights * left.value.ravel()).max()), left.reason)
+    predicted = relaxed.limiting_defect(SINGULAR_VALUES)
+    scaled = measured("squared penalty: lambda |R R^T - I|", limit, within=within)
+    yield scaled.equals(predicted)
+    yield scaled.control("squared penalty: limit 10 % larger").equals(1.1 * predicted)
+    exact = measured("squared penalty: defect", defect, within=Tolerance(1e-6, "a millionth counts as exact"))
+    yield exact.control("squared penalty: orthogonal at a large weight").equals(0)
+    yield curves(weights=weights, defect=defect, predicted_defect=predicted / weights)
+
+
+def _unsquared(study: Study) -> Iterator[Check]:
+    """Below the threshold the penalty is smooth at the minimum, and one number away from the squared one's cubic."""
+    weights, steps = THRESHOLD * np.array([0.2, 0.5, 0.8]), study.pick(smoke=1500, quick=2500, paper=2500)
+    R, within = _trained(study, weights, unsquared_penalty, _target(study)[0], np.full(3, 0.05), steps)
+    below = measured("unsquared penalty below the threshold: R", R, within=within, axes=("run",))
+    yield below.equals(_minimisers(study, relaxed.unsquared_penalty_minimiser, weights))
+    s, weight = np.array([1.8]), 0.3
+    single = relaxed.unsquared_penalty_minimiser(s, weight)
+    yield measured("one number", single, within=rounding(1e3, of="r = s / (1 + 2 lambda)")).equals(s / (1 + 2 * weight))
+
+
+def _threshold(study: Study) -> Iterator[Check]:
+    """From it on the defect is only what a step of the learning rate makes: descent jumps across the kink."""
+    weights, eta = THRESHOLD * np.array([1.05, 1.5, 0.95]), study.pick(smoke=2e-3, quick=1e-3, paper=2.5e-4)
+    R, _ = _trained(study, weights, unsquared_penalty, _target(study)[0], np.full(3, eta), round(6 / eta))
+    lost = _defect(R)
+    # A step changes R by at most eta (|s - 1| + 2 lambda), and R R^T by twice that; past the kink it turns back.
+    jump = 4 * eta * (2 * THRESHOLD + 2 * weights)
+    within = exactly("two steps' change of R R^T: the gradient points back to the orthogonal matrices")
+    beyond = measured("unsquared penalty from the threshold on: defect", lost[:2], within=within, axes=("run",))
+    yield beyond.at_most(jump[:2])
+    below = measured("defect at 0.95 of the threshold", lost[2], within=within)
+    yield below.control("unsquared penalty: orthogonal at 0.95 of the threshold").at_most(jump[2])
+
+
+def _at_the_identity(study: Study) -> Iterator[Check]:
+    missing = {}
+    for name, penalty in (("norm", unsquared_penalty), ("root", lambda R: squared_penalty(R).sqrt())):
+        R = torch.eye(4, dtype=torch.float64, device=study.device, requires_grad=True)
+        (gradient,) = torch.autograd.grad(penalty(R), R)
+        count, within = int((~torch.isfinite(gradient)).sum()), Tolerance(0.5, "a count: half of one entry")
+        missing[name] = measured(f"{name} at R = I: entries that are not finite", count, within=within)
+    yield missing["norm"].equals(0)
+    yield missing["root"].control("root of a sum of squares at the identity").equals(0)
