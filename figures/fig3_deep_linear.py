@@ -22,31 +22,30 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.45))
     scale, residual = left.subplots(2, 1, height_ratios=(5, 1))
     (time, modes), (descent, spread) = right.subplots(2, 2, height_ratios=(1.1, 1))
-    race = evidence["minnorm.deep_test_error"].curves
-    _draw_scales(scale, residual, race)
+    test_error = evidence["minnorm.deep_test_error"]
+    _draw_scales(scale, residual, test_error)
     _draw_times(time, evidence["advani2017.generalisation_error"].curves)
     _draw_modes(modes, evidence["saxe2014.modes"].curves)
-    _draw_descent(descent, evidence["minnorm.deep_double_descent"].curves)
-    _draw_spreads(spread, race)
+    _draw_descent(descent, evidence["minnorm.deep_double_descent"])
+    _draw_spreads(spread, test_error.curves)
     return figure
 
 
-def _draw_scales(axes: Axes, residual: Axes, race: Arrays) -> None:
-    scales = race["scales_2"]
+def _draw_scales(axes: Axes, residual: Axes, evidence: Evidence) -> None:
+    curves = evidence.group("depth 2")
+    scales = curves["scales"]
     for i, (place, dash, label) in enumerate(zip(PLACES, DASHES, LABELS)):
-        axes.semilogx(race["fine_2"], race["line_2"][i], **line(place, dash))
+        axes.semilogx(curves["fine"], curves["line"][i], **line(place, dash))
         shift = 1.025 ** (i - 1.5)  # so that intervals do not hide each other
-        points = race["trained_2"][i], race["band_2"][i]
+        points = curves["trained"][i], curves["band"][i]
         axes.errorbar(scales * shift, *points, capsize=2, elinewidth=0.7, **markers(place), label=label)
-        difference = race["trained_2"][i] - race["theory_2"][i]
-        residual.semilogx(scales * shift, difference, **markers(place))
-    crossing = float(race["crossover_2"])
-    level = np.interp(crossing, race["fine_2"], race["line_2"][3])
-    axes.plot(crossing, level, marker="*", markersize=15, color="black", linestyle="none", zorder=5)
-    trained = float(race["crossover_trained_2"])
+        residual.semilogx(scales * shift, curves["residual"][i], **markers(place))
+    crossing = float(curves["crossover"]), float(curves["crossover_error"])
+    axes.plot(*crossing, marker="*", markersize=15, color="black", linestyle="none", zorder=5)
     axes.annotate(
-        f"left of $s^* = {crossing:.2f}$ (trained {trained:.2f})\nstopping early beats exact fitting",
-        (crossing, level),
+        f"left of $s^* = {crossing[0]:.2f}$ (trained {curves['crossover_trained']:.2f})\n"
+        "stopping early beats exact fitting",
+        crossing,
         xytext=(0.05, 0.5),
         textcoords="axes fraction",
         arrowprops={"arrowstyle": "->", "color": "0.4"},
@@ -54,8 +53,8 @@ def _draw_scales(axes: Axes, residual: Axes, race: Arrays) -> None:
     axes.set(ylabel=r"test error $E_g$", xlim=(scales[0] / 1.12, scales[-1] * 1.12))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="upper left", title="lines: theory; markers: trained (torch), 95 % paired")
-    d, n = race["size"]
-    letter(axes, "A", f"depth 2, $d = {d}$, $n = {n}$, label noise {race['noise']:g}")
+    d, n = evidence.curves["size"]
+    letter(axes, "A", f"depth 2, $d = {d}$, $n = {n}$, label noise {evidence.curves['noise']:g}")
     residual.axhline(0, color="0.4", linewidth=0.8)
     residual.set(xlim=axes.get_xlim(), xlabel="scale $s$ of the start, every layer", ylabel="trained\n$-$ theory")
     for panel in (axes, residual):
@@ -67,7 +66,7 @@ def _draw_times(axes: Axes, curves: Arrays) -> None:
     for i, start in enumerate(curves["starts"]):
         place = (0, 1)[i]
         axes.semilogx(curves["t"], curves["expected"][i], **line(place))
-        points = curves["trained"][i], curves["trained_band"][i]
+        points = curves["trained"][i], curves["band"][i]
         axes.errorbar(curves["t_trained"], *points, capsize=2, elinewidth=0.7, **markers(place))
         axes.plot(curves["best_times"][i], curves["best_errors"][i], marker="v", markersize=9, color=COLOURS[place])
         axes.text(0.06, curves["expected"][i][0] + 0.02, f"start $s_0 = {start:g}$", color=COLOURS[place], va="bottom")
@@ -84,40 +83,39 @@ def _draw_times(axes: Axes, curves: Arrays) -> None:
 
 
 def _draw_modes(axes: Axes, curves: Arrays) -> None:
-    t = curves["t"]
-    for i, L in enumerate(L for L in (2, 3, 4) if f"flow_{L}" in curves):
-        for mode in range(len(curves["strengths"])):
-            axes.plot(curves["t_flow"], curves[f"flow_{L}"][:, mode], **line(i, DASHES[i]))
-            axes.plot(t[::3], curves[f"trained_{L}"][::3, mode], **markers(i, markersize=3))
+    for i, L in enumerate(curves["depths"]):
+        axes.plot(curves["t_flow"], curves["flow"][i], **line(i, DASHES[i]))
+        axes.plot(curves["t"], curves["trained"][i], **markers(i, markersize=3, markevery=3))
         axes.plot([], [], **markers(i, linestyle=DASHES[i]), label=f"$L = {L}$")
     for strength in curves["strengths"]:
         axes.axhline(strength, color="0.6", linewidth=0.7, linestyle=":")
-    axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel="strength of a mode", xlim=(0, t[-1]))
+    axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel="strength of a mode", xlim=(0, curves["t"][-1]))
     axes.legend(loc="lower right")
     letter(axes, "C", "modes are learned one by one")
 
 
-def _draw_descent(axes: Axes, curves: Arrays) -> None:
-    d = float(curves["d"])
-    for side in (curves["n"] < d, curves["n"] > d):
-        axes.semilogy(curves["n"][side] / d, curves["fitted"][side], **line(0))
-        axes.semilogy(curves["n"][side] / d, curves["ridge"][side], **line(2, "-."))
-    middle, band = curves["trained"].T
-    axes.errorbar(curves["trained_n"] / d, middle, band, capsize=2, elinewidth=0.7, **markers(0))
+def _draw_descent(axes: Axes, evidence: Evidence) -> None:
+    for side in ("fewer examples", "more examples"):
+        curves = evidence.group(side)
+        axes.semilogy(curves["n_over_d"], curves["fitted"], **line(0))
+        axes.semilogy(curves["n_over_d"], curves["ridge"], **line(2, "-."))
+    trained = evidence.group("trained")
+    points = trained["n_over_d"], trained["error"], trained["band"]
+    axes.errorbar(*points, capsize=2, elinewidth=0.7, **markers(0))
     axes.axvline(1, color="0.5", linestyle=":")
-    axes.text(1.25, 0.9 * curves["fitted"].max(), "$n = d$", fontsize=8, va="top")
+    axes.text(1.25, 0.9, "$n = d$", fontsize=8, va="top", transform=axes.get_xaxis_transform())
     axes.text(0.05, 4.5, "Minnorm", color=COLOURS[0], fontsize=9)
     axes.text(1.3, 4.5, "gradient descent", color=COLOURS[0], fontsize=9)
     axes.text(0.3, 0.55, "best ridge", color=COLOURS[2], fontsize=9)
     axes.set(xlabel="examples per input, $n / d$", ylabel="test error $E_g$")
-    letter(axes, "D", f"depth 2, label noise {curves['noise']:g}: double descent")
+    letter(axes, "D", f"depth 2, label noise {evidence.curves['noise']:g}: double descent")
 
 
-def _draw_spreads(axes: Axes, race: Arrays) -> None:
-    depths = [L for L in (1, 2, 3) if f"spread_{L}" in race]
+def _draw_spreads(axes: Axes, curves: Arrays) -> None:
+    depths = curves["depths"]
     for i, place in enumerate(PLACES):
-        heights = [race[f"spread_{L}"][i] for L in depths]
         places = np.arange(len(depths)) + 0.2 * (i - 1.5)
+        heights = curves["spreads"][:, i]
         axes.bar(places, heights, width=0.19, bottom=0, color=COLOURS[place], alpha=0.75, label=LABELS[i])
     axes.text(len(depths) - 0.45, 4, r"weight decay can collapse to $W = 0$ from depth 3 on", fontsize=8, ha="right")
     axes.set_yscale("log")

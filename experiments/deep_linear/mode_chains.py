@@ -9,7 +9,7 @@ from experiments.deep_linear.networks import by_minnorm
 from experiments.training import tends_to
 from theory.chain import minnorm
 from theory.chain.problem import Chain
-from theory.claims import Check, Study, Tolerance, measured, rounding
+from theory.claims import Check, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.core.linear_networks import Layers
@@ -20,6 +20,19 @@ from theory.minnorm.tuning import Tuning
 STRENGTHS = (1.8, 1.2, 0.7)
 
 
+@claim(
+    "minnorm.deep_mode_chains",
+    source="Bansal et al. 2018 (reconstruction: Minnorm on deep linear networks); ours",
+    statement=r"X X^\top = x^2 P,\ W_l = R_l\,\mathrm{diag}(w_l) R_{l-1}^\top:\ w_{lk}' = a (-w_{lk} + x (\lambda_k +"
+    r" c h_k) \textstyle\prod_{j \ne l} w_{jk}),\ \lambda_k' = b h_k,\ h_k = x (s_k - \textstyle\prod_j w_{jk})",
+    hypotheses=("whitened examples", "aligned start", "simultaneous steps"),
+    theory_side="ODE",
+    controls=(
+        "modes: strengths 10 % larger",
+        "modes: x in place of x^2",
+        "modes of examples that are not whitened",
+    ),
+)
 def every_mode_is_a_chain(study: Study) -> Iterator[Check]:
     for L in study.pick(smoke=(3,), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4, 5)):
         yield from _chains(study, L)
@@ -47,9 +60,8 @@ def _chains(study: Study, L: int) -> Iterator[Check]:
     of = "the largest product of weights: 4 (all widths + n)"
     within = rounding(4 * (sum(widths(modes, L)) + modes.problem.n), size, of=of)
     velocity = lambda chains: _velocities(chains, tuning, state[:-1])  # noqa: E731
-    step = measured(
-        "a step of every mode", np.diff(state, axis=0), within=within, case=case, axes=("step", "run", "mode")
-    )
+    name, axes = "a step of every mode", ("step", "run", "mode")
+    step = measured(name, np.diff(state, axis=0), within=within, case=case, axes=axes)
     yield step.equals(0.02 * velocity(chains))
     off = [np.abs(part).max((1, 2, 3)) for part in off_the_modes(frames, run)]
     each = Tolerance(np.arange(1, 52) * within.value, f"{within.reason}, a step: next to an attractor they do not grow")

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.deep_linear.aligned import by_minnorm_from, draw_modes, widths
 from experiments.training.batches import layers_of
 from theory.chain import collapse
-from theory.claims import Check, Curves, Study, Tolerance, curves, exactly, measured, rounding
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
 from theory.core.linear_networks import end_to_end
 from theory.minnorm.tuning import Tuning
 
@@ -15,8 +15,17 @@ STRENGTHS = (3.0, 1.5, 0.3)
 TUNING, ETA, SIZE, STEPS = Tuning(1.0, 0.6, 3.0), 0.02, 0.3, 800
 
 
+@claim(
+    "minnorm.deep_mode_collapse",
+    source="ours; `minnorm.chain_collapse` for the modes of a deep linear network",
+    statement=r"L = 3,\ w_k(0) \big(c x^2 s_k + b x^2 s_k / a\big) < 1,\ \lambda_k(0) = 0:\quad w_k \to 0,\ \lambda_k'"
+    r" \to b x s_k,\quad\text{while the stronger modes are learned}",
+    hypotheses=("whitened examples", "aligned start, the same for all modes", "until the collapsed mode returns"),
+    theory_side="bound",
+    controls=("depth 2 loses the weak mode", "depth 3 learns the weak mode"),
+)
 def depth_three_loses_a_weak_mode(study: Study) -> Iterator[Check | Curves]:
-    """For a while: `minnorm.deep_mode_return` is possible from t = 23 at this tuning; rounding takes until t = 38."""
+    """For a while: from t = 23 at this tuning the mode can return (`mode_return`); from rounding it does at t = 38."""
     for L in (2, 3):
         yield from _weak_mode(study, L)
 
@@ -41,9 +50,8 @@ def _weak_mode(study: Study, L: int) -> Iterator[Check | Curves]:
     yield measured("strong modes learned", distances[:2], within=within, case=case, axes=("mode",)).at_most(0.1)
     weak = modes.chains(L)[-1]
     criterion = float(collapse.collapse_criterion(weak, TUNING, SIZE, 0.0))
-    yield measured("criterion of the weak mode", criterion, within=exactly("below 1 it collapses"), case=case).at_most(
-        1
-    )
+    within = exactly("below 1 it collapses")
+    yield measured("criterion of the weak mode", criterion, within=within, case=case).at_most(1)
     # v = w^(2-L) outruns the largest force there can be.
     within = rounding(64, of="a weight of size 1")
     bound = collapse.size_bound(weak, TUNING, SIZE, 0.0, run.t[1:]) ** L

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from experiments.deep_linear.aligned import draw_modes, widths
 from experiments.deep_linear.networks import by_minnorm
 from theory.chain import minnorm
-from theory.claims import Check, Study, Tolerance, measured
+from theory.claims import Check, Study, Tolerance, claim, measured
 from theory.core.arrays import EPS, Array
 from theory.deep_linear.modes import Modes, aligned, critical_multiplier, transverse_jacobian
 from theory.minnorm.tuning import Tuning
@@ -17,9 +17,18 @@ STRENGTHS = (3.0, 1.5, 0.3)
 TUNING, SIZE = Tuning(1.0, 0.6, 3.0), 1e-5
 
 
+@claim(
+    "minnorm.deep_mode_return",
+    source="ours",
+    statement=r"L = 3,\ w_k = 0,\ q = r_j^\top W_1 v_k = u_k^\top W_3 r_j':\ \begin{pmatrix} q \\ \mu \end{pmatrix}' ="
+    r" \begin{pmatrix} a (-1 + x (\lambda_k + c x s_k) \omega_j - c x^2 \omega_j^4) & a x \omega_j^2 \\ -b x \omega_j^2"
+    r" & 0 \end{pmatrix} \begin{pmatrix} q \\ \mu \end{pmatrix};\quad q\ \text{grows} \iff \text{its trace} > 0",
+    hypotheses=("whitened examples", "mode k collapsed, mode j at rest", "next to the aligned layers"),
+    controls=("opens 10 % later",),
+)
 def collapsed_modes_return(study: Study) -> Iterator[Check]:
     """One step from beside a collapsed mode, along the hidden directions of the strong ones, at several multipliers."""
-    modes = draw_modes(study.rng("borrowed"), STRENGTHS)
+    modes = draw_modes(study.rng("returns"), STRENGTHS)
     *others, weak = modes.chains(3)
     for j, other in enumerate(others):
         multipliers = critical_multiplier(weak, other, TUNING) * np.array([0.9, 1.0, 1.1])
@@ -40,7 +49,7 @@ def collapsed_modes_return(study: Study) -> Iterator[Check]:
 def _jacobian(study: Study, modes: Modes, j: int, multiplier: float) -> Float[Array, "2 2"]:
     """Derivative of the velocity of (q, mu) of mode j's path, from one step at learning rate 1 of displaced starts."""
     chains, many = modes.chains(3), len(STRENGTHS)
-    frames = modes.frames(widths(modes, 3), study.rng("borrowed frames"))
+    frames = modes.frames(widths(modes, 3), study.rng("frames"))
     u, v, first, second = modes.U, modes.V, frames[1][..., j : j + 1], frames[2][..., j : j + 1]
     w = np.array([[[chain.omega] * 3 for chain in chains]])
     w[..., -1, :] = 0

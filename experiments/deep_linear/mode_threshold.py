@@ -7,7 +7,7 @@ import numpy as np
 from experiments.deep_linear.aligned import by_minnorm_from, draw_modes, state_of_modes, widths
 from experiments.deep_linear.convergence import DIFFERENCES, central_differences
 from theory.chain import minnorm
-from theory.claims import Check, Measured, Study, Tolerance, exactly, measured
+from theory.claims import Check, Measured, Study, Tolerance, claim, exactly, measured
 from theory.core.arrays import EPS, Array
 from theory.deep_linear.modes import Modes
 from theory.minnorm.tuning import Tuning
@@ -16,6 +16,18 @@ STRENGTHS = (1.8, 1.2, 0.7)
 STEPS, ETA, B = 40, 0.01, 0.5
 
 
+@claim(
+    "minnorm.deep_mode_threshold",
+    source="Bansal et al. 2018 (reconstruction: Minnorm on deep linear networks); ours",
+    statement=r"X X^\top = x^2 P,\ W_l = R_l\,\mathrm{diag}(w_l) R_{l-1}^\top:\quad \text{stable at}\ Y X^+ \iff c >"
+    r" \frac{L - 2}{x^2 L\, s_{\min}^{2 - 2/L}}",
+    hypotheses=(
+        "whitened examples",
+        "along the modes",
+        "simultaneous steps, small against the time scales of the flow",
+    ),
+    controls=("threshold of the strongest mode", "threshold with L - 1 in place of L - 2"),
+)
 def the_weakest_mode_decides(study: Study) -> Iterator[Check]:
     for L in study.pick(smoke=(3,), quick=(3, 4), paper=(3, 4, 5)):
         yield from _threshold(study, L)
@@ -66,6 +78,5 @@ def _growth(study: Study, modes: Modes, L: int, tuning: Tuning, case: str) -> Me
     rounded = 4 * STEPS * sum(widths(modes, L)) * EPS * (1 + chains[0].g) / displacement
     uncertain = (np.linalg.norm(error, axis=(-2, -1)) + rounded) * np.linalg.cond(power) / (STEPS * ETA)
     growth = np.log(np.abs(np.linalg.det(power))) / (2 * STEPS * ETA)
-    return measured(
-        "growth of the weakest mode", growth, within=Tolerance(uncertain, DIFFERENCES), case=case, axes=("c",)
-    )
+    within = Tolerance(uncertain, DIFFERENCES)
+    return measured("growth of the weakest mode", growth, within=within, case=case, axes=("c",))
