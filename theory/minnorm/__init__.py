@@ -1,1 +1,1 @@
-"""The Minnorm method, whatever it trains: its three numbers, and the step sizes that are stable."""
+"""The Minnorm method, whatever it trains: its three numbers, the step sizes that are stable, problems with room."""

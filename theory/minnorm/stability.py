@@ -52,6 +52,12 @@ def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
     return (*tangent, Mode(2.0 - L, L * s ** (2 - 2 / L)))
 
 
+def step_matrix(mode: Mode, A: float, B: float, c: float) -> Float[Array, "2 2"]:
+    """What one simultaneous step does to (x, l), see the head of this module."""
+    m, g = mode
+    return np.array([[1 - A * (m + c * g), A * np.sqrt(g)], [-B * np.sqrt(g), 1.0]])
+
+
 def critical_augmentation(modes: Sequence[Mode], dual_learning_rate: float) -> float:
     """Simultaneous steps need an augmentation c above max (B - m / g), whatever their learning rate."""
     return max((dual_learning_rate - m / g for m, g in modes if g > 0), default=-np.inf)

@@ -19,16 +19,12 @@ from experiments.methods.minnorm import (
     Equality,
     Margin,
     Minnorm,
-    Mode,
     MulticlassMargin,
     SimultaneousMinnorm,
     linear_chain,
     linear_model,
 )
-from theory.chain.minnorm import critical_augmentation as chain_augmentation
-from theory.chain.problem import Chain
 from theory.core.validation import InvalidArgument
-from theory.minnorm.stability import critical_augmentation, largest_learning_rate
 
 
 def network(inputs: int = 3, outputs: int = 1) -> nn.Module:
@@ -383,30 +379,3 @@ def test_a_learning_rate_beyond_the_stable_one(order: type[Minnorm]) -> None:
     subject = order(SGD(model.parameters(), lr=0.98 * limit), Equality(3), **options)
     fit(subject, model, torch.tensor(X), torch.ones(3, dtype=torch.float64), 500)
     assert subject.violation < 1e-3
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.floats(-3, 3), st.floats(0.1, 5), st.floats(0.01, 2), st.floats(0, 3), st.floats(0.01, 3))
-def test_the_stable_range_is_that_of_the_eigenvalues(m: float, g: float, B: float, c: float, A: float) -> None:
-    """Spectral radius below 1 exactly where the two conditions hold, but for a band of rounding about the edge."""
-    radius = np.abs(np.linalg.eigvals([[1 - A * (m + c * g), A * np.sqrt(g)], [-B * np.sqrt(g), 1]])).max()
-    modes = [Mode(m, g)]
-    stable = c > critical_augmentation(modes, B) and A < largest_learning_rate(modes, B, c)
-    assert stable == (radius < 1) or abs(radius - 1) < 1e-9
-
-
-@pytest.mark.parametrize("depth", [1, 2, 3, 5])
-def test_the_critical_augmentation_is_that_of_the_chain(depth: int) -> None:
-    critical = critical_augmentation(linear_chain(depth, 1.7), 0.3) - 0.3
-    assert critical == pytest.approx(float(chain_augmentation(Chain(1.7, depth))), abs=1e-15)
-
-
-def test_modes_of_known_models() -> None:
-    assert linear_chain(1, 1.7) == linear_model(np.ones((1, 1)))
-    assert linear_chain(2, 1.7) == ((2.0, 0.0), (0.0, 2 * 1.7))
-    assert [g for _, g in linear_model(np.diag([2.0, 0.0]))] == [0.0, 4.0]
-    for arguments, message in (((0, 1.0), "depth = 0"), ((2, -1.0), "target = -1")):
-        with refused(message):
-            linear_chain(*arguments)
-    with refused("inputs.shape = (0, 2)"):
-        linear_model(np.ones((0, 2)))

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import SGD
 
+from experiments.methods.minnorm import Constraint, Equality, Margin, SimultaneousMinnorm
 from experiments.methods.minnorm.constraints import any_sign, positive_part
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
 from experiments.training.updates import State
@@ -119,6 +121,29 @@ def test_multipliers_start_where_they_are_told_and_are_not_shared() -> None:
         state = {"u": torch.tensor(U), "v": torch.tensor(V)}
         SimultaneousMinnormDescent(constraints_on("cpu"), Tuning(), number).begin(state)
         assert torch.equal(state["multipliers"], torch.full((RUNS, EXAMPLES), 0.3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("constraint", [Equality(EXAMPLES), Margin(EXAMPLES)], ids=["equalities", "inequalities"])
+def test_all_examples_at_once_the_method_takes_the_same_steps(constraint: Constraint) -> None:
+    """theta moves by A = eta a and the multipliers by B = eta b."""
+    eta, tuning, labels = 0.1, Tuning(0.8, 1.5, 0.4), torch.tensor(np.sign(Y))
+    model = nn.Sequential(nn.Linear(2, 1, bias=False, dtype=torch.float64), nn.Flatten(0))
+    model[0].weight.data = torch.tensor(U[:1])
+    optimizer = SGD(model.parameters(), lr=eta * tuning.a)
+    method = SimultaneousMinnorm(optimizer, constraint, dual_learning_rate=eta * tuning.b, augmentation=tuning.c)
+    inputs, state = torch.tensor(X), {"u": torch.tensor(U[:1])}
+    rule = SimultaneousMinnormDescent(
+        lambda weights: constraint.values((weights["u"] @ inputs.T)[0], labels)[None],
+        tuning,
+        project=constraint.project,
+    )
+    rule.begin(state)
+    for _ in range(10):
+        method(model(inputs), labels).backward()
+        method.step()
+        rule.apply(state, rule.evaluate(state)[1], torch.tensor([eta], dtype=torch.float64))
+    assert torch.allclose(state["u"], model[0].weight, rtol=0, atol=1e-14)
+    assert torch.allclose(state["multipliers"][0], method.multipliers, rtol=0, atol=1e-14)
 
 
 @ORDERS

@@ -1,0 +1,215 @@
+"""What the method promises: descent with weight decay, the support vector machine's duals, Euler's identity.
+
+Every fit goes through the wrapper as a user would use it, and is judged by what is written out beside it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from experiments.methods.minnorm import Margin, Minnorm, SimultaneousMinnorm
+from experiments.minnorm.fits import SOURCE, Data, DescentWithDecay, LinearModels, Rates, around, fit
+from theory.claims import Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import EPS, Array
+from theory.core.separable import Separable, apply
+from theory.minnorm.problems import well_conditioned
+
+
+@claim(
+    "minnorm.method",
+    source=SOURCE,
+    statement=r"\lambda \leftarrow [\lambda + B h]_+,\ \theta \leftarrow (1 - A)\theta"
+    r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i"
+    r" \;\Rightarrow\; \lambda = \alpha_{SVM},\ |\theta|^2 = L \sum_i \lambda_i \text{ at convergence}",
+    hypotheses=("plain SGD", "separable data", "a homogeneous network of degree L for the last identity"),
+    controls=(
+        "weight decay removed",
+        "multipliers not projected",
+        "shuffled index",
+        "simultaneous with augmentation c",
+        "duals without weight decay",
+        "duals without projection",
+        "linear layers: degree 3 in place of 2",
+        "squared rectifier: degree 2 in place of 3",
+        "an output bias",
+    ),
+)
+def multipliers_are_the_duals(study: Study) -> Iterator[Check]:
+    yield from _descent_with_weight_decay(study)
+    yield from _alternating_is_augmentation(study)
+    yield from _support_vector_machine(study)
+    yield from _eulers_identity(study)
+
+
+def _descent_with_weight_decay(study: Study) -> Iterator[Check]:
+    """Mini-batches of a tanh network: the wrapper against SGD(weight_decay=1) on sum_i [lambda_i + c h_i]_+ h_i."""
+    rng = study.rng("descent")
+    n, steps, rates = 12, 24, (0.02, 0.05, 0.5)
+    inputs = torch.tensor(rng.normal(size=(n, 5)))
+    batches = [torch.tensor(rng.permutation(n)[:6]) for _ in range(steps)]
+    seed = _seed(rng)
+
+    def network() -> nn.Module:
+        drawn = _network(seed, 5, 8, nn.Tanh(), scale=2.0)
+        with torch.no_grad():
+            drawn[2].weight *= 3 / drawn(inputs).abs().max()
+        return drawn
+
+    # Half the examples start right, one of them with margin 3: only the projection keeps its multiplier from below 0.
+    outputs = network()(inputs).detach()
+    largest = outputs.abs() >= outputs.abs().median()
+    targets = torch.where(largest, outputs.sign(), torch.tensor(rng.choice([-1.0, 1.0], n)))
+    data = inputs, targets, batches
+    because = "24 steps x 2.2e-16 x numbers of size 2: both ways differ by a rounding a step, which is not amplified"
+    within, name = Tolerance(1e-14, because), "SGD with weight decay"
+    alternating = _wrapped(study, Minnorm, network(), data, rates)
+    by_hand = _by_hand(study, network(), data, rates)
+    yield measured(name, alternating, within=within, case="alternating").equals(by_hand)
+    simultaneous = _wrapped(study, SimultaneousMinnorm, network(), data, rates)
+    by_hand = _by_hand(study, network(), data, rates, simultaneous=True)
+    yield measured(name, simultaneous, within=within, case="simultaneous").equals(by_hand)
+    for control, wrong in {
+        "weight decay removed": _by_hand(study, network(), data, rates, decay=0.0),
+        "multipliers not projected": _by_hand(study, network(), data, rates, least=-np.inf),
+        "shuffled index": _wrapped(study, _Shuffled, network(), data, rates),
+    }.items():
+        yield measured(name, wrong, within=within).control(control).equals(alternating)
+
+
+def _alternating_is_augmentation(study: Study) -> Iterator[Check]:
+    """[[l + B h]_+ + c h]_+ = [l + (B + c) h]_+ for l >= 0: alternating steps are simultaneous ones with c + B."""
+    rng = study.rng("orders")
+    n, steps, (A, B, c) = 10, 40, (0.02, 0.05, 0.5)
+    inputs, targets = torch.tensor(rng.normal(size=(n, 4))), torch.tensor(rng.choice([-1.0, 1.0], n))
+    seed, data = _seed(rng), (inputs, targets, [None] * steps)
+    alternating, more, same = (
+        _wrapped(study, order, _network(seed, 4, 8, nn.Tanh(), scale=2.0), data, (A, B, augmentation))
+        for order, augmentation in ((Minnorm, c), (SimultaneousMinnorm, c + B), (SimultaneousMinnorm, c))
+    )
+    within = rounding(10 * steps, of="numbers of size 1, a few in each of 40 steps")
+    yield measured("simultaneous with augmentation c + B", more, within=within).equals(alternating)
+    wrong = measured("simultaneous steps", same, within=within).control("simultaneous with augmentation c")
+    yield wrong.equals(alternating)
+
+
+def _support_vector_machine(study: Study) -> Iterator[Check]:
+    """A linear model: the multipliers end as the duals of the maximum margin, which least-distance programming finds.
+
+    At any state Z w = 1 - h and w = Z^T lambda + s. On the support, off which lambda vanishes, so G (lambda - alpha)
+    = -h - Z s: what is left of the constraints and of the gradient bounds the distance to the duals.
+    """
+    runs, steps = study.pick(smoke=(8, 1200), quick=(32, 1500), paper=(128, 3000))
+    problem = Separable(well_conditioned(study.rng("separable"), runs))
+    n, d = problem.Z.shape[1:]
+    targets = torch.tensor(study.rng("labels").choice([-1.0, 1.0], (n, runs)))
+    inputs = torch.tensor(problem.Z).transpose(0, 1) * targets[..., None]
+    largest = np.linalg.norm(problem.Z, ord=2, axis=(1, 2)).max() ** 2
+    rates = (0.5, 2 / largest, 0.0)  # stable whichever examples are active
+    method = around(models := LinearModels(runs, d), Margin(n, runs), rates)
+    end = fit(study, models, method, (inputs, targets, [None] * steps))[-1]
+    w, multipliers = end[: runs * d].reshape(runs, d), _multipliers(end, n, runs)
+
+    g_min, g_max = problem.gram_range
+    left = np.where(problem.support, 1 - apply(problem.Z, w), 0.0)
+    slope = np.linalg.norm(w - apply(problem.Z.mT, multipliers), axis=-1)
+    rounded = 4 * (n + d) * EPS * (1 + g_max * np.linalg.norm(problem.duals, axis=-1))
+    tolerance = (np.linalg.norm(left, axis=-1) + np.sqrt(g_max) * slope + rounded) / g_min
+    because = "(|h| + |Z_S| |s| + rounding) / g_min: what is left of the constraints and of the gradient"
+    within, name = Tolerance(tolerance, because), "multipliers: duals of the maximum margin"
+    away = np.linalg.norm(multipliers - problem.duals, axis=-1)
+    yield measured(name, away, within=within, axes=("run",)).equals(0.0)
+    slack = (tolerance * np.sqrt(g_max) + slope) * np.linalg.norm(problem.Z, axis=-1).max()
+    times = Tolerance(slack.max(), "the same, times |Z_S| |z_i|")
+    yield measured("violation", float(method.violation), within=times).at_most(0.0)
+    # f - f* of primal and dual differ by w.w - sum lambda = -lambda.h where w = Z^T lambda.
+    gap = (w**2).sum(-1) - multipliers.sum(-1)
+    excess = np.abs(gap) - np.linalg.norm(w, axis=-1) * slope
+    complementary = Tolerance(float(rounded.sum()) + float(method.complementarity_gap), "|w|^2 - sum lambda")
+    yield measured("duality gap: complementarity gap", excess.sum(), within=complementary).at_most(0.0)
+    for missing, change in (("weight decay", {"decay": 0.0}), ("projection", {"least": -np.inf})):
+        end = _by_hand(study, LinearModels(runs, d), (inputs, targets, [None] * 400), rates, **change)
+        away = np.linalg.norm(_multipliers(end, n, runs) - problem.duals, axis=-1)
+        yield measured(name, away, within=within, axes=("run",)).control(f"duals without {missing}").equals(0.0)
+
+
+def _multipliers(state: Array, n: int, runs: int) -> Array:
+    """Multipliers (runs, n) of linear models."""
+    return state[-n * runs :].reshape(n, runs).T
+
+
+def _eulers_identity(study: Study) -> Iterator[Check]:
+    """theta . grad f = L f for a network of degree L, so |theta|^2 = L sum_i lambda_i y_i f_i = L sum_i lambda_i."""
+    rng = study.rng("euler")
+    steps = study.pick(smoke=1500, quick=2000, paper=6000)
+    inputs = torch.tensor(np.linalg.qr(rng.normal(size=(8, 8)))[0][:6] * rng.uniform(0.8, 1.2, (6, 1)))
+    data = inputs, torch.tensor([1.0] * 5 + [-1.0], dtype=torch.float64), [None] * steps
+    for case, activation, degree, wrong in (
+        ("linear layers", nn.Identity(), 2, 3),
+        ("squared rectifier", _SquaredRectifier(), 3, 2),
+    ):
+        squared, multipliers, left = _solution(study, _network(_seed(rng), 8, 32, activation, scale=1.5), data)
+        yield _squared_norm(squared, left, degree, case).equals(degree * multipliers)
+        control = _squared_norm(squared, left, wrong, case).control(f"{case}: degree {wrong} in place of {degree}")
+        yield control.equals(wrong * multipliers)
+    biased = _network(_seed(rng), 8, 32, nn.Identity(), scale=1.5, bias=True)
+    squared, multipliers, left = _solution(study, biased, data)
+    yield _squared_norm(squared, left, 2, "biased").control("an output bias").equals(2 * multipliers)
+
+
+def _solution(study: Study, network: nn.Module, data: Data) -> tuple[float, float, float]:
+    """|theta|^2, sum_i lambda_i, and sum_i |lambda_i h_i| + |theta| |s| with s the Lagrangian's gradient."""
+    inputs, targets, _ = data
+    method = around(network, Margin(len(targets)), (0.04, 0.5, 1.0))
+    fit(study, network, method, data)
+    squared = sum(weight.square().sum() for weight in network.parameters())
+    complementary = method.multipliers * (1 - targets * network(inputs))
+    gradients = torch.autograd.grad(squared / 2 + complementary.sum(), list(network.parameters()))
+    slope = sum(gradient.square().sum() for gradient in gradients).sqrt()
+    left = complementary.abs().sum() + squared.sqrt() * slope
+    return squared.item(), method.multipliers.sum().item(), left.item()
+
+
+def _squared_norm(squared: float, left: float, degree: int, case: str) -> Measured:
+    because = "| |theta|^2 - L sum lambda | <= L sum |lambda h| + |theta| |gradient of the Lagrangian|, and rounding"
+    within = Tolerance(degree * left + 1000 * EPS * squared, because)
+    return measured(f"|theta|^2 = {degree} sum lambda", squared, within=within, case=case)
+
+
+class _Shuffled(Minnorm):
+    """Every example moves the multiplier of another."""
+
+    def forward(self, outputs: Tensor, targets: Tensor, index: Tensor) -> Tensor:
+        return super().forward(outputs, targets, (index + 1) % len(self.multipliers))
+
+
+class _SquaredRectifier(nn.Module):
+    """max(0, u)^2: homogeneous of degree 2, with a continuous derivative."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        return u.relu().square()
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _network(seed: int, d: int, width: int, activation: nn.Module, scale: float, bias: bool = False) -> nn.Module:
+    """Two layers with one output, no hidden bias, torch's own initial weights times `scale`."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        hidden, last = nn.Linear(d, width, bias=False), nn.Linear(width, 1, bias=bias)
+    network = nn.Sequential(hidden, activation, last, nn.Flatten(0)).double()
+    for weight in network.parameters():
+        weight.data *= scale
+    return network
+
+
+def _wrapped(study: Study, order: type[Minnorm], network: nn.Module, data: Data, rates: Rates) -> Array:
+    return fit(study, network, around(network, Margin(len(data[1])), rates, order), data)[-1]
+
+
+def _by_hand(study: Study, network: nn.Module, data: Data, rates: Rates, **changes: Any) -> Array:
+    return fit(study, network, DescentWithDecay(network, data[1], rates, **changes), data)[-1]
