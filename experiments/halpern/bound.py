@@ -41,88 +41,75 @@ def residual_falls_at_least_as_fast_as_the_bound(study: Study) -> Iterator[Check
     w = rng.standard_normal((study.pick(smoke=3, quick=8, paper=32), problem.D, problem.m))
     # The leading eigendirection: at the longest step A = -1 there.
     w[0] = problem.minimum_norm_solution + problem.Phi1[:, :1]
-    yield from _half_the_longest_step(study, problem, w, steps)
-    yield from _the_longest_step(study, problem, w, steps)
+    yield from _descent(study, problem, w, steps)
     yield from _away_from_the_anchor(study, problem, w, steps)
-    long = Descent(problem, w, w, 1.1 * least_squares.largest_step(problem))
-    yield long.over_bound(*long.residual(study, 60)).control("step 10 % too long").at_most(1)
+    long = _train(study, problem, w, w, 1.1, 60)
+    yield long.ratio.control("step 10 % too long").at_most(1)
     yield from _rotations(study, steps)
     yield from _other_maps(study, steps)
 
 
-class Descent(NamedTuple):
-    """Gradient descent on least squares, from w to the anchor v (runs, D, m) by steps eta."""
+class Residuals(NamedTuple):
+    """w_k - T w_k (T, runs, D, m) of a training at steps k (T,), and its norm over Lieder's bound; both predicted."""
 
-    problem: Regression
-    w: Array
-    v: Array
-    eta: float
-
-    def residual(self, study: Study, steps: int, case: str = "") -> tuple[Array, Measured]:
-        """Recorded steps k, and w_k - T w_k = eta grad (T, runs, D, m) of a training."""
-        trainee = anchored(study, squared_loss(self.problem, study.device), self.w, anchor=self.v)
-        run = trainee.train(learning_rate=self.eta, steps=steps, record=_both_parities(steps))
-        k, X = run.facts["recorded"], self.problem.X
-        within = carried_rounding(self.problem, k, run["w"], self.v, self.w) * 2
-        seen = self.eta * X.T @ (X @ run["w"] - self.problem.Y)
-        return k, measured("residual", seen, within=within, case=case, axes=("record", "run"))
-
-    def exact(self, k: Array) -> Array:
-        """The same, predicted."""
-        return fixed_points.residual(self.problem, self.eta, self.w, self.v, k)
-
-    def over_bound(self, k: Array, residual: Measured) -> Measured:
-        """Over Lieder's bound with the solution nearest to the start (T, runs)."""
-        bound = fixed_points.residual_bound(_norm(self.w - least_squares.nearest_solution(self.problem, self.w)), k)
-        slack = residual.within.value[..., 0, 0] * np.sqrt(self.w[0].size) / bound
-        within = Tolerance(slack, "rounding of the iterates, which T and anchoring carry on without growth")
-        ratio, axes = _norm(residual.value) / bound, ("record", "run")
-        return measured(OVER, ratio, within=within, part="Theorem 2.1", case=residual.case, axes=axes)
+    k: Array
+    residual: Measured
+    predicted: Array
+    ratio: Measured
+    ratio_predicted: Array
 
 
-def _half_the_longest_step(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check]:
-    descent = Descent(problem, w, w, 0.5 * least_squares.largest_step(problem))
-    k, residual = descent.residual(study, steps, "half the longest step")
-    yield residual.equals(descent.exact(k))
-    yield descent.over_bound(k, residual).at_most(0.5)
+def _train(
+    study: Study, problem: Regression, w: Array, v: Array, share: float, steps: int, case: str = ""
+) -> Residuals:
+    """Gradient descent on least squares from w, with the anchor v, at a share of the longest step."""
+    eta, axes = share * least_squares.largest_step(problem), ("record", "run")
+    trainee = anchored(study, squared_loss(problem, study.device), w, anchor=v)
+    run = trainee.train(learning_rate=eta, steps=steps, record=_both_parities(steps))
+    k = run.facts["recorded"]
+    within = carried_rounding(problem, k, run["w"], v, w) * 2
+    seen = eta * problem.X.T @ (problem.X @ run["w"] - problem.Y)
+    predicted = fixed_points.residual(problem, eta, w, v, k)
+    bound = fixed_points.residual_bound(_norm(w - least_squares.nearest_solution(problem, w)), k)
+    slack = Tolerance(within.value[..., 0, 0] * np.sqrt(w[0].size) / bound, within.reason)
+    return Residuals(
+        k,
+        measured("residual", seen, within=within, case=case, axes=axes),
+        predicted,
+        measured(OVER, _norm(seen) / bound, within=slack, part="Theorem 2.1", case=case, axes=axes),
+        _norm(predicted) / bound,
+    )
 
 
-def _the_longest_step(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
-    """Equality in the leading eigendirection, at every other step."""
-    descent = Descent(problem, w, w, least_squares.largest_step(problem))
-    k, residual = descent.residual(study, steps, "the longest step")
-    predicted = descent.exact(k)
-    yield residual.equals(predicted)
-    ratio = descent.over_bound(k, residual)
-    yield ratio.at_most(1)
-    attained = ratio.value[:, 0]
-    leading = Tolerance(ratio.within.value[:, 0], ratio.within.reason)
-    yield measured("equality at even k, 0 at odd k", attained, within=leading, axes=("record",)).equals(k % 2 == 0)
-    shorter = descent.exact(np.maximum(k - 1, 0)) * least_squares.after_steps(np.maximum(k, 1) / (k + 1), w)
-    yield residual.control("exact residual with A^k").equals(shorter)
-    exact = replace(residual, value=predicted)
-    random, random_predicted = ratio.value[:, 1], descent.over_bound(k, exact).value[:, 1]
-    even = k % 2 == 0
-    shown = {"steps": k + 1, "attained": attained, "random": random, "random_predicted": random_predicted}
-    yield curves("longest step, even k", **{name: curve[even] for name, curve in shown.items()})
+def _descent(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
+    """Exact residual, bound, and equality at the longest step in the leading eigendirection, at every other k."""
+    for share, case in ((0.5, "half the longest step"), (1.0, "the longest step")):
+        k, residual, predicted, ratio, ratio_predicted = _train(study, problem, w, w, share, steps, case)
+        yield residual.equals(predicted)
+        yield ratio.at_most(share)
+    even, leading = k % 2 == 0, Tolerance(ratio.within.value[:, 0], ratio.within.reason)
+    attained = measured("equality at even k, 0 at odd k", ratio.value[:, 0], within=leading, axes=("record",))
+    yield attained.equals(even)
+    shorter = fixed_points.residual(problem, least_squares.largest_step(problem), w, w, np.maximum(k - 1, 0))
+    with_one_step_less = shorter * least_squares.after_steps(np.maximum(k, 1) / (k + 1), w)
+    yield residual.control("exact residual with A^k").equals(with_one_step_less)
+    shown = {"attained": ratio.value[:, 0], "random": ratio.value[:, 1], "random_predicted": ratio_predicted[:, 1]}
+    yield curves("longest step, even k", steps=k[even] + 1, **{name: curve[even] for name, curve in shown.items()})
 
 
 def _away_from_the_anchor(study: Study, problem: Regression, w: Array, steps: int) -> Iterator[Check | Curves]:
     """Without start = anchor the bound fails, another holds."""
-    solution = least_squares.nearest_solution(problem, 0 * w)
-    descent = Descent(problem, solution + 0.02 * w, 0 * w, 0.5 * least_squares.largest_step(problem))
-    k, residual = descent.residual(study, steps, "start away from the anchor")
-    predicted = descent.exact(k)
+    solution, case = least_squares.nearest_solution(problem, 0 * w), "start away from the anchor"
+    start = solution + 0.02 * w
+    k, residual, predicted, ratio, ratio_predicted = _train(study, problem, start, 0 * w, 0.5, steps, case)
     yield residual.equals(predicted)
-    ratio = descent.over_bound(k, residual)
     yield ratio.control("start away from the anchor").at_most(1)
     # In place of |w_0 - w*|: that of the start and of the anchor to the solution nearest to the anchor.
-    bound = fixed_points.residual_bound(_norm(descent.w - solution) + _norm(solution), k)
-    within = Tolerance(ratio.within.value, "|I - A| |A^k|, |I - A^k| <= 2; rounding of the iterates")
-    both = measured("bound by both distances", _norm(residual.value) / bound, within=within, case="start away")
+    bound = fixed_points.residual_bound(_norm(start - solution) + _norm(solution), k)
+    # |I - A| |A^k| and |I - A^k| are at most 2.
+    both = measured("bound by both distances", _norm(residual.value) / bound, within=ratio.within, case="start away")
     yield both.at_most(1)
-    exact = descent.over_bound(k, replace(residual, value=predicted))
-    yield curves("start away", steps=k + 1, trained=ratio.value[:, 0], predicted=exact.value[:, 0])
+    yield curves("start away", steps=k + 1, trained=ratio.value[:, 0], predicted=ratio_predicted[:, 0])
 
 
 Map = Callable[[Tensor], Tensor]
@@ -141,7 +128,7 @@ def _rotations(study: Study, steps: int) -> Iterator[Check | Curves]:
     yield replace(ratio, name="residual", part="").equals(predicted)
     own = n, np.arange(len(n))
     within = Tolerance(ratio.within.value[n, 0], ratio.within.reason)
-    attained = measured("the bound is attained", ratio.value[own], within=within, part="Theorem 2.1", case="rotations")
+    attained = measured("the bound is attained", ratio.value[own], within=within, case="rotations", axes=("rotation",))
     yield attained.equals(1)
     yield attained.control("bound 10 % smaller").equals(0.9)
     others: dict[str, Schedule] = {"no anchoring": lambda k: 0.0, "constant weights": lambda k: 0.1}

@@ -85,13 +85,8 @@ def squared_hinge_finds_the_maximum_margin(study: Study) -> Iterator[Check | Cur
     run = _train(study, problem, w, steps)
     half = int(np.searchsorted(run.k, steps // 2))
     # From then on the step is affine: only support vectors miss their margin.
-    active = measured(
-        "only support vectors miss their margin",
-        run.signed[half:].min(),
-        within=exactly("w_hat is near"),
-        case="second half",
-    )
-    yield active.at_least(0)
+    name = "only support vectors miss their margin"
+    yield measured(name, run.signed[half:].min(), within=exactly("w_hat is near"), case="second half").at_least(0)
     yield from _rate(run)
     yield from _limits(run, half)
     yield from _elsewhere(study, run, w, steps)
@@ -152,12 +147,7 @@ def _bound(run: Run) -> Check:
 
 
 def _train(
-    study: Study,
-    problem: Separable,
-    w: Array,
-    steps: int,
-    schedule: Schedule = harmonic,
-    anchor: Array | float = 0.0,
+    study: Study, problem: Separable, w: Array, steps: int, schedule: Schedule = harmonic, anchor: Array | float = 0.0
 ) -> Run:
     """At the learning rate 1 / |Z|^2 of each run; recorded at steps spaced in their logarithm, and at later ones."""
     eta = 1 / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2

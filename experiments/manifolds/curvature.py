@@ -1,6 +1,7 @@
 """Curvature measured three ways: from how the tangent space turns, as an extreme over planes, and by small circles."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -8,15 +9,12 @@ import torch
 from torch import Tensor
 from torch.func import jvp
 
-from experiments.manifolds.norms import SPACES
-from experiments.methods.manifolds.spaces import Manifold, Oblique, Sphere
-from experiments.training.loop import train
-from experiments.training.updates import State
-from theory.claims import Check, Curves, claim, curves
+from experiments.manifolds.networks import SPACES, tensor, unit
+from experiments.methods.manifolds import Manifold, Oblique, Sphere
+from experiments.training import State, Trainee
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.claims.estimates import richardson
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import Array
 from theory.manifolds import curvature, norms
 
 CANONICAL = "greatest curvature of the canonical metric"
@@ -32,6 +30,21 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.manifold} {self.A} x {self.B}"
+
+    @property
+    def space(self) -> Manifold:
+        return SPACES[self.manifold]
+
+    def curvature(self, w: Tensor, X: Tensor, Y: Tensor) -> Array:
+        """Predicted; rotations are left-invariant, and their formula is one at I."""
+        vectors = (w.mT @ X, w.mT @ Y) if self.formula is curvature.rotations else (X, Y)
+        return self.formula(*(vector.cpu().numpy() for vector in vectors))
+
+    def planes(self, study: Study, name: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Points, and two tangent vectors at each."""
+        w, X, Y = tensor(study, study.rng(self, name).standard_normal((3, count, self.A, self.B)))
+        w = self.space.project(w)
+        return w, self.space.tangent(w, X), self.space.tangent(w, Y)
 
 
 CASES = (
@@ -66,65 +79,65 @@ def curvature_is_known_on_every_manifold(study: Study) -> Iterator[Check | Curve
     for case in CASES:
         yield from _formula(study, case)
         yield from _extremes(study, case)
-        yield from _circles(study, case)
+        yield _circles(study, case)
     yield from _closed_geodesics(study)
+    yield from _logarithms(study)
 
 
 def _formula(study: Study, case: Case) -> Iterator[Check | Curves]:
     """In random planes, whose curvatures figure as a histogram."""
-    w, X, Y = _planes(study, case, "formula", study.pick(smoke=200, quick=2000, paper=20_000))
-    measured = sectional(SPACES[case.manifold], w, X, Y).cpu().numpy()
-    X, Y = (_at_identity(case, w, each) for each in (X, Y))
-    thinness = (X**2).sum((-2, -1)) * (Y**2).sum((-2, -1)) / curvature.gram(X, Y)
-    tolerance = 100 * case.A * case.B * EPS * thinness
-    because = "a hundred roundings an entry of what the plane's area is made of"
-    yield equal(f"{case}: Gauss' equation", measured, case.formula(X, Y), tolerance=tolerance, because=because)
-    yield curves(**{f"curvatures {case}": measured})
+    w, X, Y = case.planes(study, "formula", study.pick(smoke=200, quick=2000, paper=20_000))
+    found, predicted = sectional(case.space, w, X, Y).cpu().numpy(), case.curvature(w, X, Y)
+    squares = (X.square().sum((-2, -1)) * Y.square().sum((-2, -1))).cpu().numpy()
+    thinness = squares / curvature.gram(X.cpu().numpy(), Y.cpu().numpy())
+    within = rounding(100 * case.A * case.B, thinness, of="what the plane's area is made of, a hundred an entry")
+    gauss = measured("Gauss' equation", found, within=within, case=str(case), axes=("plane",))
+    yield gauss.equals(predicted)
+    yield curves(str(case), curvatures=found)
     if str(case) == "oblique 4 x 3":
-        one = equal("curvature", measured, 1, tolerance=tolerance, because=because)
-        yield refuted("oblique: curvature 1 in every plane", one)
+        yield gauss.control("oblique: curvature 1 in every plane").equals(1)
 
 
 def _extremes(study: Study, case: Case) -> Iterator[Check]:
     """Descent and ascent over planes at one point: isometries take any point of a manifold to any other."""
     found, gained = _search(study, case)
-    ends = curvature.curvature_range(case.manifold, case.A, case.B)
-    because = "as much as the last half of the run gained, and a thousand roundings"
-    yield equal(f"{case}: range of curvature", found, ends, tolerance=gained + 1e3 * EPS, because=because)
+    within = Tolerance(gained, "as much as the last half of the run gained") + rounding(1e3, of="a curvature")
+    ends = measured("range of curvature", found, within=within, case=str(case), axes=("end",))
+    yield ends.equals(curvature.curvature_range(case.manifold, case.A, case.B))
     if str(case) == "Stiefel 4 x 2":
         for name, i, wrong in (("no plane of negative curvature", 0, 0.0), (CANONICAL, 1, 1.25)):
-            other = equal("end of the range", found[i], wrong, tolerance=gained[i] + 1e3 * EPS, because=because)
-            yield refuted(f"Stiefel: {name}", other)
+            end = replace(ends, value=found[i], within=Tolerance(within.value[i], within.reason))
+            yield end.control(f"Stiefel: {name}").equals(wrong)
 
 
 def _search(study: Study, case: Case) -> tuple[Array, Array]:
     """Least and greatest curvature found, half of the runs each, and what the last half of the steps gained."""
     runs, steps = 24, study.pick(smoke=80, quick=150, paper=1000)
-    manifold = SPACES[case.manifold]
-    w, X, Y = _planes(study, case, "search", runs)
+    w, X, Y = case.planes(study, "search", runs)
     at = w[:1].expand_as(w).clone()
-    sign = torch.tensor([1.0, -1.0], dtype=w.dtype, device=w.device).repeat_interleave(runs // 2)
+    sign = tensor(study, np.repeat([1.0, -1.0], runs // 2))
 
     def loss(state: State) -> Tensor:
-        return sign * sectional(manifold, at, *_frame(*(manifold.tangent(at, state[each]) for each in "XY")))
+        return sign * sectional(case.space, at, *_frame(*(case.space.tangent(at, state[each]) for each in "XY")))
 
-    schedule = {"learning_rate": 0.5, "steps": steps, "record": [steps // 2, steps]}
-    half, end = train(loss, {"X": X, "Y": Y}, **schedule, **study.training(str(case)))["loss"].reshape(2, 2, -1).min(-1)
+    trainee = Trainee(study, loss, {"X": X, "Y": Y}, observe=lambda state: {"loss": loss(state)})
+    run = trainee.train(learning_rate=0.5, steps=steps, record=[steps // 2, steps])
+    half, end = run["loss"].reshape(2, 2, -1).min(-1)
     return np.array([end[0], -end[1]]), np.abs(half - end)
 
 
-def _circles(study: Study, case: Case) -> Iterator[Check]:
+def _circles(study: Study, case: Case) -> Check:
     """A geodesic circle of radius r is 2 pi r (1 - K r^2 / 6 + O(r^4)) long."""
-    w, X, Y = _planes(study, case, "circles", study.pick(smoke=20, quick=100, paper=1000))
+    w, X, Y = case.planes(study, "circles", study.pick(smoke=20, quick=100, paper=1000))
     X, Y = _frame(X, Y)
     radii = (0.4, 0.2, 0.1, 0.05)
-    values = [6 * (1 - _circumference(SPACES[case.manifold], w, X, Y, r) / (2 * np.pi * r)) / r**2 for r in radii]
+    values = [6 * (1 - _circumference(case.space, w, X, Y, r) / (2 * np.pi * r)) / r**2 for r in radii]
     # The next terms are of order r^4, r^6, ...: richardson's in r^2.
     limit, error = richardson(values, ratio=4)
-    exact = case.formula(*(_at_identity(case, w, each) for each in (X, Y)))
-    tolerance = error.max() + 6 * 100 * EPS / radii[-1] ** 3
-    because = "largest of the last Richardson corrections, and a hundred roundings of a point over r^3"
-    yield equal(f"{case}: circles", limit, exact, tolerance=tolerance, because=because)
+    within = Tolerance(error.max(), "largest of the last Richardson corrections")
+    within += rounding(600, 1 / radii[-1] ** 3, of="a point over r^3")
+    circles = measured("circles", limit, within=within, case=str(case), axes=("plane",))
+    return circles.equals(case.curvature(w, X, Y))
 
 
 def _circumference(manifold: Manifold, w: Tensor, X: Tensor, Y: Tensor, r: float, points: int = 32) -> Array:
@@ -137,65 +150,51 @@ def _circumference(manifold: Manifold, w: Tensor, X: Tensor, Y: Tensor, r: float
 
 
 def _closed_geodesics(study: Study) -> Iterator[Check]:
-    """At the injectivity radius two geodesics meet: forth and back along a shortest closed one. Before it, on products
-    of spheres, the logarithm undoes the exponential map."""
-    ends, shorter, because = [], [], "a hundred roundings"
+    """Two geodesics meet at the injectivity radius, forth and back along a shortest closed one, and not before it."""
+    ends, shorter = [], []
     for manifold, A, B in (("sphere", 4, 2), ("oblique", 4, 2), ("Stiefel", 4, 2), ("Stiefel", 4, 4)):
-        w = torch.eye(A, B, dtype=torch.float64, device=study.device)
-        v = torch.zeros_like(w)
+        w, v = tensor(study, np.eye(A, B)), tensor(study, np.zeros((A, B)))
         v[2, 0] = 1.0
         if A == B:
             v[0, 2] = -1.0
-        w, v = SPACES[manifold].project(w), _unit(v)
-        forth_and_back = torch.tensor([1.0, -1.0], dtype=w.dtype, device=w.device).reshape(2, 1, 1)
+        w, v = SPACES[manifold].project(w), unit(v)
+        forth_and_back = tensor(study, np.array([1.0, -1.0])).reshape(2, 1, 1)
         for share, found in ((1.0, ends), (0.9, shorter)):
             way = share * curvature.injectivity_radius(manifold, A, B) * forth_and_back * v
             ahead, behind = SPACES[manifold].exponential(w.expand(2, A, B), way)
             found.append((ahead - behind).norm().item())
-    yield equal("geodesics meet at the injectivity radius", ends, 0, tolerance=100 * EPS * 4, because=because)
-    early = equal("geodesics meet", shorter, 0, tolerance=100 * EPS * 4, because=because)
-    yield refuted("injectivity radius 10 % smaller", early)
+    within = rounding(100, 4, of="a point and its way")
+    yield measured("geodesics meet at the injectivity radius", ends, within=within, axes=("manifold",)).equals(0)
+    early = measured("geodesics meet", shorter, within=within, axes=("manifold",))
+    yield early.control("injectivity radius 10 % smaller").equals(0)
+
+
+def _logarithms(study: Study) -> Iterator[Check]:
+    """Within the injectivity radius, on products of spheres, the logarithm undoes the exponential map."""
     for manifold, A, B in ((Sphere(), 4, 2), (Oblique(), 4, 2)):
         name = type(manifold).__name__.lower()
-        w, X, _ = _planes(study, Case(name, A, B, curvature.oblique), "logarithm", 100)
-        v = 0.99 * curvature.injectivity_radius(name, A, B) * _unit(X)
-        back = manifold.logarithm(w, manifold.exponential(w, v))
+        w, X, _ = Case(name, A, B, curvature.oblique).planes(study, "logarithm", 100)
+        v = 0.99 * curvature.injectivity_radius(name, A, B) * unit(X)
+        back = manifold.logarithm(w, manifold.exponential(w, v)).cpu().numpy()
         # Near the antipode the way back magnifies rounding by 1 / (0.01 pi).
-        yield equal(f"{name}: logarithm", back.cpu().numpy(), v.cpu().numpy(), tolerance=1e5 * EPS, because=because)
+        within = rounding(1e5, of="a velocity below 4, magnified near the antipode")
+        yield measured("logarithm", back, within=within, case=name, axes=("draw",)).equals(v.cpu().numpy())
 
 
 def sectional(manifold: Manifold, w: Tensor, X: Tensor, Y: Tensor) -> Tensor:
     """Gauss' equation, whose second fundamental form II(X, Y) is how the projection of Y changes along X."""
-
     left, right = torch.stack([X, Y, X]), torch.stack([X, Y, Y])
     points = w.expand_as(left).clone()
     along_X, along_Y, between = jvp(lambda w: manifold.tangent(w, right), (points,), (left,))[1]
-
-    def inner(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).sum((-2, -1))
-
-    gram = inner(X, X) * inner(Y, Y) - inner(X, Y) ** 2
-    return (inner(along_X, along_Y) - inner(between, between)) / gram
+    gram = _inner(X, X) * _inner(Y, Y) - _inner(X, Y) ** 2
+    return (_inner(along_X, along_Y) - _inner(between, between)) / gram
 
 
-def _planes(study: Study, case: Case, name: str, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Points, and two tangent vectors at each."""
-    normal = study.rng(case, name).standard_normal((3, count, case.A, case.B))
-    w, X, Y = torch.tensor(normal, device=study.device)
-    w = SPACES[case.manifold].project(w)
-    return w, SPACES[case.manifold].tangent(w, X), SPACES[case.manifold].tangent(w, Y)
-
-
-def _at_identity(case: Case, w: Tensor, X: Tensor) -> Array:
-    """Rotations are left-invariant, and their formula is one at I."""
-    return (w.mT @ X if case.formula is curvature.rotations else X).cpu().numpy()
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum((-2, -1))
 
 
 def _frame(X: Tensor, Y: Tensor) -> tuple[Tensor, Tensor]:
     """Two orthonormal vectors of the same plane."""
-    X = _unit(X)
-    return X, _unit(Y - X * (X * Y).sum((-2, -1), keepdim=True))
-
-
-def _unit(X: Tensor) -> Tensor:
-    return X / X.square().sum((-2, -1), keepdim=True).sqrt()
+    X = unit(X)
+    return X, unit(Y - X * (X * Y).sum((-2, -1), keepdim=True))

@@ -4,16 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.solved import TWICE, contraction, descend, refine, tensor, twice
-from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
-from experiments.methods.manifolds.spaces import Oblique
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Loss
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.manifolds.networks import on_manifolds, tensor
+from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves
+from experiments.methods.manifolds import FineGrainedStep, Oblique, RiemannianStep
+from experiments.training import Loss, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, claim, measured, rounding
+from theory.core.arrays import Array
 from theory.manifolds import oblique
 
 SIZES, ETA = np.array([1.8, 1.1, 0.6]), 0.3
@@ -38,11 +34,12 @@ def columns_turn_to_their_targets(study: Study) -> Iterator[Check | Curves]:
     W = W / np.linalg.norm(W, axis=-2, keepdims=True)
     yield from _rates(study, loss, T)
     yield from _every_step(study, loss, T, W)
-    runs = refine(study, "flow", loss, {"W": RiemannianStep(Oblique())}, {"W": W}, learning_rate=0.02, horizon=2.4)
-    found, start = [run["W"] for run in runs], oblique.angles(T, W)
-    at = lambda t: oblique.turned(T, W, oblique.angle_flow(T, start, t))  # noqa: E731
-    yield from tends_to("W(t)", found, at(runs[0].t))
-    yield refuted("a flow 10 % faster", extrapolated("W(t)", found, at(1.1 * runs[0].t)))
+    trainee = on_manifolds(study, loss, {"W": RiemannianStep(Oblique())}, {"W": W})
+    runs = trainee.refine(learning_rate=0.02, horizon=2.4, records=9)
+    found, t = [run["W"] for run in runs], runs[0].t
+    yield from tends_to("W(t)", found, oblique.solution(T, W, t))
+    faster = extrapolated("W(t), learning rate 0", found).control("a flow 10 % faster")
+    yield faster.equals(oblique.solution(T, W, 1.1 * t))
 
 
 def _layer(study: Study, X: Array, Y: Array) -> Loss:
@@ -53,28 +50,25 @@ def _layer(study: Study, X: Array, Y: Array) -> Loss:
 
 def _rates(study: Study, loss: Loss, T: Array) -> Iterator[Check | Curves]:
     """One mode a column, across its target: by symmetry all of them are alike."""
+    optimum, rates = oblique.optimum(T), oblique.rates(T)
     across = study.rng("modes").standard_normal(T.shape)
-    across -= oblique.optimum(T) * (across * oblique.optimum(T)).sum(0)
+    across -= optimum * (across * optimum).sum(0)
     modes = (across / np.linalg.norm(across, axis=0))[None] * np.eye(len(SIZES))[:, None, :]
-    optimum, step = {"W": tensor(study, oblique.optimum(T))}, {"W": FineGrainedStep(Oblique())}
-    rates = oblique.rates(T)
-    across = {"W": tensor(study, modes)}
-    found = yield from contraction(study, "columns", loss, step, optimum, across, rates, learning_rate=ETA)
-    yield twice(*found, rates, ETA)
-    measured, tolerance = found
-    one = equal("contraction", measured, 1 - ETA * rates.mean(), tolerance=tolerance, because="the same tolerance")
-    yield refuted("one rate for all columns", one)
+    minimum = Minimum(loss, {"W": tensor(study, optimum)}, {"W": tensor(study, modes)}, rates)
+    left = contraction(study, minimum, {"W": FineGrainedStep(Oblique())}, ETA, "columns")
+    yield left.equals(1 - ETA * rates)
+    yield contraction_curves(left, ETA * rates)
+    yield left.control(TWICE).equals(1 - 2 * ETA * rates)
+    yield left.control("one rate for all columns").equals(1 - ETA * rates.mean())
 
 
 def _every_step(study: Study, loss: Loss, T: Array, W: Array) -> Iterator[Check]:
-    steps, step = 30, {"W": RiemannianStep(Oblique())}
-    record = list(range(steps + 1))
-    run = descend(study, "steps", loss, step, {"W": W}, learning_rate=ETA, steps=steps, record=record)
+    steps, trainee = 30, on_manifolds(study, loss, {"W": RiemannianStep(Oblique())}, {"W": W})
+    run = trainee.train(learning_rate=ETA, steps=steps, record=range(steps + 1))
     start = oblique.angles(T, W)
     # Beyond pi / 2 an error grows, by tan(phi / 2) in all before phi falls below it; a random start is within 3.1.
-    tolerance = 100 * EPS * steps * np.maximum(1, np.tan(start / 2)).max()
-    because = "a hundred roundings a step, growing while the angle is beyond pi / 2"
-    exact = oblique.turned(T, W, oblique.angle_steps(T, start, ETA, steps))
-    yield equal("every step", run["W"], exact, tolerance=tolerance, because=because)
-    flown = oblique.turned(T, W, oblique.angle_flow(T, start, run.t))
-    yield refuted("the flow over one step", equal("W", run["W"], flown, tolerance=tolerance, because=because))
+    growth = np.maximum(1, np.tan(start / 2)).max()
+    within = rounding(100 * steps, growth, of="a column, 100 a step, growing while the angle is beyond pi / 2")
+    every = measured("every step", run["W"], within=within, axes=("step", "run"))
+    yield every.equals(oblique.turned(T, W, oblique.angle_steps(T, start, ETA, steps)))
+    yield every.control("the flow over one step").equals(oblique.solution(T, W, run.t))

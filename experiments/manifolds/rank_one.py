@@ -4,16 +4,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.manifolds.solved import TWICE, contraction, curvatures, descend, refine, tensor, twice
-from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
-from experiments.methods.manifolds.spaces import Sphere
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Loss
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.manifolds.networks import on_manifolds, tensor
+from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves, hessian_at
+from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
+from experiments.training import Loss, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
 from theory.manifolds import rank_one
 from theory.manifolds.rank_one import RankOne
 
@@ -36,13 +32,16 @@ def two_unit_layers_find_the_first_singular_vectors(study: Study) -> Iterator[Ch
     problem = RankOne(Y @ inputs)
     loss, rates = _network(study, inputs.T, Y), rank_one.rates(problem)
     split = lambda z: {"u": tensor(study, z[..., :a, None]), "v": tensor(study, z[..., a:, None])}  # noqa: E731
-    optimum, modes = split(rank_one.optimum(problem)), split(rank_one.modes(problem))
+    minimum = Minimum(loss, split(rank_one.optimum(problem)), split(rank_one.modes(problem)), rates)
     both = {"u": FineGrainedStep(Sphere()), "v": FineGrainedStep(Sphere())}
-    hessian = yield from curvatures(study, "product", loss, both, optimum, modes, rates)
-    alone = equal("Hessian", np.diag(hessian), S[0], tolerance=1e-2, because="far beyond any error")
-    yield refuted("layers that do not see each other", alone)
-    found = yield from contraction(study, "product", loss, both, optimum, modes, rates, learning_rate=ETA)
-    yield twice(*found, rates, ETA)
+    hessian = hessian_at(study, minimum, both, "product")
+    yield hessian.equals(np.diag(rates))
+    far = measured("Hessian", np.diag(hessian.value), within=Tolerance(1e-2, "far beyond any error"))
+    yield far.control("layers that do not see each other").equals(S[0])
+    left = contraction(study, minimum, both, ETA, "product")
+    yield left.equals(1 - ETA * rates)
+    yield contraction_curves(left, ETA * rates)
+    yield left.control(TWICE).equals(1 - 2 * ETA * rates)
     yield from _flow(study, problem, loss)
 
 
@@ -52,19 +51,20 @@ def _network(study: Study, X: Array, Y: Array) -> Loss:
     return lambda state: 0.5 * (state["u"] @ (state["v"].mT @ inputs) - labels).square().sum((-2, -1))
 
 
-def _flow(study: Study, problem: RankOne, loss: Loss) -> Iterator[Check | Curves]:
+def _flow(study: Study, problem: RankOne, loss: Loss) -> Iterator[Check]:
     runs = study.pick(smoke=4, quick=16, paper=64)
-    unit = lambda z: z / np.linalg.norm(z, axis=-1, keepdims=True)  # noqa: E731
-    u, v = (unit(study.rng("start", size).standard_normal((runs, size))) for size in problem.M.shape)
-    start = {"u": u[..., None], "v": v[..., None]}
-    step = {"u": RiemannianStep(Sphere()), "v": RiemannianStep(Sphere())}
-    levels = refine(study, "flow", loss, step, start, learning_rate=0.02, horizon=2.4)
+    normal = [study.rng("start", size).standard_normal((runs, size)) for size in problem.M.shape]
+    u, v = (z / np.linalg.norm(z, axis=-1, keepdims=True) for z in normal)
+    both = {"u": RiemannianStep(Sphere()), "v": RiemannianStep(Sphere())}
+    trainee = on_manifolds(study, loss, both, {"u": u[..., None], "v": v[..., None]})
+    levels = trainee.refine(learning_rate=0.02, horizon=2.4, records=9)
     found = [np.concatenate([run["u"], run["v"]], axis=-2)[..., 0] for run in levels]
-    at = lambda t: np.concatenate(rank_one.solution(problem, u, v, t), axis=-1)  # noqa: E731
-    yield from tends_to("(u, v)(t)", found, at(levels[0].t))
-    yield refuted("a flow 10 % faster", extrapolated("(u, v)(t)", found, at(1.1 * levels[0].t)))
-    long = {"learning_rate": ETA, "steps": 400, "record": [400]}
-    end = descend(study, "limit", loss, step, start, **long)
+    predicted, faster = (
+        np.concatenate(rank_one.solution(problem, u, v, speed * levels[0].t), axis=-1) for speed in (1.0, 1.1)
+    )
+    yield from tends_to("(u, v)(t)", found, predicted)
+    yield extrapolated("(u, v)(t), learning rate 0", found).control("a flow 10 % faster").equals(faster)
+    end = trainee.train(learning_rate=ETA, steps=400, record=[400])
     product = np.abs(end["u"][-1].mT @ problem.M @ end["v"][-1]).ravel()
-    because = "0.86^400 of the start, and a thousand roundings"
-    yield equal("|u^T M v| in the end", product, S[0], tolerance=1e3 * EPS, because=because)
+    within = rounding(1e3, of="a product of singular vectors; 0.86^400 is left of the start")
+    yield measured("|u^T M v| in the end", product, within=within, axes=("run",)).equals(S[0])

@@ -3,23 +3,16 @@
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from experiments.manifolds.solved import TWICE, contraction, curvatures, descend, refine, tensor, twice
-from experiments.methods.manifolds.descent import FineGrainedStep, RiemannianStep
-from experiments.methods.manifolds.spaces import Sphere
-from experiments.training.legacy import extrapolated
-from experiments.training.refinement import tends_to
-from experiments.training.updates import Loss
-from theory.claims import Check, Curves, claim
-from theory.claims.legacy import equal, refuted
-from theory.claims.study import Study
-from theory.core.arrays import EPS, Array
+from experiments.manifolds.networks import L, circle_loss, observe_angle, on_circle, on_manifolds, quotient, tensor
+from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves, hessian_at
+from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
+from experiments.training import Loss, extrapolated, tends_to
+from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
 
-L = np.array([2.0, 1.4, 0.9, 0.1, -0.5])
+ETA = 0.2
 
 
 @claim(
@@ -27,74 +20,50 @@ L = np.array([2.0, 1.4, 0.9, 0.1, -0.5])
     source="Ozay 2019 (FG-SGD on the sphere), derived: the largest eigenvector",
     statement=r"x(t) = \frac{e^{At} x_0}{|e^{At} x_0|},\quad h_i = l_1 - l_i,\quad"
     r" \text{contraction } 1 - \eta h_i;"
-    r"\quad \theta \leftarrow \theta - \tfrac{g D}{2} \sin 2\theta \text{ on the circle}",
+    r"\quad \theta \leftarrow \theta - \tfrac{g h}{2} \sin 2\theta \text{ on the circle}",
     hypotheses=("exponential map or retraction", "the largest eigenvalue of A is simple"),
     controls=(TWICE, "a flow 10 % faster", "curvatures of the quotient without the sphere", "the flow over one step"),
 )
 def the_largest_eigenvector_is_found(study: Study) -> Iterator[Check | Curves]:
-    d = len(L)
-    V = np.linalg.qr(study.rng("axes").standard_normal((d, d)))[0]
+    V = np.linalg.qr(study.rng("axes").standard_normal((len(L), len(L))))[0]
     problem = Rayleigh((V * L) @ V.T)
-    loss, at = quotient(study, problem), problem.optimum
+    loss, rates = quotient(study, problem), problem.rates
     yield from _flow(study, problem, loss)
-    optimum, modes = {"x": tensor(study, at[:, None])}, {"x": tensor(study, problem.modes.T[..., None])}
+    optimum, modes = tensor(study, problem.optimum[:, None]), tensor(study, problem.modes.T[..., None])
+    minimum = Minimum(loss, {"x": optimum}, {"x": modes}, rates)
     plain, grained = RiemannianStep(Sphere()), FineGrainedStep(Sphere())
-    hessian = yield from curvatures(study, "sphere", loss, {"x": plain}, optimum, modes, problem.rates)
-    free = equal("Hessian", np.diag(hessian), L[0] - problem.rates, tolerance=1e-2, because="far beyond any error")
-    yield refuted("curvatures of the quotient without the sphere", free)
-    eta = 0.2
-    for name, step in (("plain", plain), ("fine-grained", grained)):
-        found = yield from contraction(study, name, loss, {"x": step}, optimum, modes, problem.rates, learning_rate=eta)
-    yield twice(*found, problem.rates, eta)
+    hessian = hessian_at(study, minimum, {"x": plain}, "sphere")
+    yield hessian.equals(np.diag(rates))
+    far = measured("Hessian", np.diag(hessian.value), within=Tolerance(1e-2, "far beyond any error"))
+    yield far.control("curvatures of the quotient without the sphere").equals(L[0] - rates)
+    for case, step in (("plain", plain), ("fine-grained", grained)):
+        left = contraction(study, minimum, {"x": step}, ETA, case)
+        yield left.equals(1 - ETA * rates)
+        yield contraction_curves(left, ETA * rates)
+    yield left.control(TWICE).equals(1 - 2 * ETA * rates)
     yield from _circle(study)
 
 
-def quotient(study: Study, problem: Rayleigh) -> Loss:
-    """-x^T A x / 2 of x (runs, d, 1)."""
-    A = tensor(study, problem.A)
-    return lambda state: -0.5 * (state["x"] * (A @ state["x"])).sum((-2, -1))
-
-
-def _flow(study: Study, problem: Rayleigh, loss: Loss) -> Iterator[Check | Curves]:
+def _flow(study: Study, problem: Rayleigh, loss: Loss) -> Iterator[Check]:
     x = study.rng("starts").standard_normal((study.pick(smoke=4, quick=16, paper=64), len(L)))
     x = x / np.linalg.norm(x, axis=-1, keepdims=True)
     for move in ("exponential", "retraction"):
-        step = {"x": RiemannianStep(Sphere(), move)}
-        runs = refine(study, f"flow {move}", loss, step, {"x": x[..., None]}, learning_rate=0.02, horizon=3.2)
+        trainee = on_manifolds(study, loss, {"x": RiemannianStep(Sphere(), move)}, {"x": x[..., None]})
+        runs = trainee.refine(learning_rate=0.02, horizon=3.2, records=9)
         found, t = [run["x"][..., 0] for run in runs], runs[0].t
-        yield from tends_to(f"{move}: x(t)", found, rayleigh.solution(problem, x, t))
-    faster = extrapolated("x(t)", found, rayleigh.solution(problem, x, 1.1 * t))
-    yield refuted("a flow 10 % faster", faster)
+        yield from tends_to("x(t)", found, rayleigh.solution(problem, x, t), case=move)
+    faster = rayleigh.solution(problem, x, 1.1 * t)
+    yield extrapolated("x(t), learning rate 0", found, case=move).control("a flow 10 % faster").equals(faster)
 
 
 def _circle(study: Study) -> Iterator[Check]:
-    """Every step from every angle; near the axis across the rounding grows by 1 + g D <= 1.3 a step, for ten steps."""
-    D, g, steps = 1.5, 0.2, 40
-    theta = np.linspace(-1.5, 1.5, 31)
-    run = descend(
-        study,
-        "circle",
-        quotient(study, Rayleigh(np.diag([D, 0.0]))),
-        {"x": RiemannianStep(Sphere())},
-        {"x": on_circle(theta)},
-        learning_rate=g,
-        steps=steps,
-        record=list(range(steps + 1)),
-    )
-    measured = angle(torch.tensor(run["x"])).numpy()
-    tolerance, because = 20 * EPS * steps * 1.3**10, "twenty roundings a step, growing until the angle is below pi / 4"
-    exact = rayleigh.circle_angles(theta, D, np.full(steps, g))
-    yield equal("circle: every step", measured, exact, tolerance=tolerance, because=because)
-    t = g * np.arange(steps + 1)[:, None]
-    flown = np.arctan(np.tan(theta) * np.exp(-D * t))
-    yield refuted("the flow over one step", equal("angle", measured, flown, tolerance=tolerance, because=because))
-
-
-def on_circle(theta: Array) -> Array:
-    """(cos theta, sin theta), shape (runs, 2, 1)."""
-    return np.stack([np.cos(theta), np.sin(theta)], axis=-1)[..., None]
-
-
-def angle(x: Tensor) -> Tensor:
-    """theta of x (..., 2, 1), from the first axis."""
-    return torch.atan2(x[..., 1, 0], x[..., 0, 0])
+    """Every step from every angle; near the axis across the rounding grows by 1 + g h <= 1.3 a step, for ten steps."""
+    h, steps, theta = 1.5, 40, np.linspace(-1.5, 1.5, 31)
+    moves, start = {"x": RiemannianStep(Sphere())}, {"x": on_circle(theta)}
+    trainee = on_manifolds(study, circle_loss(study, h), moves, start, observe=observe_angle)
+    run = trainee.train(learning_rate=ETA, steps=steps, record=range(steps + 1))
+    within = rounding(20 * steps, 1.3**10, of="an angle, 20 a step, growing until the angle is below pi / 4")
+    every = measured("every step", run["theta"], within=within, case="circle", axes=("step", "run"))
+    yield every.equals(rayleigh.circle_angles(theta, h, np.full(steps, ETA)))
+    flown = np.arctan(np.tan(theta) * np.exp(-h * run.t[:, None]))
+    yield every.control("the flow over one step").equals(flown)

@@ -26,13 +26,20 @@ def angles(T: Float[Array, "A B"], W: Float[Array, "*runs A B"]) -> Float[Array,
     return 2 * np.arctan2(near, far)
 
 
-def angle_flow(
-    T: Float[Array, "A B"], phi: Float[Array, "*runs B"], t: Float[Array, " times"]
+def solution(
+    T: Float[Array, "A B"], W: Float[Array, "*runs A B"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*batch"]:
-    """phi' = -|t_j| sin phi: tan(phi(t) / 2) = tan(phi / 2) e^(-|t_j| t), shape (times, *runs, B)."""
-    t = times(t)
-    decay = np.exp(-rates(T) * t[:, None]).reshape(len(t), *[1] * (np.ndim(phi) - 1), -1)
-    return 2 * np.arctan(np.tan(phi / 2) * decay)
+    """W(t) from W, shape (*times, *runs, A, B); t = inf gives the limit.
+
+    phi' = -|t_j| sin phi, so that tan(phi(t) / 2) = tan(phi / 2) e^(-|t_j| t).
+
+    >>> T, W = np.array([[2.0], [0.0]]), np.array([[0.0], [1.0]])
+    >>> solution(T, W, np.array([0.0, np.log(3) / 2, np.inf])).round(3).tolist()
+    [[[0.0], [1.0]], [[0.8], [0.6]], [[1.0], [0.0]]]
+    """
+    t, phi = times(t), angles(T, W)
+    decay = np.exp(-rates(T) * t[..., None]).reshape(*t.shape, *[1] * (np.ndim(phi) - 1), -1)
+    return turned(T, W, 2 * np.arctan(np.tan(phi / 2) * decay))
 
 
 def angle_steps(

@@ -1,8 +1,8 @@
 """A two-layer linear network of one hidden unit whose layers have length 1, x -> u v^T x, on white inputs: up to a
 constant its squared loss is L(u, v) = -u^T M v on a product of two spheres, M = Y X^T.
 
-Lifted, U' = M V and V' = M^T U keep |U|^2 - |V|^2, so that two unit vectors stay of equal length: the flow on the
-spheres is the linear one, normalised (derived).
+Off the spheres, U' = M V and V' = M^T U keep |U|^2 - |V|^2, so that two unit vectors stay of equal length: the flow on
+the spheres is this linear one, normalised (derived).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, positive, times
+from theory.core.validation import finite_matrix, positive
+from theory.manifolds.rayleigh import relative_growth
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,19 @@ def optimum(problem: RankOne) -> Float[Array, " a_plus_b"]:
 
 
 def solution(
-    problem: RankOne, u: Float[Array, "*runs a"], v: Float[Array, "*runs b"], t: Float[Array, " times"]
+    problem: RankOne, u: Float[Array, "*runs a"], v: Float[Array, "*runs b"], t: Float[Array, "*times"] | float
 ) -> tuple[Array, Array]:
-    """(u, v)(t), each (times, *runs, ...), from unit vectors; t = inf gives the limit."""
+    """(u, v)(t), each (*times, *runs, ...), from unit vectors; t = inf gives the limit.
+
+    >>> problem, t = RankOne(np.diag([2.0, 1.0])), np.array([0.0, np.inf])
+    >>> u, v = solution(problem, np.array([0.6, 0.8]), np.array([0.8, 0.6]), t)
+    >>> u.round(3).tolist(), v.round(3).tolist()
+    ([[0.6, 0.8], [1.0, 0.0]], [[0.8, 0.6], [1.0, 0.0]])
+    """
     a, b = problem.M.shape
-    lifted = np.block([[np.zeros((a, a)), problem.M], [problem.M.T, np.zeros((b, b))]])
-    l, E = np.linalg.eigh(lifted)
-    t = times(t)
-    with np.errstate(invalid="ignore"):  # 0 * inf where l is the largest
-        decay = np.where(l == l[-1], 1.0, np.exp((l - l[-1]) * t[:, None]))
-    z = np.concatenate([u, v], axis=-1) @ E
-    z = (decay.reshape(len(t), *[1] * (z.ndim - 1), -1) * z) @ E.T
+    dilation = np.block([[np.zeros((a, a)), problem.M], [problem.M.T, np.zeros((b, b))]])
+    l, E = np.linalg.eigh(dilation)
+    z = np.concatenate([u, v], axis=-1)
+    z = (relative_growth(l, t, z.ndim) * (z @ E)) @ E.T
     U, V = z[..., :a], z[..., a:]
     return U / np.linalg.norm(U, axis=-1, keepdims=True), V / np.linalg.norm(V, axis=-1, keepdims=True)

@@ -1,5 +1,5 @@
 """Step sizes g_t = c (t + a)^-q, t = 0, 1, ...: what Robbins and Monro ask of them, and where each leaves descent
-without noise about a minimum of curvature D, theta <- (1 - g_t D) theta."""
+without noise about a minimum, in a direction of rate h: theta <- (1 - g_t h) theta."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.special import gammaln, gammasgn
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, reject
+from theory.core.validation import inside, positive, reject, times
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,27 @@ class Schedule:
         return self.reaches_everywhere and self.averages_noise
 
 
-def remaining(schedule: Schedule, D: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """prod_{s < t} (1 - g_s D), what is left of theta: q = 0, 1 or 2, t = inf included.
+def remaining(schedule: Schedule, h: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
+    """prod_{s < t} (1 - g_s h), what is left of theta: q = 0, 1 or 2, t of any shape, t = inf included.
 
-    q = 1: Gamma(t + a - c D) Gamma(a) / (Gamma(t + a) Gamma(a - c D)), which falls as t^(-c D);
-    q = 2: with r = sqrt(c D), the same quotient for r and for -r, which tends to Gamma(a)^2 / (Gamma(a - r)
+    q = 1: Gamma(t + a - c h) Gamma(a) / (Gamma(t + a) Gamma(a - c h)), which falls as t^(-c h);
+    q = 2: with r = sqrt(c h), the same quotient for r and for -r, which tends to Gamma(a)^2 / (Gamma(a - r)
     Gamma(a + r)), and not to 0.
 
+    >>> remaining(Schedule(c=1.0, a=2.0, q=1.0), 1.0, np.array([0.0, 1.0, 3.0, np.inf])).round(12).tolist()
+    [1.0, 0.5, 0.25, 0.0]
+
     Raises:
-        InvalidArgument: another q.
+        InvalidArgument: another q, a time that is negative or NaN.
     """
-    c, a = schedule.c, schedule.a
+    c, a, t = schedule.c, schedule.a, times(t)
     if schedule.q not in (0, 1, 2):
         reject("q", schedule.q, "0, 1 or 2")
     if schedule.q == 0:
-        return (1 - c * D) ** np.asarray(t)
+        return (1 - c * h) ** t
     if schedule.q == 1:
-        return np.where(np.isinf(t), 0.0, _quotient(a, c * D, t))
-    return _quotient(a, np.sqrt(c * D), t) * _quotient(a, -np.sqrt(c * D), t)
+        return np.where(np.isinf(t), 0.0, _quotient(a, c * h, t))
+    return _quotient(a, np.sqrt(c * h), t) * _quotient(a, -np.sqrt(c * h), t)
 
 
 def _quotient(a: float, r: float, t: Array | float) -> Array:

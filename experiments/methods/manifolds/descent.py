@@ -85,7 +85,7 @@ class FineGrainedSGD(torch.optim.Optimizer):
     """FG-SGD for weights that lie on a manifold: put them there with `manifold.project` first.
 
     Args:
-        params: weights, or groups of them with steps of their own, `{"params": ..., "step": FineGrainedStep(...)}`.
+        params: weights, or groups of them with steps of their own, `{"params": ..., "move": FineGrainedStep(...)}`.
         step: how a weight is moved, where its group does not say.
         schedule: g_t; convergence wants 1/2 < q <= 1 (`schedule.converges`).
 

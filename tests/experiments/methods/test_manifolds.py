@@ -5,15 +5,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from experiments.methods.manifolds.descent import (
+from experiments.methods.manifolds import (
     GROUPS,
     FineGrainedSGD,
     FineGrainedStep,
     FineGrainedUpdate,
+    Manifold,
+    Oblique,
     RiemannianStep,
+    Sphere,
+    Stiefel,
 )
-from experiments.methods.manifolds.spaces import Manifold, Oblique, Sphere, Stiefel
-from experiments.training.loop import train
+from experiments.training import train
 from theory.core.validation import InvalidArgument
 from theory.manifolds.schedules import Schedule
 

@@ -1,0 +1,94 @@
+"""Norms of the layers and convolutions that kernels of norm 1 make: all norms are torch's."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from experiments.manifolds.networks import SPACES, tensor
+from experiments.manifolds.norms import TORCH_NORMS, drawn_points
+from theory.claims import Check, Curves, Study, claim, curves, measured, rounding
+from theory.core.arrays import Array
+from theory.manifolds import norms
+
+
+@claim(
+    "ozay2019.layer_norms",
+    source="Ozay 2019 (norms of layers and groups); derived: what bounds on kernels say of a layer, and what not",
+    statement=r"|W|_2 \le (CD)^{1/2} \max |w_{dc}|_2,\quad |W|_F = (CD)^{1/2} |w|_F;\quad"
+    r" |\mathrm{conv}(k)| = \max_\xi |\hat k(\xi)| \le (AB)^{1/2} |k|_2",
+    hypotheses=("C input and D output channels, kernels (A, B)", "circular convolution of stride 1"),
+    theory_side="bound",
+    controls=(
+        "kernels of norm 1 make a layer of norm 1",
+        "the norm of a kernel is that of its convolution",
+        "a convolution's bound 10 % smaller",
+        "a layer's bound 10 % smaller",
+    ),
+)
+def a_bound_on_kernels_is_none_on_the_layer(study: Study) -> Iterator[Check | Curves]:
+    yield from _blocks(study)
+    yield from _convolutions(study)
+
+
+def _blocks(study: Study) -> Iterator[Check]:
+    C, D, A, B, draws = 4, 6, 5, 3, study.pick(smoke=200, quick=2000, paper=20_000)
+    within = rounding(100 * C * D * A * B, of="a norm, a hundred an entry")
+    w = SPACES["sphere"].project(tensor(study, study.rng("layers").standard_normal((draws, D, C, A, B))))
+    frobenius = measured("Frobenius norm of unit kernels", _norm("Frobenius", _layer(w)), within=within, axes=("draw",))
+    yield frobenius.equals(norms.layer_frobenius(C, D, 1.0))
+    spectral = measured("spectral norm of a layer", _norm("spectral", _layer(w)), within=within, axes=("draw",))
+    yield spectral.at_most(norms.layer_spectral_bound(C, D, 1.0) * _norm("spectral", w).max((-2, -1)))
+    rank_one = tensor(study, norms.extreme_points("sphere", 4, 2)[-1]).expand(D, C, 4, 2)
+    attained = measured("equal kernels attain it", _norm("spectral", _layer(rank_one)), within=within)
+    bound = norms.layer_spectral_bound(C, D, 1.0)
+    yield attained.equals(bound)
+    yield attained.control("a layer's bound 10 % smaller").equals(0.9 * bound)
+    yield spectral.control("kernels of norm 1 make a layer of norm 1").at_most(1)
+    for name, dim, count in (("input", -4, C), ("output", -3, D)):
+        group = w / w.square().sum((dim, -2, -1), keepdim=True).sqrt()
+        # |W|_2 <= |W|_F, `count` groups of Frobenius norm 1.
+        one = f"one sphere for each {name} channel"
+        spectral = measured(one, _norm("spectral", _layer(group)), within=within, axes=("draw",))
+        yield spectral.at_most(norms.layer_spectral_bound(count, 1, 1.0))
+
+
+def _convolutions(study: Study) -> Iterator[Check | Curves]:
+    side, draws = 6, study.pick(smoke=100, quick=400, paper=4000)
+    within = rounding(100 * side**2 * 3, of="a norm, a hundred a pixel")
+    identity = tensor(study, np.eye(3)[None, None, None])
+    one = torch.cat([identity, drawn_points(study, "Stiefel", 3, 3, draws)[:, None, None]])
+    several = SPACES["Stiefel"].project(tensor(study, study.rng("channels").standard_normal((20, 2, 3, 3, 3))))
+    for case, kernels in (("3 to 2 channels", several), ("one channel", one)):
+        found = _operator_norm(kernels, side)
+        exact = measured("conv2d against transfer function", found, within=within, case=case, axes=("kernel",))
+        yield exact.equals(norms.convolution_norm(kernels.cpu().numpy(), side))
+    bound = norms.convolution_bound(3, 3, 1.0)
+    norm = measured("norm of a convolution", found, within=within, axes=("kernel",))
+    yield norm.at_most(bound)
+    attained = measured("the identity kernel attains it", found[0], within=within)
+    yield attained.equals(bound)
+    yield attained.control("a convolution's bound 10 % smaller").equals(0.9 * bound)
+    yield norm.control("the norm of a kernel is that of its convolution").equals(1)
+    yield curves(convolution_norms=found)
+
+
+def _norm(name: str, w: Tensor) -> Array:
+    return TORCH_NORMS[name](w).cpu().numpy()
+
+
+def _layer(w: Tensor) -> Tensor:
+    """Kernels (..., D, C, A, B) as the blocks of one matrix (..., D A, C B)."""
+    D, C, A, B = w.shape[-4:]
+    return w.transpose(-3, -2).reshape(*w.shape[:-4], D * A, C * B)
+
+
+def _operator_norm(w: Tensor, side: int) -> Array:
+    """Norm (runs,) of torch's convolution with kernels (runs, D, C, A, B), all unit images put through."""
+    C, (A, B) = w.shape[2], w.shape[-2:]
+    images = torch.eye(C * side**2, dtype=w.dtype, device=w.device).reshape(-1, C, side, side)
+    padded = functional.pad(images, (0, B - 1, 0, A - 1), mode="circular")
+    matrices = torch.stack([functional.conv2d(padded, kernels).flatten(1) for kernels in w])
+    return torch.linalg.matrix_norm(matrices, 2).cpu().numpy()

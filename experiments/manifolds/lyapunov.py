@@ -1,0 +1,87 @@
+"""Why a step approaches a minimiser: the Lyapunov inequality, on spheres and in the hyperbolic plane."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.manifolds.networks import tensor, unit
+from experiments.methods.manifolds import Oblique, Sphere, Spheres
+from theory.claims import Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
+from theory.manifolds import steps
+
+SCALES = (1e-3, 0.1, 1.0, 3.0)
+
+
+@claim(
+    "ozay2019.lyapunov",
+    source="Ozay 2019 (convergence, our reading of the proof); Bonnabel 2013; Zhang & Sra 2016, lemma 5",
+    statement=r"d(\mathrm{Exp}_w v, w^*)^2 \le \rho^2 - 2 \langle v, \mathrm{Log}_w w^* \rangle + \zeta |v|^2,\quad"
+    r" \zeta = 1\ (K \ge 0),\quad \sqrt{k} \rho \coth \sqrt{k} \rho\ (K \ge -k)",
+    hypotheses=("curvature at least -k", "a shortest geodesic from w to w*"),
+    theory_side="bound",
+    controls=("zeta = 1 where curvature is negative", "zeta = 0.9 on a sphere", "zeta of half the curvature"),
+)
+def the_distance_to_the_minimiser_is_controlled(study: Study) -> Iterator[Check]:
+    draws = study.pick(smoke=2000, quick=20_000, paper=200_000)
+    for manifold, A, B in ((Sphere(), 4, 1), (Sphere(), 3, 2), (Oblique(), 4, 3)):
+        spherical, case = _triangles(study, manifold, A, B, draws), f"{type(manifold).__name__.lower()} {A} x {B}"
+        yield _excess(spherical, 1.0, case).equals(0)
+    yield _excess(spherical, 0.9).control("zeta = 0.9 on a sphere").equals(0)
+    rho, inner, size, after = triangles = _hyperbolic(study, draws)
+    weight, case = steps.zeta(1.0, rho), "hyperbolic plane"
+    yield _excess(triangles, weight, case).equals(0)
+    yield _excess(triangles, 1.0).control("zeta = 1 where curvature is negative").equals(0)
+    yield _excess(triangles, steps.zeta(0.5, rho)).control("zeta of half the curvature").equals(0)
+    # A short step across the way to w* attains it, to second order.
+    across = (np.abs(inner) < 1e-9) & (size < 1e-2)
+    tight = (after**2 - rho**2)[across] / size[across] ** 2
+    within = Tolerance(10 * (1e-3) ** 2 * (1 + rho[across]) ** 2, "the fourth order of the step")
+    within += rounding(1e3, np.cosh(rho[across]) / 1e-6, of="a squared distance over a squared step")
+    short = measured("zeta of a short step", tight, within=within, case=case, axes=("draw",))
+    yield short.equals(weight[across])
+
+
+class Triangles(NamedTuple):
+    """Steps v from w, w* beside: d(w, w*), <v, log_w w*>, |v| and d(exp_w v, w*), each (draws,)."""
+
+    rho: Array
+    inner: Array
+    size: Array
+    after: Array
+
+
+def _excess(triangles: Triangles, zeta: Array | float, case: str = "") -> Measured:
+    """The squared distance's excess over the bound against rounding: bounds near 0 have no use for a ratio."""
+    bound = steps.squared_distance_bound(triangles.rho, triangles.inner, triangles.size, zeta)
+    within = rounding(1e4, 1 + np.abs(bound), of="the bound, by comparison of triangles")
+    excess = np.maximum(triangles.after**2 - bound, 0)
+    return measured("squared distance", excess, within=within, case=case, axes=("draw",))
+
+
+def _triangles(study: Study, manifold: Spheres, A: int, B: int, draws: int) -> Triangles:
+    """Steps of all sizes from points at all distances."""
+    rng = study.rng(type(manifold).__name__, A, B)
+    w, toward, v = tensor(study, rng.standard_normal((3, draws, A, B)))
+    w = manifold.project(w)
+    way, size = (tensor(study, rng.choice(SCALES, (draws, 1, 1))) for _ in range(2))
+    y = manifold.exponential(w, way * unit(manifold.tangent(w, toward)))
+    v = size * unit(manifold.tangent(w, v))
+    inner = (v * manifold.logarithm(w, y)).sum((-2, -1))
+    after = manifold.distance(manifold.exponential(w, v), y)
+    sides = manifold.distance(w, y), inner, v.square().sum((-2, -1)).sqrt(), after
+    return Triangles(*(side.cpu().numpy() for side in sides))
+
+
+def _hyperbolic(study: Study, draws: int) -> Triangles:
+    """On the hyperboloid x0^2 - x1^2 - x2^2 = 1 from its lowest point, where tangent vectors are (0, v); w* ahead. Half
+    of the steps go across the way to it."""
+    rng = study.rng("hyperbolic")
+    rho, size = rng.uniform(0.1, 3, draws), np.resize(SCALES, draws)
+    angle = np.where(np.arange(draws) % 8 < 4, np.pi / 2, rng.uniform(0, np.pi, draws))
+    far = np.stack([np.cosh(rho), np.sinh(rho), np.zeros(draws)])
+    moved = np.stack([np.cosh(size), np.sinh(size) * np.cos(angle), np.sinh(size) * np.sin(angle)])
+    between = (far - moved) ** 2
+    after = 2 * np.arcsinh(np.sqrt(np.maximum(between[1] + between[2] - between[0], 0)) / 2)
+    return Triangles(rho, size * rho * np.cos(angle), size, after)

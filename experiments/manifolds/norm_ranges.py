@@ -1,0 +1,117 @@
+"""Norms of points of the weight manifolds, and the scale that makes them at most 1: all norms are torch's."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch import Tensor
+
+from experiments.manifolds.networks import SPACES, on_manifolds, tensor
+from experiments.manifolds.norms import TORCH_NORMS, drawn_points
+from experiments.methods.manifolds import RiemannianStep, Stiefel
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.core.arrays import Array
+from theory.manifolds import norms
+from theory.manifolds.schedules import Schedule
+
+SIZES = ((2, 1), (2, 2), (4, 2), (4, 4), (8, 4))  # where every end of every range is attained
+SHOWN = (8, 4)  # in figure 12
+
+
+@claim(
+    "ozay2019.norm_ranges",
+    source="Ozay 2019 (abstract: weights reparameterised so that all norms are at most 1); ranges and scales derived",
+    statement=r"\gamma |w| \le 1 \text{ in Frobenius, spectral, (2,1) and nuclear norm}:\quad"
+    r" \gamma = B^{-1/2} \text{ (sphere)},\ B^{-1} \text{ (oblique, Stiefel)};\quad"
+    r" \text{e.g. } |w|_2 \in [B^{-1/2}, 1],\ [1, B^{1/2}],\ \{1\}",
+    hypotheses=("w (A, B), A >= B", "sphere, oblique or Stiefel manifold"),
+    theory_side="bound",
+    controls=(
+        "sphere: a scale 10 % larger",
+        "oblique: a scale 10 % larger",
+        "Stiefel: a scale 10 % larger",
+        "one scale for all manifolds",
+        "sums of moduli as large on Stiefel for every size",
+    ),
+)
+def every_norm_has_a_known_range(study: Study) -> Iterator[Check | Curves]:
+    for manifold in norms.MANIFOLDS:
+        yield from _ends(study, manifold)
+        yield from _inside(study, manifold)
+        yield from _scales(study, manifold)
+    nuclear = TORCH_NORMS["nuclear"](_extreme(study, "oblique", *SHOWN)).cpu().numpy()
+    scaled = measured("norm, scaled", norms.scale("sphere", *SHOWN) * nuclear, within=rounding(1e3, of="a norm of 1"))
+    yield scaled.control("one scale for all manifolds").at_most(1)
+    yield from _signs_are_rare(study)
+
+
+def _extreme(study: Study, manifold: norms.Manifold, A: int, B: int) -> Tensor:
+    return tensor(study, norms.extreme_points(manifold, A, B))
+
+
+def _values(w: Tensor, names: tuple[str, ...]) -> Array:
+    """Norms (names, points)."""
+    return np.array([TORCH_NORMS[name](w).cpu().numpy() for name in names])
+
+
+def _ends(study: Study, manifold: norms.Manifold) -> Iterator[Check]:
+    """At the extreme points, the least and the greatest of each norm are the ends of its range."""
+    values = [_values(_extreme(study, manifold, A, B), norms.NORMS) for A, B in SIZES]
+    found = np.stack([[each.min(-1), each.max(-1)] for each in values], axis=-1)
+    within = rounding(100, 32, of="the largest norm, A sqrt(B) <= 32")
+    for i, name in enumerate(norms.NORMS):
+        ends = measured(f"ends of {name}", found[:, i].T, within=within, case=manifold, axes=("size", "end"))
+        yield ends.equals([norms.ranges(manifold, A, B)[name] for A, B in SIZES])
+
+
+def _inside(study: Study, manifold: norms.Manifold) -> Iterator[Check | Curves]:
+    """Points from flat to sparse, of sizes that attain no end too: no norm leaves its range."""
+    draws = study.pick(smoke=500, quick=4000, paper=40_000)
+    for A, B in ((5, 3), (7, 7), SHOWN):
+        w = drawn_points(study, manifold, A, B, draws)
+        values, ends = _values(w, norms.NORMS), norms.ranges(manifold, A, B)
+        low, high = np.array([ends[name] for name in norms.NORMS]).T[..., None]
+        within = rounding(100 * A * B, of="a ratio, a hundred an entry; Cauchy-Schwarz")
+        where = {"within": within, "case": f"{manifold} {A} x {B}", "axes": ("norm", "point")}
+        yield measured("norms over their greatest", values / high, **where).at_most(1)
+        yield measured("norms over their least", values / low, **where).at_least(1)
+    yield _shown(study, manifold, w[:: len(w) // 100])
+
+
+def _shown(study: Study, manifold: norms.Manifold, drawn: Tensor) -> Curves:
+    """Figure 12: ranges (norms, 2), the least and the greatest found, and some drawn points; the same, scaled."""
+    extreme, points = (_values(w, norms.MATRIX_NORMS) for w in (_extreme(study, manifold, *SHOWN), drawn))
+    found = np.stack([extreme.min(-1), extreme.max(-1)], axis=-1)
+    ends = norms.ranges(manifold, *SHOWN)
+    exact, scale = np.array([ends[name] for name in norms.MATRIX_NORMS]), norms.scale(manifold, *SHOWN)
+    scaled = {"scaled_range": scale * exact, "scaled_found": scale * found, "scaled_drawn": scale * points}
+    return curves(manifold, range=exact, found=found, drawn=points, **scaled)
+
+
+def _scales(study: Study, manifold: norms.Manifold) -> Iterator[Check]:
+    A, B = SHOWN
+    w, within = _extreme(study, manifold, A, B), rounding(100 * B, of="a largest norm of B")
+    largest = norms.scale(manifold, A, B) * _values(w, norms.MATRIX_NORMS).max()
+    yield measured("largest norm, scaled", largest, within=within, case=manifold).equals(1)
+    larger = measured("largest norm, scaled", 1.1 * largest, within=within)
+    yield larger.control(f"{manifold}: a scale 10 % larger").equals(1)
+    two = ("Frobenius", "spectral")
+    scaled = norms.scale(manifold, A, B, two) * _values(w, two).max()
+    yield measured("scaled for two norms", scaled, within=within, case=manifold).equals(1)
+
+
+def _signs_are_rare(study: Study) -> Iterator[Check]:
+    """The greatest entrywise l1 on Stiefel, B sqrt(A), needs orthogonal columns of signs. Ascent on 3 x 3, where there
+    are none, ends at 5 (Banica, Collins & Schlenker 2011), below 3 sqrt(3)."""
+    runs, steps, schedule = 64, study.pick(smoke=300, quick=600, paper=2000), Schedule(2.0, 10, 1)
+    start = SPACES["Stiefel"].project(tensor(study, study.rng("signs").standard_normal((runs, 3, 3))))
+    ascent = lambda state: -TORCH_NORMS["entrywise l1"](state["w"])  # noqa: E731
+    moves = {"w": RiemannianStep(Stiefel(), "retraction")}
+    trainee = on_manifolds(study, ascent, moves, {"w": start}, schedule=schedule)
+    end = trainee.train(learning_rate=schedule.c, steps=steps, record=[steps])["w"][-1]
+    found = TORCH_NORMS["entrywise l1"](tensor(study, end)).max().item()
+    # An ascent by steps g_t crosses the ridges of |w|_1, where it is within 3^(3/2) g_t of the greatest.
+    within = Tolerance(3 * np.sqrt(3) * 2.0 / (steps + 10), "the last step times the largest slope")
+    greatest = measured("greatest entrywise l1", found, within=within, case="3 x 3 Stiefel")
+    yield greatest.equals(5)
+    attained = greatest.control("sums of moduli as large on Stiefel for every size")
+    yield attained.equals(norms.ranges("Stiefel", 3, 3)["entrywise l1"][1])

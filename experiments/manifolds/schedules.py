@@ -1,0 +1,66 @@
+"""What three schedules leave of a small angle without noise: Gamma functions, trained on the circle."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.manifolds.networks import circle_loss, observe_angle, on_circle, on_manifolds
+from experiments.methods.manifolds import FineGrainedStep, Sphere
+from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.core.arrays import Array
+from theory.manifolds import schedules
+from theory.manifolds.schedules import Schedule
+
+H, START = 0.6, 1e-4  # rate at the minimum, and angle to it
+SCHEDULES = {"constant": Schedule(0.02, 1, 0), "c / t": Schedule(1.0, 2.0, 1), "c / t^2": Schedule(2.0, 2.0, 2)}
+
+
+@claim(
+    "ozay2019.schedules",
+    source="Ozay 2019 (Robbins-Monro conditions); what they leave without noise derived",
+    statement=r"\prod_{s<t} (1 - g_s h) = \frac{\Gamma(t + a - ch)\, \Gamma(a)}{\Gamma(t + a)\, \Gamma(a - ch)}"
+    r" \sim t^{-ch}\ (q = 1),\quad \to \frac{\Gamma(a)^2}{\Gamma(a - r) \Gamma(a + r)},\ r^2 = ch\ (q = 2)",
+    hypotheses=("g_t = c (t + a)^(-q)", "no noise", "a minimum, along a mode of rate h"),
+    controls=("c / t at the exponential rate", "c / t^2 arrives", "an exponent 10 % larger"),
+)
+def what_schedules_leave_without_noise(study: Study) -> Iterator[Check | Curves]:
+    left = {}
+    for case, schedule in SCHEDULES.items():
+        t, left[case] = _left(study, case)
+        predicted = schedules.remaining(schedule, H, t)
+        yield left[case].equals(predicted)
+        yield curves(case, t=t, left=left[case].value, predicted=predicted)
+    yield from _exponent(t, left["c / t"])
+    end, summable = left["c / t^2"], SCHEDULES["c / t^2"]
+    within = end.within + Tolerance(2 * summable.c * H / t[-1], "sum of the steps to come")
+    limit = measured("limit", end.value[-1], within=within, case="c / t^2")
+    yield limit.equals(schedules.remaining(summable, H, np.inf))
+    yield limit.control("c / t^2 arrives").equals(0)
+    converge = [Schedule(1.0, 1.0, q).converges for q in (0, 0.5, 0.51, 0.75, 1, 1.01, 2)]
+    which = measured("which schedules converge", converge, within=Tolerance(0.5, "1/2 < q <= 1"), axes=("q",))
+    yield which.equals([False, False, True, True, True, False, False])
+
+
+def _left(study: Study, case: str) -> tuple[Array, Measured]:
+    """Recorded steps, and the angle there over that of the start."""
+    steps, schedule = study.pick(smoke=400, quick=1500, paper=10_000), SCHEDULES[case]
+    record = sorted({round(step) for step in np.geomspace(1, steps, 20)} | {0})
+    moves, start = {"x": FineGrainedStep(Sphere())}, {"x": on_circle(np.array([START]))}
+    trainee = on_manifolds(study, circle_loss(study, H), moves, start, schedule=schedule, observe=observe_angle)
+    run = trainee.train(learning_rate=schedule.c, steps=steps, record=record)
+    # sin 2 theta is 2 theta up to theta^2; the angle is known to a rounding of the circle's coordinates.
+    within = Tolerance(START**2 + 1e-12, "the cube of the angle, and the Gamma functions")
+    within += rounding(20 * steps, 1 / START, of="a coordinate over the start, twenty a step")
+    left = measured("what is left", run["theta"][:, 0] / START, within=within, case=case, axes=("record",))
+    return run.facts["recorded"].astype(float), left
+
+
+def _exponent(t: Array, left: Measured) -> Iterator[Check]:
+    schedule, late = SCHEDULES["c / t"], t >= 40
+    slope = np.diff(np.log(left.value[late]))[-1] / np.diff(np.log(t[late]))[-1]
+    within = Tolerance(schedule.a / t[late][-2] * 2, "the next term of the Gamma quotient, of relative size a / t")
+    within += left.within * (1 / left.value[-1])
+    exponent = measured("exponent", slope, within=within, case="c / t")
+    yield exponent.equals(-schedule.c * H)
+    yield exponent.control("an exponent 10 % larger").equals(-1.1 * schedule.c * H)
+    yield left.control("c / t at the exponential rate").equals(np.exp(-schedule.c * H * t))
