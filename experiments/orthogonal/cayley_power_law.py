@@ -1,15 +1,14 @@
 """Cayley's map never turns a plane by pi: a target that does is approached by a power law, any other exponentially."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.orthogonal import published_maps
 from experiments.orthogonal.linear import squared_loss
+from experiments.orthogonal.maps import exact_map
 from experiments.training import Trainee, tends_to
 from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.claims.estimates import richardson
@@ -47,17 +46,18 @@ def a_half_turn_is_out_of_reach(study: Study) -> Iterator[Check | Curves]:
 
 
 class Map(NamedTuple):
-    """A skew map of the plane: its kappa (None: the exponential), and where its parameter a stands, with which sign."""
+    """A skew map of the plane: its kappa, where its parameter a stands and with which sign, and torch's word for it."""
 
-    kappa: float | None
+    kappa: float
     entry: tuple[int, int]
     sign: float
+    word: str = ""
 
 
 MAPS = {
     "published Cayley": Map(1.0, (0, 1), -1.0),
-    "torch's Cayley": Map(0.5, (1, 0), 1.0),
-    "exponential": Map(None, (1, 0), 1.0),
+    "torch's Cayley": Map(0.5, (1, 0), 1.0, "cayley"),
+    "exponential": Map(np.nan, (1, 0), 1.0, "matrix_exp"),
 }
 
 
@@ -70,24 +70,17 @@ def _problem(phi: Array) -> LinearOPT:
 
 def _descent(study: Study, map: str, phi: Array | float, a: Array) -> Trainee:
     """Descent on P of R = map(P), zero but for a; the parameter a and the loss above the optimum are recorded."""
-    _, (i, j), sign = MAPS[map]
+    _, (i, j), sign, word = MAPS[map]
     problem = _problem(np.broadcast_to(phi, a.shape))
-    turned = _map(study, map, len(a))
     inner = squared_loss(problem, study.device)
     optimal = procrustes.optimal_loss(problem, component(problem, np.broadcast_to(np.eye(2), problem.M.shape)))
     least = torch.tensor(optimal, dtype=torch.float64, device=study.device)
+    turned = exact_map(word, 2, least) if word else published_maps.cayley
     P = np.zeros((len(a), 2, 2))
     P[:, i, j] = sign * a
     loss = lambda state: inner({"R": turned(state["P"])})  # noqa: E731
     observe = lambda state: {"a": sign * state["P"][:, i, j], "excess": loss(state) - least}  # noqa: E731
     return Trainee(study, loss, {"P": P}, observe=observe)
-
-
-def _map(study: Study, map: str, runs: int) -> Callable[[Tensor], Tensor]:
-    if map == "published Cayley":
-        return published_maps.cayley
-    word = {"torch's Cayley": "cayley", "exponential": "matrix_exp"}[map]
-    return Rotation(2, word, runs=(runs,), dtype=torch.float64, device=study.device).map
 
 
 def _refined(trainee: Trainee, eta: float, record: list[int]) -> list[Trajectory]:

@@ -37,10 +37,10 @@ def random_starts_have_a_known_energy(study: Study) -> Iterator[Check | Curves]:
     yield _quadrature()
     draws = study.pick(smoke=60_000, quick=120_000, paper=600_000)
     for N, d, s in CASES:
-        E, size = _draw(study, f"isotropic {N} {d} {s}", draws, (N, d), s), f"N = {N}, d = {d}, s = {s:g}"
-        yield _is_exact(rate(f"mean, {size}", mean(E)), N, d, s)
+        E, case = _draw(study, f"isotropic {N} {d} {s}", draws, (N, d), s), f"N = {N}, d = {d}, s = {s:g}"
+        yield _is_exact(rate("mean", mean(E), case=case), N, d, s)
         squares, exact = mean((E - energy.mean_energy(N, d, s)) ** 2), energy.variance_energy(N, d, s)
-        variance = rate(f"variance, {size}", squares)
+        variance = rate("variance", squares, case=case)
         yield variance.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
     yield variance.control("variance of unordered pairs").equals(exact / 2, excludes=(0,))
     for name, start, N, d, s in (

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from experiments.methods.orthogonal.parametrisations import energies, orthogonalise
-from experiments.orthogonal.layers import energy_rounding
+from experiments.orthogonal.layers import energy_rounding, sgd
 from experiments.orthogonal.maps import EXACT, random_map
 from theory.claims import Check, Curves, Measured, Study, claim, exactly, measured, rounding
-from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.orthogonal import energy
 
@@ -37,29 +36,29 @@ def rotations_keep_the_energy(study: Study) -> Iterator[Check | Curves]:
     for name in EXACT:
         rotated = W @ random_map(rng, name, runs, d, W).mT
         for s in POWERS:
-            yield _energy(f"E_{s}, R by {name}", before, rotated, s).equals(energy.energy(before, s))
+            yield _energy(f"E_{s}", before, rotated, s, case=f"R by {name}").equals(energy.energy(before, s))
             both, doubled = np.concatenate([before, -before], -1), torch.cat([rotated, -rotated], -2)
-            kept = _energy(f"E_{s} of the half-space, R by {name}", both, doubled, s)
+            kept = _energy(f"E_{s} of the half-space", both, doubled, s, case=f"R by {name}")
             yield kept.equals(energy.half_space_energy(before, s))
-        yield _same_spectrum(f"singular values, R by {name}", W, rotated)
+        yield _same_spectrum(W, rotated, case=f"R by {name}")
     start = energy.energy(before, 1)
     scaled = W * torch.linspace(0.8, 1.2, d, dtype=W.dtype, device=study.device)
     yield _energy("E_1", before, scaled, 1).control("coordinates scaled instead of rotated").equals(start)
     mixed = random_map(rng, "gram_schmidt", runs, N, W) @ W
-    yield _same_spectrum("singular values, neurons mixed by an orthogonal matrix", W, mixed)
+    yield _same_spectrum(W, mixed, case="neurons mixed by an orthogonal matrix")
     yield _energy("E_1", before, mixed, 1).control("neurons mixed by an orthogonal matrix: energy").equals(start)
     yield from _in_training(study)
 
 
-def _energy(name: str, before: Array, after: Tensor, s: float) -> Measured:
+def _energy(name: str, before: Array, after: Tensor, s: float, case: str = "") -> Measured:
     """Energy of `after` (runs, N, d) in torch, to be held against that of `before` (runs, d, N) in numpy."""
-    return measured(name, energies(after, s).cpu().numpy(), within=energy_rounding(before, s), axes=("run",))
+    return measured(name, energies(after, s).cpu().numpy(), within=energy_rounding(before, s), case=case, axes=("run",))
 
 
-def _same_spectrum(name: str, before: Tensor, after: Tensor) -> Check:
+def _same_spectrum(before: Tensor, after: Tensor, case: str) -> Check:
     old, new = (torch.linalg.svdvals(W).cpu().numpy() for W in (before, after))
     within = rounding(4 * sum(before.shape[-2:]), float(old.max()), of="the largest singular value, 4 (d + N)")
-    return measured(name, new, within=within, axes=("run",)).equals(old)
+    return measured("singular values", new, within=within, case=case, axes=("run",)).equals(old)
 
 
 def _in_training(study: Study) -> Iterator[Check]:
@@ -67,29 +66,25 @@ def _in_training(study: Study) -> Iterator[Check]:
     within = rounding(64, of="cosines, 8 for each input: the map starts anew from W0 at each step, nothing adds up")
     for name in EXACT:
         drift, moved = _train(study, name)
-        yield measured(f"cosines after training by {name}", drift, within=within).equals(0)
-        far = measured(f"distance the weights moved by {name}", moved, within=exactly("far above rounding: it trained"))
-        yield far.at_least(0.01)
+        yield measured("cosines after training", drift, within=within, case=name).equals(0)
+        trained = exactly("far above rounding: it trained")
+        yield measured("distance the weights moved", moved, within=trained, case=name).at_least(0.01)
     plain = measured("cosines", _train(study, None)[0], within=within)
     yield plain.control("the same network without OPT: cosines").equals(0)
 
 
 def _train(study: Study, name: str | None) -> tuple[float, float]:
     """Largest change of a cosine and relative change of the weights, of a layer trained with OPT or without."""
-    rng, steps, eta = study.rng("training"), study.pick(smoke=20, quick=100, paper=400), 0.1
+    rng = study.rng("training")
     sizes = ((64, 8), (12, 8), (12,))
     inputs, W, head = (torch.from_numpy(rng.standard_normal(size)).to(study.device) for size in sizes)
     layer = nn.Linear(8, 12, bias=False, dtype=W.dtype, device=study.device)
     with torch.no_grad():
         layer.weight.copy_(W)
     trained = layer.weight if name is None else orthogonalise(layer, name).parameter
-    study.record(Training("SGD", {"W" if name is None else "P": tuple(trained.shape)}, (eta, eta), steps))
     targets = inputs.prod(-1).sign()
-    optimizer = torch.optim.SGD([trained], lr=eta)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        (torch.relu(layer(inputs)) @ head / 12 - targets).square().mean().backward()
-        optimizer.step()
+    loss = lambda: (torch.relu(layer(inputs)) @ head / 12 - targets).square().mean()  # noqa: E731
+    sgd(study, trained, loss, learning_rate=0.1, steps=study.pick(smoke=20, quick=100, paper=400))
     start, end = (weight.detach().cpu().numpy().T for weight in (W, layer.weight))
     drift = np.abs(energy.cosines(end) - energy.cosines(start)).max()
     return float(drift), float(np.linalg.norm(end - start) / np.linalg.norm(start))

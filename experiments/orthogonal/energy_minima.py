@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from experiments.methods.orthogonal.parametrisations import Rotation, energies
-from experiments.orthogonal.layers import INPUTS, least_energies, pairs
+from experiments.orthogonal.layers import INPUTS, least_energies, pairs, sgd
 from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
-from theory.claims.study import Training
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy
 
@@ -37,7 +36,7 @@ def least_energies_are_known(study: Study) -> Iterator[Check | Curves]:
     within = Tolerance(1e-9, "twelve published decimals, and the gradient the descent stops at")
     for N, literature in THOMSON.items():
         found = _descend(study, f"Thomson {N}", N, 3, 1, starts)[0].min()
-        yield measured(f"Thomson's problem, N = {N}", found / 2, within=within).equals(literature)
+        yield measured("Thomson's problem", found / 2, within=within, case=f"N = {N}").equals(literature)
     crowded = _descend(study, "crowded", 6, 3, 1, starts)[0].min()
     bound = energy.simplex_energy(6, 1)
     six = measured("six in space", crowded, within=rounding(1e3, bound, of="the energy"))
@@ -55,15 +54,15 @@ def _descend(study: Study, name: str, N: int, d: int, s: float, starts: int) -> 
 
 def _is_least(study: Study, N: int, d: int, s: float, starts: int) -> Iterator[Check]:
     """No random or optimised layer is below the minimum, and the best optimised one is at it."""
-    size, least = f"N = {N}, d = {d}, s = {s}", energy.minimum(N, d, s)
-    random = energy.energy(study.rng("random", size).standard_normal((2000, d, N)), s)
-    found, W = _descend(study, f"minimum {size}", N, d, s, starts)
+    case, least = f"N = {N}, d = {d}, s = {s}", energy.minimum(N, d, s)
+    random = energy.energy(study.rng("random", case).standard_normal((2000, d, N)), s)
+    found, W = _descend(study, f"minimum {case}", N, d, s, starts)
     best = int(found.argmin())
     within = rounding(16 * d, N**2 * max(1.0, abs(least)), of="each squared distance")
     above = np.append(random, found) - least + 1
-    yield measured(f"E - min + 1 at random and optimised, {size}", above, within=within).at_least(1)
+    yield measured("E - min + 1 at random and optimised", above, within=within, case=case).at_least(1)
     within += _left_over(torch.from_numpy(W[best]).to(study.device), s)
-    yield measured(f"least E found, {size}", found[best], within=within).equals(least)
+    yield measured("least E found", found[best], within=within, case=case).equals(least)
 
 
 def _left_over(W: Tensor, s: float) -> Tolerance:
@@ -102,27 +101,17 @@ def _kept_not_minimised(study: Study) -> Iterator[Check]:
     start = float(energy.energy(W0.cpu().numpy().T, 1))
     within = Tolerance(16 * d * EPS * start * N, "16 d roundings of every squared distance")
     for name in ("loewdin", "cayley"):
-        end = _minimised_by_opt(study, rng, name, W0)
-        kept = measured(f"energy after minimising it by {name}", end, within=within)
+        rotation = Rotation(d, name, dtype=W0.dtype, device=study.device)
+        with torch.no_grad():
+            rotation.parameter.add_(torch.from_numpy(rng.standard_normal((d, d)) / 8).to(W0))
+        steps = study.pick(smoke=20, quick=100, paper=400)
+        sgd(study, rotation.parameter, lambda: energies(rotation(W0), 1), learning_rate=1.0, steps=steps)  # noqa: B023
+        end = float(energies(rotation(W0).detach(), 1))
+        kept = measured("energy after minimising it", end, within=within, case=name)
         yield kept.equals(start)
     correction = "OPT keeps the energy of its random start; the minimum is only met asymptotically, where s < d - 1"
     printed = kept.misprint("OPT minimises the hyperspherical energy", correction=correction)
     yield printed.equals(energy.minimum(N, d, 1))
-
-
-def _minimised_by_opt(study: Study, rng: np.random.Generator, name: str, W0: Tensor) -> float:
-    """Energy after descent on it by the parameter of a map, from near the identity."""
-    d, steps, eta = W0.shape[-1], study.pick(smoke=20, quick=100, paper=400), 1.0
-    rotation = Rotation(d, name, dtype=W0.dtype, device=study.device)
-    with torch.no_grad():
-        rotation.parameter.add_(torch.from_numpy(rng.standard_normal((d, d)) / 8).to(W0))
-    study.record(Training("SGD", {"P": (d, d)}, (eta, eta), steps))
-    optimizer = torch.optim.SGD([rotation.parameter], lr=eta)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        energies(rotation(W0), 1).backward()
-        optimizer.step()
-    return float(energies(rotation(W0).detach(), 1))
 
 
 def _layers_of_figure_10(study: Study) -> Iterator[Curves]:

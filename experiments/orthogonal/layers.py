@@ -1,4 +1,6 @@
-"""Random layers and their energies: Gaussian neurons, the least energy that descent finds, and what rounding costs."""
+"""Random layers, torch's own descent on one, and energies: the least that descent finds, and what rounding costs."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -21,6 +23,18 @@ def gaussian(rng: np.random.Generator, shape: tuple[int, int, int]) -> Tensor:
 def pairs(N: Array | int) -> Array | float:
     """N (N - 1): the energy sums over so many pairs."""
     return N * (np.asarray(N) - 1.0)
+
+
+def sgd(study: Study, parameter: Tensor, loss: Callable[[], Tensor], *, learning_rate: float, steps: int) -> float:
+    """Descent on a loss by torch's own optimiser, as a user would; returns the loss before the first step."""
+    study.record(Training("SGD", {"parameter": tuple(parameter.shape)}, (learning_rate, learning_rate), steps))
+    optimizer = torch.optim.SGD([parameter], lr=learning_rate)
+    first = float(loss().detach())
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss().backward()
+        optimizer.step()
+    return first
 
 
 def least_energies(study: Study, W: Tensor, s: float, iterations: int = 2000) -> tuple[Tensor, Tensor]:

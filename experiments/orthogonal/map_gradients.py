@@ -75,19 +75,18 @@ def _at_the_identity(study: Study) -> Iterator[Check]:
     for name in EXACT:
         rotation = Rotation(d, name, dtype=G.dtype, device=G.device)
         rotation.weight.backward(G)
-        yield _missing(f"{name}: entries of the gradient at R = I that are not finite", rotation.parameter.grad).equals(
-            0
-        )
+        yield _missing(rotation.parameter.grad, case=name).equals(0)
     for name, map in (
         ("gradient through the singular vectors at the identity", published_maps.polar_by_singular_vectors),
         ("published Householder at the identity", published_maps.householder_reflections),
     ):
-        yield _missing("entries that are not finite", _gradient(map, identity, G)).control(name).equals(0)
+        yield _missing(_gradient(map, identity, G), case=name).control(name).equals(0)
 
 
-def _missing(name: str, gradient: Tensor) -> Measured:
+def _missing(gradient: Tensor, case: str) -> Measured:
+    name = "entries of the gradient at R = I that are not finite"
     count = int((~torch.isfinite(gradient)).sum())
-    return measured(name, count, within=Tolerance(0.5, "a count: half of one entry"))
+    return measured(name, count, within=Tolerance(0.5, "a count: half of one entry"), case=case)
 
 
 def _gradient(map: Map, P: Tensor, G: Tensor) -> Tensor:
@@ -104,18 +103,18 @@ def _gauges(study: Study) -> Iterator[Check]:
     size = CONDITION * float(G.norm(dim=(-2, -1)).max())
     within = rounding(8 * d**2, size, of="the gradient, amplified by the condition, 5")
     rows, polar = (_gradient(map, P, G) for map in (GramSchmidt(), Loewdin()))
-    yield measured("Gram-Schmidt: tril(G P^T)", torch.tril(rows @ P.mT).cpu(), within=within).equals(0)
+    yield measured("tril(G P^T)", torch.tril(rows @ P.mT).cpu(), within=within, case="Gram-Schmidt").equals(0)
     turn = polar @ Loewdin()(P).mT
-    yield measured("Loewdin: symmetric part of G R^T", (turn + turn.mT).cpu(), within=within).equals(0)
+    yield measured("symmetric part of G R^T", (turn + turn.mT).cpu(), within=within, case="Loewdin").equals(0)
     radial = measured("rows of G along those of P", (polar * P).sum(-1).cpu(), within=within)
     yield radial.control("Loewdin keeps each row's length").equals(0)
     for name, gradient, axes in (("rows", rows, (-1,)), ("polar", polar, (-2, -1))):
         old, new, squared = (each.square().sum(axes).cpu().numpy() for each in (P, P - eta * gradient, gradient))
-        length = measured(f"squared length after a step, {name}", new, within=within * 9)
+        length = measured("squared length after a step", new, within=within * 9, case=name)
         yield length.equals(maps.lengthened(old, squared, eta))
     yield length.control("one step keeps |P|").equals(old)
     within_map = rounding(d**2 * CONDITION, of="entries of R, d^2 times the condition")
     for name, map in (("Gram-Schmidt", GramSchmidt()), ("Loewdin", Loewdin())):
-        yield measured(f"{name}: R of 3 P", (map(3 * P) - map(P)).cpu(), within=within_map).equals(0)
+        yield measured("R of 3 P", (map(3 * P) - map(P)).cpu(), within=within_map, case=name).equals(0)
     apart = measured("R of 2 P", (published_maps.cayley(2 * P) - published_maps.cayley(P)).cpu(), within=within)
     yield apart.control("Cayley's R does not depend on |P|").equals(0)

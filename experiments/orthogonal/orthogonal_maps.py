@@ -53,21 +53,21 @@ def _orthogonality(study: Study) -> Iterator[Check]:
         P = torch.from_numpy(of_condition(study.rng("condition", condition), runs, d, condition)).to(study.device)
         lost = {name: maps.defect(map(P).cpu().numpy()) for name, (map, _) in FACTORISATIONS.items()}
         for name, (_, power) in FACTORISATIONS.items():
-            defect = measured(f"{name}, condition {condition:g}", lost[name], within=within, axes=("run",))
-            yield defect.at_most(d**2 * EPS * condition**power)
+            case, bound = f"{name}, condition {condition:g}", d**2 * EPS * condition**power
+            yield measured("|R R^T - I|", lost[name], within=within, case=case, axes=("run",)).at_most(bound)
     # Bounds of one power less, at the worst condition.
     for name, power, control in (
         ("classical Gram-Schmidt, published", 1, "classical Gram-Schmidt loses only cond(P)"),
         ("modified Gram-Schmidt", 0, "modified Gram-Schmidt loses nothing"),
     ):
-        defect = measured(name, lost[name].max(), within=within).control(control)
-        yield defect.at_most(d**2 * EPS * condition**power)
+        defect = measured("|R R^T - I|", lost[name].max(), within=within, case=name)
+        yield defect.control(control).at_most(d**2 * EPS * condition**power)
     rng = study.rng("torch's own")
     within = exactly("d^2 roundings of entries no larger than 1; times d for the exponential, which squares |A| times")
     for name in EXACT:
         defect = maps.defect(random_map(rng, name, runs, d, P).detach().cpu().numpy())
         bound = d**2 * EPS * (d if name == "matrix_exp" else 1)
-        yield measured(f"{name}, normal P", defect, within=within, axes=("run",)).at_most(bound)
+        yield measured("|R R^T - I|", defect, within=within, case=f"{name}, normal P").at_most(bound)
 
 
 def _components(study: Study) -> Iterator[Check]:
@@ -88,7 +88,7 @@ def _components(study: Study) -> Iterator[Check]:
         found = {}
         for name, (map, determinant) in expected.items():
             value = torch.linalg.det(map(P)).detach().cpu().numpy()
-            found[name] = measured(f"det of {name}, d = {d}", value, within=within, axes=("run",))
+            found[name] = measured("det R", value, within=within, case=f"{name}, d = {d}", axes=("run",))
             yield found[name].equals(determinant)
     yield found["Householder, published"].control("Householder has the sign of det P").equals(sign)
 
@@ -98,17 +98,10 @@ def _equivalences(study: Study) -> Iterator[Check]:
     P = of_condition(study.rng("equivalence"), runs, d, condition)
     tensor = torch.from_numpy(P).to(study.device)
     within = rounding(d**2, condition**2, of="R, amplified by the square of the condition, 20")
-    rows, measured_rows, reflected, R = (
-        map(tensor).cpu().numpy()
-        for map in (
-            published_maps.classical_gram_schmidt,
-            GramSchmidt(),
-            published_maps.householder_reflections,
-            Loewdin(),
-        )
-    )
+    published = published_maps.classical_gram_schmidt, published_maps.householder_reflections
+    rows, reflected, by_qr, R = (map(tensor).cpu().numpy() for map in (*published, GramSchmidt(), Loewdin()))
     yield measured("rows: published and by QR", rows, within=within).equals(maps.gram_schmidt(P))
-    yield measured("Gram-Schmidt: torch and published", measured_rows, within=within).equals(rows)
+    yield measured("Gram-Schmidt: torch and published", by_qr, within=within).equals(rows)
     by_columns = measured("Householder: published and by QR", reflected, within=within)
     yield by_columns.equals(maps.householder(P))
     last = by_columns.control("Householder is Gram-Schmidt, last sign included")
@@ -116,11 +109,11 @@ def _equivalences(study: Study) -> Iterator[Check]:
     reference = np.stack([scipy.linalg.polar(each)[0] for each in P])
     yield measured("Loewdin: torch and scipy's polar factor", R, within=within).equals(reference)
     nearest, distance = maps.distance_to_orthogonal(P), lambda R: np.linalg.norm(P - R, axis=(-2, -1))
-    yield measured("|P - R| of Loewdin", distance(R), within=within).equals(nearest)
+    yield measured("|P - R|", distance(R), within=within, case="Loewdin").equals(nearest)
     further = exactly("no orthogonal matrix is nearer")
     for name, other in (("Gram-Schmidt", rows), ("Householder", reflected)):
-        yield measured(f"|P - R| of {name}", distance(other), within=further).at_least(nearest)
-    wrong = measured("|P - R| of Gram-Schmidt", distance(rows), within=within)
+        yield measured("|P - R|", distance(other), within=further, case=name).at_least(nearest)
+    wrong = measured("|P - R|", distance(rows), within=within, case="Gram-Schmidt")
     yield wrong.control("Gram-Schmidt gives the nearest orthogonal matrix").equals(nearest)
 
 
@@ -134,7 +127,7 @@ def _out_of_reach(study: Study) -> Iterator[Check]:
         ("torch's", exact_map("cayley", d, P), (P.tril() - P.tril().mT) / 2),
     ):
         least = torch.linalg.svdvals(torch.eye(d).to(P) + map(P).detach())[:, -1].cpu().numpy()
-        apart = measured(f"{name} Cayley: |I + R| at least", least, within=within, axes=("run",))
+        apart = measured("|I + R| at least", least, within=within, case=f"{name} Cayley", axes=("run",))
         yield apart.equals(maps.nearest_to_reflection(A.cpu().numpy()))
     doubled = maps.nearest_to_reflection(2 * A.cpu().numpy())
     yield apart.control("torch's Cayley at twice its distance").equals(doubled)

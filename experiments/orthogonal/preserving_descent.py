@@ -105,9 +105,9 @@ def _adds_up(study: Study) -> Iterator[Check | Curves]:
     allowed = 4 * SIZE * EPS * np.arange(1, steps + 2)[:, None]
     within = exactly("4 d roundings a step, all of one sign")
     lost = np.abs(_defect(exact["R"])).max((-2, -1))
-    yield measured("Cayley's step: |R R^T - I|", lost, within=within, axes=("step", "run")).at_most(allowed)
+    yield measured("|R R^T - I|", lost, within=within, case="Cayley's step", axes=("step", "run")).at_most(allowed)
     left = _defect(published["R"])
-    end = measured("published step: |R R^T - I|", np.abs(left[-1]).max((-2, -1)), within=within)
+    end = measured("|R R^T - I|", np.abs(left[-1]).max((-2, -1)), within=within, case="published step")
     yield end.control("the published step keeps R orthogonal").at_most(allowed[-1])
     each = preserving.defect_of_step(_turns(study, published, eta))
     trace = partial(np.trace, axis1=-2, axis2=-1)

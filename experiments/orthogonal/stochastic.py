@@ -9,11 +9,10 @@ from torch import nn
 
 from experiments.methods.orthogonal.parametrisations import Rotation, energies
 from experiments.methods.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
-from experiments.orthogonal.layers import energy_rounding
+from experiments.orthogonal.layers import energy_rounding, sgd
 from experiments.orthogonal.maps import exact_map
 from theory.claims import Check, Curves, Study, claim, curves, exactly, measured, rate, rounding
 from theory.claims.estimates import mean
-from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.orthogonal import energy, stochastic
 
@@ -57,9 +56,8 @@ def _share(study: Study) -> Iterator[Check]:
     d, p = 6, 3
     A = _skew(rng, d)
     shares = [np.square(A[np.ix_(S, S)]).sum() for S in combinations(range(d), p)] / np.square(A).sum()
-    every = measured(
-        "share of the gradient, all blocks", shares.mean(), within=rounding(d**2, of="a mean over all blocks")
-    )
+    within = rounding(d**2, of="a mean over all blocks")
+    every = measured("share of the gradient, all blocks", shares.mean(), within=within)
     yield every.equals(stochastic.captured_share(d, p))
     d, p, draws = 24, 6, study.pick(smoke=1500, quick=6000, paper=20_000)
     A = _skew(rng, d)
@@ -119,7 +117,7 @@ def _reach(study: Study) -> Iterator[Check | Curves]:
 
 def _teach(study: Study, rounds: int, redraw: int) -> Array:
     """Loss before each round of ten steps, a new block every `redraw` rounds."""
-    d, p, N, eta, between = 6, 3, 8, 0.5, 10
+    d, p, N = 6, 3, 8
     rng = study.rng("teach")
     layer = nn.Linear(d, N, bias=False, dtype=torch.float64, device=study.device)
     W = torch.from_numpy(np.linalg.qr(rng.standard_normal((N, d)))[0]).to(study.device)
@@ -128,16 +126,10 @@ def _teach(study: Study, rounds: int, redraw: int) -> Array:
         layer.weight.copy_(W)
     generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
     block = orthogonalise_stochastically(layer, p, "cayley", generator)
-    study.record(Training("SGD on blocks", {"P": (p, p)}, (eta, eta), between * rounds))
-    optimizer = torch.optim.SGD([block.rotation.parameter], lr=eta)
+    loss = lambda: 0.5 * (layer.weight - target).square().sum()  # noqa: E731
     losses = []
-    for k in range(rounds):
-        for step in range(between):
-            optimizer.zero_grad()
-            loss = 0.5 * (layer.weight - target).square().sum()
-            losses += [float(loss.detach())] if step == 0 else []
-            loss.backward()
-            optimizer.step()
-        if (k + 1) % redraw == 0:
+    for k in range(1, rounds + 1):
+        losses.append(sgd(study, block.rotation.parameter, loss, learning_rate=0.5, steps=10))
+        if k % redraw == 0:
             block.next_round(layer)
     return np.array(losses)

@@ -1,13 +1,13 @@
 """A layer trained in every way to stay orthogonal, and without one: what happens to the Gram matrix of its neurons."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.methods.orthogonal.descent import PreservingUpdate, Step, cayley_step, two_iterations
+from experiments.methods.orthogonal.descent import PreservingUpdate, cayley_step, two_iterations
 from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.methods.orthogonal.penalties import squared_penalty
 from experiments.orthogonal.maps import EXACT
@@ -55,40 +55,41 @@ class Method(NamedTuple):
 )
 def the_neurons_turn_as_one(study: Study) -> Iterator[Check | Curves]:
     task = _task(study)
+    methods = _methods(study, task)
     d, steps = task.W0.shape[1], study.pick(smoke=60, quick=600, paper=3000)
-    record = recording_steps(steps, 61)
     once, always = 20 * d * EPS, 20 * d * EPS * steps
-    anew, adding = (
-        exactly("20 d roundings: R is made anew each step"),
-        exactly("20 d roundings a step, all of one sign"),
-    )
-    for word in EXACT:
-        run = _train(study, task, _parametrised(study, task, word), record)
-        yield measured(f"{word}: Gram drift", run["drift"], within=anew, axes=("t", "run")).at_most(once)
-        yield from _moves(word, run)
-    run = _train(study, task, _preserving(study, task, cayley_step), record)
-    yield measured("exact_steps: Gram drift", run["drift"][-1], within=adding, axes=("run",)).at_most(always)
-    yield from _moves("exact_steps", run)
-    still = measured("distance moved", run["moved"][-1], within=adding)
+    anew = exactly("20 d roundings: R is made anew each step")
+    adding = exactly("20 d roundings a step, all of one sign")
+    runs = {
+        method: _train(study, task, methods[method], recording_steps(steps, 61))
+        for method in (*EXACT, "exact_steps", "plain", "penalty")
+    }
+    for map in EXACT:
+        yield measured("Gram drift", runs[map]["drift"], within=anew, case=map, axes=("t", "run")).at_most(once)
+    exact = runs["exact_steps"]
+    yield measured("Gram drift", exact["drift"][-1], within=adding, case="exact_steps", axes=("run",)).at_most(always)
+    for method in (*EXACT, "exact_steps"):
+        yield from _moves(method, runs[method])
+    still = measured("distance moved", exact["moved"][-1], within=adding)
     yield still.control("OPT keeps the neurons where they were").at_most(always)
-    yield from _two_iterations(study, task, steps)
-    for word, control, method in (
-        ("plain", "plain gradient descent keeps the Gram matrix", _plain(task)),
-        ("penalty", "a penalty keeps the Gram matrix", _penalised(study, task)),
+    yield from _two_iterations(study, task, methods["two_iterations"], steps)
+    for method, control in (
+        ("plain", "plain gradient descent keeps the Gram matrix"),
+        ("penalty", "a penalty keeps the Gram matrix"),
     ):
-        run = _train(study, task, method, record)
-        yield measured("Gram drift", run["drift"][-1], within=adding, case=word).control(control).at_most(always)
-        yield curves(word, drift=_shown(run["drift"]))
-    yield curves(t=run.t)
+        drift = measured("Gram drift", runs[method]["drift"][-1], within=adding, case=method)
+        yield drift.control(control).at_most(always)
+    yield curves(t=exact.t)
+    for method, run in runs.items():
+        yield curves(method, drift=_shown(run["drift"]), loss=run["loss"].mean(-1))
 
 
-def _moves(word: str, run: Trajectory) -> Iterator[Check | Curves]:
+def _moves(method: str, run: Trajectory) -> Iterator[Check]:
     """Flatness is not inactivity: the neurons move and the loss falls."""
     far = exactly("a hundredth of their size would already be far above any rounding")
-    yield measured(f"{word}: distance moved", run["moved"][-1], within=far, axes=("run",)).at_least(0.01)
-    falls = measured(f"{word}: loss at the end", run["loss"][-1], within=exactly("descent at a small learning rate"))
-    yield falls.at_most(run["loss"][0])
-    yield curves(word, drift=_shown(run["drift"]), loss=run["loss"].mean(-1))
+    yield measured("distance moved", run["moved"][-1], within=far, case=method, axes=("run",)).at_least(0.01)
+    falls = exactly("descent at a small learning rate")
+    yield measured("loss at the end", run["loss"][-1], within=falls, case=method, axes=("run",)).at_most(run["loss"][0])
 
 
 def _shown(drift: Array) -> Array:
@@ -96,9 +97,9 @@ def _shown(drift: Array) -> Array:
     return np.maximum(drift.max(-1), EPS / 2)
 
 
-def _two_iterations(study: Study, task: Task, steps: int) -> Iterator[Check | Curves]:
+def _two_iterations(study: Study, task: Task, method: Method, steps: int) -> Iterator[Check | Curves]:
     """The published step: the Gram matrix shrinks at each, by an amount that its w gives exactly, from any R."""
-    run = _train(study, task, _preserving(study, task, two_iterations), list(range(steps + 1)))
+    run = _train(study, task, method, list(range(steps + 1)))
     R, memory = run["R"], run["R.momentum"]
     tangents = memory[1:] @ np.linalg.inv(R[:-1])
     w = tangents * np.minimum(ETA, 1 / np.linalg.norm(tangents, axis=(-2, -1), keepdims=True))
@@ -128,37 +129,26 @@ def _task(study: Study) -> Task:
     return Task(inputs, np.tanh(inputs @ teachers).sum(-1), W0, rng.standard_normal((runs, N)) / np.sqrt(N))
 
 
-def _plain(task: Task) -> Method:
-    return Method(task.W0, lambda state: state["R"])
-
-
-def _fixed(study: Study, task: Task) -> Tensor:
-    return torch.tensor(task.W0, dtype=torch.float64, device=study.device)
-
-
-def _parametrised(study: Study, task: Task, word: str) -> Method:
-    """R = map(P) from R = I."""
+def _methods(study: Study, task: Task) -> dict[str, Method]:
+    """Every map from R = I, R itself with momentum by the exact step and by the published one, and what is not OPT."""
     runs, d, _ = task.W0.shape
-    W0, rotation = _fixed(study, task), Rotation(d, word, runs=(runs,), dtype=torch.float64, device=study.device)
-    return Method(rotation.parameter.detach().cpu().numpy(), lambda state: rotation.map(state["R"]) @ W0)
+    W0 = torch.tensor(task.W0, dtype=torch.float64, device=study.device)
+    identity = np.broadcast_to(np.eye(d), (runs, d, d))
 
+    def parametrised(map: str) -> Method:
+        rotation = Rotation(d, map, runs=(runs,), dtype=torch.float64, device=study.device)
+        return Method(rotation.parameter.detach().cpu().numpy(), lambda state: rotation.map(state["R"]) @ W0)
 
-def _identity(task: Task) -> Array:
-    runs, d, _ = task.W0.shape
-    return np.broadcast_to(np.eye(d), (runs, d, d))
+    def turned(**how: Any) -> Method:
+        return Method(identity, lambda state: state["R"] @ W0, **how)
 
-
-def _preserving(study: Study, task: Task, step: Step) -> Method:
-    """R itself, with momentum, by the exact step or the published one."""
-    W0 = _fixed(study, task)
-    update = lambda loss: PreservingUpdate(loss, MOMENTUM, step)  # noqa: E731
-    return Method(_identity(task), lambda state: state["R"] @ W0, update=update)
-
-
-def _penalised(study: Study, task: Task) -> Method:
-    W0 = _fixed(study, task)
-    penalty = lambda state: PENALTY * squared_penalty(state["R"])  # noqa: E731
-    return Method(_identity(task), lambda state: state["R"] @ W0, penalty)
+    return {
+        **{map: parametrised(map) for map in EXACT},
+        "exact_steps": turned(update=lambda loss: PreservingUpdate(loss, MOMENTUM, cayley_step)),
+        "two_iterations": turned(update=lambda loss: PreservingUpdate(loss, MOMENTUM, two_iterations)),
+        "penalty": turned(penalty=lambda state: PENALTY * squared_penalty(state["R"])),
+        "plain": Method(task.W0, lambda state: state["R"]),
+    }
 
 
 def _train(study: Study, task: Task, method: Method, record: list[int]) -> Trajectory:
