@@ -5,29 +5,30 @@ residual matrix E is a symbol of its own, so nothing of the loss but its gradien
 those of V and of U1; a sign is a learning rate of -1. The identities need both to be 1, which is their hypothesis.
 """
 
+from functools import partial
+
 import sympy
 from sympy import Expr, ImmutableMatrix, Rational
 
-V, U1, E = sympy.symbols("V U_1 E", commutative=False)
-Vt, U1t, Et = sympy.symbols("V^T U_1^T E^T", commutative=False)
-S = sympy.Symbol("S", commutative=False)  # diagonal, so it is its own transpose
+from theory.core import symbolic
+from theory.core.symbolic import matrix, transposed
+
+V, U1, E = matrix("V"), matrix("U_1"), matrix("E")
+Vt, U1t, Et = transposed(V), transposed(U1), transposed(E)
+S = matrix("S")  # diagonal, so it is its own transpose
 eta = sympy.Symbol("eta", real=True)
 
 Rate = Expr | int
 
-_TRANSPOSED = {V: Vt, U1: U1t, E: Et, Vt: V, U1t: U1, Et: E, S: S}
 _J = ImmutableMatrix([[-1, 0], [0, 1]])
-
-
-def transpose(expression: Expr) -> Expr:
-    """(A B)^T = B^T A^T, in every term of a polynomial in the matrices."""
-    return sympy.Add(*map(_transpose_product, sympy.Add.make_args(sympy.expand(expression))))
+_transpose = partial(symbolic.transpose, symmetric=(S,))
+_transpose_blocks = partial(symbolic.transpose_blocks, symmetric=(S,))
 
 
 def imbalance_velocity(output_rate: Rate = 1, hidden_rate: Rate = 1) -> Expr:
     """d/dt (U1^T U1 - V^T V) along V' = E^T S U1, U1' = S E V: 0, the imbalance is conserved."""
     dV, dU1 = _velocity(output_rate, hidden_rate)
-    return sympy.expand(transpose(dU1) * U1 + U1t * dU1 - transpose(dV) * V - Vt * dV)
+    return sympy.expand(_transpose(dU1) * U1 + U1t * dU1 - _transpose(dV) * V - Vt * dV)
 
 
 def descent_drift_error(output_rate: Rate = 1, hidden_rate: Rate = 1) -> Expr:
@@ -59,7 +60,7 @@ def lie_euler_drift(order: int, output_rate: Rate = 1, hidden_rate: Rate = 1) ->
 
 
 def _imbalance(output: Expr, hidden: Expr) -> Expr:
-    return transpose(hidden) * hidden - transpose(output) * output
+    return _transpose(hidden) * hidden - _transpose(output) * output
 
 
 def _velocity(output_rate: Rate, hidden_rate: Rate) -> tuple[Expr, Expr]:
@@ -68,14 +69,3 @@ def _velocity(output_rate: Rate, hidden_rate: Rate) -> tuple[Expr, Expr]:
 
 def _generator(output_rate: Rate, hidden_rate: Rate) -> ImmutableMatrix:
     return ImmutableMatrix([[0, output_rate * Et * S], [hidden_rate * S * E, 0]])
-
-
-def _transpose_blocks(matrix: ImmutableMatrix) -> ImmutableMatrix:
-    """The transpose of a block matrix: blocks change places, and each is transposed."""
-    return matrix.T.applyfunc(transpose)
-
-
-def _transpose_product(product: Expr) -> Expr:
-    scalars, matrices = product.args_cnc()
-    powers = [matrix.as_base_exp() for matrix in reversed(matrices)]
-    return sympy.Mul(*scalars, *[_TRANSPOSED[base] ** exponent for base, exponent in powers])

@@ -1,55 +1,53 @@
 r"""Deeper linear networks and the imbalance of each pair of neighbours (Min, Vidal, Mallada, ICML 2023).
 
-    L(W_1 ... W_L) = f(W), W = W_1 W_2 ... W_L, W_l (h_{l-1}, h_l), h_0 = n, h_L = m
-    f is gamma-PL: |grad f|^2 >= gamma (f - f*); 1/2 |Y - X W|^2, X of full column rank, has gamma = 2 l_n(X^T X)
-    D_l = W_l^T W_l - W_{l+1} W_{l+1}^T (h_l, h_l), conserved by the flow
-    T E = sum_l (W_{<l} W_{<l}^T) E (W_{>l}^T W_{>l}):  -dL/dt = <grad f, T grad f> >= l_min(T) gamma (L - L*)
+    L(W_1 ... W_L) = f(W), W = W_L ... W_1, W_l (h_l, h_{l-1}), h_0 = n, h_L = m
+    f is gamma-PL: |grad f|^2 >= gamma (f - f*); 1/2 |Y - X W^T|^2, X of full column rank, has gamma = 2 l_n(X^T X)
+    D_l = W_{l+1}^T W_{l+1} - W_l W_l^T (h_l, h_l), conserved by the flow
+    T E = sum_l (W_{>l} W_{>l}^T) E (W_{<l}^T W_{<l}):  -dL/dt = <grad f, T grad f> >= l_min(T) gamma (L - L*)
 
 so that a lower bound on l_min(T) from the D_l alone is a bound on the rate, all the way down. Two layers: half of
 the B of `tighter_rate` (Theorem 1; its equation 12 as printed lacks the half). Three: Delta* (Theorem 2). Any number
 of layers whose D_l change sign once: a product of imbalances (Theorem 3).
+
+The paper writes the transposes, W = W_1 ... W_L; its D_l is minus the one here, which is that of
+`theory.core.linear_networks`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_matrix, inside, positive, reject
+from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients, squared_norm
+from theory.core.regression import Regression
+from theory.core.validation import inside, positive, reject
 from theory.imbalance.tighter_rate import singular_value
 
 
 @dataclass(frozen=True)
-class FullRankRegression:
-    """f(W) = 1/2 |Y - X W|^2 with X (N, n) of full column rank and Y (N, m), the shapes checked here.
+class FullRankRegression(Regression):
+    """f(W) = 1/2 |Y - X W^T|^2 with X (N, n) of full column rank, Y (N, m) and W (m, n).
 
     Raises:
         InvalidArgument: no finite matrices, rows that differ, or columns of X that depend on each other.
     """
 
-    X: Array
-    Y: Array
-
     def __post_init__(self) -> None:
-        X = finite_matrix("X", self.X)
-        object.__setattr__(self, "X", X)
-        object.__setattr__(self, "Y", finite_matrix("Y", self.Y, rows=X.shape[0]))
-        if np.linalg.matrix_rank(X) < X.shape[1]:
-            reject("rank X", np.linalg.matrix_rank(X), f"full column rank, {X.shape[1]}")
+        super().__post_init__()
+        if self.r < self.D:
+            reject("rank X", self.r, f"full column rank, {self.D}")
 
     @property
     def strong_convexity(self) -> float:
         """mu = l_n(X^T X)."""
-        return float(np.linalg.svd(self.X, compute_uv=False)[-1] ** 2)
+        return float(self.S[-1] ** 2)
 
     @property
     def smoothness(self) -> float:
         """K = l_1(X^T X)."""
-        return float(np.linalg.svd(self.X, compute_uv=False)[0] ** 2)
+        return float(self.S[0] ** 2)
 
     @property
     def pl_constant(self) -> float:
@@ -57,31 +55,17 @@ class FullRankRegression:
         return 2 * self.strong_convexity
 
     @property
-    def minimiser(self) -> Float[Array, "n m"]:
-        """W* = pinv(X) Y."""
-        return np.linalg.pinv(self.X) @ self.Y
+    def minimiser(self) -> Float[Array, "m n"]:
+        """W* = (pinv(X) Y)^T."""
+        return self.minimum_norm_solution.T
 
-    @property
-    def optimal_loss(self) -> float:
-        """f* = 1/2 |Y - X W*|^2."""
-        return 0.5 * float(((self.Y - self.X @ self.minimiser) ** 2).sum())
+    def excess(self, W: Float[Array, "*runs m n"]) -> Float[Array, "*runs"]:
+        """f(W) - f* = 1/2 |X (W - W*)^T|^2."""
+        return 0.5 * ((self.X @ (W - self.minimiser).mT) ** 2).sum((-2, -1))
 
-    def excess(self, W: Float[Array, "*runs n m"]) -> Float[Array, "*runs"]:
-        """f(W) - f* = 1/2 |X (W - W*)|^2."""
-        return 0.5 * ((self.X @ (W - self.minimiser)) ** 2).sum((-2, -1))
-
-    def gradient(self, W: Float[Array, "*runs n m"]) -> Float[Array, "*runs n m"]:
-        """grad f(W) = -X^T (Y - X W)."""
-        return -self.X.T @ (self.Y - self.X @ W)
-
-
-def gaussian_layers(
-    widths: Sequence[int], rng: np.random.Generator, *, scales: Sequence[float], runs: int = 1
-) -> tuple[Array, ...]:
-    """Layers (runs, h_{l-1}, h_l) with independent entries N(0, scales[l]^2); widths = (n, h_1, ..., m)."""
-    if len(widths) != len(scales) + 1:
-        reject("scales", f"{len(scales)} values", f"one a layer, {len(widths) - 1}")
-    return tuple(s * rng.standard_normal((runs, a, b)) for s, a, b in zip(scales, widths[:-1], widths[1:]))
+    def gradient(self, W: Float[Array, "*runs m n"]) -> Float[Array, "*runs m n"]:
+        """grad f(W) = -(Y - X W^T)^T X."""
+        return -(self.Y - self.X @ W.mT).mT @ self.X
 
 
 def fan_out_scales(widths: Sequence[int]) -> tuple[float, ...]:
@@ -89,59 +73,37 @@ def fan_out_scales(widths: Sequence[int]) -> tuple[float, ...]:
     return tuple(float(width) ** -0.5 for width in widths[1:])
 
 
-def product(layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Array, "*runs n m"]:
-    """W_1 W_2 ... W_L."""
-    return reduce(np.matmul, layers)
-
-
-def imbalances(layers: Sequence[Float[Array, "*runs _ _"]]) -> list[Array]:
-    """D_l = W_l^T W_l - W_{l+1} W_{l+1}^T, l = 1 ... L - 1."""
-    return [_gram(W) - _outer(after) for W, after in pairwise(layers)]
-
-
-def curvature(layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Array, "*runs nm nm"]:
-    """T as a matrix on E flattened by rows: sum_l (W_{<l} W_{<l}^T) kron (W_{>l}^T W_{>l})."""
-    n, m, runs = layers[0].shape[-2], layers[-1].shape[-1], layers[0].shape[:-2]
+def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
+    """T as a matrix on E (m, n) flattened by rows: sum_l (W_{>l} W_{>l}^T) kron (W_{<l}^T W_{<l})."""
+    m, n, runs = W[-1].shape[-2], W[0].shape[-1], W[0].shape[:-2]
     total = np.zeros((*runs, n * m, n * m))
-    for l in range(len(layers)):
-        before = _outer(product(layers[:l])) if l else np.eye(n)
-        after = _gram(product(layers[l + 1 :])) if l + 1 < len(layers) else np.eye(m)
-        kron = np.einsum("...ij,...kl->...ikjl", before, after)
+    for l in range(len(W)):
+        after = _outer(end_to_end(W[l + 1 :])) if W[l + 1 :] else np.eye(m)
+        before = _gram(end_to_end(W[:l])) if W[:l] else np.eye(n)
+        kron = np.einsum("...ij,...kl->...ikjl", after, before)
         total = total + kron.reshape(*kron.shape[:-4], n * m, n * m)
     return total
 
 
-def smallest_curvature(layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Array, "*runs"]:
+def smallest_curvature(W: Layers) -> Float[Array, "*runs"]:
     """l_min(T): the rate of L - L* is at least gamma l_min(T)."""
-    return np.linalg.eigvalsh(curvature(layers))[..., 0]
+    return np.linalg.eigvalsh(curvature(W))[..., 0]
 
 
-def layer_gradients(layers: Sequence[Float[Array, "*runs _ _"]], gradient: Float[Array, "*runs n m"]) -> list[Array]:
-    """dL/dW_l = W_{<l}^T (grad f) W_{>l}^T."""
-    result = []
-    for l in range(len(layers)):
-        left = product(layers[:l]).mT @ gradient if l else gradient
-        result.append(left @ product(layers[l + 1 :]).mT if l + 1 < len(layers) else left)
-    return result
+def imbalance_drift(W: Layers, gradient: Float[Array, "*runs m n"], learning_rate: float) -> list[Array]:
+    """D_l after a step of gradient descent minus D_l before it: eta^2 (G_{l+1}^T G_{l+1} - G_l G_l^T), exactly.
 
-
-def imbalance_drift(
-    layers: Sequence[Float[Array, "*runs _ _"]], gradient: Float[Array, "*runs n m"], learning_rate: float
-) -> list[Array]:
-    """D_l after a step of gradient descent minus D_l before it: eta^2 (G_l^T G_l - G_{l+1} G_{l+1}^T), exactly.
-
-    G_l = dL/dW_l; the terms of order eta cancel, W_l^T G_l = G_{l+1} W_{l+1}^T: that is why the flow conserves D_l.
+    G_l = dL/dW_l; the terms of order eta cancel, W_{l+1}^T G_{l+1} = G_l W_l^T: that is why the flow conserves D_l.
     """
-    G = layer_gradients(layers, gradient)
-    return [learning_rate**2 * (_gram(here) - _outer(after)) for here, after in pairwise(G)]
+    return [learning_rate**2 * drift for drift in imbalances(layer_gradients(W, gradient))]
 
 
 def two_layer_level(
     D: Float[Array, "*runs h h"], n: int, m: int, sigma_n: Float[Array, "*runs"], sigma_m: Float[Array, "*runs"]
 ) -> Float[Array, "*runs"]:
-    """B(sigma_n, sigma_m) of equation 9, D = W_1^T W_1 - W_2 W_2^T: 2 l_min(T) >= B at sigma_k(W_1 W_2) (Lemma 3)."""
+    """B(sigma_n, sigma_m) of equation 9, D = W_2^T W_2 - W_1 W_1^T: 2 l_min(T) >= B at sigma_k(W_2 W_1) (Lemma 3)."""
     eigenvalues = np.linalg.eigvalsh(D)
-    hidden, output = np.maximum(eigenvalues[..., ::-1], 0), np.maximum(-eigenvalues, 0)
+    hidden, output = np.maximum(-eigenvalues, 0), np.maximum(eigenvalues[..., ::-1], 0)
     first, last = _entry(hidden, n), _entry(output, m)
     plus, minus = hidden[..., 0] - first, output[..., 0] - last
     delta = first + last
@@ -150,22 +112,21 @@ def two_layer_level(
     )
 
 
-def least_singular_value(problem: FullRankRegression, W: Float[Array, "*runs n m"], k: int) -> Float[Array, "*runs"]:
+def least_singular_value(problem: FullRankRegression, W: Float[Array, "*runs m n"], k: int) -> Float[Array, "*runs"]:
     """nu_k = [sigma_k(W*) - sqrt(K / mu) |W - W*|_F]_+: no W' with f(W') <= f(W) has a smaller sigma_k (Theorem 1)."""
     distance = np.sqrt(((W - problem.minimiser) ** 2).sum((-2, -1)))
     reach = np.sqrt(problem.smoothness / problem.strong_convexity) * distance
     return np.maximum(singular_value(problem.minimiser, k) - reach, 0)
 
 
-def two_layer_rate(problem: FullRankRegression, layers: Sequence[Float[Array, "*runs _ _"]]) -> Float[Array, "*runs"]:
+def two_layer_rate(problem: FullRankRegression, W: Layers) -> Float[Array, "*runs"]:
     """gamma alpha_2, alpha_2 = B(nu_n, nu_m) / 2: lower bound on the rate of L - L* from here onwards (Theorem 1).
 
     Equation 12 prints alpha_2 = B: it is equation 9 without its factor 1/2.
     """
-    W = product(layers)
-    n, m = W.shape[-2:]
-    nu_n, nu_m = (least_singular_value(problem, W, k) for k in (n, m))
-    return problem.pl_constant * two_layer_level(imbalances(layers)[0], n, m, nu_n, nu_m) / 2
+    m, n = problem.m, problem.D
+    nu_n, nu_m = (least_singular_value(problem, end_to_end(W), k) for k in (n, m))
+    return problem.pl_constant * two_layer_level(imbalances(W)[0], n, m, nu_n, nu_m) / 2
 
 
 def three_layer_bound(
@@ -173,10 +134,10 @@ def three_layer_bound(
 ) -> Float[Array, "*runs"]:
     """Delta* <= l_min(T) of every three layers with these imbalances (Theorem 2).
 
-    Delta* = 1/2 (Delta21^(2) + Delta21^2) + Delta21 Delta23 + 1/2 (Delta23^(2) + Delta23^2) with D21 = -D_1 and
-    D23 = D_2. What bounds W_2 from below: its squared singular values are at least Dbar_i = max(l_i(D21), l_i(D23), 0).
+    Delta* = 1/2 (Delta21^(2) + Delta21^2) + Delta21 Delta23 + 1/2 (Delta23^(2) + Delta23^2), D21 = D_1, D23 = -D_2.
+    What bounds W_2 from below: its squared singular values are at least Dbar_i = max(l_i(D21), l_i(D23), 0).
     """
-    D21, D23 = np.linalg.eigvalsh(-D1)[..., ::-1], np.linalg.eigvalsh(D2)[..., ::-1]
+    D21, D23 = np.linalg.eigvalsh(D1)[..., ::-1], np.linalg.eigvalsh(-D2)[..., ::-1]
     left, left_squared = _gains(_squared_singular_values(D21, D23), D21, n)
     right, right_squared = _gains(_squared_singular_values(D23, D21), D23, m)
     return (left_squared + left**2) / 2 + left * right + (right_squared + right**2) / 2
@@ -185,52 +146,51 @@ def three_layer_bound(
 def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m: int) -> Float[Array, "*runs factors"]:
     """d~(1) ... d~(L - 1) of Theorem 3 for the imbalances D_1 ... D_(L-1).
 
-    d~(i) = sum over l = i ... turn - 1 of l_n(D_l) for i < turn, sum over l = turn ... i of l_m(-D_l) for i >= turn.
+    d~(i) = sum over l = i ... turn - 1 of l_n(-D_l) for i < turn, sum over l = turn ... i of l_m(D_l) for i >= turn.
     """
-    falls = [_entry(np.linalg.eigvalsh(before)[..., ::-1], n) for before in D[: turn - 1]]
-    rises = [_entry(np.linalg.eigvalsh(-after)[..., ::-1], m) for after in D[turn - 1 :]]
+    falls = [_entry(np.linalg.eigvalsh(-before)[..., ::-1], n) for before in D[: turn - 1]]
+    rises = [_entry(np.linalg.eigvalsh(after)[..., ::-1], m) for after in D[turn - 1 :]]
     factors = [np.sum(falls[i:], axis=0) for i in range(len(falls))]
     factors += [np.sum(rises[: i + 1], axis=0) for i in range(len(rises))]
     return np.stack(factors, axis=-1)
 
 
-def unimodal_bound(layers: Sequence[Float[Array, "*runs _ _"]], turn: int) -> Float[Array, "*runs"]:
+def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
     """prod_i d~(i) <= l_min(T) (Theorem 3); equality where layer `turn` is zero and the layers are scalars.
 
     Args:
-        turn: l* in 1 ... L, with D_l >= 0 for l < l* and D_l <= 0 for l >= l*: layers shrink up to it and grow after.
+        turn: l* in 1 ... L, with D_l <= 0 for l < l* and D_l >= 0 for l >= l*: layers shrink up to it and grow after.
 
     Raises:
         InvalidArgument: `turn` is no layer, or some D_l has the wrong sign (beyond rounding).
     """
-    inside("turn", turn, 1, len(layers))
-    D = imbalances(layers)
-    scale = sum((W**2).sum((-2, -1)) for W in layers)
+    inside("turn", turn, 1, len(W))
+    D = imbalances(W)
+    scale = squared_norm(W)
     for l, imbalance in enumerate(D, start=1):
-        weakest = np.linalg.eigvalsh(imbalance if l < turn else -imbalance)[..., 0]
+        weakest = np.linalg.eigvalsh(-imbalance if l < turn else imbalance)[..., 0]
         if (weakest < -8 * imbalance.shape[-1] * EPS * scale).any():
             reject(f"D_{l}", f"eigenvalue {weakest.min():.3g} of the wrong sign", f"layers unimodal around {turn = }")
-    return turning_factors(D, turn, layers[0].shape[-2], layers[-1].shape[-1]).prod(axis=-1)
+    return turning_factors(D, turn, W[0].shape[-1], W[-1].shape[-2]).prod(axis=-1)
 
 
-def homogeneous_bound(layers: Sequence[Float[Array, "*runs _ _"]], turn: int) -> Float[Array, "*runs"]:
+def homogeneous_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
     """sqrt((prod_i d~(i))^2 + (L sigma_min(W)^(2 - 2/L))^2) <= l_min(T), where every D_l = d_l I (Theorem 3).
 
     Equality for two scalar layers, and for any number of equal ones.
     """
-    depth = len(layers)
-    W = product(layers)
-    weakest = singular_value(W, min(W.shape[-2:]))
-    return np.hypot(unimodal_bound(layers, turn), depth * weakest ** (2 - 2 / depth))
+    depth, product = len(W), end_to_end(W)
+    weakest = singular_value(product, min(product.shape[-2:]))
+    return np.hypot(unimodal_bound(W, turn), depth * weakest ** (2 - 2 / depth))
 
 
 def unimodal_layers(
     rng: np.random.Generator, *, widths: Sequence[int], turn: int, gap: float, runs: int = 1
-) -> tuple[Array, ...]:
-    """Random layers (runs, h_{l-1}, h_l) with D_l >= 0 before layer `turn` and D_l <= 0 from it on.
+) -> list[Array]:
+    """Random layers (runs, h_l, h_{l-1}) with D_l <= 0 before layer `turn` and D_l >= 0 from it on.
 
-    Layer `turn` is Gaussian; its neighbours are given outward by W_l^T W_l = W_{l+1} W_{l+1}^T + P (before it) and
-    W_{l+1} W_{l+1}^T = W_l^T W_l + P (after it), P random with smallest eigenvalue at least `gap` on the n (before)
+    Layer `turn` is Gaussian; its neighbours are given outward by W_l W_l^T = W_{l+1}^T W_{l+1} + P (before it) and
+    W_{l+1}^T W_{l+1} = W_l W_l^T + P (after it), P random with smallest eigenvalue at least `gap` on the n (before)
     or m (after) dimensions that reach the input or output.
 
     Raises:
@@ -241,14 +201,16 @@ def unimodal_layers(
     inside("turn", turn, 1, depth)
     if any(width < max(n, m) for width in widths[1:-1]):
         reject("widths", tuple(widths), f"hidden widths of at least max(n, m) = {max(n, m)}")
-    cores = {turn: rng.standard_normal((runs, n, m))}
+    cores = {turn: rng.standard_normal((runs, m, n))}
     for l in range(turn - 1, 0, -1):
-        cores[l] = _rotation(rng, runs, n) @ _root(_outer(cores[l + 1]) + _positive_definite(rng, runs, n, gap))
+        root = _root(_gram(cores[l + 1]) + _positive_definite(rng, runs, n, gap))
+        cores[l] = root @ _rotation(rng, runs, n)
     for l in range(turn, depth):
-        cores[l + 1] = _root(_gram(cores[l]) + _positive_definite(rng, runs, m, gap)) @ _rotation(rng, runs, m)
+        root = _root(_outer(cores[l]) + _positive_definite(rng, runs, m, gap))
+        cores[l + 1] = _rotation(rng, runs, m) @ root
     sizes = [n] * turn + [m] * (depth - turn + 1)
     frames = [np.eye(n), *(_frame(rng, width, size) for width, size in zip(widths[1:-1], sizes[1:-1])), np.eye(m)]
-    return tuple(frames[l - 1] @ cores[l] @ frames[l].T for l in range(1, depth + 1))
+    return [frames[l] @ cores[l] @ frames[l - 1].T for l in range(1, depth + 1)]
 
 
 def _gains(Dbar: Array, spectrum: Array, k: int) -> tuple[Array, Array]:

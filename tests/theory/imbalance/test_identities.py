@@ -39,12 +39,6 @@ def test_equal_rates_conserve_the_imbalance_whatever_they_are() -> None:
     assert vanishes(symbolic.lie_euler_drift(3, rate, rate))
 
 
-def test_transpose_reverses_products_and_is_its_own_inverse() -> None:
-    expression = 3 * eta * U1t * S * E * V + Vt * Et * S**2 * E * V
-    assert symbolic.transpose(expression) == 3 * eta * Vt * Et * S * U1 + Vt * Et * S**2 * E * V
-    assert sympy.expand(symbolic.transpose(symbolic.transpose(expression)) - expression) == 0
-
-
 def test_the_residual_at_unequal_rates_is_the_numerical_drift() -> None:
     rng = np.random.default_rng(0)
     r, m, h, step, (a, b) = 4, 2, 5, 0.1, (1.3, -0.7)

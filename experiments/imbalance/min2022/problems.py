@@ -1,0 +1,116 @@
+"""Problems, starts and trainings that the claims of this paper share."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from experiments.imbalance.deep_networks import measured_rate
+from experiments.imbalance.networks import linear_network, trained, trained_coordinates
+from theory.claims import Study, Tolerance
+from theory.core.arrays import Array
+from theory.core.regression import Regression, random_regression
+from theory.core.trajectory import Trajectory
+from theory.imbalance import tighter_rate
+from theory.imbalance.problem import Network, gaussian
+
+SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
+
+
+def algebra(slack: Array, because: str = "an inequality at every state") -> Tolerance:
+    """The rounding of a number made of one state."""
+    return Tolerance(slack, f"{because}: slack is the rounding of the loss, its gradient and the eigenvalues")
+
+
+def rate_of(study: Study, problem: Regression, network: Network) -> tuple[Array, Array]:
+    """The rate of the loss at states of a network, by torch's gradient, and its rounding."""
+    return measured_rate(study, problem, (network.U.mT, network.V))
+
+
+def random_states(study: Study) -> Iterator[tuple[Regression, Network]]:
+    """States of every shape and width, generic and near the target."""
+    runs = study.pick(smoke=20, quick=200, paper=2000)
+    for r, m in SHAPES:
+        S = np.linspace(1.6, 0.6, r) if r > 1 else np.array([1.3])
+        problem = random_regression(study.rng("data", r, m), D=r + 2, n=r + 3, m=m, singular_values=S)
+        for width in (1, r + m, 3 * (r + m)):
+            noise = gaussian(problem, width, study.rng("start", r, m, width), scales=(0.3, 0.6), runs=runs)
+            for share in (0.0, 0.9):
+                yield problem, towards(problem, noise, share)
+
+
+def towards(problem: Regression, noise: Network, share: float) -> Network:
+    """`noise`, with U moved so that U V^T contains `share` of the minimum-norm solution (as far as V's rows allow)."""
+    pinv = np.linalg.pinv(noise.V)
+    return Network(noise.U + share * problem.minimum_norm_solution @ pinv.mT, noise.V)
+
+
+def tight(
+    study: Study,
+    cell: str,
+    *,
+    S: Sequence[float],
+    m: int,
+    products: Sequence[float] | Array,
+    extra: Sequence[float] | Array = (),
+    above: float = 0.8,
+    below: float = 0.7,
+    residual: float = 0.5,
+) -> tuple[Regression, Network]:
+    """A start where Proposition 1' holds with equality; see `tighter_rate.equality_case`."""
+    return tighter_rate.equality_case(
+        study.rng(cell),
+        S=np.array(S),
+        m=m,
+        above=above,
+        below=below,
+        products=np.array(products),
+        extra=np.array(extra, dtype=float),
+        residual_size=residual,
+    )
+
+
+def attained_with_one_output(study: Study) -> tuple[Regression, Network]:
+    """r = 4, m = 1: far above and little below, as the two sides have to differ for their exchange to show."""
+    S, extra = (2.0, 1.6, 1.3, 1.1), np.linspace(0.7, 0.4, 3)
+    return tight(study, "attained 4 1", S=S, m=1, products=(1.5,), extra=extra, above=4.0, below=0.2)
+
+
+def trained_near_the_target(study: Study) -> tuple[Regression, list[Trajectory]]:
+    """Starts near the target; Sigma_x not white, r = 6, m = 2, L* > 0. Trainings are coarse to fine."""
+    S = np.array([1.5, 1.4, 1.3, 1.2, 1.1, 1.0])
+    problem = random_regression(study.rng("training"), D=9, n=12, m=2, singular_values=S)
+    runs = study.pick(smoke=4, quick=16, paper=64)
+    noise = gaussian(problem, 12, study.rng("training start"), scales=(0.3, 0.5), runs=runs)
+    return problem, refined(study, problem, towards(problem, noise, 0.9), learning_rate=8e-3, horizon=1.5)
+
+
+def trained_factorisation(study: Study) -> Iterator[tuple[str, Regression, list[Trajectory]]]:
+    """The paper's experiment: 1/2 |Y - U V^T / sqrt(m h)|^2, n = 20, m = 10, Gaussian start, eta = 0.05; by width."""
+    widths = study.pick(smoke=(30,), quick=(30, 100, 300), paper=(30, 100, 300, 1000))
+    runs, horizon = study.pick(smoke=(2, 10.0), quick=(5, 40.0), paper=(20, 100.0))
+    for h in widths:
+        rng = study.rng("factorisation", h)
+        problem = Regression(np.eye(20) / np.sqrt(10 * h), np.sqrt(0.1) * rng.standard_normal((20, 10)))
+        network = gaussian(problem, h, rng, runs=runs)
+        yield f"factorisation, h = {h}", problem, refined(study, problem, network, learning_rate=0.05, horizon=horizon)
+
+
+def refined(
+    study: Study, problem: Regression, network: Network, *, learning_rate: float, horizon: float
+) -> list[Trajectory]:
+    """Training at learning rates eta, eta/2, eta/4; long ones recorded more often."""
+    records = 21 if horizon / learning_rate < 400 else 201
+    trainee = linear_network(study, problem, network)
+    return trainee.refine(learning_rate=learning_rate, horizon=horizon, records=records)
+
+
+def excess(problem: Regression, run: Trajectory) -> Array:
+    """L - L* of the recorded weights, as 1/2 |X (Theta_hat - U V^T)|^2: no cancellation against L*."""
+    return 0.5 * ((problem.X @ (trained(run).end_to_end - problem.minimum_norm_solution)) ** 2).sum((-2, -1))
+
+
+def over_bound(problem: Regression, run: Trajectory, *, start: int = 0) -> Array:
+    """(L(t) - L*) over its bound from the state recorded as `start`, at the records after it."""
+    Z = trained_coordinates(problem, run)
+    bound = tighter_rate.loss_bound(problem, Z[start], run.t[start + 1 :] - run.t[start])
+    return excess(problem, run)[start + 1 :] / bound

@@ -1,0 +1,60 @@
+"""The imbalances D_l of a deep linear network are conserved by the flow; a step of descent moves them by eta^2."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.imbalance.deep_networks import deep_network
+from experiments.imbalance.min2023.problems import fan_out_training, regression
+from experiments.training.batches import layers_of
+from theory.claims import Check, Study, Tolerance, claim, measured, rounding
+from theory.claims.estimates import richardson
+from theory.core.linear_networks import end_to_end, gaussian_stack, imbalances, layer_gradients
+from theory.imbalance import three_layers
+
+
+@claim(
+    "min2023.conservation",
+    source="Min et al. 2023, section 2; the drift of a step is ours",
+    statement=r"\frac{d}{dt}\left(W_{l+1}^\top W_{l+1} - W_l W_l^\top\right) = 0,\quad D_l(k + 1) - D_l(k) = "
+    r"\eta^2 (G_{l+1}^\top G_{l+1} - G_l G_l^\top)",
+    hypotheses=("gradient flow, or one step of gradient descent", "linear layers"),
+    theory_side="identity",
+    controls=("imbalance drift with its two terms exchanged",),
+)
+def imbalances_of_deep_networks_are_conserved(study: Study) -> Iterator[Check]:
+    yield from _one_step(study)
+    yield from _along_training(study)
+
+
+def _one_step(study: Study) -> Iterator[Check]:
+    """D_l after one step of torch, to rounding."""
+    rng, eta = study.rng("one step"), 0.01
+    problem = regression(rng, rng.standard_normal((2, 3)), spread=1.5)
+    W = gaussian_stack(rng, (3, 6, 5, 2), 0.5, runs=8)
+    run = deep_network(study, problem, W).train(learning_rate=eta, steps=1, record=[0, 1])
+    before, after = ([layer[k] for layer in layers_of(run.arrays)] for k in (0, 1))
+    gradient = problem.gradient(end_to_end(before))
+    predicted = three_layers.imbalance_drift(before, gradient, eta)
+    terms = sum(sum(layer.shape[-2:]) for layer in before) + sum(problem.X.shape)
+    size = sum(np.abs(layer).sum((-2, -1)).max() for layer in before)
+    size += eta * sum(np.abs(G).sum((-2, -1)).max() for G in layer_gradients(before, gradient))
+    within = rounding(terms, size**2, of="numbers no larger than the squared weights; an identity")
+    for l, (new, old, drift) in enumerate(zip(imbalances(after), imbalances(before), predicted), start=1):
+        moved = measured(f"drift of D_{l} in one step", new - old, within=within, axes=("run",))
+        yield moved.equals(drift)
+        if l == 1:
+            yield moved.control("imbalance drift with its two terms exchanged").equals(-drift)
+
+
+def _along_training(study: Study) -> Iterator[Check]:
+    """Conserved by the flow: the drift of descent from the paper's fan-out start, extrapolated to learning rate 0."""
+    _, W, trained = fan_out_training(study)
+    widths = sum(layer.shape[-2] for layer in W) + W[0].shape[-1]
+    steps = max(run.facts["recorded"][-1] for run in trained)
+    ends = [imbalances([layer[-1] for layer in layers_of(run.arrays)]) for run in trained]
+    for l, (start, *refined) in enumerate(zip(imbalances(W), *ends), start=1):
+        limit, error = richardson(refined)
+        within = Tolerance(error.max(), "drift of descent, extrapolated: its largest last correction")
+        within += rounding(widths * steps, np.abs(start).max(), of="the imbalance, one of each width a step")
+        yield measured(f"D_{l} at the end of training", limit, within=within, axes=("run",)).equals(start)

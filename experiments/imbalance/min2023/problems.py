@@ -1,0 +1,80 @@
+"""Regressions, layers and their tangent kernels: what the claims of this paper share."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.imbalance.deep_networks import deep_network
+from theory.claims import Study, Tolerance
+from theory.core.arrays import EPS, Array
+from theory.core.linear_networks import Layers, gaussian_stack, imbalances, squared_norm
+from theory.core.trajectory import Trajectory
+from theory.imbalance import three_layers
+from theory.imbalance.three_layers import FullRankRegression
+
+
+def algebra(slack: Array, because: str = "an inequality of matrices") -> Tolerance:
+    """The rounding of a number made of the layers at one state."""
+    return Tolerance(slack, f"{because}: slack is the rounding of the products and of their eigenvalues")
+
+
+def regression(rng: np.random.Generator, minimiser: Array, *, spread: float) -> FullRankRegression:
+    """X (n + 3, n) with singular values from `spread` down to 1, this minimiser (m, n), and L* > 0."""
+    m, n = minimiser.shape
+    W = np.linalg.qr(rng.standard_normal((n + 3, n + 1)))[0]
+    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    X = (W[:, :n] * np.linspace(spread, 1, n)) @ Q.T
+    return FullRankRegression(X, X @ minimiser.T + 0.1 * W[:, n:] @ rng.standard_normal((1, m)))
+
+
+def scalars(values: Sequence[float]) -> list[Array]:
+    """A network of width 1 with these weights, one run."""
+    return [np.full((1, 1, 1), value) for value in values]
+
+
+def two_layers(study: Study) -> Iterator[tuple[FullRankRegression, Layers]]:
+    """Random layers near the minimiser, of several shapes; the first has n = m = 1."""
+    runs = study.pick(smoke=30, quick=300, paper=3000)
+    for n, h, m in ((1, 2, 1), (2, 5, 2), (3, 4, 1), (1, 6, 3), (2, 3, 3)):
+        rng = study.rng("two layers", n, h, m)
+        target = 1.5 * np.eye(m, n) + 0.1 * rng.standard_normal((m, n))
+        problem = regression(rng, target, spread=1.2)
+        first = rng.standard_normal((runs, h, n))
+        second = target @ np.linalg.pinv(first) + 0.1 * rng.standard_normal((runs, m, h))
+        yield problem, (first, second)
+
+
+def fan_out_training(study: Study) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
+    """Three layers with the paper's fan-out start, and their training at three learning rates, coarse to fine."""
+    widths = study.pick(smoke=(2, 30, 60, 1), quick=(5, 100, 200, 1), paper=(5, 300, 500, 1))
+    runs = study.pick(smoke=3, quick=6, paper=10)
+    rng = study.rng("training")
+    problem = regression(rng, np.ones((1, widths[0])), spread=1.2)
+    W = gaussian_stack(rng, widths, three_layers.fan_out_scales(widths), runs=runs)
+    fastest = problem.smoothness * np.linalg.eigvalsh(three_layers.curvature(W))[..., -1].max()
+    slowest = delta_star_rate(problem, W).max()
+    trainee = deep_network(study, problem, W)
+    return problem, W, trainee.refine(learning_rate=0.1 / fastest, horizon=3 / float(slowest), records=21)
+
+
+def delta_star_rate(problem: FullRankRegression, W: Layers) -> Array:
+    """gamma Delta*: the rate that Theorem 2 promises from the imbalances of three layers."""
+    return problem.pl_constant * three_layers.three_layer_bound(*imbalances(W), problem.D, problem.m)
+
+
+def smallest_kernel(study: Study, W: Layers) -> tuple[Array, Array]:
+    """l_min(J J^T), J the Jacobian of W_L ... W_1 by torch (runs,), and the rounding it and the bounds may carry."""
+
+    def product(*layers: Tensor) -> Tensor:
+        return torch.linalg.multi_dot(layers[::-1]) if len(layers) > 1 else layers[0]
+
+    tensors = tuple(torch.tensor(layer, device=study.device) for layer in W)
+    jacobian = torch.func.jacrev(product, argnums=tuple(range(len(W))))
+    parts = torch.func.vmap(jacobian)(*tensors)
+    J = torch.cat([part.flatten(3).flatten(1, 2) for part in parts], dim=-1)
+    smallest = torch.linalg.eigvalsh(J @ J.mT)[..., 0].cpu().numpy()
+    terms = 4 * sum(sum(layer.shape[-2:]) for layer in W)
+    # No entry of T, and no product in a bound, exceeds this: every layer's square replaced by the sum of all of them.
+    return smallest, terms * EPS * squared_norm(W) ** (len(W) - 1)

@@ -1,0 +1,83 @@
+"""Theorem 1: the rate of two layers near their minimiser, against the gradients of torch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from experiments.imbalance.deep_networks import measured_rate
+from experiments.imbalance.min2023.problems import algebra, two_layers
+from theory.claims import Check, Study, Tolerance, claim, measured, rounding
+from theory.imbalance import three_layers, tighter_rate
+from theory.imbalance.dynamics import split
+from theory.imbalance.problem import coordinates
+from theory.imbalance.three_layers import FullRankRegression
+
+
+@claim(
+    "min2023.theorem1",
+    source="Min et al. 2023, Theorem 1, equation 12",
+    statement=r"L(t) - L^* \le e^{-\gamma \alpha_2 t}(L(0) - L^*),\quad \alpha_2 = \tfrac12 B(\nu_n, \nu_m),\quad "
+    r"\nu_k = [\sigma_k(W^*) - \sqrt{K/\mu}\, \|W(0) - W^*\|_F]_+",
+    hypotheses=("gradient flow", "two linear layers", "K-smooth, mu-strongly convex loss"),
+    theory_side="bound",
+    controls=("equation 12 without the factor 1/2", "K / mu left out of the least singular value"),
+)
+def imbalance_sets_the_rate_of_two_layers(study: Study) -> Iterator[Check]:
+    cells = [
+        (*measured_rate(study, problem, W), three_layers.two_layer_rate(problem, W)) for problem, W in two_layers(study)
+    ]
+    rate, slack, bound = (np.concatenate(column) for column in zip(*cells))
+    yield measured("rate of two layers", rate, within=algebra(slack), part="equation 12 with 1/2").at_least(bound)
+    yield _attained(study)
+    yield from _orthogonal_rows(study)
+    yield from _least_singular_value()
+
+
+def _attained(study: Study) -> Check:
+    """n = 2, m = 1 and a residual so small that nu_1 is sigma_1(W): there the rate is gamma alpha_2."""
+    size = 1e-4
+    white, network = tighter_rate.equality_case(
+        study.rng("attained"),
+        S=np.ones(2),
+        m=1,
+        above=4.0,
+        below=0.2,
+        products=np.array([1.5]),
+        extra=np.array([0.4]),
+        residual_size=size,
+    )
+    V, U1 = split(white, coordinates(white, network))
+    problem, W = FullRankRegression(np.eye(2), white.targets), (U1.mT, V)
+    rate, slack = measured_rate(study, problem, W)
+    lipschitz = "B is 2-Lipschitz in nu_1, which is within 2 |W - W*| of sigma_1(W)"
+    within = algebra(slack) + Tolerance(problem.pl_constant / 2 * 2 * 2 * size, lipschitz)
+    attained = measured("rate of two layers where it is attained, n = 2, m = 1", rate, within=within)
+    return attained.equals(three_layers.two_layer_rate(problem, W))
+
+
+def _orthogonal_rows(study: Study) -> Iterator[Check]:
+    """W(0) = 0: nu = 0, and the true rate is gamma (0.9 + 0.4)."""
+    problem = FullRankRegression(np.eye(2), np.diag([1.0, 0.8]))
+    W = (np.sqrt(0.9) * np.eye(4, 2)[None], np.sqrt(0.4) * np.eye(4)[None, 2:])
+    rate, slack = measured_rate(study, problem, W)
+    within = algebra(slack, "orthogonal rows, W(0) = 0: nu = 0, and the true rate is gamma (0.9 + 0.4)")
+    start, bound = (
+        measured("rate from orthogonal rows", rate, within=within, part="equation 12 with 1/2"),
+        three_layers.two_layer_rate(problem, W),
+    )
+    yield start.equals(bound)
+    correction = "alpha_2 = B / 2, as equation 9 has it"
+    yield start.misprint("equation 12 without the factor 1/2", correction=correction).at_least(2 * bound)
+
+
+def _least_singular_value() -> Iterator[Check]:
+    """nu_k is attained: of the W no worse than W_0, the one that went furthest in the flattest direction."""
+    X, target = np.diag([2.0, 1.0]), np.array([[0.0, 3.0]])
+    problem = FullRankRegression(X, X @ target.T)
+    start = (target + np.array([[0.7, 0.0]]))[None]
+    furthest = (target - np.array([[0.0, 0.7 * 2.0]]))[None]
+    within = rounding(20, 10, of="a few operations; both losses are 1/2 (2 x 0.7)^2")
+    yield measured("the two losses", problem.excess(furthest), within=within).equals(problem.excess(start))
+    smallest = measured("sigma_1 of the furthest W as good as W_0", np.linalg.norm(furthest), within=within)
+    yield smallest.equals(three_layers.least_singular_value(problem, start, 1))
+    yield smallest.control("K / mu left out of the least singular value").equals(np.linalg.norm(target) - 0.7)
