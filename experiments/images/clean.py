@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from experiments.images.comparison import difficulty_scores, drawn, scores_find
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import five_methods
-from experiments.images.settings import compared, prepared
+from experiments.images.settings import COMPARED, prepared
 from theory.claims import Check, Curves, Study, claim, curves
 
 
@@ -18,7 +18,7 @@ from theory.claims import Check, Curves, Study, claim, curves
     accepts_data="images",
 )
 def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, compared(study), flipped=0.0)
+    images, trainer = prepared(study, COMPARED, flipped=0.0)
     outcomes = five_methods(trainer)
     difficult = held_out_margins(trainer, "difficult") < 0
     scores = difficulty_scores(study, trainer, outcomes)

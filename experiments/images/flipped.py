@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from experiments.images.comparison import Outcomes, difficulty_scores, drawn, scores_find
 from experiments.images.methods import HINGE, L2, MINNORM, five_methods
-from experiments.images.settings import compared, prepared
+from experiments.images.settings import COMPARED, prepared
 from theory.claims import Check, Curves, Study, claim, curves, exactly, measured
 
 
@@ -17,7 +17,7 @@ from theory.claims import Check, Curves, Study, claim, curves, exactly, measured
     accepts_data="images",
 )
 def multipliers_find_flipped_labels(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, compared(study), flipped=0.1)
+    images, trainer = prepared(study, COMPARED, flipped=0.1)
     outcomes = five_methods(trainer)
     scores = difficulty_scores(study, trainer, outcomes)
     yield from scores_find(scores, trainer.task.flipped, "flipped")

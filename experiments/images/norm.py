@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.images.descent import cross_entropy, hinge
 from experiments.images.methods import CROSS_ENTROPY, MINNORM, Cells, Runs, Trainer
-from experiments.images.settings import prepared, smallest_weights
+from experiments.images.settings import SMALLEST_WEIGHTS, prepared
 from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
 from theory.core.arrays import Array
 from theory.images.solutions import GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
@@ -30,7 +30,7 @@ SCALES = (0.25, 1.0)  # of the start, over He's
     accepts_data="images",
 )
 def smallest_weights_that_fit(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, smallest_weights(study), flipped=0.0)
+    images, trainer = prepared(study, SMALLEST_WEIGHTS, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree
     cells = Cells(rate, scales=SCALES)
     solved, free = trainer.minnorm(cells), trainer.penalised(cross_entropy, cells)

@@ -1,4 +1,4 @@
-"""The Minnorm flow as a predictor, its spectrum, and its exact solution through events."""
+"""The Minnorm flow as a predictor on a fixed active set, its spectrum, its rate and its Lyapunov function."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from theory.core.flows import flow
 from theory.core.separable import Separable, labelled_by_a_teacher, planted
-from theory.core.validation import InvalidArgument
-from theory.shallow import event_driven, minnorm_flow
+from theory.shallow import minnorm_flow
 from theory.shallow.minnorm_flow import ActiveSetFlow
 
 seeds = st.integers(0, 10_000)
@@ -82,18 +81,6 @@ def test_start_end_and_shapes() -> None:
         assert np.allclose(path[1, 1], state)
 
 
-def test_events_at_times_of_any_shape() -> None:
-    problem, *start = setup(2)
-    found = event_driven.solution(problem.Z, *start, np.array([[0.0, 3.0], [7.0, 0.5]]), a=1.0, b=0.7)
-    for path, state, begin in zip(found, event_driven.solution(problem.Z, *start, 7.0, a=1.0, b=0.7), start):
-        assert np.allclose(path[0, 0], begin)
-        assert np.allclose(path[1, 0], state, atol=1e-12)
-    for begin, state in zip(start, event_driven.solution(problem.Z, *start, 0.0, a=1.0, b=0.7)):
-        assert np.allclose(state, begin)
-    with pytest.raises(InvalidArgument, match="t = inf: expected finite times"):
-        event_driven.solution(problem.Z, *start, np.array([1.0, np.inf]), a=1.0, b=0.7)
-
-
 def test_contradicting_examples_have_infinite_multipliers_in_the_end() -> None:
     Z = np.array([[1.0, 0.0], [-1.0, 0.0]])
     piece = ActiveSetFlow(Z, np.ones(2, bool), np.array([3.0, 1.0]), np.zeros(2), 1.0, 1.0)
@@ -135,43 +122,6 @@ def test_the_lyapunov_function_falls_at_every_state(seed: int, a: float, b: floa
     assert loss >= ((w - problem.w) ** 2).sum() * (1 - 1e-12) - 1e-9
 
 
-@settings(max_examples=20, deadline=None)
-@given(seeds, st.floats(0.1, 2))
-def test_events_lead_to_the_max_margin_classifier(seed: int, b: float) -> None:
-    problem, w, multipliers = setup(seed)
-    solution = event_driven.solve_to_convergence(problem, w, multipliers, a=1.0, b=b, until=2000.0)
-    end = solution.end if np.isfinite(solution.end) else 2000.0
-    found_w, found = solution(np.array(end))
-    V = minnorm_flow.lyapunov(problem, found_w, found, 1.0, b)
-    assert V < 1e-3 * minnorm_flow.lyapunov(problem, w, multipliers, 1.0, b) or V < 1e-20
-    _, path = solution(np.linspace(0, 30, 500))
-    assert path.min() >= -1e-10
-    states = solution(np.linspace(0, 30, 500))
-    falling = minnorm_flow.lyapunov(problem, *states, 1.0, b)
-    assert (np.diff(falling) <= 1e-9 * falling[0]).all()
-
-
-@settings(max_examples=15, deadline=None)
-@given(seeds, st.floats(0.1, 5), st.floats(0.1, 5))
-def test_events_are_a_semigroup(seed: int, first: float, second: float) -> None:
-    problem, w, multipliers = setup(seed)
-    solution = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.7, until=11.0)
-    middle_w, middle = solution(np.array(first))
-    later = event_driven.solve(problem.Z, middle_w, middle.clip(0), a=1.0, b=0.7, until=6.0)(np.array(second))
-    for x, y in zip(later, solution(np.array(first + second))):
-        assert np.allclose(x, y, atol=1e-8)
-
-
-def test_events_against_an_ode_solver() -> None:
-    problem, w, multipliers = setup(7)
-
-    t = np.linspace(0, 15, 31)
-    reference = minnorm_flow.integrated(problem.Z, w, multipliers, t, a=1.0, b=0.7)
-    found = event_driven.solution(problem.Z, w, multipliers, t, a=1.0, b=0.7)
-    assert np.allclose(found[0], reference["w"], atol=1e-8)
-    assert np.allclose(found[1], reference["multipliers"], atol=1e-8)
-
-
 def test_the_integrated_flow_says_what_it_may_be_off_by() -> None:
     """From a start so near that no multiplier reaches 0: no kinks there."""
     problem = Separable(planted(np.random.default_rng(1), SHARES, d=4)[0])
@@ -180,29 +130,3 @@ def test_the_integrated_flow_says_what_it_may_be_off_by() -> None:
     w, multipliers = minnorm_flow.solution(problem, *start, t, a=1.3, b=0.5)
     assert np.abs(run["w"] - w).max() < run.facts["error"]
     assert np.abs(run["multipliers"] - multipliers).max() < run.facts["error"]
-
-
-def test_duplicates_change_sides_together() -> None:
-    problem, w, multipliers = setup(3)
-    Z = np.vstack([problem.Z, problem.Z])
-    once = event_driven.solve(problem.Z, w, 2 * multipliers, a=1.0, b=1.4, until=20.0)
-    twice = event_driven.solve(Z, w, np.tile(multipliers, 2), a=1.0, b=0.7, until=20.0)
-    t = np.linspace(0, 20, 41)
-    (w_once, m_once), (w_twice, m_twice) = once(t), twice(t)
-    assert np.allclose(w_once, w_twice, atol=1e-8)
-    assert np.allclose(m_once, m_twice[:, :8] + m_twice[:, 8:], atol=1e-8)
-
-
-def test_what_is_refused() -> None:
-    problem, w, multipliers = setup(0)
-    with pytest.raises(InvalidArgument, match="expected none below 0, and 0 off the active set"):
-        event_driven.solve(problem.Z, w, multipliers - 1, a=1.0, b=1.0, until=1.0)
-    with pytest.raises(InvalidArgument, match="b = 0.0: expected a finite number above 0"):
-        event_driven.solve(problem.Z, w, multipliers, a=1.0, b=0.0, until=1.0)
-    with pytest.raises(InvalidArgument, match="until = -1.0"):
-        event_driven.solve(problem.Z, w, multipliers, a=1.0, b=1.0, until=-1.0)
-    solution = event_driven.solve(problem.Z, w, multipliers, a=1.0, b=1.0, until=1.0)
-    with pytest.raises(InvalidArgument, match="t = 2.0: expected times of at most 1"):
-        solution(np.array([0.5, 2.0]))
-    with pytest.raises(InvalidArgument, match="t = -1.0"):
-        solution(np.array(-1.0))
