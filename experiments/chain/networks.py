@@ -63,8 +63,3 @@ def random_minnorm(study: Study, chain: Chain, integration: tuple[float, float])
     w = random_weights(rng, runs, chain.L, 0.6 * chain.omega, 1.2 * chain.omega)
     tuning = Tuning(rng.uniform(0.4, 1.2, runs), rng.uniform(*integration, runs), rng.uniform(0.1, 0.5, runs))
     return w, tuning, rng.uniform(-1, 1.2, runs)
-
-
-def everything(state: State) -> State:
-    """What to record: the weights, and whatever the rule remembers."""
-    return dict(state)

@@ -53,7 +53,3 @@ def _largest_force(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Nu
 def _require_depth(chain: Chain) -> None:
     if chain.L < 3 or chain.power != 2:
         reject("(chain.L, chain.power)", (chain.L, chain.power), "depth 3 or more, squared norm: (3 or more, 2)")
-
-
-# The name until every setting uses the new one.
-head_start = collapse_criterion

@@ -87,10 +87,6 @@ def _series(b: float, z: Array) -> Array:
     return np.where(z > 0.9, expansion, hyp2f1(1, b, 1 + b, np.minimum(z, 0.9)))
 
 
-# The name until every setting uses the new one.
-two_layer_product = two_layer_solution
-
-
 def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
     """w(infinity), any depth: w_l^2 = z + d_l with the conserved d_l = w_l^2 - min_j w_j^2 and prod (z + d_l) = s^2.
 
