@@ -22,9 +22,9 @@ def test_late_times_continue_the_integrated_ones() -> None:
     """Levels that a long integration reaches, from one that ends before."""
     rng = np.random.default_rng(2)
     problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=5, runs=2))
-    w0, levels = 0.3 * rng.standard_normal((2, 5)), np.array([0.002])
+    w0, levels = 0.3 * rng.standard_normal((2, 5)), np.array([0.01])
     found = []
-    for end in (100.0, 1000.0):
+    for end in (30.0, 120.0):
         s = np.concatenate([[0.0], np.geomspace(1e-1, end, 1000)])
         flow = gradient_flow.normalised_flow(problem.Z, w0, s, relative_tolerance=1e-7)
         offset = flow["w"][-1] - problem.w * flow["tau"][-1][:, None]
@@ -32,7 +32,7 @@ def test_late_times_continue_the_integrated_ones() -> None:
     assert (found[0][0] > levels).all() and (found[1][0] < levels).all()
     for early, late in zip(found[0][1], found[1][1]):
         assert early.shape == (2, 1)
-        assert np.allclose(early, late, rtol=0.02)  # the cells of the late one are 0.9 % wide
+        assert np.allclose(early, late, rtol=0.02)  # the cells of the late one are 0.7 % wide
 
 
 def test_minnorm_is_followed_from_multipliers_of_0() -> None:
