@@ -33,9 +33,8 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         rate.semilogy(steps, curves["flow_rate"][:, i], **line(i))
         if level > 1e-9:
             rate.axhline(curves["rate_bound"][i], **line(i, "--", linewidth=1.1))
-            tightness.plot(steps, curves["rate"][:, i] / curves["rate_bound"][i], **line(i))
-        relative = curves["loss"][:, i] / curves["flow_loss"][:, i] - 1
-        difference.plot(steps[shown], 1e4 * relative[shown], **markers(i))
+            tightness.plot(steps, curves["rate_over_bound"][:, i], **line(i))
+        difference.plot(steps[shown], 1e4 * curves["loss_beyond_flow"][shown, i], **markers(i))
     loss.plot([], [], color="0.3", label="gradient flow")
     loss.plot([], [], color="0.3", linestyle="--", label="bound of Theorem 1")
     loss.plot([], [], **markers(0, color="0.3"), label="trained network (torch)")

@@ -52,7 +52,7 @@ def _draw_drift(panels: Mapping, evidence: Evidence) -> None:
     drift.tick_params(labelbottom=False)
     drift.legend(loc="center right")
     letter(drift, "B", "the imbalance drifts only by the step size")
-    ratio.semilogx(eta, curves["drift"] / curves["predicted_drift"] - 1, **markers(0))
+    ratio.semilogx(eta, curves["drift_beyond_predicted"], **markers(0))
     ratio.axhline(0, **line(0))
     ratio.set(xlabel=r"step size $\eta$ (units of time)", ylabel="drift /\npredicted $- 1$")
     for axes in (drift, ratio):
