@@ -20,9 +20,9 @@ TUNING, SIZE = Tuning(1.0, 0.6, 3.0), 1e-5
 @claim(
     "minnorm.deep_mode_return",
     source="ours",
-    statement=r"L = 3,\ w_k = 0,\ q = r_j^\top W_1 v_k = u_k^\top W_3 r_j':\ \begin{pmatrix} q \\ \mu \end{pmatrix}' ="
+    statement=r"L = 3,\ w_k = 0,\ q = r_j^\top W_1 v_k = u_k^\top W_3 r_j':\ \begin{pmatrix} q \\ \nu \end{pmatrix}' ="
     r" \begin{pmatrix} a (-1 + x (\lambda_k + c x s_k) \omega_j - c x^2 \omega_j^4) & a x \omega_j^2 \\ -b x \omega_j^2"
-    r" & 0 \end{pmatrix} \begin{pmatrix} q \\ \mu \end{pmatrix};\quad q\ \text{grows} \iff \text{its trace} > 0",
+    r" & 0 \end{pmatrix} \begin{pmatrix} q \\ \nu \end{pmatrix};\quad q\ \text{grows} \iff \text{its trace} > 0",
     hypotheses=("whitened examples", "mode k collapsed, mode j at rest", "next to the aligned layers"),
     controls=("opens 10 % later",),
 )
@@ -47,7 +47,7 @@ def collapsed_modes_return(study: Study) -> Iterator[Check]:
 
 
 def _jacobian(study: Study, modes: Modes, j: int, multiplier: float) -> Float[Array, "2 2"]:
-    """Derivative of the velocity of (q, mu) of mode j's path, from one step at learning rate 1 of displaced starts."""
+    """Derivative of the velocity of (q, nu) of mode j's path, from one step at learning rate 1 of displaced starts."""
     chains, many = modes.chains(3), len(STRENGTHS)
     frames = modes.frames(widths(modes, 3), study.rng("frames"))
     u, v, first, second = modes.U, modes.V, frames[1][..., j : j + 1], frames[2][..., j : j + 1]
@@ -57,13 +57,13 @@ def _jacobian(study: Study, modes: Modes, j: int, multiplier: float) -> Float[Ar
     W = aligned(frames, w)
     entries = np.zeros((many, many))
     entries[[j, -1], [-1, j]] = 1 / modes.x
-    q, mu = (SIZE * np.array(signs)[:, None, None] for signs in ((1, -1, 0, 0), (0, 0, 1, -1)))
+    q, nu = (SIZE * np.array(signs)[:, None, None] for signs in ((1, -1, 0, 0), (0, 0, 1, -1)))
     start = [W[0] + q * first @ v[..., -1:].mT, np.repeat(W[1], 4, axis=0), W[2] + q * u[..., -1:] @ second.mT]
-    inside = (at_rest * np.eye(many) / modes.x + mu * entries) @ v.mT @ modes.problem.X
+    inside = (at_rest * np.eye(many) / modes.x + nu * entries) @ v.mT @ modes.problem.X
     trainee = by_minnorm(study, modes.problem.each(4), start, TUNING, (u @ inside).mT)
     run = trainee.train(learning_rate=1.0, steps=1, record=[0, 1])
     q = (first.mT @ run["W1"] @ v[..., -1:])[..., 0, 0]
-    mu = u[..., j : j + 1].mT @ run["multipliers"].mT
-    mu = (mu @ modes.problem.X.mT @ v[..., -1:])[..., 0, 0] / modes.x
-    velocity = np.diff(np.stack([q, mu], axis=-1), axis=0)[0]
+    nu = u[..., j : j + 1].mT @ run["multipliers"].mT
+    nu = (nu @ modes.problem.X.mT @ v[..., -1:])[..., 0, 0] / modes.x
+    velocity = np.diff(np.stack([q, nu], axis=-1), axis=0)[0]
     return (velocity[[0, 2]] - velocity[[1, 3]]).T / (2 * SIZE)

@@ -14,7 +14,7 @@ It is the mean over teachers, noise and starts, exact given the rates. Means ove
 known at every size (t = infinity), else up to O(1/d^2).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
@@ -22,10 +22,9 @@ from scipy.optimize import brentq, minimize_scalar
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, reject, times
-from theory.deep_linear.problem import Ensemble, TeacherStudent
+from theory.deep_linear.problem import Ensemble, TeacherStudent, Times
 from theory.deep_linear.spectrum import expected_inverse_sum, expected_sum
 
-Times = Array | Sequence[float] | float
 Memory = Callable[[Array, float], Array]
 
 
@@ -69,7 +68,7 @@ def student(
 def solution(problem: TeacherStudent, start: Float[Array, "*draws K d"], t: Times) -> Float[Array, "*any K d"]:
     """W(t) under gradient flow from W(0) = `start`, shape (*times, *draws, K, d); at infinity what it learns of W^.
 
-    >>> one = TeacherStudent(X=[[1.0]], teacher=[[2.0]], noise=[[0.0]])
+    >>> one = TeacherStudent(X=np.eye(1), teacher=np.array([[2.0]]), noise=np.zeros((1, 1)))
     >>> solution(one, np.array([[5.0]]), [0.0, np.log(2), np.inf]).ravel().round(6).tolist()
     [5.0, 3.5, 2.0]
     """

@@ -4,9 +4,9 @@ r"""Minnorm on a deep linear network: what it forgets, the one limit it has, and
 
 with multipliers Lambda (K, n), one a label. Reconstructed from the abstract of Bansal et al. 2018; all formulas ours.
 
-The data pull every layer by W_{l+1}^T W_{>l+1}^T (...) W_{<=l}^T and its like alike, so they cancel in the imbalances
-D_l = W_{l+1}^T W_{l+1} - W_l W_l^T, and they pull W_1 within the rows of X^T, so not at all in W_1 Q. What is left is
-the shrinkage, whatever the multipliers do:
+The force of the data adds W_{l+1}^T W_{>l+1}^T (Lambda + c R) X^T W_{<=l}^T and its transpose to both terms of the
+imbalances D_l = W_{l+1}^T W_{l+1} - W_l W_l^T, so that it cancels; and it moves the rows of W_1 within the span of the
+examples, so that W_1 Q does not feel it. What is left is the shrinkage, whatever the multipliers do:
 
     W_1(t) Q = e^(-a t) W_1(0) Q,    D_l(t) = e^(-2 a t) D_l(0).
 
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
 from theory.core.validation import positive_integer, reject, times
-from theory.deep_linear.problem import TeacherStudent
+from theory.deep_linear.problem import TeacherStudent, Times
 from theory.minnorm.tuning import Number, Tuning
 
 
@@ -39,13 +39,17 @@ def velocity(
     problem: TeacherStudent, tuning: Tuning, W: Layers, multiplier: Float[Array, "*runs K n"]
 ) -> tuple[list[Array], Float[Array, "*runs K n"]]:
     """(W_l', l = 1 ... L; Lambda')."""
-    pulls = layer_gradients(W, force(problem, tuning, W, multiplier))
-    layers = [_matrix(tuning.a) * (pull - layer) for pull, layer in zip(pulls, W)]
+    forces = layer_gradients(W, force(problem, tuning, W, multiplier))
+    layers = [_matrix(tuning.a) * (force_on_layer - layer) for force_on_layer, layer in zip(forces, W)]
     return layers, _matrix(tuning.b) * residual(problem, end_to_end(W))
 
 
-def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Array | float) -> Float[Array, "..."]:
+def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Times) -> Float[Array, "..."]:
     """W_1(t) Q = e^(-rate t) W_1(0) Q, shape (*times, *runs, h, d); rate a (Minnorm), gamma (weight decay) or 0.
+
+    >>> problem = TeacherStudent(X=np.eye(2, 1), teacher=np.array([[2.0, 0.0]]), noise=np.zeros((1, 1)))
+    >>> unseen_solution(problem, [np.array([[3.0, 4.0]])], 0.5, [0.0, 2.0, np.inf]).round(4).tolist()
+    [[[0.0, 4.0]], [[0.0, 1.4715]], [[0.0, 0.0]]]
 
     Raises:
         InvalidArgument: a negative or NaN time.
@@ -53,8 +57,12 @@ def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Array |
     return _decayed(W[0] @ problem.unseen, rate, t)
 
 
-def imbalance_solution(W: Layers, rate: Number, t: Array | float) -> list[Array]:
+def imbalance_solution(W: Layers, rate: Number, t: Times) -> list[Array]:
     """D_l(t) = e^(-2 rate t) D_l(0), each (*times, *runs, h_l, h_l); rate a (Minnorm), gamma (weight decay) or 0.
+
+    >>> W = [np.array([[1.0]]), np.array([[3.0]])]
+    >>> imbalance_solution(W, 0.5, [0.0, 2.0, np.inf])[0].ravel().round(4).tolist()
+    [8.0, 1.0827, 0.0]
 
     Raises:
         InvalidArgument: a negative or NaN time.
@@ -62,13 +70,13 @@ def imbalance_solution(W: Layers, rate: Number, t: Array | float) -> list[Array]
     return [_decayed(D, 2 * np.asarray(rate), t) for D in imbalances(W)]
 
 
-def imbalances_after_step(W: Layers, pull: Float[Array, "*runs K d"], shrinkage: Number) -> list[Array]:
-    """D_l after the step W_l <- (1 - shrinkage) W_l + G_l, G_l = W_{>l}^T `pull` W_{<l}^T.
+def imbalances_after_step(W: Layers, force: Float[Array, "*runs K d"], shrinkage: Number) -> list[Array]:
+    """D_l after the step W_l <- (1 - shrinkage) W_l + G_l, G_l = W_{>l}^T `force` W_{<l}^T.
 
     (1 - shrinkage)^2 D_l + G_{l+1}^T G_{l+1} - G_l G_l^T: exact, not an expansion, because the mixed terms cancel.
-    Minnorm has the pull eta a (Lambda + c R) X^T and the shrinkage eta a.
+    Minnorm has the force eta a (Lambda + c R) X^T and the shrinkage eta a.
     """
-    drift = imbalances(layer_gradients(W, pull))
+    drift = imbalances(layer_gradients(W, force))
     return [(1 - _matrix(shrinkage)) ** 2 * D + more for D, more in zip(imbalances(W), drift)]
 
 
@@ -145,18 +153,18 @@ def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Arra
 
 
 def undamped_frequency(problem: TeacherStudent, tuning: Tuning) -> Number:
-    """(2 a b g |W^|)^(1/2): at depth 2 and c = 0, the frequency of an oscillation for ever, if X X^T v = g v.
+    """(2 a b lam |W^|)^(1/2): at depth 2 and c = 0, the frequency of an oscillation for ever, if X X^T v = lam v.
 
     v = W^ / |W^| for one output. If v is no eigenvector of X X^T, every oscillation is damped: the Lagrangian's Hessian
     vanishes only along (v, 1), and Lambda carries that direction over to (X X^T v, v^T X X^T v).
     """
     v = problem.minimum_norm_solution[..., 0, :]
     size = np.linalg.norm(v, axis=-1)
-    g = ((problem.X.mT @ v[..., None]) ** 2).sum((-2, -1)) / size**2
-    return np.sqrt(2 * tuning.a * tuning.b * g * size)
+    lam = ((problem.X.mT @ v[..., None]) ** 2).sum((-2, -1)) / size**2
+    return np.sqrt(2 * tuning.a * tuning.b * lam * size)
 
 
-def _decayed(start: Array, rate: Number, t: Array | float) -> Array:
+def _decayed(start: Array, rate: Number, t: Times) -> Array:
     """e^(-rate t) start, shape (*times, *start)."""
     t, rate = times(t), _matrix(rate)
     t = t.reshape((*t.shape, *[1] * start.ndim))

@@ -22,7 +22,7 @@ from theory.chain.problem import Chain
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.core.validation import positive, positive_integer, reject, times
-from theory.deep_linear.problem import TeacherStudent
+from theory.deep_linear.problem import TeacherStudent, Times
 
 BISECTIONS = 70  # of an interval shorter than 800: below the spacing of doubles
 
@@ -116,12 +116,17 @@ class Modes:
             reject("len(W)", len(W), "2 layers")
         return (W[1].mT @ self.U + W[0] @ self.V) / 2
 
-    def coupled_solution(self, G: Float[Array, "*runs h r"], t: Array | float) -> Float[Array, "..."]:
+    def coupled_solution(self, G: Float[Array, "*runs h r"], t: Times) -> Float[Array, "..."]:
         """U^T W(t) V of two layers from W_1 = G V^T, W_2 = U G^T, under gradient flow, shape (*times, *runs, r, r).
 
         P = G^T G obeys Riccati's equation P' = x^2 (S P + P S - 2 P^2), solved by its inverse:
         P^-1 = e^(-x^2 S t) P(0)^-1 e^(-x^2 S t) + S^-1 (1 - e^(-2 x^2 S t)). Modes whose columns of G are not
         orthogonal feel each other.
+
+        >>> modes = Modes(whitened([2.0, 1.0], x=1.0, d=3, n=2, K=2, rng=np.random.default_rng(0)))
+        >>> G = np.array([[[0.3, 0.1], [0.0, 0.2]]])
+        >>> modes.coupled_solution(G, [0.0, 1.0, np.inf])[:, 0].round(3).tolist()
+        [[[0.09, 0.03], [0.03, 0.05]], [[1.419, 0.139], [0.139, 0.249]], [[2.0, 0.0], [0.0, 1.0]]]
 
         Raises:
             InvalidArgument: columns of G that are linearly dependent, a negative or NaN time.
@@ -182,11 +187,14 @@ def amplitudes(frames: Sequence[Array], W: Layers) -> Float[Array, "*runs r L"]:
     return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in inside], axis=-1)
 
 
-def balanced_solution(chain: Chain, start: Array | float, t: Array | float) -> Float[Array, "..."]:
+def balanced_solution(chain: Chain, start: Array | float, t: Times) -> Float[Array, "..."]:
     """Strength u(t) of a balanced mode under gradient flow, at `start` at time 0, shape (*times, *start).
 
     `gradient_flow.balanced_time` inverted, by bisection of log(u / |s - u|). At depth 2 it is the logistic curve
     s e^(2 x^2 s t) / (e^(2 x^2 s t) - 1 + s / u0).
+
+    >>> balanced_solution(Chain(s=2.0, L=3), 0.5, [0.0, 0.5, np.inf]).round(4).tolist()
+    [0.5, 1.7589, 2.0]
 
     Raises:
         InvalidArgument: a start that is not above 0, a negative or NaN time.
@@ -215,11 +223,11 @@ def balanced_solution(chain: Chain, start: Array | float, t: Array | float) -> F
 def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: float) -> Float[Array, "2 2"]:
     """Jacobian of Minnorm at depth 3 along the hidden direction of another mode, where a weak mode has collapsed to 0.
 
-    The weak mode k can enter and leave by the middle layer of mode j, which rests: W_1 gains q r_j v_k^T, and W_3
-    q u_k r_j^T. The pull m = x (lambda_k + c x s_k) of k feeds q, and the constraints of the entries (j, k) and (k, j)
-    of W, with their multiplier mu, hold it back:
+    The weak mode k can grow by the middle layer of mode j, which rests: W_1 gains q r_j v_k^T, and W_3 q u_k r_j^T. The
+    force m = x (lambda_k + c x s_k) on k drives q, and the constraints of the entries (j, k) and (k, j) of W, with
+    their multiplier nu, oppose it:
 
-        q' = a (-1 + m omega_j - c x^2 omega_j^4) q + a x omega_j^2 mu,    mu' = -b x omega_j^2 q.
+        q' = a (-1 + m omega_j - c x^2 omega_j^4) q + a x omega_j^2 nu,    nu' = -b x omega_j^2 q.
 
     Raises:
         InvalidArgument: a depth other than 3.
@@ -227,9 +235,9 @@ def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multi
     if weak.L != 3:
         reject("weak.L", weak.L, "depth 3")
     a, b, c, omega = tuning.a, tuning.b, tuning.c, other.omega
-    pull = weak.x * multiplier + c * weak.sigma * weak.s
-    feed = a * (-1 + pull * omega - c * weak.sigma * omega**4)
-    return np.array([[feed, a * weak.x * omega**2], [-b * weak.x * omega**2, 0.0]])
+    force = weak.x * multiplier + c * weak.sigma * weak.s
+    growth = a * (-1 + force * omega - c * weak.sigma * omega**4)
+    return np.array([[growth, a * weak.x * omega**2], [-b * weak.x * omega**2, 0.0]])
 
 
 def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> float:
@@ -240,8 +248,8 @@ def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> fl
     Raises:
         InvalidArgument: a depth other than 3.
     """
-    held = -float(transverse_jacobian(weak, other, tuning, 0.0)[0, 0])
-    return held / (tuning.a * weak.x * other.omega)
+    growth = float(transverse_jacobian(weak, other, tuning, 0.0)[0, 0])
+    return -growth / (tuning.a * weak.x * other.omega)
 
 
 def decoupled_starts(G: Float[Array, "*runs h r"]) -> Float[Array, "*runs r"]:

@@ -1,5 +1,6 @@
 """Teachers, the examples they label, and what is measured of a student: what theory and training share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +9,8 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer, reject
+
+Times = Array | Sequence[float] | Sequence[int] | float | int
 
 
 @dataclass(frozen=True)

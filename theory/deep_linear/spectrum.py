@@ -6,7 +6,7 @@ density rho(x) = sqrt((x_+ - x)(x - x_-)) / (2 pi a x), and for smooth f
     E sum_k f(lam_k) = n int rho f dx + (f(x_-) + f(x_+)) / 4 - 1/(2 pi) int f(x) / sqrt((x_+ - x)(x - x_-)) dx + O(1/d)
 
 (Bai & Silverstein 2004, equation 5.13, real Gaussian entries). More examples than inputs, n > d: the same law for the
-transpose, lam = (n / d) mu with mu of aspect d / n.
+transpose, whose eigenvalues are lam d / n, of aspect d / n.
 """
 
 from collections.abc import Callable
@@ -31,9 +31,9 @@ def bulk_sum(ensemble: Ensemble, f: Function) -> Array:
         InvalidArgument: n = d, where the density reaches 0 and f(0) decides.
     """
     x, theta = _nodes(ensemble)
-    # rho dx = (2 / pi) sin^2(theta) / x dtheta for mu; n and d exchange their parts where n > d.
-    mu = x * min(1.0, 1 / ensemble.aspect)
-    return min(ensemble.n, ensemble.d) * _average(f(x) * 2 * np.sin(theta) ** 2 / mu)
+    # rho dx = (2 / pi) sin^2(theta) / x dtheta for x of aspect below 1; n and d exchange their parts where n > d.
+    below = x * min(1.0, 1 / ensemble.aspect)
+    return min(ensemble.n, ensemble.d) * _average(f(x) * 2 * np.sin(theta) ** 2 / below)
 
 
 def edge_sum(ensemble: Ensemble, f: Function) -> Array:

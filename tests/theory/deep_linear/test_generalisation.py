@@ -46,6 +46,28 @@ def test_a_student_trained_twice_is_one_trained_longer(first: float, second: flo
     assert np.allclose(twice, once, atol=1e-11)
 
 
+def test_descent_remembers_what_its_steps_leave() -> None:
+    rates = np.tile(RATES, (3, 1))
+    memory = law.descent_memory(rates, np.array([[0, 1, 7]]), 0.5)
+    assert memory.shape == (1, 3, 3, 6)
+    assert np.allclose(memory[0, 0], 1) and np.allclose(memory[0, 2], (1 - 0.5 * rates) ** 7)
+    assert np.allclose(law.descent_memory(RATES, 2e5, 1e-5), law.flow_memory(RATES, 2.0), rtol=1e-4)
+    with pytest.raises(InvalidArgument, match="learning_rate = 0"):
+        law.descent_memory(RATES, 1, 0.0)
+
+
+def test_a_student_at_times_of_any_shape() -> None:
+    problem = draw(Ensemble(6, 4, K=2, noise=0.3), np.random.default_rng(0), 3)
+    start = np.ones((3, 2, 6))
+    W = law.solution(problem, start, np.array([[0.0, 0.5], [1.5, np.inf]]))
+    assert W.shape == (2, 2, 3, 2, 6)
+    assert np.array_equal(W[0, 0], start)
+    assert np.allclose(W[1, 1], problem.minimum_norm_solution + start @ problem.unseen)
+    assert np.allclose(law.solution(problem, W[0, 1], 1.0), W[1, 0])
+    with pytest.raises(InvalidArgument, match="t = -1"):
+        law.solution(problem, start, -1.0)
+
+
 def test_times_of_any_shape_and_both_ends() -> None:
     rates = np.tile(RATES, (3, 1))
     t = np.array([[0.0, 1.0], [2.0, np.inf]])

@@ -108,7 +108,7 @@ def test_the_weakest_mode_is_the_critical_one() -> None:
     assert modes.critical_augmentation(3, Tuning(b=0.0), 0.0) == pytest.approx(1 / (3 * 1.44 * 0.75 ** (4 / 3)))
 
 
-def test_a_borrowed_path_opens_where_it_is_neutral() -> None:
+def test_a_collapsed_mode_returns_where_the_transverse_direction_is_neutral() -> None:
     weak, other, tuning = Chain(0.3, 3, 1.2), Chain(1.5, 3, 1.2), Tuning(0.8, 0.6, 3.0)
     critical = critical_multiplier(weak, other, tuning)
     growth = lambda multiplier: np.linalg.eigvals(transverse_jacobian(weak, other, tuning, multiplier)).real.max()  # noqa: E731
