@@ -86,6 +86,8 @@ def exponential_solution(
 ) -> Float[Array, "*times_runs"] | float:
     """theta(t) of R = exp(A) instead, shape (*times, *runs): tan((theta - phi) / 2) decays at rate sigma for any phi.
 
+    Angles are those within half a turn of phi.
+
     >>> exponential_solution(Plane(sigma=1.4), np.pi, 0.5, np.array([0.0, 1.0, np.inf])).round(3)
     array([0.5  , 1.606, 3.142])
 

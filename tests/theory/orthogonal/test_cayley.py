@@ -1,4 +1,4 @@
-"""The half turn by Cayley's map, and single steps in a plane, as functions of any input; errors."""
+"""The half turn by Cayley's map as a function of any input: times, semigroup, limits; errors."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.core.validation import InvalidArgument
-from theory.orthogonal import cayley, discrete
+from theory.orthogonal import cayley
 from theory.orthogonal.cayley import Plane
-from theory.orthogonal.procrustes import Component
 
 planes = st.builds(Plane, st.floats(0.1, 5), st.sampled_from([0.5, 1.0]))
 starts = st.floats(0.01, 20)
@@ -44,10 +43,23 @@ def test_the_loss_becomes_its_power_law(plane: Plane, start: float) -> None:
     assert float(loss) == pytest.approx(float(cayley.half_turn_asymptote(plane, t)), rel=1e-2)
 
 
-def test_batches_of_starts() -> None:
+@pytest.mark.parametrize("shape", [(), (3,), (2, 4)])
+def test_shapes_of_times_and_starts(shape: tuple[int, ...]) -> None:
+    plane, starts = Plane(1.0), np.array([0.5, 1.0])
+    assert np.shape(cayley.half_turn_solution(plane, 0.5, np.ones(shape))) == shape
+    assert cayley.half_turn_solution(plane, starts, np.ones(shape)).shape == (*shape, 2)
+    assert cayley.exponential_solution(plane, 2.0, starts, np.ones(shape)).shape == (*shape, 2)
+
+
+def test_the_parameter_grows() -> None:
     a = cayley.half_turn_solution(Plane(1.0), np.array([0.5, 1.0]), np.array([0.0, 1.0, 2.0]))
-    assert a.shape == (3, 2)
     assert (np.diff(a, axis=0) > 0).all()
+
+
+@given(planes, st.floats(-3, 3), st.floats(-3, 3))
+def test_the_exponential_map_begins_and_ends_where_it_should(plane: Plane, phi: float, theta: float) -> None:
+    ends = cayley.exponential_solution(plane, phi, theta, np.array([0.0, np.inf]))
+    assert np.exp(1j * ends) == pytest.approx(np.exp([1j * theta, 1j * phi]), abs=1e-12)
 
 
 @settings(deadline=None)
@@ -77,25 +89,3 @@ def test_a_start_at_rest_is_refused() -> None:
         cayley.half_turn_solution(Plane(1.0), 0.0, 1.0)
     with pytest.raises(InvalidArgument, match="t = "):
         cayley.half_turn_solution(Plane(1.0), 1.0, -1.0)
-
-
-@given(st.floats(1.01, 5))
-def test_the_cycle_is_one(h: float) -> None:
-    theta = discrete.cycle_angle(h)
-    first, second, third = discrete.plane_angles(np.asarray(theta), h, 2)
-    assert second == pytest.approx(-first)
-    assert third == pytest.approx(first)
-    away = discrete.plane_angles(np.asarray(theta + 1e-6), h, 1)[1] + theta
-    assert away / 1e-6 == pytest.approx(discrete.cycle_contraction(h), abs=1e-4)
-
-
-def test_there_is_no_cycle_below_the_limit() -> None:
-    with pytest.raises(InvalidArgument, match="h = 1"):
-        discrete.cycle_angle(1.0)
-
-
-def test_the_limit_is_where_the_fastest_mode_alternates() -> None:
-    chart = Component(np.eye(3), np.array([2.0, 1.0, 0.5]), np.eye(3))
-    limit = discrete.largest_learning_rate(chart)
-    assert limit == pytest.approx(4 / 3)
-    assert discrete.contraction(chart, float(limit))[0, 1] == pytest.approx(-1)

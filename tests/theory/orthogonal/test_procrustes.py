@@ -52,6 +52,32 @@ def test_it_is_the_linear_fractional_map_of_the_riccati_equation(seed: int, dete
     assert np.allclose(procrustes.riccati_solution(chart.s, aligned, t), moved, atol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (2, 4)])
+def test_shapes_of_times_in_coordinates_and_of_riccati(shape: tuple[int, ...]) -> None:
+    problem, R = problem_and_start(0)
+    chart, t = component(problem, R), np.ones(shape)
+    assert procrustes.coordinates_solution(chart, coordinates(chart, R), t).shape == (*shape, 3, 4, 4)
+    assert procrustes.riccati_solution(chart.s, chart.P.mT @ R @ chart.Q, t).shape == (*shape, 3, 4, 4)
+    assert np.shape(procrustes.decay(np.ones(3), t)) == (*shape, 3)
+
+
+def test_riccati_has_no_digits_left_at_infinity() -> None:
+    with pytest.raises(InvalidArgument, match="finite times"):
+        procrustes.riccati_solution(S, np.eye(4), np.inf)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds, times, times)
+def test_two_times_are_one_in_coordinates(seed: int, first: float, second: float) -> None:
+    problem, R = problem_and_start(seed)
+    chart = component(problem, R)
+    A = coordinates(chart, R)
+    between = procrustes.coordinates_solution(chart, A, first)
+    together = procrustes.coordinates_solution(chart, A, first + second)
+    assert np.allclose(procrustes.coordinates_solution(chart, between, second), together, atol=1e-12)
+    assert np.allclose(procrustes.coordinates_solution(chart, A, np.array([0.0, np.inf])), [A, 0 * A])
+
+
 @settings(deadline=None, max_examples=30)
 @given(seeds, st.sampled_from([1.0, -1.0]))
 def test_loss_and_distance_in_coordinates(seed: int, determinant: float) -> None:

@@ -1,0 +1,34 @@
+"""Minimisers under a penalty: their limits; errors."""
+
+import numpy as np
+import pytest
+
+from theory.core.validation import InvalidArgument
+from theory.orthogonal import relaxed
+
+
+def test_without_weight_to_speak_of_the_target_is_reached_and_with_all_of_it_the_orthogonal_matrix() -> None:
+    s = np.array([2.0, 0.5])
+    for minimiser in (relaxed.squared_penalty_minimiser, relaxed.unsquared_penalty_minimiser):
+        assert minimiser(s, 1e-9) == pytest.approx(s, rel=1e-7)
+        assert minimiser(s, 1e9) == pytest.approx(1, rel=1e-8)
+
+
+def test_the_unsquared_minimiser_is_continuous_at_the_threshold() -> None:
+    s = np.array([1.8, 1.1, 0.6])
+    below = relaxed.unsquared_penalty_minimiser(s, relaxed.threshold(s) * (1 - 1e-6))
+    assert below == pytest.approx(1, abs=1e-4)
+    assert not np.array_equal(below, np.ones(3))
+    assert np.array_equal(relaxed.unsquared_penalty_minimiser(s, relaxed.threshold(s)), np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: relaxed.squared_penalty_minimiser(np.ones(2), 0), "weight = 0: expected a finite number above 0"),
+        (lambda: relaxed.unsquared_penalty_minimiser(np.ones(2), -1), "weight = -1"),
+    ],
+)
+def test_errors_name_the_argument(call, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        call()
