@@ -75,11 +75,11 @@ def _unseen(problem: Regression, run: Trajectory, w: Array, v: Array) -> Iterato
 
 
 def _limit(problem: Regression, run: Trajectory, w: Array, v: Array, eta: float) -> Iterator[Check]:
-    k, solution = run.facts["recorded"][-1], least_squares.nearest_solution(problem, v)
-    limit = least_squares.scaled_error_limit(problem, eta, w, v)
+    last, solution = run.facts["recorded"][-1:], least_squares.nearest_solution(problem, v)
+    k, limit = int(last[0]), least_squares.scaled_error_limit(problem, eta, w, v)
     fading = np.abs(least_squares.factors(problem, eta)).max() ** k
     within = Tolerance(fading * np.abs(w - solution - limit).sum(), "what A^k leaves of the start")
-    within += carried_rounding(problem, k, run["w"], v) * (k + 1)
+    within += carried_rounding(problem, last, run["w"], v) * (k + 1)
     scaled = measured("(k + 1) x error", (k + 1) * (run["w"][-1:] - solution), within=within, axes=("record", "run"))
     yield scaled.equals(limit)
     yield scaled.control("constant 10 % larger").equals(1.1 * limit)

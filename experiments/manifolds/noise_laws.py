@@ -88,9 +88,12 @@ def _chains(study: Study, case: str) -> Chains:
 
 def _moments(chains: Chains) -> Iterator[Check]:
     for record, t in enumerate(chains.t[1:], start=1):
-        exact = chains.moments[t]
         moment = chains.moment(f"E theta^2 after {t} steps", record, chains.case)
-        yield moment.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
+        yield _to_a_tenth(moment, chains.moments[t])
+
+
+def _to_a_tenth(moment: Estimated, exact: float) -> Check:
+    return moment.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
 
 
 def _curves(chains: Chains) -> Curves:
@@ -116,10 +119,8 @@ def _constant(chains: Chains) -> Iterator[Check]:
     within = Tolerance(left, "(1 - g h)^(2 t) of the way is left") + rounding(100, predicted, of="the law")
     yield measured("recursion against law", chains.moments[-1], within=within, case=case).equals(predicted)
     law = chains.moment("stationary law", case=case)
-    yield law.equals(predicted, excludes=(0.9 * predicted, 1.1 * predicted))
-    without = g * SIGMA**2 / (2 * H)
-    control = law.control("constant: stationary law without g h")
-    yield control.equals(without, excludes=(0.9 * without, 1.1 * without))
+    yield _to_a_tenth(law, predicted)
+    yield _to_a_tenth(law.control("constant: stationary law without g h"), g * SIGMA**2 / (2 * H))
     yield law.control("a constant step converges").equals(0, excludes=(predicted,))
 
 
@@ -132,6 +133,4 @@ def _harmonic(chains: Chains) -> Iterator[Check]:
     law = measured("recursion against law", exact, within=within, case=chains.case)
     yield law.equals(predicted)
     yield law.control("c / t: law without the 1").equals(schedule.c**2 * SIGMA**2 / (2 * schedule.c * H * t))
-    louder = 1.1**2 * chains.moments[-1]
-    moment = chains.moment().control("c / t: noise 10 % larger")
-    yield moment.equals(louder, excludes=(0.9 * louder, 1.1 * louder))
+    yield _to_a_tenth(chains.moment().control("c / t: noise 10 % larger"), 1.1**2 * chains.moments[-1])
