@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 from torch import Tensor
 
-from experiments.chain.hitting_times import hitting_time, hitting_times
 from experiments.chain.networks import decayed_descent, minnorm_descent
 from experiments.training import State, Trainee, tends_to
-from theory.chain import gradient_flow, minnorm, weight_decay
+from theory.chain import gradient_flow, minnorm, times, weight_decay
 from theory.chain.problem import Chain, distance
+from theory.chain.times import hitting_times
 from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
@@ -47,13 +46,14 @@ EPSILONS = np.array([1e-1, 1e-2, 1e-3, 1e-4])
 def minnorm_is_faster_than_any_weight_decay(study: Study) -> Iterator[Check | Curves]:
     yield from _weight_decay_on_its_flow(study)
     yield from _minnorm_on_its_flow(study)
-    fixed = np.array([_best_fixed_time(epsilon) for epsilon in EPSILONS])
-    annealed, two_phases = _annealed_times(), _two_phase_times()
+    fixed = np.array([times.fixed_time(CHAIN, START, epsilon) for epsilon in EPSILONS])
+    annealed = times.annealed_times(CHAIN, START, EPSILONS)
+    two_phases = times.two_phase_times(CHAIN, START, PHASE, EPSILONS)
     yield curves("times", epsilons=EPSILONS, best_fixed=fixed, annealed=annealed, two_phases=two_phases)
     yield from _best_fixed(fixed)
     yield from _annealed(annealed)
     t = np.linspace(0, 14, 2801)
-    flowing = np.exp(_minnorm_flow(t, 1e-12)[:, 0])
+    flowing = times.minnorm_distances(CHAIN, BEST, START, t)
     yield from _decades_of_minnorm(t, flowing)
     yield from _minnorm_is_first(hitting_times(t, flowing, EPSILONS), fixed, annealed, two_phases)
     yield from _trained_times(study, hitting_times(t, flowing, EPSILONS))
@@ -83,7 +83,7 @@ def _minnorm_on_its_flow(study: Study) -> Iterator[Check | Curves]:
     percent = 100 * (np.exp(logs[-1] - solution)[:, 0] - 1)
     yield curves("Minnorm, trained", t=t, distance=np.exp(logs[-1][:, 0]), percent=percent)
     fine = np.linspace(0, 12, 241)
-    yield curves("Minnorm", t=fine, distance=np.exp(_minnorm_flow(fine, 1e-12)[:, 0]))
+    yield curves("Minnorm", t=fine, distance=times.minnorm_distances(CHAIN, BEST, START, fine))
 
 
 def _solved(solve: Callable[[Array, float], Array], t: Array) -> tuple[Array, Array]:
@@ -102,12 +102,12 @@ def _gamma(time: Tensor) -> Tensor:
 def _weight_decay_flow(t: Array, tolerance: float) -> Array:
     """Log distances (T, 6) of the flows, in two pieces: one schedule jumps at SWITCH."""
 
-    def piece(start: Array, begins: float, phase: float, times: Array) -> Array:
+    def piece(start: Array, begins: float, phase: float, grid: Array) -> Array:
         def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
             gamma = np.array([0.0, *GAMMAS, 1 / (1 + begins + time), phase])
             return {"w": weight_decay.velocity(CHAIN, state["w"], gamma)}
 
-        solution = flow(velocity, {"w": start}, times, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)
+        solution = flow(velocity, {"w": start}, grid, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)
         return solution["w"]
 
     first = piece(np.repeat(START[None], len(METHODS), axis=0), 0.0, PHASE, t[t <= SWITCH])
@@ -116,15 +116,7 @@ def _weight_decay_flow(t: Array, tolerance: float) -> Array:
 
 
 def _minnorm_flow(t: Array, tolerance: float) -> Array:
-    """Log distance (T, 1) of the Minnorm flow at its best tuning."""
-
-    def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
-        w, multipliers = minnorm.velocity(CHAIN, BEST, state["w"], state["multipliers"])
-        return {"w": w, "multipliers": multipliers}
-
-    start = {"w": START[None], "multipliers": np.zeros(1)}
-    solution = flow(velocity, start, t, relative_tolerance=tolerance, absolute_tolerance=1e-15)
-    return np.log(distance(CHAIN, solution["w"]))
+    return np.log(times.minnorm_distances(CHAIN, BEST, START, t, tolerance))[:, None]
 
 
 def _plateaus(horizon: float, distances: Array, solver_error: Array) -> Iterator[Check]:
@@ -145,10 +137,10 @@ def _plateaus(horizon: float, distances: Array, solver_error: Array) -> Iterator
         yield left.control(f"{method} arrives").at_most(1e-4)
 
 
-def _best_fixed(times: Array) -> Iterator[Check | Curves]:
+def _best_fixed(taken: Array) -> Iterator[Check | Curves]:
     """The best of many constant gammas for each epsilon, against the best there is as epsilon -> 0."""
     formula = np.array([weight_decay.best_fixed_time(CHAIN, START, epsilon) for epsilon in EPSILONS])
-    ratio = times / formula
+    ratio = taken / formula
     limit, error = richardson(list(ratio[1:]), ratio=10)
     because = "last Richardson correction in epsilon, and the square of the first term left out"
     within = Tolerance(error + np.abs(ratio[1] - 1) ** 2, because)
@@ -158,55 +150,14 @@ def _best_fixed(times: Array) -> Iterator[Check | Curves]:
     yield curves("times", best_fixed_formula=formula)
 
 
-def _best_fixed_time(epsilon: float) -> float:
-    theta = np.linspace(0.7, 1 + 0.9 * epsilon, 27)
-    gamma = theta * epsilon / weight_decay.distance_per_gamma(CHAIN)
-    # In units of 1 / gamma all of them forget alike.
-    scaled = np.linspace(0, 1.5 * np.log(4 / epsilon), 1201)
-
-    def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
-        return {"w": weight_decay.velocity(CHAIN, state["w"], gamma) / gamma[:, None]}
-
-    start = {"w": np.repeat(START[None], len(gamma), axis=0)}
-    w = flow(velocity, start, scaled, method="LSODA", relative_tolerance=1e-9, absolute_tolerance=1e-11 * epsilon)["w"]
-    times = np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distance(CHAIN, w).T, gamma)])
-    # Between the gammas tried, by a spline through the best and three on either side.
-    best = int(times.argmin())
-    spline = CubicSpline(theta[best - 3 : best + 4], times[best - 3 : best + 4])
-    return float(spline(np.linspace(theta[best - 1], theta[best + 1], 2001)).min())
-
-
-def _annealed_times() -> Array:
-    """gamma = 1 / (1 + t), integrated in log time."""
-    log_time = np.linspace(0, 9.5, 3001)
-
-    def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
-        return {"w": np.exp(tau) * weight_decay.velocity(CHAIN, state["w"], np.exp(-tau))}
-
-    solution = flow(velocity, {"w": START}, log_time, method="LSODA", absolute_tolerance=1e-13)
-    return hitting_times(np.expm1(log_time), distance(CHAIN, solution["w"]), EPSILONS)
-
-
-def _annealed(times: Array) -> Iterator[Check]:
+def _annealed(taken: Array) -> Iterator[Check]:
     """epsilon T tends to kappa."""
-    limit, error = richardson(list(times[1:] * EPSILONS[1:]), ratio=10)
+    limit, error = richardson(list(taken[1:] * EPSILONS[1:]), ratio=10)
     within = Tolerance(error, "last Richardson correction in epsilon")
     annealed = measured("epsilon x time", limit, within=within, case="annealed weight decay")
     predicted = weight_decay.annealed_time(CHAIN, 1.0, 1.0)
     yield annealed.equals(predicted)
     yield annealed.control("annealed weight decay 10 % slower").equals(1.1 * predicted)
-
-
-def _two_phase_times() -> Array:
-    """The best switch for each epsilon, weight decay PHASE before it: log(1 / epsilon), for an epsilon known before."""
-    switch = np.linspace(0, 14, 113)
-    t = np.linspace(0, 20, 801)
-    w = flow(lambda _, state: {"w": weight_decay.velocity(CHAIN, state["w"], PHASE)}, {"w": START}, t)["w"]
-    states = np.stack([CubicSpline(t, w)(number) for number in switch])
-    after = np.linspace(0, 8, 321)
-    released = flow(lambda _, state: {"w": gradient_flow.velocity(CHAIN, state["w"])}, {"w": states}, after)["w"]
-    times = [begins + hitting_times(after, d, EPSILONS) for begins, d in zip(switch, distance(CHAIN, released).T)]
-    return np.min(times, axis=0)
 
 
 def _decades_of_minnorm(t: Array, distances: Array) -> Iterator[Check | Curves]:
@@ -223,22 +174,22 @@ def _decades_of_minnorm(t: Array, distances: Array) -> Iterator[Check | Curves]:
     yield curves("times of Minnorm", epsilons=dense, times=hitting_times(t, distances, dense))
 
 
-def _minnorm_is_first(times: Array, fixed: Array, annealed: Array, two_phases: Array) -> Iterator[Check]:
+def _minnorm_is_first(taken: Array, fixed: Array, annealed: Array, two_phases: Array) -> Iterator[Check]:
     claimed = exactly("the paper's claim, at each epsilon from 0.1 to 1e-4")
-    yield measured("Minnorm before the best constant weight decay", times, within=claimed).at_most(fixed)
-    yield measured("Minnorm before annealed weight decay", times, within=claimed).at_most(annealed)
+    yield measured("Minnorm before the best constant weight decay", taken, within=claimed).at_most(fixed)
+    yield measured("Minnorm before annealed weight decay", taken, within=claimed).at_most(annealed)
     told = exactly("honest: told epsilon beforehand, two phases come within a factor")
     yield measured("two phases before the best constant weight decay", two_phases, within=told).at_most(fixed)
 
 
 def _trained_times(study: Study, predicted: Array) -> Iterator[Check | Curves]:
     """The times of Minnorm from training; they approach the flow's at order 1."""
-    times = []
+    trained = []
     for level in range(3):
         run = _every_distance(_by_minnorm(study), 0.02 / 2**level, round(9 / (0.02 / 2**level)))
-        times.append(hitting_times(run.t, run["distance"][:, 0], EPSILONS)[None])
-    yield from tends_to("Minnorm: time to epsilon", times, predicted[None], 1e-6)
-    yield curves("times of Minnorm, trained", epsilons=EPSILONS, times=times[-1][0])
+        trained.append(hitting_times(run.t, run["distance"][:, 0], EPSILONS)[None])
+    yield from tends_to("Minnorm: time to epsilon", trained, predicted[None], 1e-6)
+    yield curves("times of Minnorm, trained", epsilons=EPSILONS, times=trained[-1][0])
 
 
 def _trained_times_of_weight_decay(study: Study) -> Iterator[Curves]:

@@ -21,4 +21,5 @@ t = step x learning rate in all of them. Every array may carry leading batch dim
     weight_decay   forgetting against bias: equilibrium, collapse, schedules, the price of accuracy
     minnorm        forgetting without bias: spectrum, critical augmentation, best tuning, orbits at depth 2
     collapse       the basin of w = 0 at depth 3 and beyond
+    times          how long each flow takes to an accuracy
 """

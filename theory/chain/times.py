@@ -1,0 +1,97 @@
+"""How long the flows take to come within epsilon of the minimum norm, and stay, by integrating them.
+
+Every function starts from one chain w (L,). Two phases are weight decay until a switch, then none.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+
+from theory.chain import gradient_flow, minnorm, weight_decay
+from theory.chain.problem import Chain, distance
+from theory.core.arrays import Array
+from theory.core.flows import flow
+from theory.minnorm.tuning import Tuning
+
+
+def hitting_time(t: Float[Array, " T"], distances: Float[Array, " T"], epsilon: float) -> float:
+    """When a distance (T,) is last above epsilon: the last crossing of the cubic spline of its logarithm.
+
+    Infinite if it still is above at the end.
+    """
+    if distances[-1] > epsilon:
+        return np.inf
+    above = np.flatnonzero(distances > epsilon)
+    if above.size == 0:
+        return 0.0
+    near = slice(max(above[-1] - 3, 0), above[-1] + 5)
+    roots = CubicSpline(t[near], np.log(distances[near] / epsilon)).roots(extrapolate=False)
+    return float(roots[(roots >= t[above[-1]]) & (roots <= t[above[-1] + 1])][-1])
+
+
+def hitting_times(
+    t: Float[Array, " T"], distances: Float[Array, " T"], epsilons: Sequence[float] | Float[Array, " n"]
+) -> Float[Array, " n"]:
+    """The same for several accuracies."""
+    return np.array([hitting_time(t, distances, epsilon) for epsilon in epsilons])
+
+
+def minnorm_distances(
+    chain: Chain, tuning: Tuning, w: Float[Array, " L"], t: Float[Array, " T"], tolerance: float = 1e-12
+) -> Float[Array, " T"]:
+    """|w - w*| along the Minnorm flow from multiplier 0, integrated to this relative tolerance."""
+
+    def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
+        moved, integrated = minnorm.velocity(chain, tuning, state["w"], state["multiplier"])
+        return {"w": moved, "multiplier": integrated}
+
+    start = {"w": w, "multiplier": np.zeros(())}
+    solution = flow(velocity, start, t, relative_tolerance=tolerance, absolute_tolerance=1e-15)
+    return distance(chain, solution["w"])
+
+
+def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
+    """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit."""
+    theta = np.linspace(0.7, 1 + 0.9 * epsilon, 27)
+    gamma = theta * epsilon / weight_decay.distance_per_gamma(chain)
+    # In units of 1 / gamma all of them forget alike.
+    scaled = np.linspace(0, 1.5 * np.log(4 / epsilon), 1201)
+
+    def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
+        return {"w": weight_decay.velocity(chain, state["w"], gamma) / gamma[:, None]}
+
+    tolerances = {"relative_tolerance": 1e-9, "absolute_tolerance": 1e-11 * epsilon}
+    start = {"w": np.repeat(w[None], len(gamma), axis=0)}
+    distances = distance(chain, flow(velocity, start, scaled, method="LSODA", **tolerances)["w"])
+    times = np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distances.T, gamma)])
+    # Between the gammas tried, by a spline through the best and three on either side.
+    best = int(times.argmin())
+    spline = CubicSpline(theta[best - 3 : best + 4], times[best - 3 : best + 4])
+    return float(spline(np.linspace(theta[best - 1], theta[best + 1], 2001)).min())
+
+
+def annealed_times(chain: Chain, w: Float[Array, " L"], epsilons: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Times under gamma = 1 / (1 + t), integrated in log time up to t = 13000."""
+    log_time = np.linspace(0, 9.5, 3001)
+
+    def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
+        return {"w": np.exp(tau) * weight_decay.velocity(chain, state["w"], np.exp(-tau))}
+
+    solution = flow(velocity, {"w": w}, log_time, method="LSODA", absolute_tolerance=1e-13)
+    return hitting_times(np.expm1(log_time), distance(chain, solution["w"]), epsilons)
+
+
+def two_phase_times(
+    chain: Chain, w: Float[Array, " L"], gamma: float, epsilons: Float[Array, " n"]
+) -> Float[Array, " n"]:
+    """Times with the best switch for each epsilon: about log(1 / epsilon), for an epsilon known before."""
+    switch = np.linspace(0, 14, 113)
+    t = np.linspace(0, 20, 801)
+    before = flow(lambda _, state: {"w": weight_decay.velocity(chain, state["w"], gamma)}, {"w": w}, t)["w"]
+    states = np.stack([CubicSpline(t, before)(number) for number in switch])
+    after = np.linspace(0, 8, 321)
+    released = flow(lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}, {"w": states}, after)["w"]
+    times = [begins + hitting_times(after, d, epsilons) for begins, d in zip(switch, distance(chain, released).T)]
+    return np.min(times, axis=0)
