@@ -11,6 +11,7 @@ Notation, used in every file here:
     rho, c, k           distance to the minimiser, the curvature of the normaliser, a bound -k on curvature from below
     g_t = c (t + a)^-q  the schedule; eta where it is constant
     h                   eigenvalues of the Riemannian Hessian at the minimum: rates of the flow about it
+    l, s                eigenvalues of a problem's matrix A, and singular values of its M, falling
 
 t = step x learning rate where a flow is meant; the metric is that of the embedding. Every array may carry leading batch
 dimensions (runs).
