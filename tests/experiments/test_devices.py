@@ -1,17 +1,11 @@
-"""Training touches one device only: every step runs on `meta` while mixing devices is refused.
-
-Plain `meta` tensors let some mixes through (a matrix product does), hence the dispatch mode.
-"""
+"""Training touches one device only: every step runs on `meta` while mixing devices is refused."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from experiments.images.descent import Annealed, Examples, Penalised, cross_entropy
 from experiments.images.minnorm import MinibatchMinnorm
@@ -20,24 +14,8 @@ from experiments.imbalance.networks import LinearDescent, squared_loss, weights
 from experiments.training.batches import stack
 from experiments.training.loop import sharpness
 from experiments.training.updates import Adam, GradientDescent, Momentum, State, Update
+from one_device import MixedDevices, OneDevice
 from theory.core.regression import random_regression
-
-
-class MixedDevices(RuntimeError):
-    pass
-
-
-class OneDevice(TorchDispatchMode):
-    """Refuses an operation whose tensors lie on different devices; numbers (0-dim tensors) may come from anywhere."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tensors = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Tensor) and leaf.dim()]
-        devices = {str(tensor.device) for tensor in tensors}
-        copies = func in (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
-        if len(devices) > 1 and not copies:
-            raise MixedDevices(f"{func} on {sorted(devices)}")
-        return func(*args, **(kwargs or {}))
-
 
 PROBLEM = random_regression(np.random.default_rng(0), D=6, n=5, m=2, singular_values=np.array([2.0, 1.0, 0.5]))
 RUNS, WIDTH = 3, 4

@@ -12,7 +12,7 @@ from experiments.methods.minnorm import Constraint, Equality, Margin, Simultaneo
 from experiments.methods.minnorm.constraints import any_sign, positive_part
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
 from experiments.training.updates import State
-from tests.experiments.test_devices import OneDevice
+from one_device import OneDevice
 from theory.minnorm.tuning import Tuning
 
 RUNS, EXAMPLES = 3, 4
