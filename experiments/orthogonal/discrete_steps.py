@@ -22,7 +22,7 @@ from theory.core.arrays import EPS, Array
 from theory.orthogonal import discrete, procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, coordinates, plane_rotation, start_near
 
-HALVES = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rate / limit; the cap sets in at 1.06
+RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rate / limit; the cap sets in at 1.06
 
 
 @claim(
@@ -90,7 +90,7 @@ def _contraction(study: Study, side: str, problem: LinearOPT, chart: Component) 
 
 def _stability(study: Study, problem: LinearOPT, chart: Component) -> Iterator[Check | Curves]:
     """Below 4 / (s_1 + s_2) all modes contract, the fastest least; above, its angle alternates for ever."""
-    h = np.array(HALVES)
+    h = np.array(RATIOS)
     limit, d, record = float(discrete.largest_learning_rate(chart)), len(chart.s), [0, 100, 200, 800]
     many = Component(*(np.broadcast_to(part, (len(h), *part.shape)) for part in (chart.P, chart.s, chart.Q)))
     R = start_near(many, study.rng("stability"), 0.02)
