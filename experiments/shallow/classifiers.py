@@ -1,6 +1,6 @@
 """Linear classifiers in torch: losses of the margins Z w, and what trains them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -51,7 +51,7 @@ class NormalisedDescent(GradientDescent):
 
 def classifier(study: Study, loss: Loss, w: Array, rule: Update | None = None) -> Trainee:
     """Descends `loss` from w (runs, d); records w, and tau where the rule keeps it."""
-    return Trainee(study, loss, {"w": w}, rule, _without_velocities)
+    return Trainee(study, loss, {"w": w}, rule)
 
 
 def normalised_classifier(study: Study, Z: Array, w: Array) -> Trainee:
@@ -87,27 +87,6 @@ def refined(trainee: Trainee, *, horizon: float, steps: int, records: int) -> li
 def states(run: Trajectory) -> Array:
     """Weights and multipliers of Minnorm side by side, (T, runs, d + n)."""
     return np.concatenate([run["w"], run["multipliers"]], axis=-1)
-
-
-def train_classifier(
-    study: Study,
-    name: str,
-    loss: Loss,
-    w: Array,
-    *,
-    learning_rate: float | Array,
-    steps: int,
-    record: Sequence[int],
-    update: Update | None = None,
-    stop_below: float | None = None,
-) -> Trajectory:
-    """Descend `loss` from w (runs, d); records w."""
-    trainee = classifier(study, loss, w, update)
-    return trainee.train(learning_rate=learning_rate, steps=steps, record=record, stop_below=stop_below)
-
-
-def _without_velocities(state: State) -> State:
-    return {name: state[name] for name in ("w", "tau") if name in state}
 
 
 def _margins(Z: Array, device: str) -> Callable[[State], Tensor]:
