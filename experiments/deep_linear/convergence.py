@@ -33,6 +33,12 @@ def left_of_minnorm(problem: TeacherStudent, W: Array, kept: Array) -> Array:
     return kept + residual / problem.singular_values[..., -1]
 
 
+def integrated(solve: Callable[[float], Array], relative_tolerance: float = 1e-11) -> tuple[Array, Tolerance]:
+    """A flow solved to a relative tolerance, and what it may be off by."""
+    fine, coarse = solve(relative_tolerance), solve(100 * relative_tolerance)
+    return fine, Tolerance(np.abs(fine - coarse).max(), "what a hundred times looser tolerance of the solver changes")
+
+
 def central_differences(after: Callable[[Array], Array], rest: Array, directions: Array) -> tuple[Array, Array, float]:
     """Derivative of what a start becomes by the start, along some directions.
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import stats
 
+from experiments.deep_linear.convergence import integrated
 from experiments.deep_linear.networks import Constraint, ControlledDescent, by_descent, squared_loss, students
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
@@ -113,8 +114,8 @@ def _final_errors(study: Study, L: int) -> Iterator[Check]:
     )
     yield reached.at_most(residual / problem.singular_values[:, -1])
     yield from _law_of_the_frozen_part(ensemble, problem, late, start, L)
-    yield from _mean_errors(ensemble, problem, {"on the way": early, "at the end": late}, start, L)
-    yield from _excess(ensemble, problem, late, start, L)
+    for word, layers in (("on the way", early), ("at the end", late)):
+        yield from _mean_error(ensemble, problem, layers, start, L, word)
 
 
 def _law_of_the_frozen_part(
@@ -132,38 +133,27 @@ def _law_of_the_frozen_part(
         yield larger.control("scale of the frozen part 10 % larger").follow(law)
 
 
-def _mean_errors(
-    ensemble: Ensemble, problem: TeacherStudent, times: dict[str, Layers], start: float, L: int
+def _mean_error(
+    ensemble: Ensemble, problem: TeacherStudent, W: Layers, start: float, L: int, word: str
 ) -> Iterator[Check]:
-    """Two terms whose means are known only add to the variance, and are taken out.
-
-    W_1 Q is symmetric about 0, and so the one with the teacher's unseen part has mean 0; that part itself has d - r
-    entries N(0, sw^2).
-    """
-    teacher = (problem.teacher @ problem.unseen)[:, 0]
-    for word, W in times.items():
-        unseen = (end_to_end(W) @ problem.unseen)[:, 0]
-        luck = (teacher**2 - 2 * teacher * unseen).sum(-1) / ensemble.d
-        luck -= ensemble.unseen * ensemble.teacher**2 / ensemble.d
-        seen = generalisation_error(ensemble, problem, end_to_end(W)) - luck
-        predicted = frozen.error_given_seen(ensemble, problem, frozen.seen_layers(problem, W), start)
-        excess = frozen.excess_error(ensemble, frozen.output_gain(W), start)
-        estimate = mean(1 + (seen - predicted) / excess.mean())
-        case = f"depth {L}, {word}"
-        yield rate("mean error given what is seen", estimate, case=case).equals(1, excludes=(0.9, 1.1))
-
-
-def _excess(ensemble: Ensemble, problem: TeacherStudent, late: Layers, start: float, L: int) -> Iterator[Check]:
-    excess = frozen.excess_error(ensemble, frozen.output_gain(late), start)
-    least = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
-    teacher, unseen = ((W @ problem.unseen)[:, 0] for W in (problem.teacher, end_to_end(late)))
+    """The mean error given what is seen and, at the end, its excess over the minimum-norm solution."""
+    teacher, unseen = ((product @ problem.unseen)[:, 0] for product in (problem.teacher, end_to_end(W)))
+    # Two terms whose means are known only add to the variance: W_1 Q is symmetric about 0, and so the one with the
+    # teacher's unseen part has mean 0; that part itself has d - r entries N(0, sw^2).
     cross = -2 * (teacher * unseen).sum(-1) / ensemble.d
-    seen = generalisation_error(ensemble, problem, end_to_end(late)) - cross
-    estimate = mean(1 + (seen - least - excess) / excess.mean())
-    cost = rate("excess over the minimum-norm solution", estimate, case=f"depth {L}")
-    yield cost.equals(1, excludes=(0.9, 1.1))
-    if L == 2:
-        yield cost.control("frozen part 10 % dearer").equals(1.1, excludes=(0.9,))
+    luck = ((teacher**2).sum(-1) - ensemble.unseen * ensemble.teacher**2) / ensemble.d
+    seen = generalisation_error(ensemble, problem, end_to_end(W)) - cross
+    predicted = frozen.error_given_seen(ensemble, problem, frozen.seen_layers(problem, W), start)
+    excess = frozen.excess_error(ensemble, frozen.output_gain(W), start)
+    estimate = mean(1 + (seen - luck - predicted) / excess.mean())
+    yield rate("mean error given what is seen", estimate, case=f"depth {L}, {word}").equals(1, excludes=(0.9, 1.1))
+    if word == "at the end":
+        least = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
+        estimate = mean(1 + (seen - least - excess) / excess.mean())
+        cost = rate("excess over the minimum-norm solution", estimate, case=f"depth {L}")
+        yield cost.equals(1, excludes=(0.9, 1.1))
+        if L == 2:
+            yield cost.control("frozen part 10 % dearer").equals(1.1, excludes=(0.9,))
 
 
 def _one_output(study: Study, rng: np.random.Generator) -> Iterator[Check]:
@@ -195,12 +185,8 @@ def _orthogonal_start(study: Study, rng: np.random.Generator) -> Iterator[Check]
     larger = frozen.gain_from_orthogonal_start(solution, 1.1 * kappa)
     wrong = extrapolated("gain from an orthogonal start", gains, 1e-9)
     yield wrong.control("kappa 10 % larger").equals(larger[None])
-    ends, coarse = (
-        frozen.output_gain(frozen.seen_flow(problem, W, np.array([40.0]), relative_tolerance=tolerance)[1])
-        for tolerance in (1e-11, 1e-9)
-    )
-    within = Tolerance(np.abs(ends - coarse).max(), "what a tolerance a hundred times looser changes")
-    yield measured("gain from an orthogonal start, flow integrated", ends, within=within).equals(predicted)
+    flow, within = integrated(lambda tolerance: _gain_of_flow(problem, W, 40.0, tolerance))
+    yield measured("gain from an orthogonal start, flow integrated", flow, within=within).equals(predicted)
 
 
 def _refined_ends(study: Study, problem: TeacherStudent, W: Layers) -> list[list[Array]]:
@@ -217,11 +203,8 @@ def _small_starts() -> Iterator[Check]:
         K, case = len(strengths), f"depth {L}"
         problem = conditioned(rng, D, SINGULAR_VALUES, np.array(strengths), K=K, draws=2)
         W = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=2)
-        gains = []
-        for scale in (0.1, 0.05, 0.025):
-            t = np.array([{2: 60.0, 3: 200.0}[L]])
-            ends = frozen.seen_flow(problem, [scale * w for w in W], t, relative_tolerance=1e-11)[1]
-            gains.append(frozen.output_gain(ends)[0])
+        t = {2: 60.0, 3: 200.0}[L]
+        gains = [_gain_of_flow(problem, [scale * layer for layer in W], t, 1e-11) for scale in (0.1, 0.05, 0.025)]
         predicted = frozen.gain_from_small_start(problem.minimum_norm_solution, L)
         estimate = halving_order(gains[-2] - predicted, gains[-1] - predicted, expected=2)
         yield order("gain from small starts, order in the scale", estimate, case=case).equals(2, excludes=(1, 3))
@@ -232,6 +215,11 @@ def _small_starts() -> Iterator[Check]:
         if L == 3:
             fewer = frozen.gain_from_small_start(problem.minimum_norm_solution, L - 1)
             yield gain.control("gain of one layer less").equals(fewer)
+
+
+def _gain_of_flow(problem: TeacherStudent, W: Layers, t: float, relative_tolerance: float) -> Array:
+    _, layers = frozen.seen_flow(problem, W, np.array([t]), relative_tolerance=relative_tolerance)
+    return frozen.output_gain(layers)[0]
 
 
 def _pair(study: Study, L: int) -> tuple[TeacherStudent, list[Array]]:

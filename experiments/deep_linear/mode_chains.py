@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from experiments.deep_linear.aligned import by_minnorm_from, draw_modes, off_the_modes, state_of_modes, widths
+from experiments.deep_linear.convergence import integrated
 from experiments.deep_linear.networks import by_minnorm
 from experiments.training import tends_to
 from theory.chain import minnorm
 from theory.chain.problem import Chain
 from theory.claims import Check, Study, Tolerance, claim, measured, rounding
+from theory.core import flows
 from theory.core.arrays import Array
-from theory.core.flows import flow
 from theory.core.linear_networks import Layers
 from theory.deep_linear.modes import Modes, aligned
 from theory.deep_linear.problem import TeacherStudent
@@ -50,9 +51,9 @@ def _chains(study: Study, L: int) -> Iterator[Check]:
     trainee = by_minnorm_from(study, modes, frames, w, multipliers, tuning)
     runs = trainee.refine(learning_rate=0.02, horizon=1.0, records=6, levels=4)
     start = np.concatenate([w, multipliers[..., None]], axis=-1)
-    solution, coarse = (_flow(chains, tuning, start, runs[0].t, tolerance) for tolerance in (1e-12, 1e-10))
+    flow, error = integrated(lambda tolerance: _flow(chains, tuning, start, runs[0].t, tolerance), 1e-12)
     values = [state_of_modes(modes, frames, run) for run in runs]
-    yield from tends_to("modes", values, solution, np.abs(solution - coarse).max(), case=case)
+    yield from tends_to("modes", values, flow, error.value, case=case)
     run = trainee.train(learning_rate=0.02, steps=50, record=range(51))
     state = state_of_modes(modes, frames, run)
     # The modes are read off with products over all widths, before and after a step.
@@ -95,4 +96,4 @@ def _velocities(chains: Sequence[Chain], tuning: Tuning, state: Array) -> Array:
 def _flow(chains: Sequence[Chain], tuning: Tuning, start: Array, t: Array, tolerance: float) -> Array:
     """States (T, runs, modes, L + 1) of the chains' flows."""
     velocity = lambda _, state: {"z": _velocities(chains, tuning, state["z"])}  # noqa: E731
-    return flow(velocity, {"z": start}, t, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)["z"]
+    return flows.flow(velocity, {"z": start}, t, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)["z"]

@@ -6,11 +6,12 @@ from itertools import pairwise
 import numpy as np
 
 from experiments.deep_linear.aligned import draw_modes, widths
+from experiments.deep_linear.convergence import integrated
 from experiments.deep_linear.networks import by_descent, product
 from experiments.training import extrapolated, tends_to
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured
+from theory.claims import Check, Curves, Measured, Study, claim, curves, exactly, measured
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end
@@ -147,14 +148,13 @@ def _inside(modes: Modes, W: Array) -> Array:
 
 def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
     """The modes along the flow of all layers, which knows no modes."""
-    fine, coarse = (
-        _inside(
-            modes, end_to_end(seen_flow(modes.problem, W, t, relative_tolerance=tolerance)[1]) @ modes.problem.basis.mT
-        )
-        for tolerance in (1e-11, 1e-9)
-    )
-    within = Tolerance(np.abs(fine - coarse).max(), "what a tolerance a hundred times looser changes")
-    return measured("modes, flow integrated", fine, within=within, case=case, axes=("t", "run"))
+
+    def solve(tolerance: float) -> Array:
+        _, layers = seen_flow(modes.problem, W, t, relative_tolerance=tolerance)
+        return _inside(modes, end_to_end(layers) @ modes.problem.basis.mT)
+
+    flow, within = integrated(solve)
+    return measured("modes, flow integrated", flow, within=within, case=case, axes=("t", "run"))
 
 
 def _refine(study: Study, problem: TeacherStudent, W: Layers, horizon: float = 6.0) -> list[Trajectory]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.deep_linear.convergence import change_of_error, left_of_minnorm
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product_and_gain, students
+from experiments.training import Trainee
 from theory.claims import Study
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
@@ -96,8 +97,12 @@ def sweep(study: Study, ensemble: Ensemble, L: int) -> Sweep:
     gamma = weight_decay.best_decay(ensemble, draw(ensemble, study.rng("tuning", L), 64), L)
     # On steps of twice the length too.
     record = np.unique(2 * np.round(np.geomspace(0.1, horizon, 25) / eta / 2).astype(int))
-    run = _train(study, alone, W, scales, RULES, gamma, eta, record)
-    coarse = _train(study, alone, W, scales, RULES[:1], gamma, 2 * eta, record // 2)
+    run, coarse = (
+        _batch(study, alone, W, scales, rules, gamma).train(
+            learning_rate=eta * longer, steps=int(record[-1]) // longer, record=(record // longer).tolist()
+        )
+        for rules, longer in ((RULES, 1), (RULES[:1], 2))
+    )
     errors, doubled = (_errors(ensemble, alone, trained["W"], len(scales)) for trained in (run, coarse))
     unseen = alone.teacher @ alone.unseen
     descended = _of_rule(run, "W", draws, "gradient descent")
@@ -125,16 +130,9 @@ def _scaled(W: Layers, scales: Array) -> list[Array]:
     return [np.einsum("s,d...->ds...", scales, layer).reshape(-1, *layer.shape[1:]) for layer in W]
 
 
-def _train(
-    study: Study,
-    alone: TeacherStudent,
-    W: Layers,
-    scales: Array,
-    rules: Sequence[str],
-    gamma: float,
-    eta: float,
-    record: Array,
-) -> Trajectory:
+def _batch(
+    study: Study, alone: TeacherStudent, W: Layers, scales: Array, rules: Sequence[str], gamma: float
+) -> Trainee:
     """One batch of draws x rules x scales."""
     problem, start = alone.each(len(rules) * len(scales)), _scaled(W, np.tile(scales, len(rules)))
     leak = {"gradient descent": 0.0, "weight decay": gamma, "Minnorm": 1.0}
@@ -143,8 +141,7 @@ def _train(
         np.tile(np.repeat([numbers[rule] for rule in rules], len(scales)), len(alone.X)) for numbers in (leak, integral)
     )
     rule = ControlledDescent(problem, gamma=gammas, b=bs)
-    trainee = students(study, Constraint(problem, start, study.device), start, rule, product_and_gain)
-    return trainee.train(learning_rate=eta, steps=int(record[-1]), record=record.tolist())
+    return students(study, Constraint(problem, start, study.device), start, rule, product_and_gain)
 
 
 def _of_rule(run: Trajectory, name: str, draws: int, rule: str) -> Array:

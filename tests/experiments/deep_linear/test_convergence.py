@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from experiments.deep_linear.convergence import central_differences, change_of_error, left_of_minnorm, settled
+from experiments.deep_linear.convergence import (
+    central_differences,
+    change_of_error,
+    integrated,
+    left_of_minnorm,
+    settled,
+)
 from theory.claims import Tolerance
 from theory.core.linear_networks import end_to_end, gaussian_stack
 from theory.deep_linear.problem import Ensemble, draw, generalisation_error
@@ -36,6 +42,11 @@ def test_what_minnorm_has_left_bounds_the_distance_to_its_limit() -> None:
     kept = np.linalg.norm(W[1], axis=(-2, -1)) * np.linalg.norm(W[0] @ problem.unseen, axis=(-2, -1))
     distance = np.linalg.norm(product - problem.minimum_norm_solution, axis=(-2, -1))
     assert (distance <= left_of_minnorm(problem, product, kept) * (1 + 1e-12)).all()
+
+
+def test_an_integration_may_be_off_by_what_a_looser_one_changes() -> None:
+    flow, within = integrated(lambda tolerance: np.array([1.0, 2.0]) + tolerance, 1e-6)
+    assert np.allclose(flow, [1 + 1e-6, 2 + 1e-6], rtol=1e-12) and within.value == pytest.approx(99e-6)
 
 
 def test_central_differences_of_a_cubic_map() -> None:
