@@ -2,7 +2,7 @@
 
 from theory.claims.check import Check, Estimated, Measured, frequency, measured, order, rate, residual, samples, slope
 from theory.claims.judging import FAILS, HOLDS, MISPRINTED, REGISTRY, Claim, Curves, Evidence, claim, curves, judge
-from theory.claims.study import Study
+from theory.claims.study import Study, Training
 from theory.claims.tolerance import Tolerance, exactly, rounding
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Measured",
     "Study",
     "Tolerance",
+    "Training",
     "claim",
     "curves",
     "exactly",

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import reject, times
+from theory.core.validation import finite_arrays, reject, times
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,7 @@ class LinearOPT:
     W0: Array
 
     def __post_init__(self) -> None:
-        for name in ("X", "Y", "W0"):
-            array = np.asarray(getattr(self, name), dtype=np.float64)
-            if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
-                reject(name, f"an array of shape {array.shape}", "finite matrices")
-            object.__setattr__(self, name, array)
-        *runs, d, n = self.X.shape
-        if self.W0.shape[:-1] != (*runs, d):
-            reject("W0.shape", self.W0.shape, f"(*runs, d, N) for X of shape {self.X.shape}")
-        if self.Y.shape != (*runs, self.W0.shape[-1], n):
-            reject("Y.shape", self.Y.shape, f"{(*runs, self.W0.shape[-1], n)}, one row a neuron")
+        finite_arrays(self, X="*runs d n", W0="*runs d N", Y="*runs N n")
 
     @property
     def d(self) -> int:

@@ -156,7 +156,7 @@ def test_shapes_that_do_not_fit() -> None:
         LinearOPT(X, Y, np.ones((2, 4)))
     with pytest.raises(InvalidArgument, match=r"Y\.shape"):
         LinearOPT(X, np.ones((5, 5)), W0)
-    with pytest.raises(InvalidArgument, match="Y = "):
+    with pytest.raises(InvalidArgument, match=r"Y\[0, 0\] = nan"):
         LinearOPT(X, Y * np.nan, W0)
 
 
