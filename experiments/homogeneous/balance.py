@@ -28,6 +28,7 @@ ETA, HORIZON = 0.02, 1.0
 ONES = np.ones(len(WIDTHS) - 1)
 UNEQUAL = np.array([1.0, 0.4, 2.0])
 DECAY = 0.3
+SOLVER = 1e-8  # of a flow integrated to 1e-11 over a time of order 1
 
 
 @dataclass(frozen=True)
@@ -225,15 +226,19 @@ def _drift_in_the_step_size(study: Study) -> Iterator[Check | Curves]:
     name = "drift of momentum 0.5, order in the learning rate"
     yield order(name, halving_order(coarse[-1], fine[-1])).equals(1, excludes=(0, 2))
     yield extrapolated("drift of Adam", drifts["Adam"]).control("Adam forgets no balance").equals(zero)
-    yield _sizes(study, paths["gradient descent"][-1], start)
+    yield from _sizes(study, paths["gradient descent"][-1], start)
     yield curves(step_sizes=HORIZON / base / 2.0 ** np.arange(4))
 
 
-def _sizes(study: Study, run: Trajectory, start: dict[str, Array]) -> Curves:
-    """rho_k^2 of the first run, trained and along the flow: there each grows like the first, as every layer does."""
+def _sizes(study: Study, run: Trajectory, start: dict[str, Array]) -> Iterator[Check | Curves]:
+    """rho_k^2 of the first run, trained and along the flow, where every layer's grows like the first's."""
     examples = unit_examples(study.rng("examples", "drift"), 10, WIDTHS[0])
     first = polar([layer[:1] for layer in layers_of(start)])
-    flow = dynamics.flow(dynamics.gradient_flow, examples, first, run.t, exponential_slope)["rho"][:, 0, :1]
+    flow = dynamics.flow(dynamics.gradient_flow, examples, first, run.t, exponential_slope)["rho"][:, 0]
+    growth = flow**2 - flow[0] ** 2
+    within = Tolerance(SOLVER, "the flow integrated to 1e-11")
+    alike = measured("rho_k^2 of every layer grows alike along the flow", growth, within=within, axes=("t", "layer"))
+    yield alike.equals(growth[:, :1])
     trained = np.stack([np.square(layer[:, 0]).sum((-2, -1)) for layer in layers_of(run.arrays)], axis=-1)
-    squared = trained[0] + flow**2 - flow[0] ** 2
-    return curves(t=run.t, squared_sizes=trained, flow=squared, off_the_flow=trained - squared)
+    squared = trained[0] + growth[:, :1]
+    yield curves(t=run.t, squared_sizes=trained, flow=squared, off_the_flow=trained - squared)

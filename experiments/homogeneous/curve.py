@@ -14,7 +14,7 @@ from experiments.homogeneous.problems import (
 )
 from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee, turned
 from experiments.training import extrapolated
-from theory.claims import Check, Measured, Study, Tolerance, measured
+from theory.claims import Check, Measured, Study, Tolerance, claim, measured
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
@@ -27,7 +27,18 @@ EQUAL, UNEQUAL = (1.3, 1.3), (0.8, 2.1)
 BOTH = Tolerance(2 * SOLVER, "both flows integrated to 1e-11")
 
 
-def constrained_curves(study: Study) -> Iterator[Check]:
+@claim(
+    "homogeneous.curve_of_frozen_sizes",
+    source="ours; the dynamics of Banburski et al. 2019",
+    statement=r"\rho_k = r \text{ for every } k:\quad V_k^{TG}(r^2 t) = V_k^{LM}(t)",
+    hypotheses=("homogeneous of degree 1 in each layer", "any loss of the margins", "layers of one size"),
+    theory_side="ODE",
+    controls=(
+        "Lagrange multiplier and tangent gradient, unequal sizes: one curve",
+        "tangent gradient in the time of the Lagrange multiplier",
+    ),
+)
+def frozen_sizes_have_one_curve_if_equal(study: Study) -> Iterator[Check]:
     for examples, start in _starts(study):
         case = f"depth {len(start.V)}"
         constrained = all_directions(_follow("Lagrange multiplier", examples, start, TIMES))
@@ -56,7 +67,21 @@ def _trained(study: Study) -> Check:
     return alike.equals(np.zeros_like(difference[0]))
 
 
-def free_curves(study: Study) -> Iterator[Check]:
+@claim(
+    "homogeneous.curve_of_gradient_flow",
+    source="ours; the dynamics of Banburski et al. 2019",
+    statement=r"\rho_k(0) \text{ all equal}:\quad "
+    r"(\rho, V)^{EWN}\Big(\int_0^t \frac{ds}{\rho_1^2}\Big) = (\rho, V)^{GF}(t);\quad \text{not so } WN",
+    hypotheses=("homogeneous of degree 1 in each layer", "any loss of the margins", "balanced layers, |v_k| = 1"),
+    theory_side="ODE",
+    controls=(
+        "gradient flow and exponential, unbalanced: one curve",
+        "gradient flow and weight normalisation: one curve",
+        "gradient flow and weight normalisation: one trajectory",
+        "exponential normalisation in the time of gradient flow",
+    ),
+)
+def exponential_gains_share_the_curve_of_gradient_flow(study: Study) -> Iterator[Check]:
     for examples, start in _starts(study):
         case = f"depth {len(start.V)}"
         free = _follow("gradient flow", examples, start, TIMES)
@@ -76,9 +101,7 @@ def free_curves(study: Study) -> Iterator[Check]:
 
 def _at_equal_sizes(study: Study) -> Iterator[Check]:
     """One layer, by how much it has grown: exponential normalisation is gradient flow, weight normalisation is not."""
-    rng, d = study.rng("curves"), 5
-    unit_examples(rng, 6, 3)
-    sized_layers(rng, (3, 3, 1), (1.0, 1.0), 1)
+    rng, d = study.rng("orbits"), 5
     problem = partly_seen(rng, d)
     start = Polar(np.full((1, 1), 0.7), [classifying_directions(rng, problem, 1)])
     free, exponential, normalised = (

@@ -7,7 +7,6 @@ import numpy as np
 
 from experiments.homogeneous.approach import SHARES, approach, late, settling, stable
 from experiments.homogeneous.losses import Margins, log_logistic, loss_of
-from experiments.homogeneous.multiclass import several_classes
 from experiments.homogeneous.networks import margins_of
 from experiments.homogeneous.rules import LogTimeDescent
 from experiments.training import Trainee, extrapolated, extrapolated_ratio, recording_steps, tends_to
@@ -23,13 +22,13 @@ WIDTH = 4
 
 
 @claim(
-    "soudry2018.deep_and_multiclass",
-    source="Soudry et al. 2018 (JMLR 19), Theorems 3 and 7; Ji & Telgarsky 2019 (ICLR), with the constants worked out",
+    "soudry2018.deep_networks",
+    source="Soudry et al. 2018 (JMLR 19), Theorem 3; Ji & Telgarsky 2019 (ICLR), with the constants worked out",
     statement=r"\rho\,\Big|\frac{w}{\rho} - \frac{\hat w}{|\hat w|}\Big| \to |P \tilde w|,\ \rho = |w|,\quad"
-    r" w = W_L \cdots W_1 \text{ or } (w_1, \dots, w_K);\quad"
+    r" w = W_L \cdots W_1;\quad"
     r"|N V| \propto \rho^{-1/L},\quad \sigma_2(W_l)^2 \le \sum_{k \ge l} |D_k(0)|_2",
     hypotheses=(
-        "separable; exponential, logistic or cross-entropy loss",
+        "separable; exponential or logistic loss",
         "alpha > 0 on linearly independent support vectors, which span the examples",
         "deep constant: balanced layers",
     ),
@@ -39,18 +38,15 @@ WIDTH = 4
         "depth 2: start forgotten as 1 / rho",
         "sigma_2 bounded by a tenth",
         "layers aligned 10 % better",
-        "cross-entropy: the sum over classes is forgotten",
-        "cross-entropy: one class against the rest",
     ),
 )
-def networks_end_at_the_max_margin(study: Study) -> Iterator[Check | Curves]:
+def deep_networks_end_at_the_max_margin(study: Study) -> Iterator[Check | Curves]:
     yield from _logistic(study)
     yield from _deep(study)
     for L in study.pick(smoke=(2,), quick=(1, 2, 3), paper=(1, 2, 3, 4)):
         yield from _unseen(study, L)
     yield from _rank_one(study)
     yield from _sharp(study)
-    yield from several_classes(study)
 
 
 def _logistic(study: Study) -> Iterator[Check | Curves]:

@@ -6,23 +6,35 @@ import numpy as np
 
 from experiments.homogeneous.networks import all_directions, sizes_and_directions
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.homogeneous.trainees import SOLVER, constrained, turned
-from experiments.training import tends_to
-from theory.claims import Check, Study
+from experiments.homogeneous.trainees import SOLVER, constrained, flows, turned
+from experiments.training import extrapolated, tends_to
+from theory.claims import Check, Study, claim
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
 
 
-def free_sizes(study: Study) -> Iterator[Check]:
-    rng, runs = study.rng("coinciding trainings"), study.pick(smoke=2, quick=4, paper=16)
+@claim(
+    "homogeneous.free_sizes",
+    source="ours; the dynamics of Banburski et al. 2019",
+    statement=r"|V_k| = 1 \text{ by } 2 \lambda_k = \rho A,\ \rho_k \text{ free}:\quad "
+    r"\dot\rho_k = \tfrac{\rho}{\rho_k} A,\ \dot V_k = \rho B_k,\ \text{which is } WN \text{ with } c = 1",
+    hypotheses=("homogeneous of degree 1 in each layer", "here the logarithm of the loss"),
+    theory_side="ODE",
+    controls=("weight normalisation with |v| = 1.05",),
+)
+def multipliers_with_free_sizes_are_weight_normalisation(study: Study) -> Iterator[Check]:
+    rng = study.rng("layers")
     examples = unit_examples(rng, 6, 3)
-    sized_layers(rng, (3, 3, 1), (1.2, 1.2), runs)
-    start = polar(sized_layers(rng, (3, 3, 1), (1.2, 0.8), runs))
+    start = polar(sized_layers(rng, (3, 3, 1), (1.2, 0.8), study.pick(smoke=2, quick=4, paper=16)))
     trainee = constrained(study, examples, start, free_sizes=True)
     trained = trainee.refine(learning_rate=1 / study.pick(smoke=32, quick=96, paper=512), horizon=1.0, records=9)
     seen, t = [sizes_and_directions(run) for run in trained], trained[0].t
-    exact = dynamics.flow(dynamics.weight_normalisation, examples, start, t, log_slope)
+    exact, longer = (
+        dynamics.flow(flows(c)["weight normalisation"], examples, start, t, log_slope) for c in (1.0, 1.05)
+    )
     yield from tends_to("sizes", [state.rho for state in seen], exact["rho"], SOLVER)
     yield from tends_to("directions", turned(seen), all_directions(exact), SOLVER)
+    slower = extrapolated("directions", turned(seen), SOLVER).control("weight normalisation with |v| = 1.05")
+    yield slower.equals(all_directions(longer))
     norms = [np.stack([np.linalg.norm(run[V], axis=(-2, -1)) for V in ("V1", "V2")], axis=-1) for run in trained]
     yield from tends_to("2 lambda_k = rho A holds |V_k| = 1 in every layer", norms, np.ones_like(norms[0]))

@@ -11,7 +11,7 @@ from experiments.homogeneous.losses import Margins, log_logistic
 from experiments.homogeneous.networks import tensors
 from experiments.training import State
 from experiments.training.batches import outputs, stack
-from theory.claims import Check, Study, Tolerance, measured
+from theory.claims import Check, Study, Tolerance, claim, measured
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, direction_error
 from theory.homogeneous import max_margin
@@ -20,7 +20,18 @@ from theory.shallow import gradient_flow
 CLASSES = 3
 
 
-def several_classes(study: Study) -> Iterator[Check]:
+@claim(
+    "soudry2018.multiclass",
+    source="Soudry et al. 2018 (JMLR 19), Theorem 7, with the constant worked out",
+    statement=r"\rho\,\Big|\frac{W}{\rho} - \frac{\hat W}{|\hat W|}\Big| \to |P \tilde W|,\ \rho = |W|_F,\quad"
+    r" \hat W = \arg\min \tfrac12 |W|_F^2 \text{ s.t. } (w_y - w_k) \cdot x \ge 1",
+    hypotheses=(
+        "separable; cross-entropy of a linear classifier",
+        "alpha > 0 on linearly independent support vectors, which span what a classifier can tell apart",
+    ),
+    controls=("cross-entropy: the sum over classes is forgotten", "cross-entropy: one class against the rest"),
+)
+def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:
     rng = study.rng("cross-entropy")
     X, labels, problem = _problems(rng, study.pick(smoke=3, quick=6, paper=24))
     runs = len(X)

@@ -1,30 +1,48 @@
 """The part of a layer's direction off the span of the examples: a law in its size of each dynamics' own."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from experiments.homogeneous.problems import as_examples, classifying_directions, partly_seen
 from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee
 from experiments.training import extrapolated, tends_to
-from theory.claims import Check, Study, Tolerance, measured
+from theory.claims import Check, Measured, Study, Tolerance, claim, measured
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
+from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
 
+HORIZONS = {"gradient flow": 3.0, "weight normalisation": 3.0, "exponential": 1.0}  # the last grows the fastest
 C = 1.3  # |v| of weight normalisation, away from 1 so that its place in the formulas shows
 SIZE = 0.7
 
 
-def unseen_part(study: Study) -> Iterator[Check]:
+@claim(
+    "homogeneous.unseen_part",
+    source="ours; the dynamics of Banburski et al. 2019",
+    statement=r"|V_\perp|^{GF} \propto \rho^{-1},\quad |V_\perp|^{WN} \propto e^{-\rho^2 / 2 c^2},\quad "
+    r"|V_\perp|^{EWN} \propto \rho^{-1/c^2},\quad |V_\perp|^{TG}, |V_\perp|^{LM} \propto "
+    r"e^{-\rho^{\mp 1} \int A\,dt}",
+    hypotheses=("one layer, of which a direction is off the span of the examples", "any loss of the margins"),
+    controls=(
+        "weight normalisation keeps rho V_perp",
+        "gradient flow forgets V_perp as weight normalisation does",
+        "law of V_perp without c",
+        "V_perp of the tangent gradient at the rate of the Lagrange multiplier",
+    ),
+)
+def each_dynamics_has_its_law_of_what_no_example_sees(study: Study) -> Iterator[Check]:
     rng, runs = study.rng("unseen"), study.pick(smoke=2, quick=4, paper=16)
     problem = partly_seen(rng, 5)
     unseen = np.linalg.svd(problem.Z)[2][-1]
     W = SIZE * _tilted(rng, problem, unseen, runs)
     yield from _gradient_descent(study, problem, unseen, W)
     yield from _weight_normalisation(study, problem, unseen, W)
-    yield from _frozen_sizes(problem, unseen, W)
+    yield from _free_flows(problem, unseen, W)
+    yield from _frozen_flows(problem, unseen, W)
 
 
 def _share(V: Array, unseen: Array) -> Array:
@@ -34,7 +52,7 @@ def _share(V: Array, unseen: Array) -> Array:
 
 
 def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
-    seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), 3.0)[-1]
+    seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), HORIZONS["gradient flow"])[-1]
     rho, share, first = seen.rho[..., 0], _share(seen.V[0], unseen), np.abs(seen.V[0][0, :, 0] @ unseen)
     steps = 4 * study.pick(smoke=32, quick=96, paper=512)
     # The frozen part collects a rounding of |w| a step.
@@ -49,11 +67,11 @@ def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array)
 
 def _weight_normalisation(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     """log V_perp of both weight normalisations, less its law at the sizes trained: 0 at learning rate 0."""
-    for name, law, horizon in (
-        ("weight normalisation", dynamics.unseen_of_weight_normalisation, 3.0),
-        ("exponential", dynamics.unseen_of_exponential_weight_normalisation, 1.0),
+    for name, law in (
+        ("weight normalisation", dynamics.unseen_of_weight_normalisation),
+        ("exponential", dynamics.unseen_of_exponential_weight_normalisation),
     ):
-        seen = refined(trainee(study, name, as_examples(problem), [W], C), horizon)
+        seen = refined(trainee(study, name, as_examples(problem), [W], C), HORIZONS[name])
         shares, sizes = [np.log(_share(s.V[0], unseen)) for s in seen], [s.rho[..., 0] for s in seen]
         off = [share - np.log(law(SIZE, rho, C)) for share, rho in zip(shares, sizes)]
         zero = np.zeros_like(off[0])
@@ -65,19 +83,35 @@ def _weight_normalisation(study: Study, problem: Separable, unseen: Array, W: Ar
             yield extrapolated("unseen", plain).control("law of V_perp without c").equals(zero)
 
 
-def _frozen_sizes(problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _frozen_flows(problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     """Along the flows whose sizes are frozen, V_perp falls by the work int A dt."""
-    t = np.linspace(0, 3, 7)
     for name, power in (("tangent gradient", -1), ("Lagrange multiplier", 1)):
-        path = dynamics.flow(flows()[name], as_examples(problem), polar([W]), t, log_slope)
-        left = np.abs(path["V1"][..., 0, :] @ unseen).min()
-        within = Tolerance(SOLVER / left, "solver, relative to the part that is left")
-        label = f"{name}: log V_perp = -int A dt rho^{power}"
-        decayed = measured(label, np.log(_share(path["V1"], unseen)), within=within, axes=("t", "run"))
+        path, decayed = _along_its_flow(name, f"log V_perp = -int A dt rho^{power}", problem, unseen, W)
         yield decayed.equals(-path["work"] * SIZE**power)
         if power < 0:
             control = "V_perp of the tangent gradient at the rate of the Lagrange multiplier"
             yield decayed.control(control).equals(-path["work"] * SIZE)
+
+
+def _free_flows(problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+    """The closed forms against the integrated flows, at the sizes of these."""
+    for name, law in (
+        ("gradient flow", dynamics.unseen_of_gradient_flow),
+        ("weight normalisation", partial(dynamics.unseen_of_weight_normalisation, c=C)),
+        ("exponential", partial(dynamics.unseen_of_exponential_weight_normalisation, c=C)),
+    ):
+        path, decayed = _along_its_flow(name, "log V_perp along the flow", problem, unseen, W)
+        yield decayed.equals(np.log(law(SIZE, path["rho"][..., 0])))
+
+
+def _along_its_flow(name: str, label: str, problem: Separable, unseen: Array, W: Array) -> tuple[Trajectory, Measured]:
+    """One of the five flows, and log |V_perp| / |V_perp(0)| along it."""
+    t = np.linspace(0, HORIZONS.get(name, 3.0), 7)
+    path = dynamics.flow(flows(C)[name], as_examples(problem), polar([W]), t, log_slope)
+    left = np.abs(path["V1"][..., 0, :] @ unseen).min()
+    within = Tolerance(SOLVER / left, "solver, relative to the part that is left")
+    share = np.log(_share(path["V1"], unseen))
+    return path, measured(label, share, within=within, case=name, axes=("t", "run"))
 
 
 def _tilted(rng: np.random.Generator, problem: Separable, unseen: Array, runs: int) -> Array:
