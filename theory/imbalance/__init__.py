@@ -18,6 +18,7 @@ learning rate eta is 2 eta / n here.
     problem       the data, and the starts used in the paper
     dynamics      the flow and gradient descent on (V, U1)
     convergence   Theorem 1: the loss decays at the rate the imbalance sets
+    identities    the conservation of the imbalance, proved in symbols
     invariant_set Proposition 1: where gradient descent finds the minimum-norm solution
     width         Lemma 1, Theorem 2, and the exact law that sharpens them
     wide_limit    infinite width: a closed equation for U1 V^T

@@ -76,6 +76,9 @@ def scalar_solution(
 
     Raises:
         InvalidArgument: a negative or NaN time, a c that is negative.
+
+    >>> scalar_solution(1.0, 0.5, -0.2, np.array([0, 1, np.inf])).round(4)
+    array([-0.2   ,  0.3382,  1.    ])
     """
     y, c, p = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (y, c, p)))
     if not (c >= 0).all():
@@ -151,6 +154,14 @@ def decoupled_solution(
 
     Raises:
         InvalidArgument: the data are not whitened, the modes of the start are coupled, a negative or NaN time.
+
+    >>> data = Regression(np.eye(2), np.diag([2.0, 1.0]))
+    >>> start = decoupled(data, 4, np.random.default_rng(0))
+    >>> decoupled_solution(data, start, np.array([0, np.inf])).shape
+    (2, 1, 2, 2)
+    >>> decoupled_solution(data, start, np.inf)[0].round(6) + 0.0
+    array([[2., 0.],
+           [0., 1.]])
     """
     require_whitened(problem)
     start = modes(problem, coordinates(problem, network))
@@ -200,6 +211,12 @@ def riccati_solution(
     Raises:
         InvalidArgument: more than one run, the data are not whitened, the rows of Z0 do not lie in one eigenspace of
             Lambda, a negative or NaN time.
+
+    >>> data = Regression(np.eye(2), np.array([[2.0], [1.0]]))
+    >>> start = homogeneous(data, 0.3, 2, np.random.default_rng(0))
+    >>> G = riccati_solution(data, start, np.array([0, np.inf]))
+    >>> G.shape, G[1, 1:, 0].round(6)
+    ((2, 3, 3), array([2., 1.]))
     """
     require_whitened(problem)
     if network.U.shape[:-2] not in ((), (1,)):

@@ -57,6 +57,11 @@ def loss_bound(problem: Regression, network: Network, t: Array | Sequence[float]
 
     Raises:
         InvalidArgument: a negative or NaN time.
+
+    >>> data = Regression(np.eye(1), np.ones((1, 1)))
+    >>> start = Network(np.array([[[2.0, 0.0]]]), np.array([[[0.0, 1.0]]]))
+    >>> loss_bound(data, start, [0, 0.1, np.inf])[:, 0].round(4)
+    array([0.5   , 0.1839, 0.    ])
     """
     start = excess_loss(problem, coordinates(problem, network))
     return exponential_bound(start, convergence_rate(problem, network), t)

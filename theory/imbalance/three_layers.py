@@ -1,11 +1,11 @@
 r"""Deeper linear networks and the imbalance of each pair of neighbours (Min, Vidal, Mallada, ICML 2023).
 
     L(W_1 ... W_L) = f(W), W = W_L ... W_1, W_l (h_l, h_{l-1}), h_0 = n, h_L = m
-    f is gamma-PL: |grad f|^2 >= gamma (f - f*); 1/2 |Y - X W^T|^2, X of full column rank, has gamma = 2 l_n(X^T X)
+    f is gamma-PL: |grad f|^2 >= gamma (f - f*); 1/2 |Y - X W^T|^2, X of full column rank, has gamma = 2 lambda_n(X^T X)
     D_l = W_{l+1}^T W_{l+1} - W_l W_l^T (h_l, h_l), conserved by the flow
-    T E = sum_l (W_{>l} W_{>l}^T) E (W_{<l}^T W_{<l}):  -dL/dt = <grad f, T grad f> >= l_min(T) gamma (L - L*)
+    T E = sum_l (W_{>l} W_{>l}^T) E (W_{<l}^T W_{<l}):  -dL/dt = <grad f, T grad f> >= lambda_min(T) gamma (L - L*)
 
-so that a lower bound on l_min(T) from the D_l alone is a bound on the rate, all the way down. Two layers: half of
+so that a lower bound on lambda_min(T) from the D_l alone is a bound on the rate, all the way down. Two layers: half of
 the B of `tighter_rate` (Theorem 1; its equation 12 as printed lacks the half). Three: Delta* (Theorem 2). Any number
 of layers whose D_l change sign once: a product of imbalances (Theorem 3).
 
@@ -41,12 +41,12 @@ class FullRankRegression(Regression):
 
     @property
     def strong_convexity(self) -> float:
-        """mu = l_n(X^T X)."""
+        """mu = lambda_n(X^T X)."""
         return float(self.S[-1] ** 2)
 
     @property
     def smoothness(self) -> float:
-        """K = l_1(X^T X)."""
+        """K = lambda_1(X^T X)."""
         return float(self.S[0] ** 2)
 
     @property
@@ -86,7 +86,7 @@ def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
 
 
 def smallest_curvature(W: Layers) -> Float[Array, "*runs"]:
-    """l_min(T): the rate of L - L* is at least gamma l_min(T)."""
+    """lambda_min(T): the rate of L - L* is at least gamma lambda_min(T)."""
     return np.linalg.eigvalsh(curvature(W))[..., 0]
 
 
@@ -101,7 +101,7 @@ def imbalance_drift(W: Layers, gradient: Float[Array, "*runs m n"], learning_rat
 def two_layer_level(
     D: Float[Array, "*runs h h"], n: int, m: int, sigma_n: Float[Array, "*runs"], sigma_m: Float[Array, "*runs"]
 ) -> Float[Array, "*runs"]:
-    """B(sigma_n, sigma_m) of equation 9, D = W_2^T W_2 - W_1 W_1^T: 2 l_min(T) >= B at sigma_k(W_2 W_1) (Lemma 3)."""
+    """B(sigma_n, sigma_m) of equation 9, D = W_2^T W_2 - W_1 W_1^T: 2 lambda_min(T) >= B at sigma_k(W) (Lemma 3)."""
     eigenvalues = np.linalg.eigvalsh(D)
     hidden, output = np.maximum(-eigenvalues, 0), np.maximum(eigenvalues[..., ::-1], 0)
     first, last = _entry(hidden, n), _entry(output, m)
@@ -132,10 +132,10 @@ def two_layer_rate(problem: FullRankRegression, W: Layers) -> Float[Array, "*run
 def three_layer_bound(
     D1: Float[Array, "*runs h1 h1"], D2: Float[Array, "*runs h2 h2"], n: int, m: int
 ) -> Float[Array, "*runs"]:
-    """Delta* <= l_min(T) of every three layers with these imbalances (Theorem 2).
+    """Delta* <= lambda_min(T) of every three layers with these imbalances (Theorem 2).
 
     Delta* = 1/2 (Delta21^(2) + Delta21^2) + Delta21 Delta23 + 1/2 (Delta23^(2) + Delta23^2), D21 = D_1, D23 = -D_2.
-    What bounds W_2 from below: its squared singular values are at least Dbar_i = max(l_i(D21), l_i(D23), 0).
+    What bounds W_2 from below: its squared singular values are at least Dbar_i = max(lambda_i(D21), lambda_i(D23), 0).
     """
     D21, D23 = np.linalg.eigvalsh(D1)[..., ::-1], np.linalg.eigvalsh(-D2)[..., ::-1]
     left, left_squared = _gains(_squared_singular_values(D21, D23), D21, n)
@@ -146,7 +146,8 @@ def three_layer_bound(
 def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m: int) -> Float[Array, "*runs factors"]:
     """d~(1) ... d~(L - 1) of Theorem 3 for the imbalances D_1 ... D_(L-1).
 
-    d~(i) = sum over l = i ... turn - 1 of l_n(-D_l) for i < turn, sum over l = turn ... i of l_m(D_l) for i >= turn.
+    d~(i) = sum over l = i ... turn - 1 of lambda_n(-D_l) for i < turn, and for i >= turn the sum over l = turn ... i of
+    lambda_m(D_l).
     """
     falls = [_entry(np.linalg.eigvalsh(-before)[..., ::-1], n) for before in D[: turn - 1]]
     rises = [_entry(np.linalg.eigvalsh(after)[..., ::-1], m) for after in D[turn - 1 :]]
@@ -156,7 +157,7 @@ def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m
 
 
 def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
-    """prod_i d~(i) <= l_min(T) (Theorem 3); equality where layer `turn` is zero and the layers are scalars.
+    """prod_i d~(i) <= lambda_min(T) (Theorem 3); equality where layer `turn` is zero and the layers are scalars.
 
     Args:
         turn: l* in 1 ... L, with D_l <= 0 for l < l* and D_l >= 0 for l >= l*: layers shrink up to it and grow after.
@@ -175,7 +176,7 @@ def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
 
 
 def homogeneous_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
-    """sqrt((prod_i d~(i))^2 + (L sigma_min(W)^(2 - 2/L))^2) <= l_min(T), where every D_l = d_l I (Theorem 3).
+    """sqrt((prod_i d~(i))^2 + (L sigma_min(W)^(2 - 2/L))^2) <= lambda_min(T), where every D_l = d_l I (Theorem 3).
 
     Equality for two scalar layers, and for any number of equal ones.
     """
@@ -214,14 +215,14 @@ def unimodal_layers(
 
 
 def _gains(Dbar: Array, spectrum: Array, k: int) -> tuple[Array, Array]:
-    """(tr Dbar - tr C, tr Dbar^2 - tr C^2), C_i = min(Dbar_i, l_{i+1-k}(spectrum)) and l_j = infinity for j <= 0."""
+    """(tr Dbar - tr C, tr Dbar^2 - tr C^2), C_i = min(Dbar_i, spectrum_{i+1-k}), infinite where i + 1 - k <= 0."""
     shifted = np.concatenate([np.full((*spectrum.shape[:-1], k - 1), np.inf), spectrum], axis=-1)
     C = np.minimum(Dbar, shifted[..., : Dbar.shape[-1]])
     return (Dbar - C).sum(-1), (Dbar**2 - C**2).sum(-1)
 
 
 def _squared_singular_values(own: Array, other: Array) -> Array:
-    """Dbar_i = max(l_i(own), l_i(other), 0), as many as `own` has; l_i = 0 beyond the size of `other`."""
+    """Dbar_i = max(own_i, other_i, 0), as many as `own` has; other_i = 0 beyond its size."""
     size = own.shape[-1]
     padded = np.concatenate([other, np.zeros((*other.shape[:-1], max(size - other.shape[-1], 0)))], axis=-1)
     return np.maximum(np.maximum(own, padded[..., :size]), 0)

@@ -1,17 +1,17 @@
 r"""The rate with the margin term (Min, Tarmoun, Vidal, Mallada 2022): a start near the target helps the imbalance.
 
-With l_k eigenvalues and sigma_k singular values in decreasing order, 0 beyond the smaller dimension, Lambda the
+With lambda_k eigenvalues and sigma_k singular values in decreasing order, 0 beyond the smaller dimension, Lambda the
 imbalance and c of Theorem 1 written Delta:
 
-    Delta+ = [l_1(Lambda)]_+  - [l_r(Lambda)]_+      Delta- = [l_1(-Lambda)]_+ - [l_m(-Lambda)]_+
-    Delta  = [l_r(Lambda)]_+  + [l_m(-Lambda)]_+
+    Delta+ = [lambda_1(Lambda)]_+  - [lambda_r(Lambda)]_+      Delta- = [lambda_1(-Lambda)]_+ - [lambda_m(-Lambda)]_+
+    Delta  = [lambda_r(Lambda)]_+  + [lambda_m(-Lambda)]_+
 
     B(sigma_m, sigma_r) = - Delta+ + sqrt((Delta+ + Delta)^2 + 4 sigma_m^2)
                           - Delta- + sqrt((Delta- + Delta)^2 + 4 sigma_r^2)
 
-    Proposition 1'   -d/dt log(L - L*) >= l_r(Sigma_x) B,  sigma_k of U1 V^T; attained when r != m (Proposition 14)
-    Theorem 3        the same with sigma_k replaced by the margin [sigma_k(y~) - |E|]_+ / l_1(Sigma_x)^(1/2), which can
-                     only grow: L(t) - L* <= exp(-l_r(Sigma_x) c(0) t) (L(0) - L*), c(0) >= 2 Delta
+    Proposition 1'   -d/dt log(L - L*) >= lambda_r(Sigma_x) B,  sigma_k of U1 V^T; attained when r != m (Proposition 14)
+    Theorem 3        the same with sigma_k replaced by the margin [sigma_k(y~) - |E|]_+ / lambda_1(Sigma_x)^(1/2),
+                     which can only grow: L(t) - L* <= exp(-lambda_r(Sigma_x) c(0) t) (L(0) - L*), c(0) >= 2 Delta
 """
 
 import numpy as np
@@ -33,9 +33,9 @@ def singular_value(matrix: Float[Array, "*runs rows columns"], k: int) -> Float[
 
 
 def smallest_gram_eigenvalue(D: Float[Array, "*runs h h"], product: Float[Array, "*runs r m"]) -> Float[Array, "*runs"]:
-    """Lower bound on l_m(B^T B) for every A (r, h), B (h, m) with A^T A - B B^T = D and A B = product (Lemma 8).
+    """Lower bound on lambda_m(B^T B) for every A (r, h), B (h, m) with A^T A - B B^T = D and A B = product (Lemma 8).
 
-    It is the larger root of (x + lbar)(x - lund) = sigma_m(A B)^2, lbar = [l_1(D)]_+ and lund = [l_m(-D)]_+.
+    It is the larger root of (x + above)(x - below) = sigma_m(A B)^2, above = [lambda_1(D)]_+, below = [lambda_m(-D)]_+.
     """
     m, h = product.shape[-1], D.shape[-1]
     eigenvalues = np.linalg.eigvalsh(D)
@@ -70,7 +70,7 @@ def level(
 
 
 def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
-    """l_r(Sigma_x) B at sigma_k(U1 V^T): lower bound on -d/dt log(L - L*) at the state Z (Proposition 1')."""
+    """lambda_r(Sigma_x) B at sigma_k(U1 V^T): lower bound on -d/dt log(L - L*) at the state Z (Proposition 1')."""
     V, U1 = split(problem, Z)
     product = U1 @ V.mT
     sigma_m, sigma_r = (singular_value(product, k) for k in (problem.m, problem.r))
@@ -78,19 +78,19 @@ def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Fl
 
 
 def margin(problem: Regression, Z: Float[Array, "*runs m_plus_r h"], k: int) -> Float[Array, "*runs"]:
-    """[sigma_k(y~) - |E|_F]_+ / l_1(Sigma_x)^(1/2) <= sigma_k(U1 V^T), non-decreasing along the flow."""
+    """[sigma_k(y~) - |E|_F]_+ / lambda_1(Sigma_x)^(1/2) <= sigma_k(U1 V^T), non-decreasing along the flow."""
     size = np.sqrt((residual(problem, Z) ** 2).sum((-2, -1)))
     return np.maximum(singular_value(problem.targets, k) - size, 0) / problem.S[0]
 
 
 def margin_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
-    """l_r(Sigma_x) c, c = B at the margins of Z: lower bound on the rate of L - L* from Z onwards (Theorem 3)."""
+    """lambda_r(Sigma_x) c, c = B at the margins of Z: lower bound on the rate of L - L* from Z onwards (Theorem 3)."""
     sigma_m, sigma_r = (margin(problem, Z, k) for k in (problem.m, problem.r))
     return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
 
 
 def limiting_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
-    """What `margin_rate` tends to as the loss vanishes: the margins are sigma_k(y~) / l_1(Sigma_x)^(1/2) (eq. 22)."""
+    """What `margin_rate` tends to as the loss vanishes: the margins are sigma_k(y~) / sigma_1(X) (equation 22)."""
     sigma_m, sigma_r = (
         np.broadcast_to(singular_value(problem.targets, k) / problem.S[0], Z.shape[:-2]) for k in (problem.m, problem.r)
     )
@@ -100,7 +100,7 @@ def limiting_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> F
 def loss_bound(
     problem: Regression, Z: Float[Array, "*runs m_plus_r h"], t: Float[Array, "*times"]
 ) -> Float[Array, "*times_runs"]:
-    """exp(-l_r(Sigma_x) c t) (L - L*), a bound on L - L* at time t after the state Z (Theorem 3).
+    """exp(-lambda_r(Sigma_x) c t) (L - L*), a bound on L - L* at time t after the state Z (Theorem 3).
 
     Returns:
         Shape (*times, *runs), t in units step x learning rate.
@@ -114,7 +114,7 @@ def loss_bound(
 def restarted_exponent(
     problem: Regression, Z: Float[Array, "*times_runs m_plus_r h"], t: Float[Array, " times"]
 ) -> Float[Array, "*times_runs"]:
-    """q(t_k) = sum over j < k of l_r(Sigma_x) c(t_j) (t_{j+1} - t_j), so that L(t_k) - L* <= exp(-q) (L(t_0) - L*).
+    """q(t_k) = sum over j < k of lambda_r(Sigma_x) c(t_j) (t_{j+1} - t_j): L(t_k) - L* <= exp(-q) (L(t_0) - L*).
 
     Theorem 3 restarted at every recorded state (Corollary 6): tighter, as c only grows. Z has the times first.
     """

@@ -73,6 +73,10 @@ def product(
 
     Raises:
         InvalidArgument: k not positive, a negative or NaN time, a start of another shape.
+
+    >>> data = Regression(np.eye(1), np.ones((1, 1)))
+    >>> product(data, 0.5, np.array([0, 1, np.inf]))[:, 0, 0].round(4)
+    array([0.    , 0.7378, 1.    ])
     """
     positive("k", k)
     t = times(t)

@@ -27,12 +27,12 @@ def imbalance_and_product_bound_a_gram_matrix(study: Study) -> Iterator[Check]:
     for r, m, h in ((1, 1, 1), (3, 2, 4), (2, 4, 3), (4, 4, 9), (5, 1, 2)):
         rng = study.rng("lemma 8", r, m, h)
         A, B = rng.standard_normal((runs, r, h)), rng.standard_normal((runs, h, m))
-        smallest = _smallest_eigenvalue(f"l_m(B^T B), r, m, h = {r}, {m}, {h}", A, B)
+        smallest = _smallest_eigenvalue(f"lambda_m(B^T B), r, m, h = {r}, {m}, {h}", A, B)
         yield smallest.at_least(tighter_rate.smallest_gram_eigenvalue(A.mT @ A - B @ B.mT, A @ B))
     problem, network = tight(study, "lemma 8 attained", S=(1.0, 1.0, 1.0), m=2, products=(1.1, 0.7), extra=(0.6,))
     A, B = split(problem, coordinates(problem, network))[1], network.V.mT
     D, AB = A.mT @ A - B @ B.mT, A @ B
-    attained = _smallest_eigenvalue("l_m(B^T B) where Lemma 8 is attained", A, B)
+    attained = _smallest_eigenvalue("lambda_m(B^T B) where Lemma 8 is attained", A, B)
     bound = tighter_rate.smallest_gram_eigenvalue(D, AB)
     yield attained.equals(bound)
     yield attained.control("Lemma 8 with a constant 5% larger").equals(1.05 * bound)
@@ -41,7 +41,7 @@ def imbalance_and_product_bound_a_gram_matrix(study: Study) -> Iterator[Check]:
 
 
 def _smallest_eigenvalue(name: str, A: Array, B: Array) -> Measured:
-    """l_m(B^T B) of each run; its bound is Lipschitz in D and A B, so only eigenvalues round."""
+    """lambda_m(B^T B) of each run; its bound is Lipschitz in D and A B, so only eigenvalues round."""
     terms = 4 * (sum(A.shape[-2:]) + sum(B.shape[-2:]))
     within = rounding(terms, (A**2).sum((-2, -1)) + (B**2).sum((-2, -1)), of="the eigenvalues of Gram matrices")
     return measured(name, np.linalg.eigvalsh(B.mT @ B)[..., 0], within=within, axes=("run",))

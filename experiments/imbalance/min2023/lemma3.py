@@ -27,9 +27,9 @@ def imbalance_bounds_the_kernel_of_two_layers(study: Study) -> Iterator[Check]:
         level = three_layers.two_layer_level(imbalances(W)[0], problem.D, problem.m, sigma_n, sigma_m)
         cells.append((*smallest_kernel(study, W), level / 2))
     kernel, slack, bound = (np.concatenate(column) for column in zip(*cells))
-    yield measured("l_min(T) of two layers", kernel, within=algebra(slack), part="equation 9").at_least(bound)
+    yield measured("lambda_min(T) of two layers", kernel, within=algebra(slack), part="equation 9").at_least(bound)
     kernel, slack, bound = cells[0]
     equality = algebra(slack, "equality for n = m = 1")
-    scalar = measured("l_min(T) of two layers, n = m = 1", kernel, within=equality, part="equation 9")
+    scalar = measured("lambda_min(T) of two layers, n = m = 1", kernel, within=equality, part="equation 9")
     yield scalar.equals(bound)
     yield scalar.control("bound 5% larger, n = m = 1").equals(1.05 * bound)

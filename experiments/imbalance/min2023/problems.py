@@ -65,7 +65,7 @@ def delta_star_rate(problem: FullRankRegression, W: Layers) -> Array:
 
 
 def smallest_kernel(study: Study, W: Layers) -> tuple[Array, Array]:
-    """l_min(J J^T), J the Jacobian of W_L ... W_1 by torch (runs,), and the rounding it and the bounds may carry."""
+    """lambda_min(J J^T) (runs,), J torch's Jacobian of W_L ... W_1, and the rounding it and the bounds may carry."""
 
     def product(*layers: Tensor) -> Tensor:
         return torch.linalg.multi_dot(layers[::-1]) if len(layers) > 1 else layers[0]

@@ -44,7 +44,7 @@ def imbalances_set_the_rate_of_three_layers(study: Study) -> Iterator[Check | Cu
 
 
 def _every_shape(study: Study) -> Iterator[Check | Curves]:
-    """Shapes and scales of many kinds, l_min(T) from the Jacobian torch differentiates."""
+    """Shapes and scales of many kinds, lambda_min(T) from the Jacobian torch differentiates."""
     runs = study.pick(smoke=20, quick=300, paper=3000)
     cells = []
     for widths in WIDTHS:
@@ -54,13 +54,13 @@ def _every_shape(study: Study) -> Iterator[Check | Curves]:
             cells.append((*smallest_kernel(study, W), three_layers.smallest_curvature(W), bound))
     kernel, slack, formula, bound = (np.concatenate(column) for column in zip(*cells))
     tangent = algebra(slack, "T is the tangent kernel of the product of the layers")
-    yield measured("l_min(T) from torch's Jacobian", kernel, within=tangent).equals(formula)
-    yield measured("l_min(T) of three layers over Delta*", kernel, within=algebra(slack)).at_least(bound)
+    yield measured("lambda_min(T) from torch's Jacobian", kernel, within=tangent).equals(formula)
+    yield measured("lambda_min(T) of three layers over Delta*", kernel, within=algebra(slack)).at_least(bound)
     yield curves("every shape", smallest_kernel=kernel, delta_star=bound)
 
 
 def _attained(study: Study) -> Iterator[Check]:
-    """Delta* = l_min(T) = l_m(W_3 W_3^T) l_n(W_1^T W_1) where W_2 = 0, and for two scalar chains with W_2 != 0."""
+    """Delta* = lambda_min(T) where W_2 = 0, and for two scalar chains with W_2 != 0."""
     cells = []
     for n, h1, h2, m in ((1, 4, 6, 1), (3, 6, 4, 2), (2, 5, 5, 3)):
         first, _, last = gaussian_stack(study.rng("attained", n, m), (n, h1, h2, m), 1.0)

@@ -38,7 +38,7 @@ def _unimodal(study: Study) -> Iterator[Check]:
             W = three_layers.unimodal_layers(rng, widths=widths, turn=turn, gap=0.5, runs=runs)
             cells.append((*smallest_kernel(study, W), three_layers.unimodal_bound(W, turn)))
     kernel, slack, bound = (np.concatenate(column) for column in zip(*cells))
-    name = "l_min(T) of unimodal layers over the product"
+    name = "lambda_min(T) of unimodal layers over the product"
     yield measured(name, kernel, within=algebra(slack)).at_least(bound)
     for values, turn in (((2.0, 1.5, 0.0, 1.2, 1.7), 3), ((0.0, 0.7, 1.3, 2.0), 1)):
         W = scalars(values)
@@ -70,7 +70,7 @@ def _homogeneous(study: Study) -> Iterator[Check]:
             W = [np.sqrt(squares[:, l, :, None]) * np.eye(2) for l in range(depth)]
             cells.append((*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn)))
     kernel, slack, bound = (np.concatenate(column) for column in zip(*cells))
-    yield measured("l_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
+    yield measured("lambda_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
     for values in ((1.6, 0.7), (1.3, 1.3, 1.3, 1.3)):
         W, depth = scalars(values), len(values)
         kernel, slack = smallest_kernel(study, W)

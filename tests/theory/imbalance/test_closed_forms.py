@@ -113,6 +113,17 @@ def test_decoupled_modes_follow_the_flow(r: int, m: int, h: int) -> None:
     assert end == pytest.approx(np.broadcast_to(problem.targets, (2, r, m)), abs=1e-12)
 
 
+def test_decoupled_modes_take_times_of_any_shape() -> None:
+    problem = whitened(3, 2)
+    network = closed_forms.decoupled(problem, 6, np.random.default_rng(0), runs=4)
+    t = np.array([[0.0, 1.0, np.inf], [0.5, 2.0, 3.0]])
+    solution = closed_forms.decoupled_solution(problem, network, t)
+    assert solution.shape == (2, 3, 4, 3, 2)
+    V, U1 = dynamics.split(problem, coordinates(problem, network))
+    assert solution[0, 0] == pytest.approx(U1 @ V.mT, abs=1e-12)
+    assert closed_forms.decoupled_solution(problem, network, 2.0) == pytest.approx(solution[1, 1], abs=1e-14)
+
+
 def test_coupled_modes_are_rejected() -> None:
     problem = whitened(3, 2)
     with pytest.raises(InvalidArgument, match="coupling"):
