@@ -24,6 +24,7 @@ FORGOTTEN = 1e-3  # of omega: a chain smaller than this is lost
     statement=r"L \ge 3,\ w^{L-2}\Big(x\lambda + c\sigma s + \tfrac{b\sigma s}{a(L-2)}\Big)(0) < 1 \Rightarrow w \to 0,"
     r"\ \lambda \sim b x s t;\quad c\sigma (s - w^L) w^{L-2} > 1,\ \lambda \ge 0 \Rightarrow w' > 0",
     hypotheses=("balanced start", "squared norm", "depth 3 or more for the collapse"),
+    theory_side="bound",
     controls=(
         "2 % above the bound, weights small: collapse",
         "bound with b 10 % smaller",

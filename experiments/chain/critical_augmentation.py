@@ -20,6 +20,7 @@ ETA, B = 0.01, 0.5
     statement=r"\text{minima attract the flow} \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}},"
     r"\quad\text{descent} \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}} + \eta b",
     hypotheses=("squared norm", "the pair of eigenvalues is complex"),
+    theory_side="closed form",
     controls=(
         "without eta b: neutral",
         "L - 1 in place of L - 2: neutral",

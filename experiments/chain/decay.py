@@ -13,6 +13,7 @@ from theory.claims import Check, Curves, Study, claim
     source="Bansal et al. 2018 (reconstruction: Minnorm on the scalar chain)",
     statement=r"w_i^2 - w_j^2 = e^{-2 a t} (w_i^2 - w_j^2)(0)\quad\text{for every } \lambda(t),\ b,\ c,\ L",
     hypotheses=("the flow of the reconstructed rule", "squared norm", "any start, any multiplier"),
+    theory_side="closed form",
     controls=("half the rate", "rate 10 % larger", "gradient descent forgets"),
 )
 def imbalance_decays_whatever_the_multiplier(study: Study) -> Iterator[Check | Curves]:

@@ -20,6 +20,7 @@ ETA = 0.02
     statement=r"D_{ij}^+ = (1 - \eta a)^2 D_{ij} + \eta^2 a^2 x^2 (\lambda + c h)^2 (q_i^2 - q_j^2),"
     r"\quad q_i^2 - q_j^2 = -D_{ij} \Big(\frac{p}{w_i w_j}\Big)^2",
     hypotheses=("simultaneous steps", "any learning rate", "squared norm"),
+    theory_side="identity",
     controls=("only the factor of the flow", "force 10 % larger", "shrinkage once, not squared"),
 )
 def every_step_obeys_the_discrete_law(study: Study) -> Iterator[Check | Curves]:

@@ -21,6 +21,7 @@ BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega; the othe
     statement=r"\frac{d}{dt}(w_i^2 - w_j^2) = 0,\quad w_l(\infty)^2 = z + d_l,\ \prod_l (z + d_l) = s^2,"
     r"\quad t = \frac{H(p) - H(p_0)}{L \sigma},\ H' = \frac{p^{2/L - 2}}{s - p}\ \text{(balanced)}",
     hypotheses=("gradient flow", "p > 0 at the start", "closed forms: balanced, or depth 2"),
+    theory_side="closed form",
     controls=(
         "the sum of squares is conserved",
         "one step conserves the imbalance",

@@ -22,6 +22,7 @@ ETA = 0.05
     r" \tfrac{\gamma}{\sigma} s^{2/L - 1} + O(\gamma^2);\quad w \to 0 \text{ if } \gamma > \sigma \tfrac{sL}{2(L-1)}"
     r"\Big(\tfrac{s(L-2)}{2(L-1)}\Big)^{1 - 2/L}",
     hypotheses=("gradient flow with constant weight decay",),
+    theory_side="closed form",
     controls=(
         "half the rate",
         "rate 10 % larger",

@@ -28,6 +28,7 @@ MULTIPLIERS = np.array([1.0, 0.9, 0.7, 1.1]) / CHAIN.x
     statement=r"H = a (x\lambda - 1)^2 + b \sigma (p - s - s \ln\tfrac{p}{s}),\quad"
     r" H' = -2abc\,\sigma^2 (s - p)^2,\quad c = 0: \text{closed orbits};\ c > 0: w \to w^* \text{ from every } p > 0",
     hypotheses=("depth 2", "squared norm", "balanced start with p > 0"),
+    theory_side="ODE",
     controls=(
         "naive multipliers converge",
         "s in the logarithm 10 % larger",

@@ -26,6 +26,7 @@ ETA = 0.05
     r" - [p]_0^T:\ D \to 0 \Rightarrow \int (s - p)\, dt = \infty;\quad \text{Minnorm: } \int h\, dt ="
     r" \tfrac{\lambda^* - \lambda(0)}{b}",
     hypotheses=("gradient flow with weight decay gamma(t)", "p bounded away from 0"),
+    theory_side="law",
     controls=(
         "gamma = k / (1 + t)^2 forgets",
         "balance without the change of p",

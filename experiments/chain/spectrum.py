@@ -20,6 +20,7 @@ DEPTHS = (1, 2, 3, 4, 5, 6)
     statement=r"\lambda^* = s^{2/L - 1}/x,\quad \{-2a\}^{L-1} \cup \{z : z^2 + a (2 - L + c g) z + a b g = 0\},"
     r"\ g = \sigma L s^{2 - 2/L};\quad c = \tfrac{L + 2}{g},\ b = \tfrac{4a}{g}: \text{all } -2a",
     hypotheses=("squared norm", "at a minimum of the norm"),
+    theory_side="closed form",
     controls=(
         "multiplier 10 % larger",
         "g 10 % larger",

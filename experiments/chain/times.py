@@ -34,6 +34,7 @@ EPSILONS = np.array([1e-1, 1e-2, 1e-3, 1e-4])
     r" \tfrac{\kappa}{\epsilon},\ \kappa = \tfrac{\sqrt L\,\omega}{g};\quad"
     r" T_{Minnorm}(\epsilon) \sim \tfrac{1}{2a} \log\tfrac1\epsilon",
     hypotheses=("depth 3, unbalanced start", "best constant weight decay for each epsilon", "best tuning of Minnorm"),
+    theory_side="law",
     controls=(
         "gradient flow arrives",
         "constant weight decay arrives",

@@ -31,6 +31,7 @@ ETA, B = 0.01, 0.5
     r"\ \{-a k \omega^{k-2}\}^{L-1} \cup \{z^2 + a ((k - L) \omega^{k-2} + c g) z + a b g = 0\},"
     r"\ c_{crit} = \tfrac{(L - k) \omega^{k-2}}{g}",
     hypotheses=("k = 1 (norms not squared) or between 1 and 2", "no weight is 0"),
+    theory_side="closed form",
     controls=(
         "imbalance decays as if squared",
         "spectrum of the squared norm",

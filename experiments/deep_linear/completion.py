@@ -41,6 +41,7 @@ WRONG = {
     r" \sigma_k(W)^{2/L}:\ \begin{pmatrix} 1 & 2 \\ 3 & ? \end{pmatrix} \text{ has } ? = 0, 1, 2.29\ldots, 6"
     r" \text{ at } L = 1, 2, 3, 4;\quad L = 2:\ \langle \Lambda, Y \rangle \to |W|_*,\ \sigma_1(\Lambda) \le 1",
     hypotheses=("augmentation above the critical one", "start outside the basin of collapse", "not all entries known"),
+    theory_side="closed form",
     controls=(
         *(control for wrong in WRONG.values() for control in wrong),
         "gradient descent finds the least nuclear norm",

@@ -22,6 +22,7 @@ ETA = 0.2
     statement=r"\min_t E_g(t; s_0) < E_g(Y X^+) \iff s_0 < s_0^*\quad\text{under label noise};\quad"
     r" E_g(t; 0) \ge E_g(Y X^+)\ \text{for all } t\ \text{without}",
     hypotheses=("one layer", "stopped at the best time of the ensemble", "n < d"),
+    theory_side="closed form",
     controls=("crossover 10 % later", "with label noise, later is always better", "gain of stopping without noise"),
 )
 def small_starts_stopped_early_beat_exact_fitting(study: Study) -> Iterator[Check | Curves]:

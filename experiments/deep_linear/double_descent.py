@@ -23,6 +23,7 @@ INPUTS = 30
     statement=r"E_g(Y X^+) = K\Big[\big(1 - \tfrac nd\big)_+ \sigma_w^2 + \sigma_\epsilon^2\Big(1 +"
     r" \frac{\min(n, d)}{|d - n| - 1}\Big)\Big]",
     hypotheses=("Gaussian inputs, teacher and noise", "|d - n| > 1", "Minnorm needs n <= d: beyond, no fit is exact"),
+    theory_side="closed form",
     controls=(
         "d - n in place of d - n - 1",
         "more examples never hurt Minnorm",

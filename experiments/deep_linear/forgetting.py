@@ -32,6 +32,7 @@ ROW = SHAPE.d + SHAPE.n * SHAPE.K + 4
     statement=r"W_1(t) Q = e^{-a t} W_1(0) Q,\quad D_l(t) = e^{-2 a t} D_l(0),\ D_l = W_{l+1}^\top W_{l+1} - W_l"
     r" W_l^\top;\quad W_1^{+} Q = (1 - \eta a) W_1 Q\ \text{a step}",
     hypotheses=("plain gradient steps", "any depth, width, start, multipliers, b and c", "Q projects off the examples"),
+    theory_side="closed form",
     controls=(
         "subspace: rate 10 % larger",
         "imbalance: at the rate of the subspace",

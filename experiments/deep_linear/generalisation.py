@@ -43,6 +43,7 @@ PARTS = {"teacher": (1.0, 0.0, 0.0), "start": (0.1, 1.0, 0.0), "noise": (0.1, 0.
     r" (1 - \tfrac nd)(\sigma_w^2 + \sigma_0^2) + \sigma_\epsilon^2,\quad"
     r" t_k = \tfrac{1}{\lambda_k} \log\Big(1 + \tfrac{\sigma_w^2 + \sigma_0^2}{\sigma_\epsilon^2} \lambda_k\Big)",
     hypotheses=("Gaussian inputs, teacher, noise and start", "one layer", "gradient flow, or descent with its memory"),
+    theory_side="closed form",
     controls=(
         *(f"{part} 10 % larger" for part in PARTS),
         "the flow at 1.1 times the time",

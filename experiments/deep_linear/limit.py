@@ -30,6 +30,7 @@ SCALES = {1: (0.3, 1.0, 3.0), 2: (0.3, 1.0, 1.5), 3: (0.6, 1.0, 1.5), 4: (0.9, 1
         "start outside the basin of collapse",
         "rank of Y X^+ is min(K, n) for the multipliers to be unique",
     ),
+    theory_side="closed form",
     controls=(
         "gradient descent has that limit",
         "weight decay has that limit",

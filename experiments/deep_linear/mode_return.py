@@ -24,6 +24,7 @@ TUNING, SIZE = Tuning(1.0, 0.6, 3.0), 1e-5
     r" \begin{pmatrix} a (-1 + x (\lambda_k + c x s_k) \omega_j - c x^2 \omega_j^4) & a x \omega_j^2 \\ -b x \omega_j^2"
     r" & 0 \end{pmatrix} \begin{pmatrix} q \\ \nu \end{pmatrix};\quad q\ \text{grows} \iff \text{its trace} > 0",
     hypotheses=("whitened examples", "mode k collapsed, mode j at rest", "next to the aligned layers"),
+    theory_side="ODE",
     controls=("opens 10 % later",),
 )
 def collapsed_modes_return(study: Study) -> Iterator[Check]:

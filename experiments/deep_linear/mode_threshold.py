@@ -26,6 +26,7 @@ STEPS, ETA, B = 40, 0.01, 0.5
         "along the modes",
         "simultaneous steps, small against the time scales of the flow",
     ),
+    theory_side="closed form",
     controls=("threshold of the strongest mode", "threshold with L - 1 in place of L - 2"),
 )
 def the_weakest_mode_decides(study: Study) -> Iterator[Check]:

@@ -32,6 +32,7 @@ HIDDEN, RECORDS = 7, 41
     statement=r"u' = L x^2 u^{2 - 2/L} (s - u);\quad L = 2:\ u = \frac{s e^{2 x^2 s t}}{e^{2 x^2 s t} - 1 + s/u_0};"
     r"\quad U^\top W V = \big(e^{-x^2 S t} (G^\top G)^{-1} e^{-x^2 S t} + S^{-1} (1 - e^{-2 x^2 S t})\big)^{-1}",
     hypotheses=("gradient flow", "whitened examples", "balanced start", "aligned start, or two layers"),
+    theory_side="closed form",
     controls=(
         "depth 2: half the rate",
         "depth 2: strengths 10 % larger",

@@ -22,6 +22,7 @@ from theory.minnorm.tuning import Tuning
     r" (\theta, \Lambda);\quad L = 2,\ c = 0:\ \text{undamped} \iff X X^\top v = \lambda v,"
     r"\ \omega = \sqrt{2 a b \lambda |Y X^+|}",
     hypotheses=("one output", "hidden widths 1", "next to the rest"),
+    theory_side="closed form",
     controls=(
         "linearisation of another depth",
         "linearisation with c 10 % larger",

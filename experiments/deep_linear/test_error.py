@@ -34,6 +34,7 @@ from theory.minnorm.tuning import Tuning
         "outside the basin of collapse",
         "tuned weight decay",
     ),
+    theory_side="law",
     controls=(
         "gradient descent in place of Minnorm",
         "stopping early in place of Minnorm",

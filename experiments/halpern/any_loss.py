@@ -29,6 +29,7 @@ LOSSES = {"exponential": exponential_loss, "logistic": logistic_loss, "squared h
     r" \textstyle\sum_i e^{-z_i \cdot w}:\ |w| \left|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\right| \to |P \tilde w|,"
     r"\ e^{-z_i \cdot \tilde w} = \alpha_i,\ \tilde w \in \mathrm{span}\{z_i\}",
     hypotheses=("linear model", "updates in the span of the examples", "separable, for the direction"),
+    theory_side="law",
     controls=(
         "no anchoring: the start fades",
         "Adam: steps outside the span",

@@ -26,6 +26,7 @@ POWERS = np.array([0.5, 1.0, 2.0])
     r"\ g(u) = \tfrac{hu}{c+1}\,{}_1F_1(1; c+2; -hu);\quad (1+t)(w - w^*) \to -c H^+ w^*;\quad P_n w = e^{-\int\lambda}"
     r" P_n w_0",
     hypotheses=("least squares", "gradient flow with regularisation c / (1 + t)"),
+    theory_side="closed form",
     controls=(
         "c 10 % larger",
         "gradient flow's formula",

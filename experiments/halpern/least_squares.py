@@ -24,6 +24,7 @@ from theory.halpern import least_squares
     statement=r"(k+1)(w_k - w^*) = A^k (w_0 - w^*) + \sum_{j<k} A^j (v - w^*),\ w^* = X^+ Y + P_n v;\quad"
     r" (k+1)(w_k - w^*) \to (\eta H)^+ (v - w^*) + P_n (w_0 - v)",
     hypotheses=("least squares", "gradient step, then anchoring to v", "lambda_k = 1/(k+2)", "eta at most 2/h_max"),
+    theory_side="closed form",
     controls=(
         "no anchoring",
         "anchoring before the gradient step",

@@ -25,6 +25,7 @@ STEEP = Chain(4.0, 4)  # its threshold lies where p is far below s: the bound is
     statement=r"w_i^2 - w_j^2 = \frac{(w_i^2 - w_j^2)(0)}{(1+t)^{2c}},\quad \eta (k+1) |w_k - w^*| \to"
     r" \frac{s^{3/L - 2}}{\sigma \sqrt{L}};\quad w(0)^{L-2} < \frac{c(L-2) - 1}{(L-2) \sigma s}:\ w \to 0",
     hypotheses=("scalar chain", "lambda = c/(1 + t), or 1/(k + 2)", "balanced, for the collapse"),
+    theory_side="law",
     controls=(
         "imbalance shrinks once, not squared",
         "a step of descent alone",

@@ -25,6 +25,7 @@ WORDS = ("none", "1/(k + 2)", "1/(k + 2)^2", f"constant {WEIGHT}")
     r" \lambda_j);\quad \lambda_k = \tfrac{1}{(k+2)^2}: w \to w^* + \tfrac12 P_n w_0;\quad \lambda_k = \lambda:"
     r" w \to (H + \tfrac{\lambda}{(1-\lambda)\eta})^{-1} X^\top Y",
     hypotheses=("least squares", "anchor 0"),
+    theory_side="closed form",
     controls=(
         "summable weights forget the start",
         "summable weights keep all of the start",

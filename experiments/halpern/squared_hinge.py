@@ -65,6 +65,7 @@ class Run:
     r" -\tfrac1\eta Z_S^+ \alpha\ \text{in span } Z_S,\quad \eta (k+1) (1 - z_i \cdot w_k)_+ \to \alpha_i,"
     r"\quad (k+1)(w_k - T w_k) \to -\hat w",
     hypotheses=("separable", "lambda_k = 1/(k + 2), anchor 0", "eta at most 1/|Z|^2", "any start"),
+    theory_side="law",
     controls=(
         "no anchoring",
         "anchor away from 0",

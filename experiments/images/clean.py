@@ -14,6 +14,7 @@ from theory.claims import Check, Curves, Study, claim, curves
     source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
     statement=r"\lambda_i \text{ find the examples that networks which never saw them get wrong}",
     hypotheses=("labels as they are", "each method with the learning rate and penalty its validation split prefers"),
+    theory_side="law",
     controls=("shuffled multipliers",),
     accepts_data="images",
 )

@@ -13,6 +13,7 @@ from theory.claims import Check, Curves, Study, claim, curves, exactly, measured
     source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
     statement=r"\lambda_i \text{ find the flipped labels; fitting them exactly costs accuracy}",
     hypotheses=("one label in ten flipped", "each method with what its validation split, without flips, prefers"),
+    theory_side="law",
     controls=("shuffled multipliers", "test accuracy is boosted"),
     accepts_data="images",
 )

@@ -20,6 +20,7 @@ SCALES = (0.25, 1.0)  # of the start, over He's
     statement=r"0 \in \partial_\varepsilon \mathcal{L}(\theta, \lambda),\quad |\theta|^2 = L \sum_i \lambda_i,"
     r"\quad |\theta|^2 \text{ the same from every start}",
     hypotheses=("rectifiers, no biases: degree L in the weights", "steps that decrease", "labels as they are"),
+    theory_side="law",
     controls=(
         "stopped after a tenth of the steps",
         "the gradient at one state",

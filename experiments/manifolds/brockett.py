@@ -23,6 +23,7 @@ MOVES = ("exponential", "retraction")
     statement=r"h = \tfrac{1}{2} (l_i - l_j)(m_i - m_j)\ (i < j \le p),\quad m_j (l_j - l_k)\ (k > p);\quad"
     r" \min L = -\tfrac{1}{2} \textstyle\sum_i m_i l_i",
     hypotheses=("A = diag(l), distinct l", "m_1 > ... > m_p > 0", "metric of the embedding"),
+    theory_side="closed form",
     controls=(TWICE, "rates of the canonical metric", "the minimum of the weights in reverse"),
 )
 def the_largest_eigenvectors_are_found_in_order(study: Study) -> Iterator[Check | Curves]:

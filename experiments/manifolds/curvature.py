@@ -68,6 +68,7 @@ CASES = (
     r" -\tfrac{1}{2} \le K \le 1 \text{ (Stiefel)},\quad 0 \le K \le \tfrac{1}{4} \text{ (rotations)};"
     r"\quad \mathrm{inj} = \pi,\ \pi, \pi, \pi \sqrt{2}",
     hypotheses=("the metric of the embedding", "ranges attained: oblique A > 2, B > 1; Stiefel A > B + 1, B > 1"),
+    theory_side="bound",
     controls=(
         "oblique: curvature 1 in every plane",
         "Stiefel: no plane of negative curvature",

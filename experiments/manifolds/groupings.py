@@ -27,6 +27,7 @@ POOLED: dict[str, tuple[tuple[int, ...], int]] = {
     statement=r"R_{\mathrm{PI}, c}^2 = \sum_d |G_{dc}|^2,\quad R_{\mathrm{PO}, d}^2 = \sum_c |G_{dc}|^2,\quad"
     r" R_{\mathrm{PIO}}^2 = \sum_{dc} |G_{dc}|^2;\quad \mathfrak{g} = 1 \text{ in all where } R \text{ is small}",
     hypotheses=("all components are of one manifold",),
+    theory_side="identity",
     controls=(AGREE, "inputs and outputs exchanged"),
 )
 def groups_differ_by_their_normaliser_alone(study: Study) -> Iterator[Check]:

@@ -32,6 +32,7 @@ PLAIN, GRAINED = {"x": RiemannianStep(Sphere())}, {"x": FineGrainedStep(Sphere()
     r" \text{ at } \theta = \tfrac{\pi}{2}: \text{ on a compact manifold the hypothesis"
     r" holds on a basin at most}",
     hypotheses=("the Rayleigh quotient", "no noise"),
+    theory_side="identity",
     controls=(
         STUCK,
         "the hypothesis holds away from the minimiser",

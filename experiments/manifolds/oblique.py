@@ -21,6 +21,7 @@ SIZES, ETA = np.array([1.8, 1.1, 0.6]), 0.3
     statement=r"\varphi_j \leftarrow \varphi_j - \eta |t_j| \sin \varphi_j,\quad"
     r" \tan \tfrac{\varphi_j(t)}{2} = e^{-|t_j| t} \tan \tfrac{\varphi_j(0)}{2},\quad h = |t_j|",
     hypotheses=("X X^T = I", "no target t_j is 0", "exponential map"),
+    theory_side="closed form",
     controls=(TWICE, "one rate for all columns", "the flow over one step", "a flow 10 % faster"),
 )
 def columns_turn_to_their_targets(study: Study) -> Iterator[Check | Curves]:

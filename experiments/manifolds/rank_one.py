@@ -23,6 +23,7 @@ S, ETA = np.array([2.0, 1.3, 0.5]), 0.2
     r" \exp\!\left[\begin{smallmatrix} 0 & M \\ M^\top & 0 \end{smallmatrix}\right]\! t\ (u_0, v_0);"
     r"\quad h = s_1 \pm s_k \text{ and } s_1;\quad |u^\top M v| \to s_1",
     hypotheses=("X X^T = I", "|u| = |v| = 1", "the largest singular value is simple"),
+    theory_side="closed form",
     controls=(TWICE, "a flow 10 % faster", "layers that do not see each other"),
 )
 def two_unit_layers_find_the_first_singular_vectors(study: Study) -> Iterator[Check | Curves]:

@@ -22,6 +22,7 @@ ETA = 0.2
     r" \text{contraction } 1 - \eta h_i;"
     r"\quad \theta \leftarrow \theta - \tfrac{g h}{2} \sin 2\theta \text{ on the circle}",
     hypotheses=("exponential map or retraction", "the largest eigenvalue of A is simple"),
+    theory_side="closed form",
     controls=(TWICE, "a flow 10 % faster", "curvatures of the quotient without the sphere", "the flow over one step"),
 )
 def the_largest_eigenvector_is_found(study: Study) -> Iterator[Check | Curves]:

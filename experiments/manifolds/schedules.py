@@ -21,6 +21,7 @@ SCHEDULES = {"constant": Schedule(0.02, 1, 0), "c / t": Schedule(1.0, 2.0, 1), "
     statement=r"\prod_{s<t} (1 - g_s h) = \frac{\Gamma(t + a - ch)\, \Gamma(a)}{\Gamma(t + a)\, \Gamma(a - ch)}"
     r" \sim t^{-ch}\ (q = 1),\quad \to \frac{\Gamma(a)^2}{\Gamma(a - r) \Gamma(a + r)},\ r^2 = ch\ (q = 2)",
     hypotheses=("g_t = c (t + a)^(-q)", "no noise", "a minimum, along a mode of rate h"),
+    theory_side="closed form",
     controls=("c / t at the exponential rate", "c / t^2 arrives", "an exponent 10 % larger"),
 )
 def what_schedules_leave_without_noise(study: Study) -> Iterator[Check | Curves]:

@@ -25,6 +25,7 @@ from theory.minnorm.problems import well_conditioned
     r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i"
     r" \;\Rightarrow\; \lambda = \alpha_{SVM},\ |\theta|^2 = L \sum_i \lambda_i \text{ at convergence}",
     hypotheses=("plain SGD", "separable data", "a homogeneous network of degree L for the last identity"),
+    theory_side="law",
     controls=(
         "weight decay removed",
         "multipliers not projected",

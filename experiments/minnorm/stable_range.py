@@ -22,6 +22,7 @@ EARLY = 20  # steps after which a fit is compared with the powers of its matrice
     statement=r"\text{stable} \iff c > B - m/g \text{ and } A\,(2(m + c g) - B g) < 4,\ c \to c + B"
     r" \text{ for alternating steps}",
     hypotheses=("plain SGD", "constraints and Lagrangian with common eigenvectors"),
+    theory_side="closed form",
     controls=(
         "simultaneous: learning rate 2 % beyond",
         "alternating: learning rate 2 % beyond",

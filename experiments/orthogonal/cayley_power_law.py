@@ -30,6 +30,7 @@ NEXT_TERM = "twice the next term of the expansion"
     r"\sqrt{\frac{\sigma}{t}} \text{ towards a rotation by } \pi;\quad"
     r" \text{rate } 4 \sigma \kappa^2 \cos^4 \tfrac{\varphi}{2} \text{ towards } \varphi",
     hypotheses=("gradient flow on the parameter of the Cayley map", "linear layer, one plane left to turn"),
+    theory_side="law",
     controls=(
         "exponential decay of the Cayley map",
         "power law of the exponential map",

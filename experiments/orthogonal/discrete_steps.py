@@ -32,6 +32,7 @@ RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rat
     r"\quad A_{ij} \leftarrow (1 - \eta \tfrac{s_i + s_j}{2}) A_{ij} \text{ near } R^*;\quad"
     r" \text{stable iff } \eta < \tfrac{4}{s_1 + s_2}",
     hypotheses=("exact (Cayley) steps, R <- R Cay(-eta skew(R^T grad L))", "whitened inputs or a tight frame"),
+    theory_side="closed form",
     controls=(
         "the angle of the flow over one step",
         "contraction of twice the rate",

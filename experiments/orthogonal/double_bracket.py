@@ -23,6 +23,7 @@ OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
     statement=r"H = R \Omega R^\top:\ H' = -\tfrac12 [H, [H, \Sigma]],\quad \text{isospectral, sorted against }"
     r" \Sigma,\quad \text{rates } \tfrac12 |(\omega_i - \omega_j)(\sigma_i - \sigma_j)|",
     hypotheses=("gradient flow in the embedded metric", "labels 0", "distinct spectra for the limit"),
+    theory_side="ODE",
     controls=(
         "Brockett's own speed, twice as fast",
         "the greatest directions of the inputs",

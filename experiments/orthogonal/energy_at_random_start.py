@@ -26,6 +26,7 @@ PAIRS = ((2, 0), (2, 0.5), (3, 0), (3, 1), (4, 2), (5, 3), (16, 1), (16, 2), (10
     source="Liu et al. 2021, energy of a Gaussian start, made exact at every width",
     statement=r"\mathbb{E}\,E_s = N(N-1)\,\mu_s(d),\quad \mathrm{Var}\,E_s = 2N(N-1)\,(\mu_{2s} - \mu_s^2)",
     hypotheses=("neurons independent, zero-mean, isotropic", "s < d - 1 for the mean, 2 s < d - 1 for the variance"),
+    theory_side="law",
     controls=(
         "nn.Linear's own start, d = 3",
         "Gaussian with mean 1",

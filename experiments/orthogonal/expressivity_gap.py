@@ -19,6 +19,7 @@ from theory.orthogonal.procrustes import LinearOPT, component, random_rotation, 
     statement=r"\min_{R \in O(d)} \tfrac12 |R W_0 - T|_F^2 = \tfrac12 (|W_0|_F^2 + |T|_F^2) - |T W_0^\top|_*,"
     r"\quad 2 s_d \text{ more in the other component};\quad 0 \iff T^\top T = W_0^\top W_0",
     hypotheses=("linear layer", "T W0^T of full rank"),
+    theory_side="closed form",
     controls=("free weights keep the gap", "both components leave the same", "nuclear norm 1 % larger"),
 )
 def rotations_leave_a_gap(study: Study) -> Iterator[Check | Curves]:

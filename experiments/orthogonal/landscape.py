@@ -31,6 +31,7 @@ WHOLE = Tolerance(0.5, "whole numbers")
     statement=r"\nabla L(R) = 0 \iff R = P\,\mathrm{diag}(e)\,Q^\top,\ e \in \{\pm 1\}^d,\ \textstyle\prod e = 1;\quad"
     r" \mathrm{index} = \sum_{e_i s_i < 0} (d - i),\quad \sum_e z^{\mathrm{index}} = \prod_{k<d} (1 + z^k)",
     hypotheses=("whitened inputs or a tight frame", "distinct singular values of M, none 0"),
+    theory_side="closed form",
     controls=(
         "curvatures without the signs",
         "the index counts negative signs",

@@ -24,6 +24,7 @@ CONDITION = 5.0
     statement=r"dR = U \frac{Z - Z^\top}{s_i + s_j} V^\top,\ Z = U^\top dP\, V;\quad"
     r" \mathrm{tril}(G P^\top) = 0 \text{ (Gram-Schmidt)},\quad G R^\top \in so(d) \text{ (Loewdin)}",
     hypotheses=("P invertible",),
+    theory_side="identity",
     controls=(
         "Loewdin's differential is R times a symmetric matrix",
         "gradient through the singular vectors at the identity",

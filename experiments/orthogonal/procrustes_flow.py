@@ -19,6 +19,7 @@ from theory.orthogonal.procrustes import LinearOPT, component
     statement=r"R' = \tfrac12 (M - R M^\top R):\quad P^\top R Q = (I + A)(I - A)^{-1},\ "
     r"A_{ij}(t) = e^{-(s_i + s_j) t / 2} A_{ij}(0)",
     hypotheses=("gradient flow in the embedded metric", "whitened inputs or a tight frame of neurons"),
+    theory_side="closed form",
     controls=(
         "singular values 5 % larger",
         "M transposed",

@@ -20,6 +20,7 @@ from theory.orthogonal.procrustes import Component, LinearOPT, component, coordi
     r" R \to P\,\mathrm{diag}(1, \dots, 1, -1)\,Q^\top \text{ at rate } \tfrac{s_{d-1} - s_d}{2},\ "
     r"L^* \text{ higher by } 2 s_d \text{ if } < 0",
     hypotheses=("gradient flow in the embedded metric", "whitened inputs", "start off the cut locus of the optimum"),
+    theory_side="closed form",
     controls=(
         "one rate for both components",
         "the rate of the fastest mode",

@@ -24,6 +24,7 @@ Penalty = Callable[[Tensor], Tensor]
     statement=r"\lambda \|R R^\top - I\|_F \to \tfrac{1}{4}\|s - 1\|_2 \text{ squared};\quad"
     r" R R^\top = I \text{ iff } \lambda \ge \tfrac{1}{2}\|s - 1\|_2 \text{ unsquared}",
     hypotheses=("L = |R - T|_F^2 / 2, T with singular values s > 0",),
+    theory_side="law",
     controls=(
         "squared penalty: orthogonal at a large weight",
         "squared penalty: limit 10 % larger",

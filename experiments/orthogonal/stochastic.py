@@ -22,6 +22,7 @@ from theory.orthogonal import energy, stochastic
     source="Liu et al. 2021, stochastic OPT on random blocks of the coordinates",
     statement=r"\mathbb{E}\,\|A_{SS}\|^2 / \|A\|^2 = \frac{p(p-1)}{d(d-1)},\quad E_s(R W) = E_s(W)",
     hypotheses=("a block of p coordinates, drawn uniformly", "A skew"),
+    theory_side="law",
     controls=(
         "the block mixes neurons instead of coordinates",
         "share (p / d)^2",

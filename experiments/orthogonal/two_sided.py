@@ -25,6 +25,7 @@ TAU = np.array([1.9, 1.3, 0.7, 0.1])  # of T
     statement=r"L^* = \tfrac12 \sum_i (s_i - \tau_i)^2;\quad \text{rates } \tfrac12 (s_i - s_j)(\tau_i - \tau_j),\ "
     r"\tfrac12 (s_i + s_j)(\tau_i + \tau_j)",
     hypotheses=("gradient flow of both rotations in the embedded metric", "whitened inputs", "square W0 and T"),
+    theory_side="closed form",
     controls=(
         "the angle of the sum at the rate of the difference",
         "a sum of s with a difference of tau",

@@ -19,6 +19,7 @@ LENGTHS = np.array([0.7, 1.0, 1.4])
     statement=r"z_i \perp z_j:\quad z_i \cdot w(t) = \log\left(e^{z_i \cdot w(0)} + |z_i|^2 t\right)"
     r" \text{ (exponential)},\quad m + e^m = C + |z_i|^2 t \text{ (logistic)}",
     hypotheses=("gradient flow of the sum of the losses", "pairwise orthogonal examples"),
+    theory_side="closed form",
     controls=(
         "mean loss in place of the sum",
         "exponential formula for the logistic loss",

@@ -16,6 +16,7 @@ from theory.minnorm.tuning import Tuning
     statement=r"z_1 = z_2 \;\Rightarrow\; w \to \hat w,\ \lambda_1 + \lambda_2 \to \alpha,\ "
     r"\lambda_1 - \lambda_2 = \text{const}",
     hypotheses=("separable", "a support vector occurs twice", "both its multipliers stay above 0"),
+    theory_side="closed form",
     controls=("the multipliers forget their start",),
 )
 def duplicated_support_vectors_share_a_dual(study: Study) -> Iterator[Check]:

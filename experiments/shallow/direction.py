@@ -22,6 +22,7 @@ SUPPORT = np.arange(SHARES.size)
     statement=r"w(t) = \hat w \log t + \tilde w + o(1),\ e^{-z_i \cdot \tilde w} = \alpha_i\ (i \in S),\ "
     r"\log t\,\left|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\right| \to \frac{|P \tilde w|}{|\hat w|}",
     hypotheses=("separable", "alpha > 0 on all support vectors", "linearly independent support vectors"),
+    theory_side="law",
     controls=(
         "the start is forgotten",
         "constant 10 % larger",

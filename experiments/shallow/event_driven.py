@@ -26,6 +26,7 @@ HORIZON = 12.0
     statement=r"w' = -a(w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}: \text{ linear on each active"
     r" set; } (w, \lambda)(\infty) = (\hat w, \alpha) \text{ from every start}",
     hypotheses=("separable", "linearly independent support vectors"),
+    theory_side="closed form",
     controls=("active set frozen at the start", "multipliers not kept at 0", "b 10 % larger"),
 )
 def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:

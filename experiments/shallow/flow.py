@@ -27,6 +27,7 @@ RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
     statement=r"V = \tfrac{|w - \hat w|^2}{2a} + \tfrac{|\lambda - \alpha|^2}{2b},\ V' \le -|w - \hat w|^2;\quad"
     r" s^2 + a s + a b g_k = 0,\quad r = \tfrac{a}{2} \text{ iff } b \ge \tfrac{a}{4 g_{\min}}",
     hypotheses=("separable", "support fixed (spectrum, rate, closed form only)"),
+    theory_side="closed form",
     controls=(
         "dissipation 10 % faster",
         "dual term of V halved",

@@ -38,6 +38,7 @@ SIMULTANEOUS = Rule(
     r"\rho_{\text{alt}} = \tfrac{\sqrt\kappa - 1}{\sqrt\kappa + 1},\ "
     r"\rho_{\text{sim}} = \tfrac{2 \kappa - 1}{2 \kappa + 1}",
     hypotheses=("no multiplier is held at 0", "linearly independent support vectors", "d > |S|"),
+    theory_side="closed form",
     controls=(
         "friction A in place of 1 - A",
         "gradient one step old in the alternating identity",

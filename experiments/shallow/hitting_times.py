@@ -44,6 +44,7 @@ LAST_DRAWN = 9.5  # log10 of the latest time in the figure
     r" T_{\text{normalised}}(\varepsilon) \sim \tfrac{K |\hat w|^2}{\varepsilon} \;<\;"
     r" T_{\text{GD}}(\varepsilon) \sim e^{K / \varepsilon}, \quad K = \tfrac{|P \tilde w|}{|\hat w|}",
     hypotheses=("separable", "small errors", "b of the order of a / (4 g_min)"),
+    theory_side="law",
     controls=(
         "Minnorm is the fastest at large errors too",
         "dual rate a thousand times smaller",

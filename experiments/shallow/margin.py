@@ -17,6 +17,7 @@ from theory.shallow import gradient_flow
     statement=r"\log t\,\left(\gamma^* - \min_i \tfrac{z_i \cdot w}{|w|}\right) \to"
     r" \frac{\log \alpha_{\max} - \sum_i p_i \log \alpha_i}{|\hat w|},\quad p = \alpha / \textstyle\sum \alpha",
     hypotheses=("separable", "alpha > 0 on all support vectors", "linearly independent support vectors"),
+    theory_side="law",
     controls=(
         "smallest dual in place of the largest",
         "duals averaged without weights",

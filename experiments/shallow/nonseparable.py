@@ -24,6 +24,7 @@ A, B, ETA = 1.0, 0.7, 0.05
     statement=r"\lambda' \to b\,v,\quad v = (1 - Z w_q)_+,\ w_q \in \arg\min |(1 - Z w)_+|^2;\quad"
     r" v \cdot \lambda' \ge b\,|v|^2 \text{ always}",
     hypotheses=("not separable by a classifier without bias",),
+    theory_side="law",
     controls=(
         "squared loss in place of the squared hinge",
         "slopes 10 % larger",
