@@ -14,7 +14,7 @@ from theory.imbalance.problem import Network, coordinates, orthogonal_rows
 
 @claim(
     "min2022.corollary5",
-    source="Min et al. 2022, Corollary 5",
+    source="Min et al. 2022, Corollary 5; the value at balanced starts is ours",
     statement=r"\sigma_{\min(r, m)}(\tilde y) > |E|_F \Rightarrow c > 0,\quad \Lambda = 0 \Rightarrow c = 2 (\mu_m + "
     r"\mu_r)",
     hypotheses=("any imbalance", "a positive margin"),

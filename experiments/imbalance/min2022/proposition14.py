@@ -13,7 +13,7 @@ from theory.imbalance.problem import coordinates
 
 @claim(
     "min2022.proposition14",
-    source="Min et al. 2022, Proposition 14",
+    source="Min et al. 2022, Proposition 14, for r != m; starts with r = m are ours",
     statement=r"\min_{U, V}\ -\tfrac{d}{dt} \log(L - L^*) = \lambda_r(\Sigma_x) B(\sigma_m, \sigma_r)"
     r"\quad\text{over all } U, V \text{ of this imbalance and product}",
     hypotheses=("a residual in the slowest direction",),

@@ -15,7 +15,7 @@ from theory.imbalance import three_layers
 
 @claim(
     "min2023.conservation",
-    source="Min et al. 2023, section 2; the drift of a step is ours",
+    source="Min et al. 2023, the imbalances D_l; the drift of a step is ours",
     statement=r"\frac{d}{dt}\left(W_{l+1}^\top W_{l+1} - W_l W_l^\top\right) = 0,\quad D_l(k + 1) - D_l(k) = "
     r"\eta^2 (G_{l+1}^\top G_{l+1} - G_l G_l^\top)",
     hypotheses=("gradient flow, or one step of gradient descent", "linear layers"),
