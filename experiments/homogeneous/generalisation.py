@@ -1,8 +1,7 @@
 """Normalised margins and entropies against test error: exactly for linear interpolants, and on handwritten digits."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -202,41 +201,14 @@ def _fit(study: Study, data: Digits, labels: Array, W: Layers, pace: Array, fitt
     return [layer.astype(np.float64) for layer in layers_of(run.facts["parameters"])]
 
 
-@dataclass(frozen=True)
-class Entropies:
-    """What networks make of the digits: outputs of kappa f(V; x), and their cross-entropies beside the raw ones."""
-
-    W: Layers
-    data: Digits
-    labels: Array
-
-    @cached_property
-    def outputs(self) -> list[Array]:
-        """f(W; x) of the training and of the test examples."""
-        return [theory.rectified_outputs(self.W, X, LEAK) for X in (self.data.X, self.data.test_X)]
-
-    @cached_property
-    def normalised_outputs(self) -> list[Array]:
-        """kappa f(V; x) of both."""
-        V = polar(self.W).V
-        return [KAPPA * theory.rectified_outputs(V, X, LEAK) for X in (self.data.X, self.data.test_X)]
-
-    def of(self, outputs: list[Array]) -> list[Array]:
-        """Cross-entropies (runs,) in training and in testing."""
-        return [theory.cross_entropy(f, y) for f, y in zip(outputs, (self.labels, self.data.test_y[None]))]
-
-    @property
-    def gap(self) -> Array:
-        """How much of what is learnt carries over."""
-        return theory.gap_ratio(*self.of(self.normalised_outputs), CLASSES)
-
-
 def _judge_digits(data: Digits, W: Layers, random_net: Layers, random_labels: Array) -> Iterator[Check | Curves]:
-    networks, astray = Entropies(W, data, data.y[None]), Entropies(random_net, data, random_labels)
-    (f, test_f), (normal, _) = networks.outputs, networks.normalised_outputs
-    raw, (entropy, entropy_test) = networks.of(networks.outputs), networks.of(networks.normalised_outputs)
-    median = np.median(theory.margins(normal / KAPPA, np.broadcast_to(data.y[None], f.shape[:-1])), axis=-1)
-    error = (test_f.argmax(-1) != data.test_y).mean(-1)
+    f, (normal, normal_test) = _outputs(data, W), _normalised_outputs(data, W)
+    raw, entropies = _entropies(data, f, data.y[None]), _entropies(data, (normal, normal_test), data.y[None])
+    random_entropies = _entropies(data, _normalised_outputs(data, random_net), random_labels)
+    gap, random_gap = (theory.gap_ratio(*each, CLASSES) for each in (entropies, random_entropies))
+    entropy, entropy_test = entropies
+    median = np.median(theory.margins(normal / KAPPA, np.broadcast_to(data.y, normal.shape[:-1])), axis=-1)
+    error = (f[1].argmax(-1) != data.test_y).mean(-1)
     yield from _entropies_are_of_first_order(normal, data, entropy)
     left = np.log(CLASSES) - entropy
     within = exactly("one training loss; the weights' sizes differ by the starts'")
@@ -252,23 +224,38 @@ def _judge_digits(data: Digits, W: Layers, random_net: Layers, random_labels: Ar
     correlation = np.corrcoef(entropy, entropy_test)[0, 1]
     yield measured("correlation of normalised entropies", correlation, within=within, case="digits").at_least(0.99)
     within = exactly("half way between all carries over and nothing does")
-    yield measured("gap ratio of every network", networks.gap, within=within, case="digits").at_least(0.5)
-    other = measured("gap ratio", astray.gap, within=within)
+    yield measured("gap ratio of every network", gap, within=within, case="digits").at_least(0.5)
+    other = measured("gap ratio", random_gap, within=within)
     yield other.control("digits: what random labels taught carries over").at_least(0.5)
     yield curves(
         "digits",
         raw=raw,
-        normalised=[entropy, entropy_test],
-        random_normalised=[each[0] for each in astray.of(astray.normalised_outputs)],
+        normalised=entropies,
+        random_normalised=[each[0] for each in random_entropies],
         test_error=error,
         normalised_margin=median,
-        gap_ratio=networks.gap,
-        random_gap_ratio=astray.gap,
+        gap_ratio=gap,
+        random_gap_ratio=random_gap,
         rank_correlation=spearmanr(median, error).statistic,
         initial=np.array(INITIAL),
         corrupted=np.array(CORRUPTED),
         kappa=KAPPA,
     )
+
+
+def _outputs(data: Digits, W: Layers) -> tuple[Array, ...]:
+    """f(W; x), (runs, n, 10), of the training and of the test examples."""
+    return tuple(theory.rectified_outputs(W, X, LEAK) for X in (data.X, data.test_X))
+
+
+def _normalised_outputs(data: Digits, W: Layers) -> tuple[Array, ...]:
+    """kappa f(V; x) of both."""
+    return tuple(KAPPA * f for f in _outputs(data, polar(W).V))
+
+
+def _entropies(data: Digits, f: tuple[Array, ...], labels: Array) -> list[Array]:
+    """Cross-entropies (runs,) of outputs in training, with these labels, and in testing."""
+    return [theory.cross_entropy(each, y) for each, y in zip(f, (labels, data.test_y[None]))]
 
 
 def _entropies_are_of_first_order(f: Array, data: Digits, entropy: Array) -> Iterator[Check]:

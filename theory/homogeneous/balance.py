@@ -58,7 +58,7 @@ def after_step(
     return [(1 - shrinkage) ** 2 * before + step for before, step in zip(kept, grown)]
 
 
-def solution(decay: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+def solution(decay: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"]:
     """D(t) / D(0) = e^{-2 lambda t} of gradient flow with weight decay lambda, grad L + lambda W.
 
     >>> solution(0.5, np.array([0.0, np.log(2), np.inf])).tolist()

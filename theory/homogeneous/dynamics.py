@@ -116,7 +116,9 @@ def directions(arrays: dict[str, Array]) -> list[Array]:
     return [arrays[f"V{k}"] for k in range(1, 1 + sum(name[0] == "V" for name in arrays))]
 
 
-def unseen_of_gradient_flow(rho0: Float[Array, "*#shape"], rho: Float[Array, "*#shape"]) -> Float[Array, "*shape"]:
+def unseen_of_gradient_flow(
+    rho0: Float[Array, "*#shape"] | float, rho: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
     """|V_perp| / |V_perp(0)| = rho(0) / rho, one layer: the part of V that no example sees, as W_perp is frozen (ours).
 
     Exponential weight normalisation with c = 1 has the same law, and with another c the power 1 / c^2 of it.
@@ -125,14 +127,14 @@ def unseen_of_gradient_flow(rho0: Float[Array, "*#shape"], rho: Float[Array, "*#
 
 
 def unseen_of_exponential_weight_normalisation(
-    rho0: Float[Array, "*#shape"], rho: Float[Array, "*#shape"], c: float = 1.0
+    rho0: Float[Array, "*#shape"] | float, rho: Float[Array, "*#shape"], c: float = 1.0
 ) -> Float[Array, "*shape"]:
     """|V_perp| / |V_perp(0)| = (rho(0) / rho)^(1/c^2), one layer (ours)."""
     return (rho0 / rho) ** (1 / c**2)
 
 
 def unseen_of_weight_normalisation(
-    rho0: Float[Array, "*#shape"], rho: Float[Array, "*#shape"], c: float = 1.0
+    rho0: Float[Array, "*#shape"] | float, rho: Float[Array, "*#shape"], c: float = 1.0
 ) -> Float[Array, "*shape"]:
     """|V_perp| / |V_perp(0)| = e^{-(rho^2 - rho(0)^2) / (2 c^2)}, one layer (ours): no power of rho, so not the curve
     of gradient flow, in whatever time."""

@@ -82,7 +82,7 @@ def logistic_growth_time(
     return growth_time(network, start, m) + early / network.rate
 
 
-def solution(network: Aligned, start: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+def solution(network: Aligned, start: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"]:
     """m(t) of the exponential loss: `growth_time` solved for m; start at t = 0, infinite at t = inf.
 
     >>> solution(Aligned(depth=1, gain=1.0, copies=1), 1.0, np.array([0.0, np.exp(2) - np.e, np.inf])).round(9).tolist()

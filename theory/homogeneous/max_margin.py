@@ -98,7 +98,7 @@ def misalignment_bound(
 
 
 def polynomial_solution(
-    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"], power: float
+    Z: Float[Array, "n d"], w0: Float[Array, "*runs d"], t: Float[Array, "*times"] | float, power: float
 ) -> Float[Array, "*times_runs n"]:
     """m_i^(p+2) = m_i(0)^(p+2) + p (p + 2) |z_i|^2 t: pairwise orthogonal examples, loss sum m_i^-p (ours).
 

@@ -46,6 +46,8 @@ def test_forgetting_composes_and_has_its_limits():
     t = np.array([0.0, 0.7, 1.1, np.inf])
     assert balance.solution(0.3, t)[0] == 1
     assert balance.solution(0.3, t)[-1] == 0
+    assert balance.solution(0.3, 0.0) == 1
+    assert balance.solution(0.3, np.ones((2, 3))).shape == (2, 3)
     assert balance.solution(0.3, np.array(1.8)) == pytest.approx(float(np.prod(balance.solution(0.3, t[1:3]))))
     assert (balance.solution(0.0, t) == 1).all()
     with pytest.raises(InvalidArgument, match="t = -1"):

@@ -30,6 +30,7 @@ def test_the_start_the_end_and_shapes(depth: int, gain: float, start: float) -> 
     network = Aligned(depth, gain, 2)
     assert margin_growth.solution(network, start, np.array(0.0)) == start
     assert np.isposinf(margin_growth.solution(network, start, np.array(np.inf)))
+    assert margin_growth.solution(network, start, 0.0) == start
     assert margin_growth.solution(network, start, np.ones((2, 3))).shape == (2, 3)
     assert margin_growth.growth_time(network, np.array(start), np.array(start)) == 0
     assert np.isposinf(margin_growth.growth_time(network, np.array(start), np.array(np.inf)))

@@ -82,7 +82,8 @@ def test_polynomial_margins_are_a_semigroup(seed: int, power: float, first: floa
     twice = max_margin.polynomial_solution(Z, middle, np.array(second), power)
     assert np.allclose(twice, max_margin.polynomial_solution(Z, w0, np.array(first + second), power), rtol=1e-9)
     assert np.allclose(max_margin.polynomial_solution(Z, w0, np.array(0.0), power), w0 @ Z)
-    assert np.isposinf(max_margin.polynomial_solution(Z, w0, np.array(np.inf), power)).all()
+    assert np.isposinf(max_margin.polynomial_solution(Z, w0, np.inf, power)).all()
+    assert max_margin.polynomial_solution(Z, w0, np.ones((4, 5)), power).shape == (4, 5, 3, 2)
 
 
 def test_polynomial_margins_solve_their_flow() -> None:
