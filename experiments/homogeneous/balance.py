@@ -65,6 +65,7 @@ CASES = (
         "gradient descent, any batches, any loss",
         "matrices: no activation; neurons: ReLU or leaky ReLU, biases counted; layers: no biases",
     ),
+    theory_side="identity",
     controls=(
         "Adam: one step",
         "momentum: one step",

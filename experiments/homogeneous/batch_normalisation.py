@@ -33,6 +33,7 @@ GAINS = np.array([1.0, 2.0, 3.0])
     r" |w|^2_+ = (1 - \eta\lambda)^2 |w|^2 + \eta^2 |G|^2,\quad"
     r" \frac{S^{1/2} w}{|S^{1/2} w|} \to V^*(g) \text{ of } S^{-1/2} (x_n - m)",
     hypotheses=("batch statistics, eps = 0", "any batches", "for the margin: separable after centring, gain frozen"),
+    theory_side="law",
     controls=(
         "eps = 1e-5 is scale invariant",
         "eps = 0.01: growth of the norm",

@@ -33,6 +33,7 @@ C = 1.3  # |v| of weight normalisation
     statement=r"\dot V_k = 0 \iff B_k(\rho, V) = 0 \text{ in all five},\quad"
     r" \rho\, \angle(V^*(\rho), \hat w) \to |P \tilde w|,\quad A > 0:\ \dot\rho_k > 0 \text{ at every separating } V",
     hypotheses=("separable", "one layer for the closed form", "alpha > 0 on all support vectors"),
+    theory_side="law",
     controls=(
         "critical also for the sizes",
         "the max-margin direction is critical at a finite size",

@@ -37,6 +37,7 @@ class SlowedDescent(GradientDescent):
     statement=r"\text{one layer: the curve of } V \text{ is one for GF and EWN, another for WN, one for LM and TG;}"
     r"\quad V \to V^*(\rho) \text{ where } \rho \text{ is frozen},\ V^*(\rho) \to \hat w / |\hat w|",
     hypotheses=("one layer, three dimensions", "logarithm of the exponential loss"),
+    theory_side="ODE",
     controls=("trained: weight normalisation is gradient flow", "frozen sizes end at the max-margin direction"),
 )
 def directions_move_on_few_curves(study: Study) -> Iterator[Check | Curves]:

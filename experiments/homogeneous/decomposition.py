@@ -45,6 +45,7 @@ SOLVER = 1e-9
     r" \dot\rho_k = \frac{\rho}{\rho_k} A,\ \dot V_k = \frac{\rho}{\rho_k^2} B_k,\quad"
     r" \frac{d \rho_k^2}{dt} = 2 \rho A \text{ for every } k",
     hypotheses=("homogeneous of degree 1 in each layer: no biases", "gradient flow of any loss of the margins"),
+    theory_side="identity",
     controls=(
         "biases: f(W) = rho f(V)",
         "tanh: f(W) = rho f(V)",

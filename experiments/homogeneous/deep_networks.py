@@ -32,6 +32,7 @@ WIDTH = 4
         "alpha > 0 on linearly independent support vectors, which span the examples",
         "deep constant: balanced layers",
     ),
+    theory_side="law",
     controls=(
         "logistic: the start is forgotten",
         "depth 2: constant 10 % larger",

@@ -42,6 +42,7 @@ LEAK = 0.1  # of the rectified units: without it, one start in a few hundred has
         "interpolants: Gaussian inputs, a linear teacher, starts of different size",
         "digits: one architecture, one training set, trained to one cross-entropy (float32)",
     ),
+    theory_side="law",
     controls=(
         "complexity of the sum of the norms",
         "complexity of the largest norm",

@@ -39,6 +39,7 @@ Ahead = Callable[[Trajectory], Array]
         "balanced, aligned layers; the examples share one margin",
         "two points: a linear classifier, examples of one length",
     ),
+    theory_side="closed form",
     controls=(
         "law of a network one layer deeper",
         "mean loss in place of the sum",

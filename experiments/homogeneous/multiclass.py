@@ -29,6 +29,7 @@ CLASSES = 3
         "separable; cross-entropy of a linear classifier",
         "alpha > 0 on linearly independent support vectors, which span what a classifier can tell apart",
     ),
+    theory_side="law",
     controls=("cross-entropy: the sum over classes is forgotten", "cross-entropy: one class against the rest"),
 )
 def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:

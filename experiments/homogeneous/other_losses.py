@@ -28,6 +28,7 @@ LENGTHS, POWER = np.array([1.0, 4.0]), 2.0  # orthogonal examples, and the power
         "square loss: fewer examples than dimensions",
         "polynomial tail: orthogonal examples",
     ),
+    theory_side="closed form",
     controls=(
         "square loss: max-margin direction",
         "square loss: interpolant of least norm from any start",

@@ -40,6 +40,7 @@ BETWEEN = "last Richardson correction over three step sizes, its largest along t
     r" + \frac{|P \nabla \log \mathcal L|^2}{\log 1/\mathcal L} \ge \frac{|P \nabla\log\mathcal L|^2}{\nu} \ge 0"
     r"\quad\text{where } \mathcal L < 1",
     hypotheses=("gradient flow of a sum of exponential losses", "homogeneous of degree L", "loss below 1"),
+    theory_side="identity",
     controls=(
         "margins of degree L - 1",
         "nu in place of log(1 / Loss)",

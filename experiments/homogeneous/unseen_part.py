@@ -27,6 +27,7 @@ SIZE = 0.7
     r"|V_\perp|^{EWN} \propto \rho^{-1/c^2},\quad |V_\perp|^{TG}, |V_\perp|^{LM} \propto "
     r"e^{-\rho^{\mp 1} \int A\,dt}",
     hypotheses=("one layer, of which a direction is off the span of the examples", "any loss of the margins"),
+    theory_side="closed form",
     controls=(
         "weight normalisation keeps rho V_perp",
         "gradient flow forgets V_perp as weight normalisation does",

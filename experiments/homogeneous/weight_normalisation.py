@@ -29,6 +29,7 @@ ETA = 0.2
     r"\partial_v L = \frac{g}{|v|} (I - V V^\top)\, \partial_W L,\quad"
     r" |v|^2_+ = |v|^2 + \eta^2 |\partial_v L|^2,\quad (c v, c^2 \eta) \equiv (v, \eta)",
     hypotheses=("one norm a layer (dim=None)", "gradient descent, any loss, any step size"),
+    theory_side="identity",
     controls=(
         "dim=0 is one norm a layer",
         "one norm a layer is one norm a row",

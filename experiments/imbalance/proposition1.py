@@ -33,6 +33,7 @@ STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
     statement=r"V(0) U_2^\top = 0,\ U_1(0) U_2^\top = 0,\ E(\infty) = 0"
     r" \;\Rightarrow\; U V^\top(\infty) = \hat\Theta = X^+ Y",
     hypotheses=("V(0) U2^T = 0", "U1(0) U2^T = 0", "the residual vanishes"),
+    theory_side="closed form",
     controls=(
         *(f"{start}: minimum norm" for start in STARTS[INSIDE:]),
         "Adam inside the set: minimum norm",

@@ -19,6 +19,7 @@ from theory.imbalance.problem import Network, coordinates, gaussian
     r" e^{2 F s} ds\, Z_0\Big)^{-1} Z_0^\top e^{F t},\quad F = \begin{pmatrix} -\lambda/2 & \tilde y^\top \\"
     r" \tilde y & \lambda/2 \end{pmatrix}",
     hypotheses=("gradient flow", "whitened data", "rows of Z in one eigenspace of the imbalance"),
+    theory_side="closed form",
     controls=(
         "eigenvalue 10 % larger",
         "targets 10 % larger",

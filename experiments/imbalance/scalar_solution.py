@@ -32,6 +32,7 @@ from theory.imbalance.problem import Network, coordinates, gaussian
     statement=r"p' = \sqrt{c^2 + 4 p^2}\,(y - p),\quad \frac{w - w_+}{w - w_-} = \frac{w_0 - w_+}{w_0 - w_-} e^{-s t},"
     r"\quad p = \tfrac{c}{4}\left(w - \tfrac1w\right),\ w_\pm = \tfrac{2y \pm s}{c},\ s = \sqrt{c^2 + 4 y^2}",
     hypotheses=("gradient flow", "whitened data", "r = m = 1, or decoupled modes", "any width"),
+    theory_side="closed form",
     controls=(
         "c 10 % larger",
         "the target 10 % larger",

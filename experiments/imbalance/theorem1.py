@@ -68,7 +68,7 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     )
     flow_loss, coarse_loss = (dynamics.excess_loss(small.problem, solution["Z"]) for solution in (flow, coarse))
     solver_error = np.abs(np.log(flow_loss / coarse_loss)).max(0) + relative
-    yield from _training_tends_to_the_flow(study, small, run, flow_loss, solver_error)
+    yield from _training_tends_to_the_flow(study, small, eta, run, flow_loss, solver_error)
     # The figure shows the paper's loss, (1/n) |Y - X U V^T|^2 = (2/n) L.
     scale = 2 / problem.X.shape[0]
     rate, rate_bound = run["gradient_squared"] / excess, convergence.convergence_rate(problem, network)
@@ -111,13 +111,13 @@ def _learning_rate(study: Study, problem: Regression, network: Network, steps: i
 
 
 def _training_tends_to_the_flow(
-    study: Study, small: Compressed, run: Trajectory, flow_loss: Array, solver_error: Array
+    study: Study, small: Compressed, eta: float, run: Trajectory, flow_loss: Array, solver_error: Array
 ) -> Iterator[Check]:
     """Training at eta, eta/2, eta/4, the two finer ones compressed, has order 1, and extrapolates to the flow."""
-    loss, steps = squared_loss(small.problem, study.device), run.facts["recorded"]
+    loss, record = squared_loss(small.problem, study.device), run.facts["recorded"].tolist()
     trainee = compressed_network(study, small, observe=lambda state: {"loss": loss(state)})
     finer = [
-        trainee.train(learning_rate=run.t[-1] / steps[-1] / k, steps=k * steps[-1], record=(k * steps).tolist())["loss"]
+        trainee.train(learning_rate=eta / k, steps=k * record[-1], record=[k * step for step in record])["loss"]
         for k in (2, 4)
     ]
     # The logarithm of the loss, for its relative accuracy; the loss itself is exact up to the rounding of E.

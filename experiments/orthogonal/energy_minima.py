@@ -117,7 +117,7 @@ def _kept_not_minimised(study: Study) -> Iterator[Check]:
 def _layers_of_figure_10(study: Study) -> Iterator[Curves]:
     """The least energy a pair of neurons, as descent finds it and where it is known."""
     widths = np.array(study.pick(smoke=(2, 5, 16), quick=(2, 5, 9, 16, 32, 64), paper=(2, 5, 9, 16, 32, 64, 128)))
-    found = np.array([_descend(study, f"layer {N}", N, INPUTS, 1, 4)[0].min() for N in widths])
+    found = np.array([_descend(study, f"layer {N}", int(N), INPUTS, 1, 4)[0].min() for N in widths])
     yield curves("found", widths=widths, energy=found / pairs(widths))
     for name, known in (("simplex", np.arange(2, INPUTS + 2)), ("cross-polytope", np.array([2 * INPUTS]))):
         least = [energy.minimum(int(N), INPUTS, 1) for N in known]

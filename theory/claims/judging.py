@@ -93,7 +93,7 @@ def claim(
     source: str,
     statement: str,
     hypotheses: Sequence[str],
-    theory_side: str = "closed form",
+    theory_side: str,
     controls: Sequence[str],
     accepts_data: str = "",
 ) -> Callable[[Experiment], Claim]:

@@ -61,12 +61,6 @@ class Study:
         self.journal.append(training)
         return None if self.scratch is None else self.scratch / f"{self.claim}-{len(self.journal)}.ckpt"
 
-    def training(self, name: str) -> dict[str, Any]:
-        return {"device": self.device, "checkpoint": self.checkpoint(name), "progress": self.progress}
-
-    def checkpoint(self, name: str) -> Path | None:
-        return None if self.scratch is None else self.scratch / f"{self.claim}-{name}.ckpt"
-
     @property
     def trained(self) -> tuple[str, ...]:
         """What was trained so far, a line for each rule and network."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from theory.core.arrays import EPS, Array
 
-
 Number = Array | np.integer | float | int
 
 

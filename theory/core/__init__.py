@@ -1,1 +1,1 @@
-"""What settings stand on: arrays, validation, trajectories, the ODE layer, linear networks, shared problems."""
+"""What settings stand on: arrays, validation, trajectories, the ODE layer, linear networks, problems, symbols."""

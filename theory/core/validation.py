@@ -18,7 +18,7 @@ def reject(name: str, value: Any, expected: str) -> NoReturn:
 
 def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Array:
     """`value` as a float64 matrix with the shape asked for (None: any positive size), all entries finite."""
-    array = _real_array(name, value)
+    array = _real_array(name, value).copy()
     wanted = f"({'any' if rows is None else rows}, {'any' if columns is None else columns})"
     fits = array.ndim == 2 and array.size > 0
     fits = fits and rows in (None, array.shape[0]) and columns in (None, array.shape[1])
@@ -90,11 +90,11 @@ def times(value: Any) -> Array:
 
 
 def _real_array(name: str, value: Any) -> Array:
-    """A float64 copy."""
+    """`value` as float64."""
     try:
         if np.iscomplexobj(value):
             raise TypeError  # numpy would drop the imaginary part
-        return np.array(value, dtype=np.float64)
+        return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         reject(name, f"an object of type {type(value).__name__}", "an array of real numbers")
 

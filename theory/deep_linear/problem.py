@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, positive_integer, reject
+from theory.core.validation import finite_arrays, inside, positive, positive_integer
 
 Times = Array | Sequence[float] | Sequence[int] | float | int
 
@@ -61,16 +61,7 @@ class TeacherStudent:
     noise: Array
 
     def __post_init__(self) -> None:
-        for name in ("X", "teacher", "noise"):
-            array = np.asarray(getattr(self, name), dtype=np.float64)
-            if array.ndim < 2 or array.size == 0 or not np.isfinite(array).all():
-                reject(name, f"an array of shape {array.shape}", "finite matrices")
-            object.__setattr__(self, name, array)
-        *draws, d, n = self.X.shape
-        if self.teacher.shape != (*draws, self.K, d):
-            reject("teacher.shape", self.teacher.shape, f"(*draws, K, d) for X of shape {self.X.shape}")
-        if self.noise.shape != (*draws, self.K, n):
-            reject("noise.shape", self.noise.shape, f"{(*draws, self.K, n)}, one number a label")
+        finite_arrays(self, X="*draws d n", teacher="*draws K d", noise="*draws K n")
 
     @property
     def d(self) -> int:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import positive, positive_integer, reject
+from theory.core.validation import finite_arrays, positive, positive_integer, reject
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,7 @@ class Network:
     V: Array  # (..., m, h)
 
     def __post_init__(self) -> None:
-        for name in ("U", "V"):
-            array = np.asarray(getattr(self, name), dtype=np.float64)
-            if array.ndim < 2 or not np.isfinite(array).all():
-                reject(name, f"an array of shape {array.shape}", "finite weights (..., inputs or outputs, h)")
-            object.__setattr__(self, name, array)
-        if self.U.shape[:-2] != self.V.shape[:-2] or self.U.shape[-1] != self.V.shape[-1]:
-            reject("V.shape", self.V.shape, f"the runs and the width of U, whose shape is {self.U.shape}")
+        finite_arrays(self, U="*runs D h", V="*runs m h")
 
     @property
     def h(self) -> int:

@@ -16,6 +16,7 @@ from theory.imbalance import tighter_rate
     statement=r"c(t) \to B(\sigma_m(\tilde y) / \lambda_1^{1/2}(\Sigma_x), \sigma_r(\tilde y) / "
     r"\lambda_1^{1/2}(\Sigma_x))",
     hypotheses=("gradient flow", "a loss that vanishes"),
+    theory_side="closed form",
     controls=("the limit of the margins 5% larger",),
 )
 def margin_tends_to_that_of_the_targets(study: Study) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from theory.imbalance.problem import coordinates
     statement=r"\min_{U, V}\ -\tfrac{d}{dt} \log(L - L^*) = \lambda_r(\Sigma_x) B(\sigma_m, \sigma_r)"
     r"\quad\text{over all } U, V \text{ of this imbalance and product}",
     hypotheses=("a residual in the slowest direction",),
+    theory_side="bound",
     controls=("bound 5% larger where it is attained", "gain with the product 5% larger"),
 )
 def bound_is_the_rate_of_a_start(study: Study) -> Iterator[Check]:

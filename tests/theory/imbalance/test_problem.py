@@ -77,10 +77,10 @@ def test_bad_data_are_refused(X: np.ndarray, Y: np.ndarray, message: str) -> Non
 @pytest.mark.parametrize(
     ("U", "V", "message"),
     [
-        (np.ones((2, 3, 4)), np.ones((2, 1, 5)), r"V.shape = \(2, 1, 5\): expected the runs and the width of U"),
-        (np.ones((2, 3, 4)), np.ones((3, 1, 4)), r"V.shape = \(3, 1, 4\): expected the runs and the width of U"),
-        (np.ones(3), np.ones(3), r"U = an array of shape \(3,\): expected finite weights"),
-        (np.ones((3, 4)), np.full((1, 4), np.inf), r"V = an array of shape \(1, 4\): expected finite weights"),
+        (np.ones((2, 3, 4)), np.ones((2, 1, 5)), r"V.shape = \(2, 1, 5\): expected \(\*runs, m, h\) with h = 4"),
+        (np.ones((2, 3, 4)), np.ones((3, 1, 4)), r"V.shape = .3, 1, 4.: expected .* with \*runs = \(2,\)"),
+        (np.ones(3), np.ones(3), r"U.shape = \(3,\): expected \(\*runs, D, h\)"),
+        (np.ones((3, 4)), np.full((1, 4), np.inf), r"V\[0, 0\] = inf: expected a finite number"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
