@@ -12,8 +12,6 @@ from theory.claims import Study
 from theory.claims.study import Training
 from theory.core.arrays import Array
 
-SOURCE = "Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example)"
-
 Rates = tuple[float, float, float]  # A, B, c: steps of the weights and of the multipliers, and the augmentation
 Data = tuple[Tensor, Tensor, Sequence[Tensor | None]]  # inputs, targets, the rows of each step's batch or None for all
 

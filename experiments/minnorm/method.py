@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.methods.minnorm import Margin, Minnorm, SimultaneousMinnorm
-from experiments.minnorm.fits import SOURCE, Data, DescentWithDecay, LinearModels, Rates, around, fit
+from experiments.minnorm.fits import Data, DescentWithDecay, LinearModels, Rates, around, fit
 from theory.claims import Check, Measured, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply
@@ -20,7 +20,7 @@ from theory.minnorm.problems import well_conditioned
 
 @claim(
     "minnorm.method",
-    source=SOURCE,
+    source="Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example)",
     statement=r"\lambda \leftarrow [\lambda + B h]_+,\ \theta \leftarrow (1 - A)\theta"
     r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i"
     r" \;\Rightarrow\; \lambda = \alpha_{SVM},\ |\theta|^2 = L \sum_i \lambda_i \text{ at convergence}",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from experiments.methods.minnorm import Equality, Minnorm, SimultaneousMinnorm, linear_chain, linear_model
-from experiments.minnorm.fits import SOURCE, LinearModels, Rates, around, fit
+from experiments.minnorm.fits import LinearModels, Rates, around, fit
 from theory.claims import Check, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.minnorm.stability import Mode, critical_augmentation, largest_learning_rate, step_matrix
@@ -18,7 +18,7 @@ EARLY = 20  # steps after which a fit is compared with the powers of its matrice
 
 @claim(
     "minnorm.stable_range",
-    source=SOURCE + "; Jury's conditions",
+    source="Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example); Jury's conditions",
     statement=r"\text{stable} \iff c > B - m/g \text{ and } A\,(2(m + c g) - B g) < 4,\ c \to c + B"
     r" \text{ for alternating steps}",
     hypotheses=("plain SGD", "constraints and Lagrangian with common eigenvectors"),

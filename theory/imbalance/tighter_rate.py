@@ -59,8 +59,8 @@ def spreads(
 def level(
     problem: Regression,
     Z: Float[Array, "*runs m_plus_r h"],
-    sigma_m: Float[Array, "*runs"],
-    sigma_r: Float[Array, "*runs"],
+    sigma_m: Float[Array, "*#runs"],
+    sigma_r: Float[Array, "*#runs"],
 ) -> Float[Array, "*runs"]:
     """B(sigma_m, sigma_r) with the imbalance of Z: at least 2 Delta, its value where both vanish."""
     plus, minus, delta = spreads(problem, Z)
