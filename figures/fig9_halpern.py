@@ -32,11 +32,11 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         height_ratios=(3, 1, 3),
     )
     schedules = evidence["banburski2019.nmgd_schedules"].curves
-    _draw_schedules(panels["null"], schedules, "null")
+    _draw_schedules(panels["null"], schedules, schedules["null"], schedules["null_trained"])
     panels["null"].set(ylabel=r"$|P_n w_k|$")
     panels["null"].legend(loc="lower left", title="lines: formula; markers: trained")
     letter(panels["null"], "A", "what the data do not see")
-    _draw_schedules(panels["distance"], schedules, "distance")
+    _draw_schedules(panels["distance"], schedules, schedules["distance"], schedules["distance_trained"])
     panels["distance"].set(ylabel=r"$|w_k - X^+ Y|$")
     letter(panels["distance"], "B", "distance to the solution of least norm")
     _draw_rounding(panels["null_residual"], schedules, "null_residual")
@@ -47,8 +47,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     return figure
 
 
-def _draw_schedules(axes: Axes, curves: Curves, name: str) -> None:
-    predicted, trained = curves[name], curves[f"{name}_trained"]
+def _draw_schedules(axes: Axes, curves: Curves, predicted: np.ndarray, trained: np.ndarray) -> None:
     for i, label in enumerate(LABELS):
         shown = slice(i % 2, None, 2)
         axes.loglog(curves["steps"], predicted[:, i], **line(i, STYLES[i]))
