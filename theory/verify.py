@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to this file, too")
     text = "say what changed from this evidence file, as --json writes it; with two files, from the first to the second"
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help=text)
+    parser.add_argument("--seeds", metavar="A:B", help="judge on the seeds A to B - 1: failures and smallest headrooms")
     arguments = parser.parse_args(argv)
     return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.packages)))
 
@@ -29,6 +30,8 @@ def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
         return _list(chosen(arguments.claims, known, arguments.data))
     if arguments.compare and len(arguments.compare) > 1:
         return _compare_files(arguments.compare)
+    if arguments.seeds:
+        return _survey(arguments, chosen(arguments.claims, known, arguments.data))
     return _verify(arguments, known)
 
 
@@ -60,6 +63,24 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
         if old:
             print("\n".join(compare.compare(_only(old, arguments.claims), json.loads(text)).lines()))
     return options.status("verify", results, arguments.verbose)
+
+
+def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
+    """Exit status 0 if every claim holds on every seed."""
+    from dataclasses import replace
+
+    from theory.harness.seeds import Survey, seed_range
+
+    seeds = seed_range(arguments.seeds)
+    if arguments.json:
+        _check_file(arguments.json)
+    study, survey = options.conditions(arguments), Survey()
+    for seed in seeds:
+        survey.add(seed, options.run(arguments, claims, replace(study, seed=seed)))
+    print("\n".join(survey.lines()))
+    if arguments.json:
+        survey.write(arguments.json)
+    return options.HOLD if survey.holds else options.FAIL
 
 
 def _compare_files(files: Sequence[Path]) -> int:

@@ -76,7 +76,7 @@ def _polynomial_tail(study: Study) -> Iterator[Check]:
     (examples,) = tensors(study.device, Z)
     loss: Loss = lambda state: (state["w"] @ examples.mT).pow(-POWER).sum(-1)  # noqa: E731
     eta, horizon = study.pick(smoke=(0.01, 4.0), quick=(0.01, 32.0), paper=(0.002, 64.0))
-    runs = Trainee(study, loss, {"w": w0}).refine(learning_rate=eta, horizon=horizon, records=17)
+    runs = Trainee(study, loss, {"w": w0}).refine(learning_rate=eta, horizon=horizon, records=17, levels=4)
     logs, t = [np.log(run["w"] @ Z.T) for run in runs], runs[0].t
     exact = max_margin.polynomial_solution(Z, w0, t, POWER)
     yield from tends_to("log margins", logs, np.log(exact), case="polynomial tail")

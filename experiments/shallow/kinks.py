@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from theory.claims import Check, Measured, Tolerance, measured, order
-from theory.claims.estimates import halving_order
+from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 
 
 def tends_to_kinked(name: str, values: Sequence[Array], predicted: Array, *, case: str = "") -> Iterator[Check]:
     """As `experiments.training.tends_to`, for three learning rates, each half the one before."""
-    estimate = halving_order(values[1] - predicted, values[2] - predicted)
-    yield order(f"{name}, order in the learning rate", estimate, case=case).equals(1, excludes=(0, 2))
+    estimate = observed_order([value - predicted for value in values])
+    yield order(f"{name}, order in the learning rate", estimate, case=case).equals(1, excludes=(0.75, 1.25))
     yield missed(f"{name}, learning rate 0", values, predicted, case=case).equals(0)
 
 

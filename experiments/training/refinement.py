@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from theory.claims import Check, Measured, Tolerance, measured, order, rounding
-from theory.claims.estimates import halving_order, richardson
-from theory.core.arrays import Array
+from theory.claims.estimates import observed_order, richardson
+from theory.core.arrays import EPS, Array
 
 
 def tends_to(
@@ -25,8 +25,9 @@ def tends_to(
         predicted: the flow, shape (T, runs, ...).
         solver_error: what the prediction itself may be off by, if it is integrated; broadcasts with it.
     """
-    estimate = halving_order(values[-2] - predicted, values[-1] - predicted)
-    yield order(f"{name}, order in the learning rate", estimate, part=part, case=case).equals(1, excludes=(0, 2))
+    off_by = solver_error + EPS * np.abs(values[-1]).max()
+    estimate = observed_order([value - predicted for value in values], off_by)
+    yield order(f"{name}, order in the learning rate", estimate, part=part, case=case).equals(1, excludes=(0.75, 1.25))
     limit = extrapolated(f"{name}, learning rate 0", values, solver_error, part=part, case=case)
     yield limit.equals(predicted)
 

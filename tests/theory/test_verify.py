@@ -204,3 +204,27 @@ def test_the_command_itself() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert "min2021.theorem1" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_range_of_seeds(ask, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.holds", "toy.waits", "--seeds", "3:5", "--json", tmp_path / "seeds.json") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "2 seeds, 4 checks: 0 failed, 0 stopped"
+    assert sum(line.startswith("headroom") for line in printed) == 4
+    content = json.loads((tmp_path / "seeds.json").read_text())
+    assert content["seeds"] == 2 and content["failures"] == content["stopped"] == []
+    headrooms = [float(check["headroom"]) for check in content["checks"]]
+    assert headrooms == sorted(headrooms) and {check["seed"] for check in content["checks"]} <= {3, 4}
+
+
+def test_a_range_of_seeds_with_failures(ask, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.fails", "toy.stops", "--seeds", "0:2") == 1
+    printed = capsys.readouterr().out
+    assert "FAILED   seed 1  toy.fails: 1 = 2" in printed and "stopped  seed 0  toy.stops: ArithmeticError" in printed
+    assert "2 seeds, 2 checks: 2 failed, 2 stopped" in printed
+
+
+@pytest.mark.parametrize("seeds", ["5", "5:5", "6:5", "a:b", "-1:3", "1:2:3"])
+def test_seeds_that_are_no_range(ask, capsys: pytest.CaptureFixture, seeds: str) -> None:
+    assert ask("toy.holds", f"--seeds={seeds}") == 2
+    assert "expected A:B with whole numbers 0 <= A < B" in refusal(capsys)

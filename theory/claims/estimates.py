@@ -13,6 +13,8 @@ from theory.core.validation import inside, reject
 # of them, each one gets this much.
 SIGNIFICANCE = 1e-5
 
+NOISE = 0.01  # of the largest error: entries of an error that are known no better do not tell its order
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -66,21 +68,42 @@ def loglog_slope(x: Array, y: Array, significance: float = SIGNIFICANCE) -> Esti
     return mean(line_slope(np.log(_positive("x", x)), np.log(_positive("y", y))), significance)
 
 
-def halving_order(coarse: Array, fine: Array, expected: int = 1) -> Estimate:
-    """Order p of errors e(h) = coarse and e(h / 2) = fine: arrays of one shape, whose entries have errors of their own.
+def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Estimate:
+    """Order p of errors at h, h/2, h/4, ...: arrays of one shape, or numbers. Nothing is assumed of p.
 
-    If e = C h^p + O(h^(p+1)) with p = `expected`, then coarse = 2^p fine (1 +- delta) in norm, with
-    delta = |coarse - 2^p fine| / |2^p fine|. Unlike the difference of two observed orders of a norm, delta cannot
-    vanish by chance, where terms of the next order cancel between entries. The interval is p + log2(1 +- delta),
-    doubled, since the relation itself is only one of leading order.
+    If e(h) = C h^p + D h^(p+1) + ..., then the slope of e(h) over e(h/2), their inner product over |e(h/2)|^2, is
+    2^p (1 + O(h)). The observed order p_k = log2 of it is off by a c h that halves too: 2 p_1 - p_0 is off by O(h^2)
+    only. The half-width is the correction p_1 - p_0, plus the share of e(h) that is not along e(h/2), which cannot
+    vanish by chance where terms of the next order cancel between entries. An error e of the errors themselves moves
+    a slope over e(h/2) by (1/2 + 1) |e| / |e(h/2)| of itself, so 2 p_1 - p_0 by 15/4 |e| / |e(h/4)| / log 2.
+
+    Args:
+        errors: three at least, coarse to fine; the last three count.
+        off_by: what each may be off by, rounding and the prediction's own error; broadcasts with them. Entries for
+            which it is more than a hundredth of the largest error at h/4 judge nothing.
+
+    Raises:
+        InvalidArgument: fewer than three, shapes that differ, or an error that is 0 everywhere.
     """
-    coarse, scaled = np.asarray(coarse), 2**expected * np.asarray(fine)
-    if coarse.shape != scaled.shape or not scaled.any():
-        reject("fine", f"an array of shape {scaled.shape}", f"errors of shape {coarse.shape}, not all 0")
-    delta = float(np.linalg.norm(coarse - scaled) / np.linalg.norm(scaled))
-    value = expected + float(np.log2(np.linalg.norm(coarse) / np.linalg.norm(scaled)))
-    half = -2 * float(np.log2(1 - delta)) if delta < 1 else np.inf
-    return Estimate(value, value - half, value + half, f"the error halves {expected} times up to {delta:.2g} of it")
+    arrays = [np.asarray(error, dtype=np.float64) for error in errors[-3:]]
+    if len(arrays) < 3 or len({array.shape for array in arrays}) > 1:
+        reject("errors", [array.shape for array in arrays], "three arrays of one shape, coarse to fine")
+    if not all(array.any() for array in arrays):
+        reject("errors", "an array of zeros", "errors that are not all 0")
+    size = np.abs(arrays[-1]).max()
+    noise = np.broadcast_to(off_by, arrays[-1].shape)
+    known = noise <= NOISE * size if (noise <= NOISE * size).any() else np.full(noise.shape, True)
+    with np.errstate(all="ignore"):  # what over- or underflows here is no sequence of halved steps
+        coarse, middle, fine = (array[known] / size for array in arrays)
+        slopes = np.array([np.vdot(a, b) / np.vdot(b, b) for a, b in ((coarse, middle), (middle, fine))])
+    if not (np.isfinite(slopes).all() and (slopes > 0).all()):
+        return Estimate(0.0, -np.inf, np.inf, "the error does not shrink along one direction as the step size halves")
+    before, last = np.log2(slopes)
+    across = float(np.linalg.norm(middle - slopes[1] * fine) / np.linalg.norm(middle))
+    noisy = 15 / 4 * float(np.linalg.norm(noise[known] / size) / np.linalg.norm(fine)) / np.log(2)
+    value, half = float(2 * last - before), float(abs(last - before) + across + noisy)
+    reason = f"observed orders {before:.4g}, {last:.4g} in halved steps, extrapolated; {across:.2g} of the error turned"
+    return Estimate(value, value - half, value + half, reason)
 
 
 def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int = 1) -> tuple[Array, Array]:

@@ -160,14 +160,21 @@ def refuse_data(data: Data, claims: "Collection[Stated]", known: "Collection[Sta
 
 def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
     """Run the claims as the options say, and print the verdicts."""
-    import joblib
+    from theory.harness import report
 
-    from theory.harness import report, runner
-
-    jobs = arguments.jobs or joblib.cpu_count()
-    results = runner.run(list(claims), study, folder=arguments.out / ".cache", jobs=jobs, fresh=arguments.fresh)
+    results = run(arguments, claims, study)
     report.verdicts(results.evidence.values(), results.stopped, arguments.verbose)
     return results
+
+
+def run(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
+    """Run the claims as the options say."""
+    import joblib
+
+    from theory.harness import runner
+
+    jobs = arguments.jobs or joblib.cpu_count()
+    return runner.run(list(claims), study, folder=arguments.out / ".cache", jobs=jobs, fresh=arguments.fresh)
 
 
 def status(command: str, results: "Results", verbose: bool) -> int:

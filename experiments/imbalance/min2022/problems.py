@@ -81,7 +81,7 @@ def trained_near_the_target(study: Study) -> tuple[Regression, list[Trajectory]]
     problem = random_regression(study.rng("training"), D=9, n=12, m=2, singular_values=S)
     runs = study.pick(smoke=4, quick=16, paper=64)
     noise = gaussian(problem, 12, study.rng("training start"), scales=(0.3, 0.5), runs=runs)
-    return problem, refined(study, problem, towards(problem, noise, 0.9), learning_rate=8e-3, horizon=1.5)
+    return problem, refined(study, problem, towards(problem, noise, 0.9), learning_rate=8e-3, horizon=1.5, levels=4)
 
 
 def trained_factorisation(study: Study) -> Iterator[tuple[str, Regression, list[Trajectory]]]:
@@ -96,12 +96,12 @@ def trained_factorisation(study: Study) -> Iterator[tuple[str, Regression, list[
 
 
 def refined(
-    study: Study, problem: Regression, network: Network, *, learning_rate: float, horizon: float
+    study: Study, problem: Regression, network: Network, *, learning_rate: float, horizon: float, levels: int = 3
 ) -> list[Trajectory]:
-    """Training at learning rates eta, eta/2, eta/4; long ones recorded more often."""
+    """Training at learning rates eta, eta/2, eta/4, ...; long ones recorded more often."""
     records = 21 if horizon / learning_rate < 400 else 201
     trainee = linear_network(study, problem, network)
-    return trainee.refine(learning_rate=learning_rate, horizon=horizon, records=records)
+    return trainee.refine(learning_rate=learning_rate, horizon=horizon, records=records, levels=levels)
 
 
 def excess(problem: Regression, run: Trajectory) -> Array:

@@ -47,7 +47,7 @@ def two_layers(study: Study) -> Iterator[tuple[FullRankRegression, Layers]]:
 
 
 def fan_out_training(study: Study) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
-    """Three layers with the paper's fan-out start, and their training at three learning rates, coarse to fine."""
+    """Three layers with the paper's fan-out start, and their training at four learning rates, coarse to fine."""
     widths = study.pick(smoke=(2, 30, 60, 1), quick=(5, 100, 200, 1), paper=(5, 300, 500, 1))
     runs = study.pick(smoke=3, quick=6, paper=10)
     rng = study.rng("training")
@@ -56,7 +56,7 @@ def fan_out_training(study: Study) -> tuple[FullRankRegression, list[Array], lis
     fastest = problem.smoothness * np.linalg.eigvalsh(three_layers.curvature(W))[..., -1].max()
     slowest = delta_star_rate(problem, W).max()
     trainee = deep_network(study, problem, W)
-    return problem, W, trainee.refine(learning_rate=0.1 / fastest, horizon=3 / float(slowest), records=21)
+    return problem, W, trainee.refine(learning_rate=0.1 / fastest, horizon=3 / float(slowest), records=21, levels=4)
 
 
 def delta_star_rate(problem: FullRankRegression, W: Layers) -> Array:

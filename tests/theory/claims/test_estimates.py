@@ -84,36 +84,82 @@ def test_slopes_need_positive_values() -> None:
         rates.loglog_slope(np.array([0.0, 1.0]), np.ones((2, 3)))
 
 
+def expansion(order: float, leading: np.ndarray, following: np.ndarray, levels: int = 3) -> list[np.ndarray]:
+    steps = 0.02 / 2.0 ** np.arange(levels)
+    return [leading * h**order + following * h ** (order + 1) for h in steps]
+
+
 @given(
-    st.integers(1, 4),
+    st.sampled_from([0.5, 0.75, 1.0, 1.25, 2.0, 3.0]),
     st.lists(st.floats(0.1, 1), min_size=1, max_size=5),
     st.lists(st.floats(-1, 1), min_size=5, max_size=5),
 )
-def test_halving_order_of_known_expansions(order: int, leading: list[float], following: list[float]) -> None:
-    h, first, second = 0.02, np.array(leading), np.array(following[: len(leading)])
-    coarse, fine = (first * step**order + second * step ** (order + 1) for step in (h, h / 2))
-    estimate = rates.halving_order(coarse, fine, expected=order)
-    assert order in Estimate(estimate.value, estimate.low - 1e-12, estimate.high + 1e-12, "rounding")
-    assert order - 1 not in estimate and order + 1 not in estimate
+def test_observed_order_of_known_expansions(order: float, leading: list[float], following: list[float]) -> None:
+    """Whatever the order is, it is found, and a quarter off is excluded: nothing is assumed of it."""
+    errors = expansion(order, np.array(leading), np.array(following[: len(leading)]))
+    estimate = rates.observed_order(errors)
+    assert order in Estimate(estimate.value, estimate.low - 1e-9, estimate.high + 1e-9, "rounding")
+    if estimate.half_width < 0.25:
+        assert order - 0.5 not in estimate and order + 0.5 not in estimate
 
 
-def test_halving_order_is_not_narrow_where_next_terms_cancel_in_the_norm() -> None:
+def test_orders_a_quarter_off_are_not_taken_for_order_1() -> None:
+    for order in (0.67, 0.75, 1.25, 1.28):
+        assert 1 not in rates.observed_order(expansion(order, np.array([1.0, -0.7]), np.array([0.3, 0.9])))
+
+
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=2, max_size=2), min_size=3, max_size=3))
+def test_errors_that_follow_no_order_are_not_taken_for_one(numbers: list[list[float]]) -> None:
+    """Of three arbitrary pairs a narrow interval around 1 means that each is about half the one before."""
+    errors = [np.array(pair) for pair in numbers]
+    if not all(error.any() for error in errors):
+        return
+    estimate = rates.observed_order(errors)
+    if estimate.half_width < 0.25 and 1 in estimate:
+        assert np.linalg.norm(errors[1] - 2 * errors[2]) < 0.5 * np.linalg.norm(errors[1])
+
+
+def test_observed_order_is_not_narrow_where_next_terms_cancel_in_the_norm() -> None:
     """Entries 1 + h and 1 - h: the norm loses its first-order term, the interval must not."""
-    coarse, fine = (np.array([1 + step, 1 - step]) * step for step in (0.1, 0.05))
-    estimate = rates.halving_order(coarse, fine)
-    assert 1 in estimate and estimate.half_width > 0.05
+    errors = [np.array([1 + step, 1 - step]) * step for step in (0.2, 0.1, 0.05)]
+    estimate = rates.observed_order(errors)
+    assert 1 in estimate and estimate.half_width > 0.02
 
 
-def test_halving_order_tells_a_wrong_limit_apart() -> None:
-    """Errors that do not vanish with the step size have order 0: no interval around 1 excludes it."""
-    estimate = rates.halving_order(np.array([1.1]), np.array([1.05]))
-    assert abs(estimate.value) < 0.1 and 0 in estimate
+def test_observed_order_tells_a_wrong_limit_apart() -> None:
+    """Errors that do not vanish with the step size have order 0."""
+    estimate = rates.observed_order([np.array([error]) for error in (1.1, 1.05, 1.025)])
+    assert abs(estimate.value) < 0.1 and 1 not in estimate
 
 
-@pytest.mark.parametrize("fine", [np.zeros(2), np.ones(3)])
-def test_halving_order_refuses(fine: np.ndarray) -> None:
-    with pytest.raises(InvalidArgument, match=r"fine = .*: expected errors of shape \(2,\), not all 0"):
-        rates.halving_order(np.ones(2), fine)
+def test_what_errors_are_off_by_widens_the_interval() -> None:
+    errors = [error + 1e-4 for error in expansion(1, np.ones(3), np.zeros(3))]
+    assert 1 not in rates.observed_order(errors) and 1 in rates.observed_order(errors, 1e-4)
+    assert rates.observed_order(errors, 1.0).half_width > 1
+
+
+def test_entries_that_are_noise_judge_nothing() -> None:
+    errors = [np.append(error, 0.5) for error in expansion(1, np.ones(3), np.zeros(3))]
+    estimate = rates.observed_order(errors, np.array([0.0, 0.0, 0.0, 0.6]))
+    assert 1 in Estimate(estimate.value, estimate.low - 1e-9, estimate.high + 1e-9, "rounding")
+    assert estimate.half_width < 1e-6
+
+
+def test_an_error_that_changes_its_sign_has_no_order() -> None:
+    assert rates.observed_order([np.array([1.0]), np.array([-0.5]), np.array([0.25])]).half_width == np.inf
+
+
+@pytest.mark.parametrize(
+    ("errors", "message"),
+    [
+        ([np.ones(2), np.ones(2)], "errors = .*: expected three arrays of one shape"),
+        ([np.ones(2), np.ones(3), np.ones(2)], "errors = .*: expected three arrays of one shape"),
+        ([np.ones(2), np.ones(2), np.zeros(2)], "errors = an array of zeros: expected errors that are not all 0"),
+    ],
+)
+def test_observed_order_refuses(errors: list[np.ndarray], message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        rates.observed_order(errors)
 
 
 @given(st.integers(3, 4), st.lists(st.floats(-1, 1), min_size=4, max_size=4), st.sampled_from([2.0, 3.0]))
