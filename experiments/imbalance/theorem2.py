@@ -100,7 +100,7 @@ def _residual_at_the_start() -> Iterator[Check]:
         width.residual_bound(aligned, 5.0)
     )
     correction = "|E(0)| <= |Y| + lambda_1^(1/2) |U1 V^T|: E = y~ - Sigma_x^(1/2) U1 V^T"
-    printed = size.misprint("lambda_r^(-1/2) in the residual at the start", correction=correction)
+    printed = size.proof_step("lambda_r^(-1/2) in the residual at the start", correction=correction)
     yield printed.at_most(width.printed_residual_bound(example, product))
 
 
@@ -132,7 +132,7 @@ def _width_needed() -> Iterator[Check]:
     unit = spread.S[0] ** 2 / spread.S[-1] ** 2 * width.product_bound(spread, h, 0.5, s)
     printed = measured("exponent at the printed h0", unit, within=exactly("what the proof needs of h0"))
     correction = "h0 = max(16 s^2, 4 (lambda_1 / lambda_r)^2 m s^2)"
-    yield printed.misprint("h0 with lambda_1 / lambda_r^3", correction=correction).at_most(1)
+    yield printed.proof_step("h0 with lambda_1 / lambda_r^3", correction=correction).at_most(1)
 
 
 def _at_the_data_of_figure_4(study: Study) -> Iterator[Check | Curves]:

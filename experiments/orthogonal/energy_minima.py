@@ -110,7 +110,7 @@ def _kept_not_minimised(study: Study) -> Iterator[Check]:
         kept = measured("energy after minimising it", end, within=within, case=name)
         yield kept.equals(start)
     correction = "OPT keeps the energy of its random start; the minimum is only met asymptotically, where s < d - 1"
-    printed = kept.misprint("OPT minimises the hyperspherical energy", correction=correction)
+    printed = kept.overstatement("OPT minimises the hyperspherical energy", correction=correction)
     yield printed.equals(energy.minimum(N, d, 1))
 
 

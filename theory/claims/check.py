@@ -4,7 +4,9 @@
     yield rate.at_least(bound)
     yield rate.control("c 5 % larger").at_least(1.05 * bound)
 
-A *control* is a negative control: a hypothesis is broken or the statement is changed, and the check has to fail.
+A *control* is a negative control: a hypothesis is broken or the statement is changed, and the check has to fail. So
+has what a source says and is not so: a *misprint* is a statement as printed that has a counterexample, a *proof step*
+a line of the printed proof that is wrong while the theorem holds, an *overstatement* a sentence of an abstract.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +23,8 @@ from theory.claims.tolerance import Tolerance
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-CONTROL, MISPRINT = "control", "misprint"
+CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT = "control", "misprint", "proof step", "overstatement"
+HAVE_TO_FAIL = (CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT)
 AnySubject = TypeVar("AnySubject", bound="Subject")
 
 
@@ -31,7 +34,7 @@ class Check:
 
     Attributes:
         name: what is measured; together with `case` no other check of the claim has it.
-        kind: equal, at_most, at_least, order, slope, rate, probability, identity, control or misprint.
+        kind: equal, at_most, at_least, order, slope, rate, probability, identity, or one of `HAVE_TO_FAIL`.
         predicted, measured: the two numbers at the worst point of what was compared.
         tolerance: what they may differ by, in their own units; `reason` says where it comes from.
         headroom: how far the check was from the other verdict, as a ratio above 1 if passed (1 is on the edge). For a
@@ -60,8 +63,8 @@ class Check:
 
     @property
     def is_control(self) -> bool:
-        """Whether this is a check that had to fail: a negative control, or the form in which a theorem is printed."""
-        return self.kind in (CONTROL, MISPRINT)
+        """Whether this is a check that had to fail: a negative control, or what a source says and is not so."""
+        return self.kind in HAVE_TO_FAIL
 
 
 def _itself(check: Check) -> Check:
@@ -82,8 +85,19 @@ class Subject:
         return replace(self, becomes=partial(_refuted, name))
 
     def misprint(self: AnySubject, name: str, *, correction: str) -> AnySubject:
-        """The same for the printed form of the theorem, which has to fail; `correction` says what holds instead."""
-        return replace(self, becomes=partial(_misprinted, name, correction))
+        """The same for the statement as printed: a counterexample to it; `correction` says what holds instead.
+
+        Say it only where the hypotheses of the statement are met. A wrong line of its proof is a `proof_step`.
+        """
+        return replace(self, becomes=partial(_not_so, MISPRINT, name, correction))
+
+    def proof_step(self: AnySubject, name: str, *, correction: str) -> AnySubject:
+        """The same for a step of the printed proof, of a theorem that holds; `correction` says what holds instead."""
+        return replace(self, becomes=partial(_not_so, PROOF_STEP, name, correction))
+
+    def overstatement(self: AnySubject, name: str, *, correction: str) -> AnySubject:
+        """The same for a sentence of an abstract: a counterexample to it; `correction` says what holds instead."""
+        return replace(self, becomes=partial(_not_so, OVERSTATEMENT, name, correction))
 
     def _judge(
         self, kind: str, predicted: Any, number: Any, tolerance: Any, reason: str, headroom: Any, where: str = ""
@@ -264,9 +278,9 @@ def _refuted(name: str, check: Check) -> Check:
     return replace(check, name=name, kind=CONTROL, reason=reason, passed=miss > 1, headroom=miss, case="")
 
 
-def _misprinted(name: str, correction: str, check: Check) -> Check:
+def _not_so(kind: str, name: str, correction: str, check: Check) -> Check:
     control = _refuted(name, check)
-    return replace(control, kind=MISPRINT, reason=f"{correction}. {control.reason}")
+    return replace(control, kind=kind, reason=f"{correction}. {control.reason}")
 
 
 def _miss(check: Check) -> float:

@@ -2,8 +2,8 @@
 
 A claim is a theorem beside its experiment: a generator that yields `Check`s (each one judged number) and `Curves`
 (what a figure needs). Every claim names its negative controls when it is registered, and each of them has to be
-yielded: a hypothesis is broken, and the check must then fail. A theorem whose printed form fails while a corrected one
-holds yields a misprint for the printed form.
+yielded: a hypothesis is broken, and the check must then fail. What a source says and is not so is yielded beside what
+holds in its place, and qualifies the verdict.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,12 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from theory.claims.check import MISPRINT, Check
+from theory.claims.check import MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
 from theory.claims.study import Study
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-HOLDS, FAILS, MISPRINTED = "holds", "fails", "holds, not as printed"
+HOLDS, FAILS = "holds", "fails"
+# What a claim's verdict is if it yields a check of such a kind, and all of its checks pass; the first kind decides.
+QUALIFIED = {
+    OVERSTATEMENT: "does not hold as the abstract says",
+    MISPRINT: "holds, not as printed",
+    PROOF_STEP: "holds, a step of the printed proof does not",
+}
 THEORY_SIDES = ("closed form", "ODE", "bound", "law", "identity")
 
 
@@ -72,7 +78,8 @@ class Evidence:
     def verdict(self) -> str:
         if not all(check.passed for check in self.checks):
             return FAILS
-        return MISPRINTED if any(check.kind == MISPRINT for check in self.checks) else HOLDS
+        kinds = {check.kind for check in self.checks}
+        return next((verdict for kind, verdict in QUALIFIED.items() if kind in kinds), HOLDS)
 
     @property
     def headroom(self) -> float:
@@ -105,7 +112,8 @@ def claim(
         statement: LaTeX, without dollar signs.
         hypotheses: in words.
         theory_side: what training is compared with, one of `THEORY_SIDES`.
-        controls: names of the negative controls and misprints; `judge` refuses evidence with others, or without one.
+        controls: names of the checks that have to fail, negative controls and what a source says and is not so;
+            `judge` refuses evidence with others, or without one.
         accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none).
 
     Raises:

@@ -105,7 +105,7 @@ def _training(study: Study) -> Iterator[Check | Curves]:
     later = measured("the loss is non-increasing", finest[1:], within=within, axes=("t", "run"))
     yield later.at_most(finest[:-1])
     correction = "the proof needs, and has, non-increasing"
-    yield later.misprint("the loss is non-decreasing", correction=correction).at_least(finest[:-1])
+    yield later.proof_step("the loss is non-decreasing", correction=correction).at_least(finest[:-1])
     yield _curves(study, "near the target", problem, runs[-1])
 
 

@@ -210,8 +210,10 @@ def test_a_control_has_no_case_but_keeps_its_part() -> None:
     assert (check.part, check.case) == ("equation 3", "") and "r = 2: it" in check.reason
 
 
-def test_a_misprint_is_a_control_for_the_printed_form() -> None:
-    check = off_by(3.0).misprint("constant 2", correction="it is 4").at_most(2.0)
-    assert check.passed and check.is_control and (check.kind, check.name) == ("misprint", "constant 2")
+@pytest.mark.parametrize("kind", ["misprint", "proof_step", "overstatement"])
+def test_what_a_source_says_and_is_not_so_has_to_fail(kind: str) -> None:
+    said = getattr(off_by(3.0), kind)("constant 2", correction="it is 4")
+    check = said.at_most(2.0)
+    assert check.passed and check.is_control and (check.kind, check.name) == (kind.replace("_", " "), "constant 2")
     assert check.reason.startswith("it is 4. must fail")
-    assert not off_by(1.0).misprint("constant 2", correction="it is 4").at_most(2.0).passed
+    assert not said.at_most(4.0).passed

@@ -9,7 +9,7 @@ import pytest
 from theory.claims import (
     FAILS,
     HOLDS,
-    MISPRINTED,
+    QUALIFIED,
     REGISTRY,
     Check,
     Claim,
@@ -28,7 +28,6 @@ from theory.core.validation import InvalidArgument
 STUDY = Study("test.claim", profile="smoke")
 ONE = measured("it", 1.0, within=Tolerance(0.5, "by construction"))
 GOOD, BAD, CONTROL = ONE.equals(1.0), ONE.equals(3.0), ONE.control("broken").equals(3.0)
-PRINTED = ONE.misprint("constant 3", correction="1").equals(3.0)
 
 
 @pytest.fixture(autouse=True)
@@ -90,10 +89,21 @@ def test_a_control_that_was_not_declared_is_refused() -> None:
         judge(register(GOOD, CONTROL, replace(CONTROL, name="second")), STUDY)
 
 
-def test_a_misprint_shows_in_the_verdict_only_if_all_else_holds() -> None:
-    assert judge(register(GOOD, PRINTED, controls=("constant 3",)), STUDY).verdict == MISPRINTED
-    failing = register(BAD, PRINTED, controls=("constant 3",), id="test.other")
+@pytest.mark.parametrize("kind", ["misprint", "proof_step", "overstatement"])
+def test_what_a_source_says_and_is_not_so_qualifies_the_verdict(kind: str) -> None:
+    said = getattr(ONE, kind)("constant 3", correction="1").equals(3.0)
+    verdict = judge(register(GOOD, said, controls=("constant 3",)), STUDY).verdict
+    assert verdict == QUALIFIED[kind.replace("_", " ")]
+    failing = register(BAD, said, controls=("constant 3",), id="test.other")
     assert judge(failing, STUDY).verdict == FAILS
+
+
+def test_the_strongest_qualification_decides() -> None:
+    said = [
+        getattr(ONE, kind)(kind, correction="1").equals(3.0) for kind in ("proof_step", "misprint", "overstatement")
+    ]
+    verdicts = [Evidence("a.b", "", "", (), "law", (), (GOOD, *said[: i + 1])).verdict for i in range(3)]
+    assert verdicts == [QUALIFIED[kind] for kind in ("proof step", "misprint", "overstatement")]
 
 
 def test_registration_needs_a_control() -> None:
