@@ -147,7 +147,7 @@ def _curvature(problem: Separable, w0: Array) -> Array:
 
 def _training_tends_to_the_flows(study: Study, problem: Separable, w0: Array, best: Array) -> Iterator[Check]:
     """Weights of the four methods, trained at three step sizes, against their exact flows."""
-    steps = study.pick(smoke=100, quick=300, paper=4000)
+    steps = study.pick(smoke=200, quick=300, paper=4000)
     default = np.full_like(best, DEFAULT_B)
     trainees = {
         DESCENT: classifier(study, exponential_loss(problem.Z, study.device), w0),
