@@ -14,6 +14,7 @@ from theory.core.validation import inside, reject
 SIGNIFICANCE = 1e-5
 
 NOISE = 0.01  # of the largest error: entries of an error that are known no better do not tell its order
+FINEST = 0.05  # of an order: a quarter is what tells one from another
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Esti
 
     If e(h) = C h^p + D h^(p+1) + ..., then the slope of e(h) over e(h/2), their inner product over |e(h/2)|^2, is
     2^p (1 + O(h)). The observed order p_k = log2 of it is off by a c h that halves too: 2 p_1 - p_0 is off by O(h^2)
-    only. The half-width is the correction p_1 - p_0, plus the share of e(h) that is not along e(h/2), which cannot
-    vanish by chance where terms of the next order cancel between entries. What the errors themselves are off by, n,
-    moves a slope over e by at most (1/2 + 1) q of itself, q = sum n |e| / sum e^2, so 2 p_1 - p_0 by 15/4 q / log 2.
+    only. The half-width is the correction p_1 - p_0, or the share of e(h) that is not along e(h/2) where that is
+    larger: it cannot vanish by chance, where terms of the next order cancel between entries. Orders are not read
+    finer than `FINEST`. What the errors themselves are off by, n, adds to it: it moves a slope over e by at most
+    (1/2 + 1) q of itself, q = sum n |e| / sum e^2, so 2 p_1 - p_0 by 15/4 q / log 2.
 
     Args:
         errors: three at least, coarse to fine; the last three count.
@@ -99,9 +101,9 @@ def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Esti
     if not (np.isfinite(slopes).all() and (slopes > 0).all()):
         return Estimate(0.0, -np.inf, np.inf, "the error does not shrink along one direction as the step size halves")
     before, last = np.log2(slopes)
-    across = float(np.linalg.norm(middle - slopes[1] * fine) / np.linalg.norm(middle))
-    noisy = 15 / 4 * float(np.vdot(noise[known] / size, np.abs(fine)) / np.vdot(fine, fine)) / np.log(2)
-    value, half = float(2 * last - before), float(abs(last - before) + across + noisy)
+    across = np.linalg.norm(middle - slopes[1] * fine) / np.linalg.norm(middle)
+    noisy = 15 / 4 * np.vdot(noise[known] / size, np.abs(fine)) / np.vdot(fine, fine) / np.log(2)
+    value, half = float(2 * last - before), float(max(abs(last - before), across, FINEST) + noisy)
     reason = f"observed orders {before:.4g}, {last:.4g} in halved steps, extrapolated; {across:.2g} of the error turned"
     return Estimate(value, value - half, value + half, reason)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.imbalance.min2022.problems import algebra, rate_of, tight
 from theory.claims import Check, Study, claim, exactly, measured
-from theory.core.regression import random_regression
+from theory.core.regression import Regression, random_regression
 from theory.imbalance import tighter_rate, wide_limit
 from theory.imbalance.convergence import convergence_rate
 from theory.imbalance.problem import Network, coordinates, orthogonal_rows
@@ -36,7 +36,10 @@ def margin_is_enough(study: Study) -> Iterator[Check]:
 
 def _balanced(study: Study) -> Iterator[Check]:
     """Lambda = 0 and U1 V^T at 95 % of its limit: Theorem 1 of 2021 promises nothing here."""
-    problem = random_regression(study.rng("balanced"), D=4, n=4, m=2, singular_values=np.array([1.3, 1.2]))
+    rng = study.rng("balanced")
+    left, right = (np.linalg.qr(rng.standard_normal((2, 2)))[0] for _ in range(2))
+    X = random_regression(rng, D=4, n=2, m=2, singular_values=np.array([1.3, 1.2])).X
+    problem = Regression(X, left * np.array([1.5, 1.1]) @ right)  # sigma_2(y~) far above |E|, whatever the draw
     a, sigma, bT = np.linalg.svd(0.95 * wide_limit.limit(problem))
     network = Network((problem.Phi1 @ (a * np.sqrt(sigma)))[None], (bT.T * np.sqrt(sigma))[None])
     Z, (rate, slack) = coordinates(problem, network), rate_of(study, problem, network)

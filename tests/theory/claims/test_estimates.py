@@ -121,9 +121,9 @@ def test_errors_that_follow_no_order_are_not_taken_for_one(numbers: list[list[fl
 
 def test_observed_order_is_not_narrow_where_next_terms_cancel_in_the_norm() -> None:
     """Entries 1 + h and 1 - h: the norm loses its first-order term, the interval must not."""
-    errors = [np.array([1 + step, 1 - step]) * step for step in (0.2, 0.1, 0.05)]
+    errors = [np.array([1 + step, 1 - step]) * step for step in (0.8, 0.4, 0.2)]
     estimate = rates.observed_order(errors)
-    assert 1 in estimate and estimate.half_width > 0.02
+    assert 1 in estimate and estimate.half_width > 0.15
 
 
 def test_observed_order_tells_a_wrong_limit_apart() -> None:
@@ -133,8 +133,8 @@ def test_observed_order_tells_a_wrong_limit_apart() -> None:
 
 
 def test_what_errors_are_off_by_widens_the_interval() -> None:
-    errors = [error + 1e-4 for error in expansion(1, np.ones(3), np.zeros(3))]
-    assert 1 not in rates.observed_order(errors) and 1 in rates.observed_order(errors, 1e-4)
+    errors = [error + 1e-3 for error in expansion(1, np.ones(3), np.zeros(3))]
+    assert 1 not in rates.observed_order(errors) and 1 in rates.observed_order(errors, 1e-3)
     assert rates.observed_order(errors, 1.0).half_width > 1
 
 
@@ -142,7 +142,7 @@ def test_entries_that_are_noise_judge_nothing() -> None:
     errors = [np.append(error, 0.5) for error in expansion(1, np.ones(3), np.zeros(3))]
     estimate = rates.observed_order(errors, np.array([0.0, 0.0, 0.0, 0.6]))
     assert 1 in Estimate(estimate.value, estimate.low - 1e-9, estimate.high + 1e-9, "rounding")
-    assert estimate.half_width < 1e-6
+    assert estimate.half_width < 0.06
 
 
 def test_an_error_that_changes_its_sign_has_no_order() -> None:
