@@ -65,7 +65,7 @@ def _each_step(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
 
 def _flow(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
     for c in (0.5, 1.0):
-        runs = _regularised(study, chain, w, c).refine(learning_rate=0.02, horizon=2.0, records=17)
+        runs = _regularised(study, chain, w, c).refine(learning_rate=0.02, horizon=2.0, records=17, levels=4)
         values, case = [imbalance(run["w"]) for run in runs], f"depth {chain.L}, c = {c}"
         left = (1 + runs[0].t[:, None, None]) ** (-2 * c)
         yield from tends_to("imbalance", values, left * imbalance(w), case=case)

@@ -141,7 +141,10 @@ def start(out: Path, waiting: Path) -> subprocess.Popen:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "TOY_WAIT": str(waiting)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([*command, "--profile=smoke", "--seed=5"], cwd=ROOT, env=environment, **streams)
+    # What is started from a background shell ignores Ctrl-C, and so would its children.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    arguments = [*command, "--profile=smoke", "--seed=5"]
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment, preexec_fn=heed, **streams)
 
 
 def wait_for(log: Path, lines: int, process: subprocess.Popen) -> None:
@@ -173,7 +176,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, log: Path) -> None
     process = start(tmp_path / "out", waiting)
     wait_for(log, 2, process)
     process.send_signal(signal.SIGINT)
-    printed, complaint = process.communicate()
+    printed, complaint = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"to resume" in complaint and complaint.count(b"\n") == 1
     assert printed == b""
