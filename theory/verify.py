@@ -29,7 +29,7 @@ def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     if arguments.list:
         return _list(chosen(arguments.claims, known, arguments.data))
     if arguments.compare and len(arguments.compare) > 1:
-        return _compare_files(arguments.compare)
+        return _compare_files(arguments.compare, arguments.claims)
     if arguments.seeds:
         return _survey(arguments, chosen(arguments.claims, known, arguments.data))
     return _verify(arguments, known)
@@ -69,8 +69,11 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     """Exit status 0 if every claim holds on every seed."""
     from dataclasses import replace
 
+    from theory.core.validation import reject
     from theory.harness.seeds import Survey, seed_range
 
+    if arguments.compare:
+        reject("compare", arguments.compare[0], "nothing beside --seeds: an evidence file is of one seed")
     seeds = seed_range(arguments.seeds)
     if arguments.json:
         _check_file(arguments.json)
@@ -83,14 +86,14 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     return options.HOLD if survey.holds else options.FAIL
 
 
-def _compare_files(files: Sequence[Path]) -> int:
+def _compare_files(files: Sequence[Path], patterns: Sequence[str]) -> int:
     """Exit status 0 if every verdict is what it was and no check is lost."""
     from theory.core.validation import reject
     from theory.harness import compare
 
     if len(files) > 2:
         reject("compare", f"{len(files)} files", "one or two")
-    comparison = compare.compare(*map(_load, files))
+    comparison = compare.compare(*(_only(_load(file), patterns) for file in files))
     print("\n".join(comparison.lines()))
     return options.HOLD if comparison.agrees else options.FAIL
 

@@ -224,6 +224,11 @@ def test_a_range_of_seeds_with_failures(ask, capsys: pytest.CaptureFixture) -> N
     assert "2 seeds, 2 checks: 2 failed, 2 stopped" in printed
 
 
+def test_seeds_are_not_compared(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    assert ask("toy.holds", "--seeds", "0:2", "--compare", tmp_path / "old.json") == 2
+    assert "expected nothing beside --seeds" in refusal(capsys)
+
+
 @pytest.mark.parametrize("seeds", ["5", "5:5", "6:5", "a:b", "-1:3", "1:2:3"])
 def test_seeds_that_are_no_range(ask, capsys: pytest.CaptureFixture, seeds: str) -> None:
     assert ask("toy.holds", f"--seeds={seeds}") == 2

@@ -30,7 +30,7 @@ W = sized_layers(RNG, WIDTHS, (1.2, 0.8), 2)
 MARGINS = stack_margins(EXAMPLES, WIDTHS, "cpu")
 
 
-def test_tangent_descent_steps_along_the_pull_on_the_directions():
+def test_tangent_descent_steps_along_the_gradient_on_the_directions():
     loss = loss_of(MARGINS)
     run = Trainee(STUDY, loss, state_of(W), TangentDescent(loss)).train(learning_rate=0.1, steps=1, record=[0, 1])
     start = polar(W)

@@ -103,6 +103,8 @@ def test_the_command_on_two_files(tmp_path: Path, capsys: pytest.CaptureFixture)
     assert capsys.readouterr().out.count("\n") == 1
     assert verify.main(["--compare", str(old), str(new)]) == 1
     assert "a.one: holds  ->  fails" in capsys.readouterr().out
+    assert verify.main(["b.*", "--compare", str(old), str(new)]) == 0
+    assert "0 claims and 0 checks in both" in capsys.readouterr().out
     assert verify.main(["--compare", str(old), str(new), str(new)]) == 2
     assert "compare = 3 files: expected one or two" in capsys.readouterr().err
     assert verify.main(["--compare", str(tmp_path / "none.json"), str(new)]) == 2

@@ -51,7 +51,7 @@ def test_gradients_are_the_differences_of_the_margins(seed, leak):
 
 @settings(deadline=None, max_examples=30)
 @given(seeds, leaks)
-def test_the_pull_on_directions_is_tangent(seed, leak):
+def test_the_velocity_of_directions_is_tangent(seed, leak):
     examples, W = problem(seed, leak)
     state = polar(W)
     for slope in SLOPES:
@@ -64,7 +64,7 @@ def test_the_pull_on_directions_is_tangent(seed, leak):
 @pytest.mark.parametrize(
     ("slope", "loss"), list(zip(SLOPES, LOSSES)), ids=["exponential", "logistic", "squared", "log"]
 )
-def test_a_pull_is_minus_the_derivative_of_its_loss(slope, loss):
+def test_a_slope_is_minus_the_derivative_of_its_loss(slope, loss):
     q = np.random.default_rng(0).standard_normal((4, 5))
     step = 1e-6 * np.eye(5)
     difference = np.stack([(loss(q - e) - loss(q + e)) / 2e-6 for e in step], axis=-1)
