@@ -13,7 +13,7 @@ from theory.core.validation import inside, reject
 # of them, each one gets this much.
 SIGNIFICANCE = 1e-5
 
-NOISE = 0.01  # of the largest error: entries of an error that are known no better do not tell its order
+NOISE = 0.01  # of an error: entries that are known no better, such as states at the rounding floor, tell no order
 FINEST = 0.05  # of an order: a quarter is what tells one from another
 
 
@@ -82,7 +82,7 @@ def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Esti
     Args:
         errors: three at least, coarse to fine; the last three count.
         off_by: what each may be off by, rounding and the prediction's own error; broadcasts with them. Entries for
-            which it is more than a hundredth of the largest error at h/4 judge nothing.
+            which it is more than a hundredth of their error at h/4 judge nothing.
 
     Raises:
         InvalidArgument: fewer than three, shapes that differ, or an error that is 0 everywhere.
@@ -94,7 +94,9 @@ def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Esti
         reject("errors", "an array of zeros", "errors that are not all 0")
     size = np.abs(arrays[-1]).max()
     noise = np.broadcast_to(off_by, arrays[-1].shape)
-    known = noise <= NOISE * size if (noise <= NOISE * size).any() else np.full(noise.shape, True)
+    known = noise <= NOISE * np.abs(arrays[-1])
+    if not arrays[-1][known].any():
+        known = np.full(noise.shape, True)
     with np.errstate(all="ignore"):  # what over- or underflows here is no sequence of halved steps
         coarse, middle, fine = (array[known] / size for array in arrays)
         slopes = np.array([np.vdot(a, b) / np.vdot(b, b) for a, b in ((coarse, middle), (middle, fine))])

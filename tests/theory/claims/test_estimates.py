@@ -145,6 +145,13 @@ def test_entries_that_are_noise_judge_nothing() -> None:
     assert estimate.half_width < 0.06
 
 
+def test_noise_is_weighed_against_its_own_entry() -> None:
+    """Of states at the rounding floor one may be off by more than all errors that are known: it sets no size."""
+    errors = [np.append(error, [0.5, 0.001]) for error in expansion(1, np.ones(3), np.zeros(3))]
+    estimate = rates.observed_order(errors, np.array([0.0, 0.0, 0.0, 0.6, 0.004]))
+    assert 1 in estimate and estimate.half_width < 0.06
+
+
 def test_an_error_that_changes_its_sign_has_no_order() -> None:
     assert rates.observed_order([np.array([1.0]), np.array([-0.5]), np.array([0.25])]).half_width == np.inf
 
