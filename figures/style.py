@@ -40,7 +40,7 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
     """An empty figure whose heading is `title`, and under it the verdict on each claim it draws."""
     figure = Figure(figsize=(width, height), layout="constrained")
     verdicts = ";   ".join(
-        f"{e.id}: {e.verdict} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)" for e in evidence.values()
+        f"{e.id}: {e.in_words} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)" for e in evidence.values()
     )
     verdicts = fill(f"{verdicts}{profile_note(evidence)}", width=int(CHARACTERS * width))
     figure.suptitle(f"{title}\n{verdicts}", x=0.01, ha="left", fontsize=10.5)

@@ -21,7 +21,7 @@ VERDICTS = Path("figures/rendered/verdicts.json")
 PAGE = Path("paper_repro.md")
 OTHERS = "others"
 TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom", "figure", "command")
+HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom, resolution", "figure", "command")
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
@@ -78,9 +78,9 @@ def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
     shown = [name for name, entry in figures.items() if claim["id"] in entry.claims]
     commands = [f"reproduce {name}" for name in shown] or [f"verify {claim['id']}"]
     return [
-        _cell(claim["source"]),
+        f"{_cell(claim['source'])} (*{claim['source_kind']}*)",
         f"`{claim['id']}`",
-        claim["verdict"],
+        claim["in_words"],
         _folded(claim["checks"]),
         "<br>".join(f"[{name}](figures/rendered/{name}.png)" for name in shown),
         "<br>".join(f"`python -m theory.{command}`" for command in commands),
@@ -99,10 +99,16 @@ def _folded(checks: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _numbers(check: Mapping[str, Any]) -> str:
+    from theory.claims.verdicts import percent
+
     predicted, measured, headroom = (f"{float(check[name]):.4g}" for name in ("predicted", "measured", "headroom"))
     failed = "" if check["passed"] else "FAILED "
     part, case = (f"{check[word]}{mark}" if check[word] else "" for word, mark in (("part", ", "), ("case", ": ")))
-    return f"{failed}{part}{case}{check['name']} ({check['kind']}): {predicted}, {measured}, {headroom}"
+    resolution = "" if check["resolution"] is None else f", {percent(float(check['resolution']))}"
+    role = "" if check["own"] or check["resolution"] is None else ", supporting"
+    return (
+        f"{failed}{part}{case}{check['name']} ({check['kind']}{role}): {predicted}, {measured}, {headroom}{resolution}"
+    )
 
 
 def _cell(text: str) -> str:

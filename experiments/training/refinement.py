@@ -4,15 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from theory.claims import Check, Measured, Tolerance, measured, order, rounding
+from theory.claims import Check, Measured, Prediction, Tolerance, measured, order, rounding
 from theory.claims.estimates import observed_order, richardson
+from theory.claims.resolution import at
 from theory.core.arrays import EPS, Array
 
 
 def tends_to(
     name: str,
     values: Sequence[Array],
-    predicted: Array,
+    predicted: Prediction,
     solver_error: Array | float = 0.0,
     *,
     part: str = "",
@@ -22,11 +23,12 @@ def tends_to(
 
     Args:
         values: three learning rates at least, each half the one before, recorded at the same times.
-        predicted: the flow, shape (T, runs, ...).
+        predicted: the flow, shape (T, runs, ...), as a function of the factor by which the theorem's constant is
+            multiplied; numbers where they are that constant themselves.
         solver_error: what the prediction itself may be off by, if it is integrated; broadcasts with it.
     """
     off_by = solver_error + EPS * np.abs(values[-1]).max()
-    estimate = observed_order([value - predicted for value in values], off_by)
+    estimate = observed_order([value - at(predicted) for value in values], off_by)
     yield order(f"{name}, order in the learning rate", estimate, part=part, case=case).equals(1, excludes=(0.75, 1.25))
     limit = extrapolated(f"{name}, learning rate 0", values, solver_error, part=part, case=case)
     yield limit.equals(predicted)

@@ -6,7 +6,14 @@
 
 A *control* is a negative control: a hypothesis is broken or the statement is changed, and the check has to fail. So
 has what a source says and is not so: a *misprint* is a statement as printed that has a counterexample, a *proof step*
-a line of the printed proof that is wrong while the theorem holds, an *overstatement* a sentence of an abstract.
+a line of the printed proof that is wrong while the theorem holds, an *overstatement* a sentence of an abstract, a
+*condition* a sentence that is true with a condition it does not name.
+
+A check is the theorem's *own*, or it is `.supporting()` one: of the solver, of rounding, of an order in the step. What
+a prediction is a function of decides how finely the theorem was tested, so a curve is handed over as a function of the
+factor by which the theorem's constant is multiplied:
+
+    yield loss.equals(lambda k: closed_form(t, rate=k * rate))
 """
 
 from collections.abc import Callable, Sequence
@@ -18,13 +25,18 @@ import numpy as np
 import sympy
 from scipy import stats
 
+from theory.claims import resolution
 from theory.claims.estimates import SIGNIFICANCE, Estimate
+from theory.claims.resolution import Prediction
 from theory.claims.tolerance import Tolerance
+from theory.claims.verdicts import LIMIT
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT = "control", "misprint", "proof step", "overstatement"
-HAVE_TO_FAIL = (CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT)
+CONTROL, MISPRINT, PROOF_STEP = "control", "misprint", "proof step"
+OVERSTATEMENT, CONDITION = "overstatement", "condition"
+HAVE_TO_FAIL = (CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT, CONDITION)
+BOUNDS = ("at_most", "at_least", "probability")
 AnySubject = TypeVar("AnySubject", bound="Subject")
 
 
@@ -42,6 +54,12 @@ class Check:
         part: of the theorem, e.g. an equation or a corollary.
         case: sizes, start, or whatever else tells this check from others of the same name.
         where: the worst point, e.g. "t 3, run 5"; indices count from 0.
+        own: whether it is the theorem's own, or one that supports it.
+        resolution: the smallest change of the theorem's constant that the numbers measured would have refused, as a
+            share of it; 0 if it is exact, inf if none. For a bound, the share by which it can be sharpened until it is
+            violated. None for a check that has to fail.
+        resolves: the share it has to resolve; an own check that does not is undecided.
+        significance: the probability with which it may fail by chance; 0 if nothing is random.
     """
 
     name: str
@@ -55,6 +73,15 @@ class Check:
     part: str = ""
     case: str = ""
     where: str = ""
+    own: bool = True
+    resolution: float | None = 0.0
+    resolves: float = LIMIT
+    significance: float = 0.0
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether it passed, but resolves less than it has to."""
+        return self.own and self.passed and self.resolution is not None and self.resolution > self.resolves
 
     @property
     def label(self) -> str:
@@ -78,7 +105,28 @@ class Subject:
     name: str
     part: str = field(default="", kw_only=True)
     case: str = field(default="", kw_only=True)
+    own: bool = field(default=True, kw_only=True)
+    resolves: float = field(default=LIMIT, kw_only=True)
+    coarse: str = field(default="", kw_only=True)  # why it resolves no more
     becomes: Callable[[Check], Check] = field(default=_itself, kw_only=True, repr=False)
+
+    def supporting(self: AnySubject) -> AnySubject:
+        """The same as a check that supports the theorem: of the solver, of rounding, of an order in the step."""
+        return replace(self, own=False)
+
+    def resolving(self: AnySubject, share: float, *, because: str) -> AnySubject:
+        """The same where a change of the constant by less than this share cannot be told, for a reason to be given.
+
+        Raises:
+            InvalidArgument: a share that is not finite and above what is asked of every check, or no reason.
+        """
+        if not (LIMIT < share < np.inf) or not because:
+            reject(f"resolving of '{self.name}'", (share, because), f"a share above {LIMIT:g}, and why")
+        return replace(self, resolves=float(share), coarse=because)
+
+    def within_factor(self: AnySubject, factor: float, *, because: str) -> AnySubject:
+        """The same for a bound that lies up to `factor` times above what it bounds, for a reason to be given."""
+        return self.resolving(factor - 1, because=because)
 
     def control(self: AnySubject, name: str) -> AnySubject:
         """The same, as a negative control: the next judgement has to fail."""
@@ -99,14 +147,22 @@ class Subject:
         """The same for a sentence of an abstract: a counterexample to it; `correction` says what holds instead."""
         return replace(self, becomes=partial(_not_so, OVERSTATEMENT, name, correction))
 
+    def unconditioned(self: AnySubject, name: str, *, condition: str) -> AnySubject:
+        """The same for a sentence that needs a condition: a counterexample without it; `condition` says which."""
+        return replace(self, becomes=partial(_not_so, CONDITION, name, condition))
+
     def _judge(
-        self, kind: str, predicted: Any, number: Any, tolerance: Any, reason: str, headroom: Any, where: str = ""
+        self, kind: str, predicted: Any, number: Any, tolerance: Any, reason: str, headroom: Any, **more: Any
     ) -> Check:
         headroom = 0.0 if np.isnan(headroom) else float(headroom)
         numbers = float(predicted), float(number), float(tolerance)
-        return self.becomes(
-            Check(self.name, kind, *numbers, reason, headroom >= 1, headroom, self.part, self.case, where)
-        )
+        reason = f"{reason}; resolves no more: {self.coarse}" if self.coarse else reason
+        stated = {"part": self.part, "case": self.case, "own": self.own, "resolves": self.resolves}
+        return self.becomes(Check(self.name, kind, *numbers, reason, headroom >= 1, headroom, **stated, **more))
+
+    @property
+    def _has_to_fail(self) -> bool:
+        return self.becomes is not _itself
 
 
 @dataclass(frozen=True)
@@ -117,8 +173,13 @@ class Measured(Subject):
     within: Tolerance
     axes: tuple[str, ...] = field(default=(), kw_only=True)
 
-    def equals(self, predicted: Any) -> Check:
+    def equals(self, predicted: Prediction, *, against: float | None = None) -> Check:
         """|value - predicted| <= tolerance, everywhere; arrays broadcast, the worst entry is reported.
+
+        Args:
+            predicted: numbers that are the theorem's constant themselves, or a function of the factor by which the
+                constant is multiplied; a curve over t has to be one. Whole numbers (of an integer type) are exact.
+            against: where 0 is predicted, what was measured where the theorem does not hold: the scale of resolution.
 
         Raises:
             InvalidArgument: a tolerance that is not above 0.
@@ -128,32 +189,73 @@ class Measured(Subject):
             reject(f"tolerance of '{self.name}'", tolerance.min(), "a derived tolerance above 0")
         excess = np.nan_to_num(np.abs(m - p) / tolerance, nan=np.inf)
         worst = np.unravel_index(np.argmax(excess), excess.shape)
-        return self._at("equal", worst, p, m, tolerance, _inverse(excess[worst]))
 
-    def at_most(self, bound: Any) -> Check:
+        def finest() -> float:
+            if against is not None:
+                return _over(float((np.abs(m - p) + tolerance).max()), against)
+            if _counts(predicted) and (tolerance < 0.5).all():
+                return 0.0
+            return resolution.of_equality(m, predicted, tolerance)
+
+        return self._at("equal", worst, p, m, tolerance, _inverse(excess[worst]), self._finest(predicted, finest))
+
+    def at_most(self, bound: Prediction, *, against: float | None = None) -> Check:
         """value <= bound + tolerance everywhere (bounds on positive quantities).
 
         The headroom is the smallest (bound + tolerance) / value: how tight the bound is at its tightest.
+        `bound` and `against` are as in `equals`.
         """
         m, b, slack = self._numbers(bound)
         ratio = _ratio(b + slack, m)
         worst = np.unravel_index(np.argmin(ratio), ratio.shape)
-        return self._at("at_most", worst, b, m, slack, ratio[worst])
 
-    def at_least(self, bound: Any) -> Check:
+        def finest() -> float:
+            if against is not None:
+                return _over(float(slack.max()), against)
+            return resolution.of_bound(bound, lambda b: _inverse(_ratio(b + slack, m).min()))
+
+        return self._at("at_most", worst, b, m, slack, ratio[worst], self._finest(bound, finest))
+
+    def at_least(self, bound: Prediction, *, against: float | None = None) -> Check:
         """value + tolerance >= bound everywhere; the headroom is the smallest (value + tolerance) / bound."""
         m, b, slack = self._numbers(bound)
         ratio = _ratio(m + slack, b)
         worst = np.unravel_index(np.argmin(ratio), ratio.shape)
-        return self._at("at_least", worst, b, m, slack, ratio[worst])
 
-    def _numbers(self, predicted: Any) -> tuple[Array, ...]:
-        numbers = (self.value, predicted, self.within.value)
+        def finest() -> float:
+            if against is not None:
+                return _over(float(slack.max()), against)
+            return resolution.of_bound(bound, lambda b: _inverse(_ratio(m + slack, b).min()))
+
+        return self._at("at_least", worst, b, m, slack, ratio[worst], self._finest(bound, finest))
+
+    def _numbers(self, predicted: Prediction) -> tuple[Array, ...]:
+        numbers = (self.value, resolution.at(predicted), self.within.value)
         return np.broadcast_arrays(*(np.asarray(number, dtype=np.float64) for number in numbers))
 
-    def _at(self, kind: str, worst: Any, predicted: Array, value: Array, tolerance: Array, headroom: Any) -> Check:
+    def _finest(self, predicted: Prediction, finest: Callable[[], float]) -> float | None:
+        """None for a check that has to fail. A curve that is no function of its constant resolves nothing."""
+        if self._has_to_fail:
+            return None
+        is_a_curve = "t" in self.axes and np.ndim(self.value) > 0 and np.shape(self.value)[self.axes.index("t")] > 1
+        if self.own and is_a_curve and not callable(predicted):
+            return float(np.inf)
+        return finest()
+
+    def _at(
+        self,
+        kind: str,
+        worst: Any,
+        predicted: Array,
+        value: Array,
+        tolerance: Array,
+        headroom: Any,
+        resolution: float | None,
+    ) -> Check:
         numbers = predicted[worst], value[worst], tolerance[worst]
-        return self._judge(kind, *numbers, self.within.reason, headroom, _where(worst, value.shape, self.axes))
+        found = {"resolution": resolution, "significance": self.within.significance}
+        where = _where(worst, value.shape, self.axes)
+        return self._judge(kind, *numbers, self.within.reason, headroom, where=where, **found)
 
 
 @dataclass(frozen=True)
@@ -163,15 +265,22 @@ class Estimated(Subject):
     kind: str
     estimate: Estimate
 
-    def equals(self, predicted: Any, *, excludes: Sequence[float]) -> Check:
-        """The interval holds the prediction and none of `excludes`."""
+    def equals(self, predicted: float, *, excludes: Sequence[float] = (), against: float | None = None) -> Check:
+        """The interval holds the prediction and none of `excludes`.
+
+        Args:
+            against: where 0 is predicted, what was measured where the theorem does not hold: the scale of resolution.
+        """
         estimate = self.estimate
         half = max(estimate.half_width, np.finfo(float).tiny)
-        headrooms = [_inverse(abs(estimate.value - predicted) / half)]
+        off = abs(estimate.value - predicted)
+        headrooms = [_inverse(off / half)]
         headrooms += [abs(estimate.value - wrong) / half for wrong in excludes]
         excluded = ", ".join(f"{wrong:g}" for wrong in excludes)
-        reason = f"{estimate.reason}; must exclude {excluded}"
-        return self._judge(self.kind, predicted, estimate.value, half, reason, min(headrooms))
+        reason = f"{estimate.reason}; must exclude {excluded}" if excluded else estimate.reason
+        finest = None if self._has_to_fail else _over(half + off, abs(predicted) if against is None else against)
+        found = {"resolution": finest, "significance": estimate.significance}
+        return self._judge(self.kind, predicted, estimate.value, half, reason, min(headrooms), **found)
 
 
 @dataclass(frozen=True)
@@ -183,11 +292,22 @@ class Frequency(Subject):
     because: str
 
     def at_least(self, probability: float) -> Check:
-        """Exact binomial test of P(success) >= probability, at significance `SIGNIFICANCE`."""
+        """Exact binomial test of P(success) >= probability, at significance `SIGNIFICANCE`.
+
+        Its resolution is the share by which the probability of the complement can be sharpened until it is refused.
+        """
         share, p_value = self.successes / self.trials, stats.binom.cdf(self.successes, self.trials, probability)
         test = f"exact binomial test, {self.successes} of {self.trials}, rejected below p = {SIGNIFICANCE:g}"
         reason = f"{self.because}; {test}"
-        return self._judge("probability", probability, share, SIGNIFICANCE, reason, p_value / SIGNIFICANCE)
+        found = {"resolution": self._finest(probability), "significance": SIGNIFICANCE}
+        return self._judge("probability", probability, share, SIGNIFICANCE, reason, p_value / SIGNIFICANCE, **found)
+
+    def _finest(self, probability: float) -> float | None:
+        if self._has_to_fail:
+            return None
+        # Clopper & Pearson: the largest probability that as few successes do not refuse.
+        largest = stats.beta.isf(SIGNIFICANCE, self.successes + 1, self.trials - self.successes)
+        return 0.0 if probability == 1 else _over(1 - probability, 1 - np.nan_to_num(largest, nan=1.0)) - 1
 
 
 @dataclass(frozen=True)
@@ -198,12 +318,43 @@ class Samples(Subject):
     because: str
 
     def follow(self, law: Any) -> Check:
-        """Kolmogorov-Smirnov test (exact p-value) that the draws follow the frozen scipy law `law`."""
+        """The draws follow the law: three tests of a third of `SIGNIFICANCE` each.
+
+        If they do, u = F(draw) is uniform. Kolmogorov and Smirnov's test sees any departure from that, if it is large.
+        A change of scale moves the mean of u, or of |2u - 1| if the law is symmetric: both are means of n uniforms
+        (Neyman's smooth test, its first order), whose tails are lighter than the normal ones of variance 1 / (12 n).
+        The resolution is the change of scale, or of the parameter, that is rejected with probability one half.
+
+        Args:
+            law: a frozen scipy law, or a function of the factor by which its parameter is multiplied that gives one.
+        """
         draws = np.asarray(self.draws, dtype=np.float64).ravel()
-        p_value = float(stats.kstest(draws, law.cdf).pvalue)
-        test = f"Kolmogorov-Smirnov on {draws.size} draws, rejected below p = {SIGNIFICANCE:g}"
+        stated = law(1.0) if callable(law) else law
+        p_values = [float(stats.kstest(draws, stated.cdf).pvalue)]
+        p_values += [float(2 * stats.norm.sf(abs(z))) for z in _smooth(stated.cdf(draws))]
+        p_value = min(3 * min(p_values), 1.0)
+        test = f"Kolmogorov-Smirnov and smooth tests on {draws.size} draws, rejected below p = {SIGNIFICANCE:g}"
         reason = f"{self.because}; {test}"
-        return self._judge("probability", law.mean(), draws.mean(), SIGNIFICANCE, reason, p_value / SIGNIFICANCE)
+        found = {"resolution": self._finest(law, draws), "significance": SIGNIFICANCE}
+        numbers = stated.mean(), draws.mean(), SIGNIFICANCE
+        return self._judge("probability", *numbers, reason, p_value / SIGNIFICANCE, **found)
+
+    def _finest(self, law: Any, draws: Array) -> float | None:
+        if self._has_to_fail:
+            return None
+        changed = (lambda k: law(k).cdf(draws)) if callable(law) else (lambda k: law.cdf(draws / k))
+        critical = stats.norm.isf(SIGNIFICANCE / 6)
+        here = _smooth(changed(1.0))
+
+        def excess(k: float) -> float:
+            return float(np.abs(_smooth(changed(k)) - here).max() / critical)
+
+        return resolution.of_change(excess)
+
+
+def _smooth(u: Array) -> Array:
+    """Means of u and of |2u - 1| in standard deviations from what they are for uniform u."""
+    return np.array([v.mean() - 0.5 for v in (u, np.abs(2 * u - 1))]) * np.sqrt(12 * u.size)
 
 
 @dataclass(frozen=True)
@@ -221,7 +372,8 @@ class Residual(Subject):
         for entry in entries:
             rest = sympy.expand(entry)
             left += 0 if rest == 0 else len(sympy.Add.make_args(rest))
-        return self._judge("identity", 0.0, left, 0.0, self.because, np.inf if left == 0 else 1 / (1 + left))
+        headroom = np.inf if left == 0 else 1 / (1 + left)
+        return self._judge("identity", 0.0, left, 0.0, self.because, headroom, resolution=_exact(self))
 
 
 def measured(
@@ -239,8 +391,8 @@ def measured(
 
 
 def order(name: str, estimate: Estimate, *, part: str = "", case: str = "") -> Estimated:
-    """An observed order in a step size."""
-    return Estimated(name, "order", estimate, part=part, case=case)
+    """An observed order in a step size. It supports a theorem; 5 % is not asked of it."""
+    return Estimated(name, "order", estimate, part=part, case=case, own=False)
 
 
 def slope(name: str, estimate: Estimate, *, part: str = "", case: str = "") -> Estimated:
@@ -275,7 +427,7 @@ def _refuted(name: str, check: Check) -> Check:
     """
     miss = _miss(check)
     reason = f"must fail: {check.label}. {check.reason}"
-    return replace(check, name=name, kind=CONTROL, reason=reason, passed=miss > 1, headroom=miss, case="")
+    return replace(check, name=name, kind=CONTROL, reason=reason, passed=miss > 1, headroom=miss, case="", own=False)
 
 
 def _not_so(kind: str, name: str, correction: str, check: Check) -> Check:
@@ -299,6 +451,18 @@ def _where(index: Sequence[Any], shape: tuple[int, ...], axes: tuple[str, ...]) 
     if not axes:
         return f"entry {', '.join(str(int(i)) for i in index)}"
     return ", ".join(f"{axis} {int(i)}" for axis, i in zip(axes, index))
+
+
+def _exact(subject: Subject) -> float | None:
+    return None if subject._has_to_fail else 0.0
+
+
+def _counts(predicted: Prediction) -> bool:
+    return not callable(predicted) and np.asarray(predicted).dtype.kind in "biu"
+
+
+def _over(number: float, scale: float) -> float:
+    return float(np.inf) if scale == 0 else float(number / scale)
 
 
 def _inverse(ratio: Any) -> float:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import inside, reject
 
-# All random checks of a run together may raise a false alarm with probability below 1e-3; with fewer than a hundred
-# of them, each one gets this much.
-SIGNIFICANCE = 1e-5
+# All random checks of a run together may raise a false alarm with probability below 1e-3: each gets this much, which
+# is enough for a thousand of them. A test adds up those that there are.
+SIGNIFICANCE = 1e-6
 
 NOISE = 0.01  # of an error: entries that are known no better, such as states at the rounding floor, tell no order
 FINEST = 0.05  # of an order: a quarter is what tells one from another
@@ -25,6 +25,7 @@ class Estimate:
     low: float
     high: float
     reason: str
+    significance: float = 0.0  # the probability with which a random interval misses
 
     @property
     def half_width(self) -> float:
@@ -35,7 +36,11 @@ class Estimate:
 
 
 def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -> Estimate:
-    """Mean of independent samples (R,) with its Student interval.
+    """Mean of independent samples (R,) with its Student interval, corrected for the samples' skewness.
+
+    Student's interval of skewed samples misses far more often than it states, always on one side. Hall's transformation
+    (1992, Journal of the Royal Statistical Society B 54, equation 2.3) takes the skewness g out of the statistic
+    T = (mean - mu) / sem: T + g T^2 / (3 sqrt R) + g^2 T^3 / (27 R) + g / (6 sqrt R) is Student's up to 1/R.
 
     Raises:
         InvalidArgument: fewer than 3 samples, or a sample that is not finite.
@@ -44,10 +49,19 @@ def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -
     if samples.size < 3 or not np.isfinite(samples).all():
         reject("samples", f"{samples.size} values", "at least 3 finite values")
     inside("significance", significance, 0, 1, "()")
-    centre = float(samples.mean())
-    spread = float(stats.t.isf(significance / 2, samples.size - 1) * stats.sem(samples))
-    reason = f"Student interval over {samples.size} independent runs, significance {significance:g}"
-    return Estimate(centre, centre - spread, centre + spread, reason)
+    centre, scale = float(samples.mean()), float(stats.sem(samples))
+    quantile = float(stats.t.isf(significance / 2, samples.size - 1))
+    skewness = float(stats.skew(samples)) if scale > EPS * abs(centre) else 0.0
+    furthest = [scale * _without_skewness(sign * quantile, skewness / np.sqrt(samples.size)) for sign in (1, -1)]
+    reason = f"Student interval over {samples.size} independent runs, skewness out, significance {significance:g}"
+    return Estimate(centre, centre - max(furthest), centre - min(furthest), reason, significance)
+
+
+def _without_skewness(quantile: float, g: float) -> float:
+    """T at which Hall's transformation reaches the quantile; with a = g / 3 it is ((1 + a T)^3 - 1) / (3 a) + g / 6."""
+    if abs(g) < 1e-6:
+        return quantile
+    return float(3 / g * (np.cbrt(1 + g * (quantile - g / 6)) - 1))
 
 
 def line_slope(x: Array, y: Array) -> Array:

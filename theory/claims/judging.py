@@ -7,23 +7,42 @@ holds in its place, and qualifies the verdict.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from theory.claims.check import MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
+from theory.claims.check import BOUNDS, CONDITION, MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
 from theory.claims.study import Study
+from theory.claims.verdicts import (
+    ABOVE,
+    CONDITIONED,
+    FAILS,
+    HOLDS,
+    LIMIT,
+    MISPRINTED,
+    OVERSTATED,
+    PROOF_DIFFERS,
+    UNDECIDED,
+    in_words,
+    limit_in,
+)
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-HOLDS, FAILS = "holds", "fails"
 # What a claim's verdict is if it yields a check of such a kind, and all of its checks pass; the first kind decides.
 QUALIFIED = {
-    OVERSTATEMENT: "does not hold as the abstract says",
-    MISPRINT: "holds, not as printed",
-    PROOF_STEP: "holds, a step of the printed proof does not",
+    OVERSTATEMENT: OVERSTATED,
+    MISPRINT: MISPRINTED,
+    CONDITION: CONDITIONED,
+    PROOF_STEP: PROOF_DIFFERS,
 }
+AS_PRINTED, AS_THE_ABSTRACT_SAYS, RECONSTRUCTED, OURS = SOURCE_KINDS = (
+    "as printed",
+    "as the abstract says",
+    "reconstructed",
+    "ours",
+)
 THEORY_SIDES = ("closed form", "ODE", "bound", "law", "identity")
 
 
@@ -44,6 +63,7 @@ class Claim:
 
     id: str
     source: str
+    source_kind: str
     statement: str
     hypotheses: tuple[str, ...]
     theory_side: str
@@ -66,6 +86,7 @@ class Evidence:
 
     id: str
     source: str
+    source_kind: str
     statement: str
     hypotheses: tuple[str, ...]
     theory_side: str
@@ -78,8 +99,27 @@ class Evidence:
     def verdict(self) -> str:
         if not all(check.passed for check in self.checks):
             return FAILS
+        if any(check.is_undecided for check in self.checks):
+            return UNDECIDED
         kinds = {check.kind for check in self.checks}
-        return next((verdict for kind, verdict in QUALIFIED.items() if kind in kinds), HOLDS)
+        unqualified = ABOVE if self.above > LIMIT and self.above >= self.resolution else HOLDS
+        return next((verdict for kind, verdict in QUALIFIED.items() if kind in kinds), unqualified)
+
+    @property
+    def resolution(self) -> float:
+        """The coarsest of the theorem's own checks: the smallest change of its constant that would have been seen."""
+        return max((r for check in self.checks if check.own and (r := check.resolution) is not None), default=0.0)
+
+    @property
+    def above(self) -> float:
+        """The share by which the loosest of the theorem's own bounds could be sharpened."""
+        bounds = [check.resolution for check in self.checks if check.own and check.kind in BOUNDS]
+        return max((r for r in bounds if r is not None), default=0.0)
+
+    @property
+    def in_words(self) -> str:
+        """The verdict and how finely it was tested: holds, to 0.02 %."""
+        return in_words(self.verdict, self.resolution, self.above)
 
     @property
     def headroom(self) -> float:
@@ -98,6 +138,7 @@ def claim(
     id: str,
     *,
     source: str,
+    source_kind: str = OURS,
     statement: str,
     hypotheses: Sequence[str],
     theory_side: str,
@@ -109,6 +150,8 @@ def claim(
     Args:
         id: `paper.name` for what a paper states, `setting.name` for what is ours.
         source: paper and number.
+        source_kind: where the statement is from, one of `SOURCE_KINDS`: *as printed* where the text was at hand (its
+            number is in `source`), *reconstructed* where it was recalled or pieced together.
         statement: LaTeX, without dollar signs.
         hypotheses: in words.
         theory_side: what training is compared with, one of `THEORY_SIDES`.
@@ -117,7 +160,7 @@ def claim(
         accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none).
 
     Raises:
-        InvalidArgument: the id is taken or malformed, there is no negative control, or no such theory side.
+        InvalidArgument: the id is taken or malformed, there is no negative control, no such theory side or source kind.
     """
     if id in REGISTRY:
         reject("id", id, "an id that no other claim has")
@@ -125,11 +168,13 @@ def claim(
         reject("id", id, "'paper.name' or 'setting.name'")
     if theory_side not in THEORY_SIDES:
         reject("theory_side", repr(theory_side), f"one of {', '.join(THEORY_SIDES)}")
+    if source_kind not in SOURCE_KINDS:
+        reject("source_kind", repr(source_kind), f"one of {', '.join(SOURCE_KINDS)}")
     if not controls:
         reject("controls", "()", f"at least one negative control for {id}: a check that cannot fail proves nothing")
 
     def register(experiment: Experiment) -> Claim:
-        stated = source, statement, tuple(hypotheses), theory_side, tuple(controls)
+        stated = source, source_kind, statement, tuple(hypotheses), theory_side, tuple(controls)
         REGISTRY[id] = Claim(id, *stated, experiment, accepts_data)
         return REGISTRY[id]
 
@@ -141,13 +186,13 @@ def judge(subject: Claim, study: Study) -> Evidence:
 
     Raises:
         InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name, or
-            nothing but negative controls was yielded.
+            nothing of the theorem's own was yielded.
     """
     checks: list[Check] = []
     curves: dict[str, Array] = {}
     for item in subject.experiment(study):
         if isinstance(item, Check):
-            checks.append(item)
+            checks.append(replace(item, resolves=_asked_of(item, study)))
             continue
         prefix = f"{item.group}/" if item.group else ""
         named = {f"{prefix}{name}": np.asarray(array) for name, array in item.arrays.items()}
@@ -157,8 +202,15 @@ def judge(subject: Claim, study: Study) -> Evidence:
         curves.update(named)
     _require_distinct(subject, checks)
     _require_controls(subject, checks)
-    stated = subject.id, subject.source, subject.statement, subject.hypotheses, subject.theory_side
+    stated = subject.id, subject.source, subject.source_kind, subject.statement, subject.hypotheses, subject.theory_side
     return Evidence(*stated, study.trained, tuple(checks), curves)
+
+
+def _asked_of(check: Check, study: Study) -> float:
+    """What `check` has to resolve. How near a bound comes to a user's own data is a finding, and none of its doing."""
+    if study.data is not None and check.kind in BOUNDS:
+        return float(np.inf)
+    return limit_in(study.profile, check.resolves)
 
 
 def _require_distinct(subject: Claim, checks: Sequence[Check]) -> None:
@@ -173,8 +225,8 @@ def _require_controls(subject: Claim, checks: Sequence[Check]) -> None:
     if broken != set(subject.controls):
         differing = sorted(broken ^ set(subject.controls))
         reject("controls", differing, f"{subject.id} to yield each declared control and no other")
-    if len(broken) == len(checks):
-        reject("checks", "negative controls only", f"{subject.id} to check what it claims")
+    if not any(check.own for check in checks):
+        reject("checks", "none of the theorem's own", f"{subject.id} to check what it claims")
 
 
 def curves(group: str = "", /, **arrays: Any) -> Curves:

@@ -14,7 +14,7 @@ from theory.claims import Check, Evidence
 from theory.core.arrays import Array
 from theory.core.files import write_atomically
 
-NUMBERS = ("predicted", "measured", "tolerance", "headroom")
+NUMBERS = ("predicted", "measured", "tolerance", "headroom", "resolution", "resolves", "significance")
 
 
 def document(evidence: Sequence[Evidence], provenance: Mapping[str, Any]) -> str:
@@ -57,6 +57,7 @@ def restore(content: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str
         found[entry["id"]] = Evidence(
             entry["id"],
             entry["source"],
+            entry["source_kind"],
             entry["statement"],
             tuple(entry["hypotheses"]),
             entry["theory_side"],
@@ -73,10 +74,13 @@ def _entry(evidence: Evidence) -> dict[str, Any]:
         "id": evidence.id,
         "statement": evidence.statement,
         "source": evidence.source,
+        "source_kind": evidence.source_kind,
         "hypotheses": list(evidence.hypotheses),
         "theory_side": evidence.theory_side,
         "trained": list(evidence.trained),
         "verdict": evidence.verdict,
+        "in_words": evidence.in_words,
+        "resolution": _number(evidence.resolution),
         "seconds": round(evidence.provenance["seconds"], 3),
         "fingerprint": evidence.provenance["fingerprint"],
         "checks": [_line(check) for check in evidence.checks],
@@ -88,11 +92,13 @@ def _line(check: Check) -> dict[str, Any]:
     return line | {name: _number(line[name]) for name in NUMBERS}
 
 
-def _number(value: float) -> float | str:
+def _number(value: float | None) -> float | str | None:
+    if value is None:
+        return None
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _check(line: Mapping[str, Any]) -> Check:
-    return Check(**{**line, **{name: float(line[name]) for name in NUMBERS}})
+    return Check(**{**line, **{name: None if line[name] is None else float(line[name]) for name in NUMBERS}})

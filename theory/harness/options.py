@@ -179,7 +179,7 @@ def run(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Stu
 
 def status(command: str, results: "Results", verbose: bool) -> int:
     """Exit status of finished results; every claim that stopped gets its line."""
-    from theory.claims import FAILS
+    from theory.claims import VERDICTS
 
     for stopped in results.stopped:
         complain(command, f"{stopped.id} stopped: {stopped.reason}")
@@ -187,7 +187,7 @@ def status(command: str, results: "Results", verbose: bool) -> int:
             print(stopped.details, file=sys.stderr)
     if any(stopped.invalid for stopped in results.stopped):
         return BAD_REQUEST
-    failed = any(evidence.verdict == FAILS for evidence in results.evidence.values())
+    failed = any(VERDICTS[evidence.verdict] for evidence in results.evidence.values())
     return FAIL if failed or results.stopped else HOLD
 
 

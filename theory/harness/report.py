@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from theory.claims import FAILS, Check, Evidence
+from theory.claims import VERDICTS, Check, Evidence
+from theory.claims.check import BOUNDS
+from theory.claims.verdicts import LIMIT, percent, times
 from theory.harness.runner import Stopped
 from theory.harness.statements import readable
 
@@ -26,7 +28,7 @@ def verdicts(evidence: Iterable[Evidence], stopped: Iterable[Stopped], verbose: 
         if verbose or len(evidence) == 1:
             lines = story(item)
         else:
-            lines = (line(item.id, check) for check in item.checks if not check.passed)
+            lines = (line(item.id, check) for check in item.checks if not check.passed or check.is_undecided)
         for text in lines:
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(_table(evidence, stopped))
@@ -34,7 +36,7 @@ def verdicts(evidence: Iterable[Evidence], stopped: Iterable[Stopped], verbose: 
 
 def story(evidence: Evidence) -> Iterator[str]:
     """The claim as one reads it: statement, hypotheses, what was trained, verdict, checks."""
-    yield f"{evidence.id}  ({evidence.source}; {evidence.theory_side})"
+    yield f"{evidence.id}  ({evidence.source}; {evidence.source_kind}; {evidence.theory_side})"
     yield ""
     yield from (f"    {text}" for text in wrap(readable(evidence.statement), WIDTH - 4))
     yield ""
@@ -42,18 +44,31 @@ def story(evidence: Evidence) -> Iterator[str]:
     shown = evidence.trained[:TRAININGS] or ("nothing: the checks are of formulas",)
     rest = len(evidence.trained) - len(shown)
     yield from _listed("trained", (*shown, f"and {rest} more networks") if rest > 0 else shown)
-    yield from _listed("verdict", (evidence.verdict,))
+    yield from _listed("verdict", (evidence.in_words,))
     yield from (line(evidence.id, check) for check in evidence.checks)
 
 
 def line(claim: str, check: Check) -> str:
     """One check in one line."""
-    verdict = "passed" if check.passed else "FAILED"
+    verdict = "FAILED" if not check.passed else "UNDECIDED" if check.is_undecided else "passed"
     part = f"{check.part}, " if check.part else ""
     numbers = f"predicted {check.predicted:.6g}, measured {check.measured:.6g}, tolerance {check.tolerance:.3g}"
     where = f" at {check.where}" if check.where else ""
     subject = f"{claim}: {part}{check.label} ({check.kind})"
-    return f"{verdict}  {subject}: {numbers}{where}, headroom {check.headroom:.3g}. {check.reason}"
+    return f"{verdict}  {subject}: {numbers}{where}, headroom {check.headroom:.3g}{_fineness(check)}. {check.reason}"
+
+
+def _fineness(check: Check) -> str:
+    """How finely the check resolves; what it has to, where it does not."""
+    if check.resolution is None:
+        return ""
+    role = "" if check.own else " (supporting)"
+    if check.kind in BOUNDS and check.resolution > LIMIT:
+        found, asked = f"{times(check.resolution)} above", f"{times(check.resolves)} at most"
+    else:
+        found = "exact" if check.resolution == 0 else f"resolves {percent(check.resolution)}"
+        asked = f"{percent(check.resolves)} at most"
+    return f", {found}{role}{f', and has to, {asked}' if check.is_undecided else ''}"
 
 
 def _listed(heading: str, items: Iterable[str]) -> Iterator[str]:
@@ -63,15 +78,16 @@ def _listed(heading: str, items: Iterable[str]) -> Iterator[str]:
 
 def _table(evidence: Iterable[Evidence], stopped: Iterable[Stopped]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
-    for heading in ("claim", "verdict", "checks", "headroom", "seconds"):
+    for heading in ("claim", "verdict", "checks", "resolution", "headroom", "seconds"):
         table.add_column(heading, justify="left" if heading in ("claim", "verdict") else "right", no_wrap=True)
     for item in evidence:
         passed = sum(check.passed for check in item.checks)
-        colour = "red" if item.verdict == FAILS else "green"
-        numbers = f"{passed}/{len(item.checks)}", f"{item.headroom:.3g}", f"{item.provenance['seconds']:.1f}"
-        table.add_row(item.id, Text(item.verdict, colour), *numbers)
+        colour = "red" if VERDICTS[item.verdict] else "green"
+        numbers = f"{item.headroom:.3g}", f"{item.provenance['seconds']:.1f}"
+        row = f"{passed}/{len(item.checks)}", percent(item.resolution), *numbers
+        table.add_row(item.id, Text(item.in_words, colour), *row)
     for missing in stopped:
-        table.add_row(missing.id, Text(UNJUDGED, "red"), "", "", "")
+        table.add_row(missing.id, Text(UNJUDGED, "red"), "", "", "", "")
     return table
 
 
