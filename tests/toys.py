@@ -40,8 +40,8 @@ def x_is_x(study: Study) -> Iterator[Check | Curves]:
 @claim("toy.misprinted", source="Toys, 2", statement="1 < 2", hypotheses=(), theory_side="bound", controls=("2 < 1",))
 def printed_the_wrong_way_round(study: Study) -> Iterator[Check | Curves]:
     _note(study)
-    yield measured("1 < 2", 1.0, within=exactly("counting")).at_most(2.0)
-    yield measured("0 < infinity", 0.0, within=exactly("counting")).at_most(np.inf)
+    yield measured("1 < 2", 1.0, within=exactly("counting")).within_factor(2.5, because="a toy").at_most(2.0)
+    yield measured("0 < infinity", 0.0, within=exactly("counting")).supporting().at_most(np.inf)
     yield measured("printed", 2.0, within=exactly("counting")).misprint("2 < 1", correction="1 < 2").at_most(1.0)
     yield curves(x=np.arange(3))
 
@@ -60,9 +60,16 @@ def waits_while_a_file_is_there(study: Study) -> Iterator[Check | Curves]:
     while Path(os.environ.get("TOY_WAIT", "no such file")).exists():
         time.sleep(0.01)
     one = measured("1 = 1", 1.0, within=TOY)
-    yield one.equals(1.0)
+    yield one.resolving(0.6, because="a toy").equals(1.0)
     yield one.control("1 = 3").equals(3.0)
     yield curves(x=study.rng("x").standard_normal(5))
+
+
+@claim("toy.undecided", source="Toys, 7", statement="1 = 1", hypotheses=(), theory_side="law", controls=("1 = 3",))
+def a_half_says_little(study: Study) -> Iterator[Check | Curves]:
+    one = measured("1 = 1", 1.0, within=TOY)
+    yield one.equals(1.0)
+    yield one.control("1 = 3").equals(3.0)
 
 
 @claim("toy.stops", source="Toys, 5", statement="?", hypotheses=(), theory_side="law", controls=("none",))

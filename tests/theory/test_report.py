@@ -9,19 +9,21 @@ import pytest
 
 from theory import report
 from theory.catalogue import CATALOGUE
+from theory.claims import VERDICTS
 from theory.core.validation import InvalidArgument
 from theory.harness.catalogue import Entry
 from theory.harness.discovery import stated_claims
 from theory.harness.fingerprint import fingerprint
 
 FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
-NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "part": "", "case": ""}
-CHECK = {"name": "|x| < 1", "kind": "equal", "passed": True, **NUMBERS}
+NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "resolution": 2e-4, "part": "", "case": ""}
+CHECK = {"name": "|x| < 1", "kind": "equal", "own": True, "passed": True, **NUMBERS}
 PAGE = "# Title\n<!-- table: paper -->\nstale row\n<!-- end -->\nprose\n<!-- table: ours -->\n<!-- end -->\n"
 
 
 def claim(id: str, **changes: Any) -> dict[str, Any]:
-    return {"id": id, "source": "Theorem 1", "verdict": "holds", "checks": [CHECK | changes]}
+    stated = {"id": id, "source": "Theorem 1", "source_kind": "as printed", "in_words": "holds, to 0.02 %"}
+    return stated | {"verdict": "holds", "checks": [CHECK | changes]}
 
 
 CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
@@ -29,12 +31,16 @@ CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
 
 def test_rows() -> None:
     page = report.rewritten(PAGE, CLAIMS, FIGURES)
-    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf"
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf, 0.02 %"
     cells = f"<details><summary>1 checks, 0 controls</summary>{numbers}</details>"
     failed = f"<details><summary>1 checks, 0 controls, 1 FAILED</summary>FAILED {numbers}</details>"
+    stated = "Theorem 1 (*as printed*)"
     figure = "[fig9](figures/rendered/fig9.png)"
-    assert f"| Theorem 1 | `paper.one` | holds | {cells} | {figure} | `python -m theory.reproduce fig9` |\n" in page
-    assert f"| `ours.two` | holds | {failed} |  | `python -m theory.verify ours.two` |\n" in page
+    assert (
+        f"| {stated} | `paper.one` | holds, to 0.02 % | {cells} | {figure} | `python -m theory.reproduce fig9` |\n"
+        in page
+    )
+    assert f"| `ours.two` | holds, to 0.02 % | {failed} |  | `python -m theory.verify ours.two` |\n" in page
     assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
     assert "stale row" not in page
 
@@ -73,4 +79,4 @@ def test_the_committed_verdicts_are_those_of_this_code() -> None:
     stored = {item["id"]: item["fingerprint"] for item in content["claims"]}
     known = stated_claims(CATALOGUE.packages)
     assert stored == {name: fingerprint(item.module) for name, item in known.items()}, "`make paper` makes them anew"
-    assert not [item["id"] for item in content["claims"] if item["verdict"] == "fails"]
+    assert not [item["id"] for item in content["claims"] if VERDICTS[item["verdict"]]]

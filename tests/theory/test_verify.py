@@ -1,6 +1,7 @@
 """What `python -m theory.verify` prints, writes and answers; and the requests both commands refuse."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,7 +47,7 @@ def test_claims_that_hold(ask, capsys: pytest.CaptureFixture) -> None:
     printed, complaint = capsys.readouterr()
     lines = printed.splitlines()
     (held,) = [line for line in lines if "toy.holds" in line]
-    assert held.split()[:3] == ["toy.holds", "holds", "2/2"]
+    assert re.match(r"toy.holds +holds, to \S+ % +2/2 +\S+ % ", held.strip())
     assert any("toy.misprinted" in line and "holds, not as printed" in line and "3/3" in line for line in lines)
     assert complaint == "" and "FAILED" not in printed and "\x1b" not in printed
 
@@ -58,6 +59,15 @@ def test_a_claim_that_fails(ask, capsys: pytest.CaptureFixture) -> None:
     numbers = "predicted 2, measured 1, tolerance 0.5, headroom 0.5"
     assert line == f"FAILED  toy.fails: 1 = 2 (equal): {numbers}. a toy"
     assert complaint == ""
+
+
+def test_a_claim_that_is_undecided(ask, capsys: pytest.CaptureFixture) -> None:
+    """A check that passed and can tell nothing apart is not one that holds."""
+    assert ask("toy.holds", "toy.undecided") == 1
+    printed = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in printed if line.startswith("UNDECIDED")]
+    assert line.endswith("headroom inf, resolves 50 %, and has to, 30 % at most. a toy")
+    assert any(line.split()[:2] == ["toy.undecided", "undecided"] for line in printed)
 
 
 def test_verbose_shows_every_check(ask, capsys: pytest.CaptureFixture) -> None:
@@ -88,10 +98,10 @@ def test_all_claims_without_a_name(ask, tmp_path: Path) -> None:
     content = json.loads((tmp_path / "verdicts.json").read_text())
     verdicts = {claim["id"]: claim["verdict"] for claim in content["claims"]}
     assert verdicts.pop("toy.fails") == "fails" and verdicts.pop("toy.misprinted") == "holds, not as printed"
-    assert verdicts == {"toy.holds": "holds", "toy.waits": "holds"}
+    assert verdicts == {"toy.holds": "holds", "toy.waits": "holds", "toy.undecided": "undecided"}
     provenance = content["provenance"]
     assert (provenance["profile"], provenance["seed"], provenance["device"]) == ("smoke", 0, "cpu")
-    assert len(restore(content, {})) == 4
+    assert len(restore(content, {})) == 5
 
 
 def test_the_file_is_the_same_from_the_cache(ask, tmp_path: Path) -> None:
@@ -105,7 +115,7 @@ def test_the_file_is_the_same_from_the_cache(ask, tmp_path: Path) -> None:
 def test_list(capsys: pytest.CaptureFixture) -> None:
     assert verify.main(["--list"], TOYS) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6 and lines[0].split() == ["toy.holds", "toys.py", "Toys,", "1"]
+    assert len(lines) == 7 and lines[0].split() == ["toy.holds", "toys.py", "Toys,", "1"]
     assert verify.main(["--list", "toy.h*", "toy.stops"], TOYS) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["toy.holds", "toy.stops"]
 

@@ -57,7 +57,7 @@ class Check:
         own: whether it is the theorem's own, or one that supports it.
         resolution: the smallest change of the theorem's constant that the numbers measured would have refused, as a
             share of it; 0 if it is exact, inf if none. For a bound, the share by which it can be sharpened until it is
-            violated. None for a check that has to fail.
+            violated. None for a check that failed, or has to.
         resolves: the share it has to resolve; an own check that does not is undecided.
         significance: the probability with which it may fail by chance; 0 if nothing is random.
     """
@@ -157,6 +157,8 @@ class Subject:
         headroom = 0.0 if np.isnan(headroom) else float(headroom)
         numbers = float(predicted), float(number), float(tolerance)
         reason = f"{reason}; resolves no more: {self.coarse}" if self.coarse else reason
+        if headroom < 1:
+            more["resolution"] = None  # what it refuses already has no finest change
         stated = {"part": self.part, "case": self.case, "own": self.own, "resolves": self.resolves}
         return self.becomes(Check(self.name, kind, *numbers, reason, headroom >= 1, headroom, **stated, **more))
 
@@ -342,6 +344,8 @@ class Samples(Subject):
     def _finest(self, law: Any, draws: Array) -> float | None:
         if self._has_to_fail:
             return None
+        if not np.isfinite(draws).all():
+            return float(np.inf)
         changed = (lambda k: law(k).cdf(draws)) if callable(law) else (lambda k: law.cdf(draws / k))
         critical = stats.norm.isf(SIGNIFICANCE / 6)
         here = _smooth(changed(1.0))

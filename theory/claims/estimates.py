@@ -32,7 +32,7 @@ class Estimate:
         return max(self.high - self.value, self.value - self.low)
 
     def __contains__(self, number: float | int) -> bool:
-        return self.low <= number <= self.high
+        return bool(self.low <= number <= self.high)
 
 
 def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -> Estimate:

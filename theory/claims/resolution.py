@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 
 Prediction = Any | Callable[[float], Any]
 
@@ -59,20 +58,19 @@ def _largest(distance: Array, tolerance: Array) -> float:
 
 
 def _first_refused(excess: Callable[[float], float], reach: float) -> float:
-    """The smallest x up to `reach` from which excess(x) > 1, to a hundredth of itself; inf if there is none."""
-
-    def height(log_x: float) -> float:
-        return float(np.log(np.clip(excess(np.exp(log_x)), 1e-300, 1e300)))
-
-    low = high = np.log(min(1e-3, reach))
-    if height(high) > 0:
-        while height(low) > 0:
-            high, low = low, low - np.log(10)
-            if low < np.log(1e-17):
+    """The smallest x up to `reach` at which excess(x) > 1, to a hundredth of itself; inf if there is none."""
+    low = high = min(1e-3, reach)
+    if excess(high) > 1:
+        while excess(low) > 1:
+            high, low = low, low / 10
+            if low < EPS:
                 return 0.0
     else:
-        while height(high) <= 0:
-            if high >= np.log(reach):
+        while not excess(high) > 1:
+            if high == reach:
                 return float(np.inf)
-            low, high = high, min(high + np.log(4), np.log(reach))
-    return float(np.exp(optimize.brentq(height, low, high, xtol=0.005)))
+            low, high = high, min(4 * high, reach)
+    while high > 1.01 * low:
+        middle = np.sqrt(low * high)
+        low, high = (low, middle) if excess(middle) > 1 else (middle, high)
+    return float(high)

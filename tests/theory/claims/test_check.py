@@ -138,10 +138,12 @@ def test_a_distribution_is_tested_against_its_law() -> None:
 
 
 def test_a_law_is_rejected_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theory.claims.check.SIGNIFICANCE", 0.1)
+    """Three tests of a third each: at most as often, and at least as often as one of them alone."""
+    monkeypatch.setattr("theory.claims.check.SIGNIFICANCE", 0.3)
     rng, draws = np.random.default_rng(1), 300
     passed = sum(samples("chi2", rng.chisquare(3, 20), because=WHY).follow(stats.chi2(3)).passed for _ in range(draws))
-    assert stats.binomtest(passed, draws, 0.9).pvalue > 1e-5
+    assert stats.binomtest(passed, draws, 0.7, "less").pvalue > 1e-5
+    assert stats.binomtest(passed, draws, 0.9, "greater").pvalue > 1e-5
 
 
 def test_an_identity_counts_what_is_left() -> None:
@@ -210,10 +212,19 @@ def test_a_control_has_no_case_but_keeps_its_part() -> None:
     assert (check.part, check.case) == ("equation 3", "") and "r = 2: it" in check.reason
 
 
-@pytest.mark.parametrize("kind", ["misprint", "proof_step", "overstatement"])
+SAID = {
+    "misprint": off_by(3.0).misprint("constant 2", correction="it is 4"),
+    "proof step": off_by(3.0).proof_step("constant 2", correction="it is 4"),
+    "overstatement": off_by(3.0).overstatement("constant 2", correction="it is 4"),
+    "condition": off_by(3.0).unconditioned("constant 2", condition="it is 4"),
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
 def test_what_a_source_says_and_is_not_so_has_to_fail(kind: str) -> None:
-    said = getattr(off_by(3.0), kind)("constant 2", correction="it is 4")
+    said = SAID[kind]
     check = said.at_most(2.0)
-    assert check.passed and check.is_control and (check.kind, check.name) == (kind.replace("_", " "), "constant 2")
+    assert check.passed and check.is_control and (check.kind, check.name) == (kind, "constant 2")
+    assert check.resolution is None and not check.own and not check.is_undecided
     assert check.reason.startswith("it is 4. must fail")
     assert not said.at_most(4.0).passed

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from theory.claims import (
     HOLDS,
     QUALIFIED,
     REGISTRY,
+    UNDECIDED,
+    VERDICTS,
     Check,
     Claim,
     Curves,
@@ -23,11 +26,16 @@ from theory.claims import (
     measured,
 )
 from theory.claims.study import Training
+from theory.claims.verdicts import in_words
 from theory.core.validation import InvalidArgument
 
-STUDY = Study("test.claim", profile="smoke")
-ONE = measured("it", 1.0, within=Tolerance(0.5, "by construction"))
+STUDY = Study("test.claim")
+ONE = measured("it", 1.0, within=Tolerance(0.04, "by construction"))
 GOOD, BAD, CONTROL = ONE.equals(1.0), ONE.equals(3.0), ONE.control("broken").equals(3.0)
+
+
+def evidence(*checks: Check) -> Evidence:
+    return Evidence("a.b", "", "ours", "", (), "law", (), checks)
 
 
 @pytest.fixture(autouse=True)
@@ -89,21 +97,27 @@ def test_a_control_that_was_not_declared_is_refused() -> None:
         judge(register(GOOD, CONTROL, replace(CONTROL, name="second")), STUDY)
 
 
-@pytest.mark.parametrize("kind", ["misprint", "proof_step", "overstatement"])
+SAID = {
+    "overstatement": ONE.overstatement("constant 3", correction="1").equals(3.0),
+    "misprint": ONE.misprint("constant 3", correction="1").equals(3.0),
+    "condition": ONE.unconditioned("constant 3", condition="a larger unit").equals(3.0),
+    "proof step": ONE.proof_step("constant 3", correction="1").equals(3.0),
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
 def test_what_a_source_says_and_is_not_so_qualifies_the_verdict(kind: str) -> None:
-    said = getattr(ONE, kind)("constant 3", correction="1").equals(3.0)
+    said = SAID[kind]
     verdict = judge(register(GOOD, said, controls=("constant 3",)), STUDY).verdict
-    assert verdict == QUALIFIED[kind.replace("_", " ")]
+    assert verdict == QUALIFIED[kind]
     failing = register(BAD, said, controls=("constant 3",), id="test.other")
     assert judge(failing, STUDY).verdict == FAILS
 
 
 def test_the_strongest_qualification_decides() -> None:
-    said = [
-        getattr(ONE, kind)(kind, correction="1").equals(3.0) for kind in ("proof_step", "misprint", "overstatement")
-    ]
-    verdicts = [Evidence("a.b", "", "", (), "law", (), (GOOD, *said[: i + 1])).verdict for i in range(3)]
-    assert verdicts == [QUALIFIED[kind] for kind in ("proof step", "misprint", "overstatement")]
+    weakest_first = list(reversed(SAID))
+    said = [SAID[kind] for kind in weakest_first]
+    assert [evidence(GOOD, *said[: i + 1]).verdict for i in range(4)] == [QUALIFIED[kind] for kind in weakest_first]
 
 
 def test_registration_needs_a_control() -> None:
@@ -133,9 +147,10 @@ def test_ids_have_two_parts(id: str) -> None:
     ("items", "message"),
     [
         ([GOOD], r"controls = \['broken'\]: expected test.claim to yield each declared control"),
-        ([GOOD, ONE.equals(1.1)], "checks = .*'it'.*: expected names not used before"),
+        ([GOOD, ONE.equals(1.01)], "checks = .*'it'.*: expected names not used before"),
         ([GOOD, replace(GOOD, name="broken")], "controls = .*'broken'"),
-        ([CONTROL], "checks = negative controls only: expected test.claim to check what it claims"),
+        ([CONTROL], "checks = none of the theorem's own: expected test.claim to check what it claims"),
+        ([CONTROL, replace(GOOD, own=False)], "checks = none of the theorem's own"),
         ([GOOD, CONTROL, curves(x=1), curves(x=2)], r"curves = \['x'\]: expected names not used before"),
         ([], "controls = "),
     ],
@@ -151,4 +166,60 @@ def test_checks_of_one_name_differ_in_their_case() -> None:
 
 
 def test_verdict_of_evidence_alone() -> None:
-    assert Evidence("a.b", "", "", (), "law", (), (GOOD, CONTROL)).verdict == HOLDS
+    assert evidence(GOOD, CONTROL).verdict == HOLDS
+
+
+def resolving(resolution: float, kind: str = "equal", **changes: object) -> Check:
+    return replace(GOOD, kind=kind, resolution=resolution, **changes)
+
+
+def test_the_coarsest_own_check_is_the_claims_resolution() -> None:
+    judged = evidence(resolving(2e-4), resolving(1e-6), resolving(0.4, own=False), CONTROL)
+    assert judged.resolution == 2e-4 and judged.verdict == HOLDS and judged.in_words == "holds, to 0.02 %"
+    assert evidence(resolving(0.0), CONTROL).in_words == "holds exactly"
+
+
+def test_a_check_that_resolves_too_little_is_undecided() -> None:
+    assert evidence(resolving(0.051), CONTROL).verdict == UNDECIDED
+    assert evidence(resolving(0.05), CONTROL).verdict == HOLDS
+    assert evidence(resolving(0.2, resolves=0.2), CONTROL).in_words == "holds, to 20 %"
+    assert evidence(resolving(np.inf), CONTROL).in_words == "undecided"
+    assert evidence(resolving(np.inf), BAD, CONTROL).verdict == FAILS
+    said = ONE.misprint("constant 3", correction="1").equals(3.0)
+    assert evidence(resolving(np.inf), said).verdict == UNDECIDED
+    assert evidence(resolving(3e-3), said).in_words == "holds, not as printed (to 0.3 %)"
+
+
+def test_a_loose_bound_says_how_loose() -> None:
+    loose = resolving(65.0, "at_most", resolves=70.0)
+    assert evidence(loose, resolving(2e-4), CONTROL).in_words == "holds, 66 times above"
+    assert evidence(resolving(0.03, "at_most"), CONTROL).in_words == "holds, to 3 %"
+    assert evidence(resolving(0.3, resolves=0.3), resolving(0.2, "at_least", resolves=1.0)).in_words == "holds, to 30 %"
+
+
+def test_in_smoke_a_check_may_be_six_times_coarser_and_at_most_a_half() -> None:
+    wide = measured("it", 1.0, within=Tolerance(0.29, "by construction"))
+    smoke = Study("test.claim", profile="smoke")
+    assert judge(register(wide.equals(1.0), CONTROL), smoke).verdict == HOLDS
+    assert judge(register(wide.equals(1.0), CONTROL, id="test.quick"), STUDY).verdict == UNDECIDED
+    wider = measured("it", 1.0, within=Tolerance(0.51, "by construction")).resolving(0.1, because="it is wide")
+    assert judge(register(wider.equals(1.0), CONTROL, id="test.wider"), smoke).verdict == UNDECIDED
+
+
+def test_how_near_a_bound_comes_to_a_users_data_is_a_finding(tmp_path: Path) -> None:
+    bound = measured("it", 1.0, within=Tolerance(0.0, "by construction")).at_most(500.0)
+    assert judge(register(bound, CONTROL), replace(STUDY, data=tmp_path)).in_words == "holds, 500 times above"
+    assert judge(register(bound, CONTROL, id="test.own"), STUDY).verdict == UNDECIDED
+
+
+def test_every_verdict_has_its_words() -> None:
+    words = [in_words(verdict, 1e-3, 1.0) for verdict in VERDICTS]
+    assert words[:3] == ["holds, to 0.1 %", "holds, 2 times above", "holds, not as printed (to 0.1 %)"]
+    assert words[3:5] == ["holds, a step of the printed proof does not (to 0.1 %)", "holds on a condition (to 0.1 %)"]
+    assert words[5:] == ["does not hold as the abstract says", "fails", "undecided"]
+    assert [VERDICTS[verdict] for verdict in VERDICTS] == [0] * 6 + [1, 1]
+
+
+def test_the_source_kind_is_one_of_a_list() -> None:
+    with pytest.raises(InvalidArgument, match="source_kind = 'hearsay': expected one of as printed, as the abstract"):
+        claim("a.b", source="", source_kind="hearsay", statement="", hypotheses=(), theory_side="law", controls=("x",))

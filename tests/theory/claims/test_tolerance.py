@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from theory.claims import Tolerance, exactly, rounding
+from theory.claims import Tolerance, by_chance, exactly, rounding
+from theory.claims.estimates import SIGNIFICANCE, mean
 from theory.core.arrays import EPS
 
 
@@ -24,3 +25,12 @@ def test_roundings_are_counted() -> None:
 
 def test_no_slack() -> None:
     assert exactly("counting") == Tolerance(0.0, "counting")
+
+
+def test_what_is_exceeded_by_chance_says_how_often() -> None:
+    interval = mean([1.0, 2.0, 4.0], significance=1e-3)
+    within = by_chance(interval, "energies")
+    assert within.value == interval.half_width and within.significance == 1e-3
+    assert within.reason == f"energies; {interval.reason}" and by_chance(interval).reason == interval.reason
+    both = within * 2 + by_chance(mean([1.0, 2.0, 3.0])) + rounding(3, of="it")
+    assert both.significance == 1e-3 + SIGNIFICANCE and exactly("counting").significance == 0

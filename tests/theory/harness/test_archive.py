@@ -20,12 +20,12 @@ PROVENANCE = provenance(Study("toy.claim", "smoke", 3), 1.5)
 
 def evidence(*checks: Check, **curves: Any) -> Evidence:
     facts = {"seconds": 1.25, "fingerprint": "abc"}
-    stated = "toy.claim", "Toys, 1", r"\alpha \le |x|", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",)
+    stated = "toy.claim", "Toys, 1", "ours", r"\alpha \le |x|", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",)
     return Evidence(*stated, checks, curves, facts)
 
 
 def check(name: str = "a check", **numbers: float) -> Check:
-    values = {"predicted": 1.0, "measured": 2.0, "tolerance": 0.1, "headroom": 3.0} | numbers
+    values = {"predicted": 1.0, "measured": 2.0, "tolerance": 0.1, "headroom": 3.0, "resolution": 0.01} | numbers
     return Check(name=name, kind="equal", reason="counting", passed=True, **values)
 
 
@@ -51,14 +51,16 @@ def test_the_form_of_the_verdict_file() -> None:
     assert list(content) == ["provenance", "claims"]
     names = "version commit python numpy scipy torch device dtype threads seed profile seconds"
     assert list(content["provenance"]) == names.split()
-    names = "id statement source hypotheses theory_side trained verdict seconds fingerprint checks"
+    names = "id statement source source_kind hypotheses theory_side trained verdict in_words resolution seconds"
+    names += " fingerprint checks"
     assert list(content["claims"][0]) == names.split()
-    names = "name kind predicted measured tolerance reason passed headroom part case where"
+    names = "name kind predicted measured tolerance reason passed headroom part case where own resolution resolves"
+    names += " significance"
     assert list(content["claims"][0]["checks"][0]) == names.split()
 
 
 def test_a_misprint_comes_back_as_one() -> None:
-    printed = Check("x", "misprint", 1.0, 2.0, 0.1, "so", True, 3.0, part="equation 3", where="run 2")
+    printed = Check("x", "misprint", 1.0, 2.0, 0.1, "so", True, 3.0, part="equation 3", where="run 2", resolution=None)
     before = evidence(check(), printed)
     after = archive.restore(json.loads(archive.document([before], PROVENANCE)), {})["toy.claim"]
     assert after.checks == before.checks

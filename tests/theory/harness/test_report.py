@@ -9,27 +9,47 @@ from theory.claims import Check, Evidence
 from theory.harness.report import line, story
 from theory.harness.statements import readable
 
-CHECK = Check("rate", "at_least", 1.0, 1.25, 0.5, "rounding", True, 1.25, "Theorem 1", "r = 2", "t 3, run 0")
+CHECK = Check(
+    "rate", "at_least", 1.0, 1.25, 0.5, "rounding", True, 1.25, "Theorem 1", "r = 2", "t 3, run 0", resolution=0.2
+)
 EVIDENCE = Evidence(
-    "a.b", "Paper, 1", r"L \le e^{-2 \lambda t}", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",), (CHECK,)
+    "a.b",
+    "Paper, 1",
+    "as printed",
+    r"L \le e^{-2 \lambda t}",
+    ("flow", "c > 0"),
+    "bound",
+    ("w (1, 2) by Adam",),
+    (CHECK,),
 )
 
 
 def test_a_check_in_one_line() -> None:
     numbers = "predicted 1, measured 1.25, tolerance 0.5 at t 3, run 0, headroom 1.25"
-    assert line("a.b", CHECK) == f"passed  a.b: Theorem 1, r = 2: rate (at_least): {numbers}. rounding"
+    decided = replace(CHECK, resolves=0.25)
+    assert line("a.b", decided).startswith(
+        f"passed  a.b: Theorem 1, r = 2: rate (at_least): {numbers}, 1.2 times above."
+    )
+    assert line("a.b", CHECK).startswith("UNDECIDED  a.b") and "above, and has to, 1.05 times at most. " in line(
+        "a.b", CHECK
+    )
+    own = replace(CHECK, kind="equal", resolution=2e-4)
+    assert line("a.b", own).endswith("headroom 1.25, resolves 0.02 %. rounding")
+    assert line("a.b", replace(own, own=False)).endswith("resolves 0.02 % (supporting). rounding")
+    assert line("a.b", replace(own, resolution=0.0)).endswith("headroom 1.25, exact. rounding")
+    assert line("a.b", replace(own, resolution=None)).endswith("headroom 1.25. rounding")
     bare = replace(CHECK, part="", case="", where="", passed=False)
     assert line("a.b", bare).startswith("FAILED  a.b: rate (at_least): predicted 1")
 
 
 def test_a_claim_in_full() -> None:
     text = list(story(EVIDENCE))
-    assert text[0] == "a.b  (Paper, 1; bound)" and text[2] == "    L ≤ e^{-2 λ t}"
+    assert text[0] == "a.b  (Paper, 1; as printed; bound)" and text[2] == "    L ≤ e^{-2 λ t}"
     assert text[4:] == [
         "hypotheses  flow",
         "            c > 0",
         "trained     w (1, 2) by Adam",
-        "verdict     holds",
+        "verdict     undecided",
         line("a.b", CHECK),
     ]
 
