@@ -1,7 +1,8 @@
-"""The tables of paper_repro.md, made from figures/rendered/verdicts.json: `python -m theory.report [--check]`.
+"""Tables and numbers in prose, made from the evidence in figures/rendered: `python -m theory.report [--check]`.
 
-`<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the table of
-`others` those whose paper or setting has no table of its own.
+In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
+table of `others` those whose paper or setting has no table of its own. How a number stands in the prose of both pages
+is said in `theory.harness.prose`.
 """
 
 import argparse
@@ -17,17 +18,19 @@ from theory.harness import options
 from theory.harness.catalogue import Entry
 
 ROOT = Path(__file__).resolve().parents[1]
-VERDICTS = Path("figures/rendered/verdicts.json")
+EVIDENCE = Path("figures/rendered")
+VERDICTS = EVIDENCE / "verdicts.json"
 PAGE = Path("paper_repro.md")
+PROSE = (PAGE, Path("README.md"))
 OTHERS = "others"
 TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom, resolution", "figure", "command")
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command: 0 if the tables are fresh (now), 1 if `--check` finds them stale, 2 if there is nothing to do."""
-    parser = options.Parser(prog="python -m theory.report", description="Rewrite the tables of paper_repro.md.")
-    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table is stale")
+    """The command: 0 if both pages are fresh (now), 1 if `--check` finds one stale, 2 if there is nothing to do."""
+    parser = options.Parser(prog="python -m theory.report", description="Rewrite the tables and numbers of the pages.")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table or number is stale")
     arguments = parser.parse_args(argv)
     return options.answer("report", lambda: _report(arguments, root))
 
@@ -35,15 +38,32 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _report(arguments: argparse.Namespace, root: Path) -> int:
     from theory.core.files import write_atomically
 
-    page = (root / PAGE).read_text(encoding="utf-8")
-    fresh = rewritten(page, json.loads((root / VERDICTS).read_text(encoding="utf-8"))["claims"], CATALOGUE.figures)
-    if page == fresh:
-        return options.HOLD
-    if arguments.check:
-        options.complain("report", f"the tables of {PAGE} are stale; `make paper` makes them anew")
+    stale = {}
+    for name in PROSE:
+        page = (root / name).read_text(encoding="utf-8")
+        fresh = _fresh(page, root, name == PAGE)
+        if page != fresh:
+            stale[name] = fresh
+    if stale and arguments.check:
+        names = " and ".join(str(name) for name in stale)
+        options.complain("report", f"tables or numbers of {names} are stale; `make paper` makes them anew")
         return options.FAIL
-    write_atomically(root / PAGE, fresh.encode())
+    for name, fresh in stale.items():
+        write_atomically(root / name, fresh.encode())
     return options.HOLD
+
+
+def _fresh(page: str, root: Path, has_tables: bool) -> str:
+    from theory.harness import prose
+
+    claims = {stem: _claims(root / EVIDENCE / f"{stem}.json") for stem in {prose.USUAL} | prose.files(page)}
+    if has_tables:
+        page = rewritten(page, list(claims[prose.USUAL].values()), CATALOGUE.figures)
+    return prose.written(page, claims)
+
+
+def _claims(file: Path) -> dict[str, Mapping[str, Any]]:
+    return {claim["id"]: claim for claim in json.loads(file.read_text(encoding="utf-8"))["claims"]}
 
 
 def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:

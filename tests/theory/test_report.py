@@ -11,6 +11,7 @@ from theory import report
 from theory.catalogue import CATALOGUE
 from theory.claims import VERDICTS
 from theory.core.validation import InvalidArgument
+from theory.harness import prose
 from theory.harness.catalogue import Entry
 from theory.harness.discovery import stated_claims
 from theory.harness.fingerprint import fingerprint
@@ -61,16 +62,37 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert report.main([], tmp_path) == 2
     assert capsys.readouterr().err.count("\n") == 1
     (tmp_path / report.PAGE).write_text(PAGE)
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- number: paper.one :: |x| < 1 :: measured :: .6f -->1<!-- / -->")
     (tmp_path / report.VERDICTS).parent.mkdir(parents=True)
     (tmp_path / report.VERDICTS).write_text(json.dumps({"claims": CLAIMS}))
     assert report.main(["--check"], tmp_path) == 1
     assert "stale" in capsys.readouterr().err and (tmp_path / report.PAGE).read_text() == PAGE
     assert report.main([], tmp_path) == 0
     assert report.main(["--check"], tmp_path) == 0
+    assert "1.000010" in readme.read_text()
+    readme.write_text(readme.read_text().replace("1.000010", "1.000011"))
+    assert report.main(["--check"], tmp_path) == 1 and "numbers of README.md are stale" in capsys.readouterr().err
 
 
 def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:
     assert report.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_measured_numbers_in_prose_are_written_by_the_program() -> None:
+    """In the column *measured* of a table of sentences every number with a decimal point or an exponent."""
+    page = report.TABLE.sub("", (report.ROOT / report.PAGE).read_text(encoding="utf-8"))
+    column, loose = None, []
+    for row in page.splitlines():
+        cells = re.split(r"(?<!\\)\|", row)
+        if not row.startswith("|"):
+            column = None
+        elif "measured" in (headings := [cell.strip() for cell in cells]):
+            column = headings.index("measured")
+        elif column is not None:
+            bare = prose.NUMBER.sub("", cells[column])
+            loose += [f"{number} in {cells[1]}" for number in re.findall(r"\d+\.\d+(?:e-?\d+)?|\d+e-\d+", bare)]
+    assert not loose, "\n".join(loose)
 
 
 def test_the_committed_verdicts_are_those_of_this_code() -> None:

@@ -475,6 +475,6 @@ def _inverse(ratio: Any) -> float:
 
 def _ratio(upper: Array, lower: Array) -> Array:
     """upper / lower for `lower <= upper` to be judged: at or above 1 exactly when it holds, NaN counts as broken."""
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = np.where(lower > 0, np.maximum(upper, 0) / lower, np.where(upper >= lower, np.inf, 0.0))
     return np.where(np.isnan(upper) | np.isnan(lower), 0.0, ratio)
