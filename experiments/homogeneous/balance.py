@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from experiments.homogeneous.losses import LOSSES, loss_of
 from experiments.homogeneous.networks import call, side_by_side, tensors
+from experiments.homogeneous.predictions import Predicted, departing, scaled
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of, outputs, stack, state_of
 from experiments.training.updates import Adam, Momentum
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, order
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, order
 from theory.claims.estimates import observed_order
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
@@ -59,9 +60,12 @@ CASES = (
 @claim(
     "banburski2019.balance",
     source="Banburski et al. 2019 (content: balance of the layers); Du, Hu & Lee 2018 for layers and neurons",
-    statement=r"D_k = W_{k+1}^\top W_{k+1} - W_k W_k^\top,\quad \dot D_k = 0,\quad"
-    r" D_k^+ = (1 - \eta\lambda)^2 D_k + \eta^2 (G_{k+1}^\top G_{k+1} - G_k G_k^\top)",
+    source_kind=RECONSTRUCTED,
+    statement=r"W_k^+ = (1 - \eta\lambda) W_k - \eta G_k,\quad D_k = W_{k+1}^\top W_{k+1} - W_k W_k^\top:\quad"
+    r" D_k^+ = (1 - \eta\lambda)^2 D_k + \eta^2 (G_{k+1}^\top G_{k+1} - G_k G_k^\top),\quad"
+    r" \dot D_k = -2 \lambda D_k \text{ as } \eta \to 0",
     hypotheses=(
+        "W_k the layers, G_k the gradient by them, learning rate eta, weight decay lambda >= 0",
         "gradient descent, any batches, any loss",
         "matrices: no activation; neurons: ReLU or leaky ReLU, biases counted; layers: no biases",
     ),
@@ -108,7 +112,7 @@ def _step_by_step(study: Study) -> Iterator[Check]:
     runs = {case.name: _every_step(study, case) for case in CASES}
     for case in CASES:
         rates, shrinkage = ETA * case.speeds, ETA * case.decay
-        yield _after_one_step(runs[case.name], case.law, rates, case.name).equals(
+        yield _in_a_step(runs[case.name], case.law, rates, case.name).equals(
             _predicted(runs[case.name], case.law, rates, shrinkage)
         )
     tanh = _every_step(study, Case("tanh", nn.Tanh))
@@ -117,10 +121,10 @@ def _step_by_step(study: Study) -> Iterator[Check]:
         ("ReLU: whole matrices", runs["ReLU"], balance.matrices),
         ("own learning rates: plain balance", runs["linear, own learning rates"], balance.matrices),
     ):
-        plain = _after_one_step(run, law, ETA * ONES).control(control)
+        plain = _in_a_step(run, law, ETA * ONES).control(control)
         yield plain.equals(_predicted(run, law, ETA * ONES))
     run, law, rates, shrinkage = runs["linear, everything"], balance.matrices, ETA * UNEQUAL, ETA * DECAY
-    step, once = _after_one_step(run, law, rates), 1 - np.sqrt(1 - shrinkage)
+    step, once = _in_a_step(run, law, rates), 1 - np.sqrt(1 - shrinkage)
     yield step.control("weight decay once, not squared").equals(_predicted(run, law, rates, once))
     larger = _predicted(run, law, rates, shrinkage, gradient=np.sqrt(1.1))
     yield step.control("the step's own term 10 % larger").equals(larger)
@@ -133,20 +137,22 @@ def _every_step(study: Study, case: Case) -> Trajectory:
     return with_gradients(study, rule, start).train(learning_rate=ETA, steps=steps, record=range(steps + 1))
 
 
-def _after_one_step(run: Trajectory, law: Law, rates: Array, case: str = "") -> Measured:
-    """The law's imbalance (T - 1, runs, all) after each step."""
+def _in_a_step(run: Trajectory, law: Law, rates: Array, case: str = "") -> Measured:
+    """The change (T - 1, runs, all) of the law's imbalance in each step."""
     W = layers_of(run.arrays)
     # A step rounds an entry of W three times; an entry of an imbalance is a sum of at most 2 h^2 such products.
     size = sum(np.square(layer).sum((-2, -1)).max() / rate for layer, rate in zip(W, rates))
     within = Tolerance(4 * max(WIDTHS) * EPS * size, "4 h roundings of the squared layers")
-    after = side_by_side(balance.imbalance(law, [layer[1:] for layer in W], rates))
-    return measured("imbalance after one step", after, within=within, case=case, axes=("t", "run"))
+    change = np.diff(side_by_side(balance.imbalance(law, W, rates)), axis=0)
+    return measured("change of the imbalance in a step", change, within=within, case=case, axes=("t", "run"))
 
 
-def _predicted(run: Trajectory, law: Law, rates: Array, shrinkage: float = 0.0, gradient: float = 1.0) -> Array:
+def _predicted(run: Trajectory, law: Law, rates: Array, shrinkage: float = 0.0, gradient: float = 1.0) -> Predicted:
     """What the law makes of the layers and gradients before the step; `gradient` scales the latter."""
     W, G = layers_of(run.arrays), [gradient * run[f"dW{k}"] for k in range(1, len(WIDTHS))]
-    return side_by_side(balance.after_step(law, [layer[:-1] for layer in W], [g[:-1] for g in G], rates, shrinkage))
+    W = [layer[:-1] for layer in W]
+    after = balance.after_step(law, W, [g[:-1] for g in G], rates, shrinkage)
+    return scaled(side_by_side(after) - side_by_side(balance.imbalance(law, W, rates)))
 
 
 def _under_biases(study: Study) -> Iterator[Check]:
@@ -162,11 +168,11 @@ def _under_biases(study: Study) -> Iterator[Check]:
     run = with_gradients(study, rule, start).train(learning_rate=ETA, steps=steps, record=range(steps + 1))
     augmented, rates = _augmented(run), ETA * ONES
     bare = Trajectory(run.t, {f"{d}W{k}": run[f"{d}{2 * k - 2}.weight"] for d in ("", "d") for k in (1, 2, 3)})
-    neurons = _after_one_step(augmented, balance.neurons, rates, "ReLU with biases")
+    neurons = _in_a_step(augmented, balance.neurons, rates, "ReLU with biases")
     yield neurons.equals(_predicted(augmented, balance.neurons, rates))
-    left_out = _after_one_step(bare, balance.neurons, rates).control("biases left out of the neurons")
+    left_out = _in_a_step(bare, balance.neurons, rates).control("biases left out of the neurons")
     yield left_out.equals(_predicted(bare, balance.neurons, rates))
-    whole = _after_one_step(augmented, balance.layers, rates).control("biases: whole layers")
+    whole = _in_a_step(augmented, balance.layers, rates).control("biases: whole layers")
     yield whole.equals(_predicted(augmented, balance.layers, rates))
 
 
@@ -186,7 +192,7 @@ def _other_rules(study: Study) -> Iterator[Check]:
     loss, start = _problem(study, Case("other rules"), 2)
     for name, rule in (("Adam", Adam(loss)), ("momentum", Momentum(loss))):
         run = with_gradients(study, rule, start).train(learning_rate=ETA, steps=12, record=range(13))
-        step = _after_one_step(run, balance.matrices, ETA * ONES).control(f"{name}: one step")
+        step = _in_a_step(run, balance.matrices, ETA * ONES).control(f"{name}: one step")
         yield step.equals(_predicted(run, balance.matrices, ETA * ONES))
 
 
@@ -194,19 +200,25 @@ def _along_the_flow(study: Study) -> Iterator[Check]:
     """Learning rate to 0: balance is conserved, with learning rates of its layers' own, and decays with the weights."""
     loss, start = _problem(study, Case("flow"), study.pick(smoke=2, quick=4, paper=16))
     rate = HORIZON / study.pick(smoke=64, quick=128, paper=1024)
-    for name, speeds, decay in (("own learning rates", UNEQUAL, 0.0), ("weight decay", ONES, DECAY)):
-        trainee = Trainee(study, loss, start, LayerwiseDescent(loss, speeds, decay))
-        runs = trainee.refine(learning_rate=rate, horizon=HORIZON, records=9)
-        seen = [_imbalance(run, speeds) for run in runs]
-        t = runs[0].t[:, None, None]
-        yield from tends_to("balance", seen, balance.solution(decay, t) * seen[0][:1], case=f"flow, {name}")
-        if decay:
-            slower = extrapolated("balance", seen).control("decay of the balance at rate lambda")
-            yield slower.equals(balance.solution(decay / 2, t) * seen[0][:1])
+    own, decaying = (
+        Trainee(study, loss, start, rule).refine(learning_rate=rate, horizon=HORIZON, records=9)
+        for rule in (LayerwiseDescent(loss, UNEQUAL), LayerwiseDescent(loss, ONES, DECAY))
+    )
+    drifts, plain = [_drift(run, UNEQUAL) for run in own], _drift(own[-1])
+    yield from tends_to("drift of the balance", drifts, departing(plain), case="flow, own learning rates")
+    seen, t = [_imbalance(run) for run in decaying], decaying[0].t[:, None, None]
+    decayed: Predicted = lambda k: balance.solution(k * DECAY, t) * seen[0][:1]  # noqa: E731
+    yield from tends_to("balance", seen, decayed, case="flow, weight decay")
+    yield extrapolated("balance", seen).control("decay of the balance at rate lambda").equals(decayed(0.5))
 
 
 def _imbalance(run: Trajectory, speeds: Array = ONES) -> Array:
     return side_by_side(balance.imbalance(balance.matrices, layers_of(run.arrays), speeds))
+
+
+def _drift(run: Trajectory, speeds: Array = ONES) -> Array:
+    D = _imbalance(run, speeds)
+    return D - D[:1]
 
 
 def _drift_in_the_step_size(study: Study) -> Iterator[Check | Curves]:
@@ -218,14 +230,13 @@ def _drift_in_the_step_size(study: Study) -> Iterator[Check | Curves]:
     for name, rule in rules.items():
         trainee = Trainee(study, loss, start, rule)
         paths[name] = trainee.refine(learning_rate=HORIZON / base, horizon=HORIZON, records=17, levels=4)
-        drifts[name] = [D - D[:1] for D in map(_imbalance, paths[name])]
+        drifts[name] = [_drift(run) for run in paths[name]]
         size = np.array([np.linalg.norm(D[-1, 0]) for D in drifts[name]])
         yield curves(name, drift=size, halved=size[-1] * 2.0 ** np.arange(len(size))[::-1])
-    zero = np.zeros_like(drifts["Adam"][0])
-    yield from tends_to("drift of descent", drifts["gradient descent"], zero)
+    yield from tends_to("drift of descent", drifts["gradient descent"], departing(drifts["Adam"][-1]))
     name, ends = "drift of momentum 0.5, order in the learning rate", [D[-1] for D in drifts["momentum 0.5"]]
     yield order(name, observed_order(ends)).equals(1, excludes=(0.75, 1.25))
-    yield extrapolated("drift of Adam", drifts["Adam"]).control("Adam forgets no balance").equals(zero)
+    yield extrapolated("drift of Adam", drifts["Adam"]).control("Adam forgets no balance").equals(0.0)
     yield from _sizes(study, paths["gradient descent"][-1], start)
     yield curves(step_sizes=HORIZON / base / 2.0 ** np.arange(4))
 
@@ -238,7 +249,7 @@ def _sizes(study: Study, run: Trajectory, start: dict[str, Array]) -> Iterator[C
     growth = flow**2 - flow[0] ** 2
     within = Tolerance(SOLVER, "the flow integrated to 1e-11")
     alike = measured("rho_k^2 of every layer grows alike along the flow", growth, within=within, axes=("t", "layer"))
-    yield alike.equals(growth[:, :1])
+    yield alike.supporting().equals(growth[:, :1])
     trained = np.stack([np.square(layer[:, 0]).sum((-2, -1)) for layer in layers_of(run.arrays)], axis=-1)
     squared = trained[0] + growth[:, :1]
     yield curves(t=run.t, squared_sizes=trained, flow=squared, off_the_flow=trained - squared)

@@ -16,11 +16,12 @@ from experiments.homogeneous.networks import (
     stack_margins,
     tensors,
 )
+from experiments.homogeneous.predictions import in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.rules import gradients_at
 from experiments.training import State, Trainee, along, extrapolated, tends_to
 from experiments.training.batches import stack, state_of
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, per_layer, polar, radial_and_tangential
@@ -41,10 +42,15 @@ SOLVER = 1e-9
 @claim(
     "banburski2019.decomposition",
     source="Banburski et al. 2019 (content: sizes and directions of the layers, and their gradient flow)",
-    statement=r"f(W) = \rho f(V),\ \langle W_k, \partial_{W_k} f \rangle = f,\quad"
+    source_kind=RECONSTRUCTED,
+    statement=r"W_k = \rho_k V_k,\ |V_k|_F = 1,\ \rho = \prod_k \rho_k:\quad f(W) = \rho f(V),\ \langle W_k, \partial_{W_k} f \rangle = f,\quad"
     r" \dot\rho_k = \frac{\rho}{\rho_k} A,\ \dot V_k = \frac{\rho}{\rho_k^2} B_k,\quad"
     r" \frac{d \rho_k^2}{dt} = 2 \rho A \text{ for every } k",
-    hypotheses=("homogeneous of degree 1 in each layer: no biases", "gradient flow of any loss of the margins"),
+    hypotheses=(
+        "f homogeneous of degree 1 in each layer W_k: no biases",
+        "gradient flow of any loss sum_n l(q_n) of the margins q_n = y_n f(x_n)",
+        "A = sum_n -l'(q_n) q_n / rho, B_k = sum_n -l'(q_n) (d(q_n / rho)/dV_k - V_k q_n / rho)",
+    ),
     theory_side="identity",
     controls=(
         "biases: f(W) = rho f(V)",
@@ -179,13 +185,13 @@ def _flow(study: Study) -> Iterator[Check | Curves]:
         t, slope, seen = runs[0].t, LOSSES[name][1], [sizes_and_directions(run) for run in runs]
         exact = dynamics.flow(dynamics.gradient_flow, examples, start, t, slope)
         rho, turned = exact["rho"], [side_by_side(state.V) for state in seen]
-        yield from tends_to("sizes", [state.rho for state in seen], rho, SOLVER, case=name)
-        yield from tends_to("directions", turned, all_directions(exact), SOLVER, case=name)
+        yield from tends_to("sizes", [state.rho for state in seen], in_time(t, rho), SOLVER, case=name)
+        yield from tends_to("directions", turned, in_time(t, all_directions(exact)), SOLVER, case=name)
         growth = [state.rho**2 - start.rho**2 for state in seen]
         # 2 int rho A dt from the flow's own first layer: no other layer of training knows of it.
         common = rho[..., :1] ** 2 - rho[:1, ..., :1] ** 2
         alike = extrapolated("every rho_k^2 grows alike", growth, SOLVER, case=name)
-        yield alike.equals(np.broadcast_to(common, growth[0].shape))
+        yield alike.equals(in_time(t, np.broadcast_to(common, growth[0].shape)))
         if name == "exponential":
             normalised = dynamics.flow(dynamics.weight_normalisation, examples, start, t, slope)
             by_rho = extrapolated("directions", turned, SOLVER).control("flow: directions turn by rho")

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.homogeneous.networks import all_directions, sizes_and_directions
+from experiments.homogeneous.predictions import departing, in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.trainees import SOLVER, constrained, flows, turned
 from experiments.training import extrapolated, tends_to
-from theory.claims import Check, Study, claim
+from theory.claims import OURS, Check, Study, claim
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
 
@@ -16,9 +17,14 @@ from theory.homogeneous.decomposition import log_slope, polar
 @claim(
     "homogeneous.free_sizes",
     source="ours; the dynamics of Banburski et al. 2019",
+    source_kind=OURS,
     statement=r"|V_k| = 1 \text{ by } 2 \lambda_k = \rho A,\ \rho_k \text{ free}:\quad "
     r"\dot\rho_k = \tfrac{\rho}{\rho_k} A,\ \dot V_k = \rho B_k,\ \text{which is } WN \text{ with } c = 1",
-    hypotheses=("homogeneous of degree 1 in each layer", "here the logarithm of the loss"),
+    hypotheses=(
+        "network homogeneous of degree 1 in each layer rho_k V_k, rho = prod_k rho_k; here the logarithm of the loss",
+        "lambda_k the multipliers; A and B_k, the forces on sizes and directions, as in banburski2019.decomposition",
+        "WN: weight normalisation, rho_k v_k / |v_k| with |v_k| = c",
+    ),
     theory_side="ODE",
     controls=("weight normalisation with |v| = 1.05",),
 )
@@ -32,9 +38,11 @@ def multipliers_with_free_sizes_are_weight_normalisation(study: Study) -> Iterat
     exact, longer = (
         dynamics.flow(flows(c)["weight normalisation"], examples, start, t, log_slope) for c in (1.0, 1.05)
     )
-    yield from tends_to("sizes", [state.rho for state in seen], exact["rho"], SOLVER)
-    yield from tends_to("directions", turned(seen), all_directions(exact), SOLVER)
+    yield from tends_to("sizes", [state.rho for state in seen], in_time(t, exact["rho"]), SOLVER)
+    yield from tends_to("directions", turned(seen), in_time(t, all_directions(exact)), SOLVER)
     slower = extrapolated("directions", turned(seen), SOLVER).control("weight normalisation with |v| = 1.05")
     yield slower.equals(all_directions(longer))
-    norms = [np.stack([np.linalg.norm(run[V], axis=(-2, -1)) for V in ("V1", "V2")], axis=-1) for run in trained]
-    yield from tends_to("2 lambda_k = rho A holds |V_k| = 1 in every layer", norms, np.ones_like(norms[0]))
+    excess = [np.stack([np.square(run[V]).sum((-2, -1)) for V in ("V1", "V2")], axis=-1) - 1 for run in trained]
+    # |V_k|^2 would grow by twice the part of the force along V_k, rho A, if no multiplier held it.
+    unheld = exact["work"][..., None] * start.product[:, None]
+    yield from tends_to("2 lambda_k = rho A holds |V_k|^2 = 1 in every layer", excess, departing(2 * unheld))

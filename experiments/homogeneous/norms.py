@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from experiments.homogeneous.predictions import Predicted, scaled
 from theory.claims import Measured, Tolerance, measured
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
@@ -9,17 +10,20 @@ from theory.homogeneous.normalisation import squared_norm_after_step
 
 
 def growth(run: Trajectory, vector: str, eta: float, case: str) -> Measured:
-    """|v|^2 (T - 1, runs) after each step of learning rate eta."""
+    """The change of |v|^2 (T - 1, runs) in each step of learning rate eta."""
     squared = squares(run[vector])
     # <v, G> is 0 up to roundings of |v| |G|, which is at most the number of examples here; eta of it enters twice.
     tolerance = 64 * EPS * (squared.max() + 24 * eta)
     within = Tolerance(tolerance, "64 roundings of |v|^2 and of eta <v, G>")
-    return measured("growth of the norm", squared[1:], within=within, case=case, axes=("t", "run"))
+    change = np.diff(squared, axis=0)
+    return measured("growth of the norm", change, within=within, case=case, axes=("t", "run"))
 
 
-def grown(run: Trajectory, vector: str, eta: float, shrinkage: float = 0.0) -> Array:
-    """|v|^2 (T - 1, runs) that each step makes of the one before, and of the gradient there."""
-    return squared_norm_after_step(squares(run[vector])[:-1], squares(run[f"d{vector}"])[:-1], eta, shrinkage)
+def grown(run: Trajectory, vector: str, eta: float, shrinkage: float = 0.0) -> Predicted:
+    """The change of |v|^2 (T - 1, runs) that each step makes of the one before, and of the gradient there."""
+    before = squares(run[vector])[:-1]
+    after = squared_norm_after_step(before, squares(run[f"d{vector}"])[:-1], eta, shrinkage)
+    return scaled(after - before)
 
 
 def directions(name: str, path: Array) -> Measured:
