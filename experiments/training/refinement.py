@@ -16,6 +16,7 @@ def tends_to(
     predicted: Prediction,
     solver_error: Array | float = 0.0,
     *,
+    against: float | None = None,
     part: str = "",
     case: str = "",
 ) -> Iterator[Check]:
@@ -26,12 +27,13 @@ def tends_to(
         predicted: the flow, shape (T, runs, ...), as a function of the factor by which the theorem's constant is
             multiplied; numbers where they are that constant themselves.
         solver_error: what the prediction itself may be off by, if it is integrated; broadcasts with it.
+        against: where 0 is predicted, what was measured where the theorem does not hold: the scale of resolution.
     """
     off_by = solver_error + EPS * np.abs(values[-1]).max()
     estimate = observed_order([value - at(predicted) for value in values], off_by)
     yield order(f"{name}, order in the learning rate", estimate, part=part, case=case).equals(1, excludes=(0.75, 1.25))
     limit = extrapolated(f"{name}, learning rate 0", values, solver_error, part=part, case=case)
-    yield limit.equals(predicted)
+    yield limit.equals(predicted, against=against)
 
 
 def extrapolated(
