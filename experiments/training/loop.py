@@ -204,12 +204,17 @@ def sharpness(loss: Loss, state: State, iterations: int = 50) -> Tensor:
     direction = [torch.randn(p.shape, generator=generator, dtype=p.dtype).to(p.device) for p in inputs]
     size = torch.ones((), device=inputs[0].device)
     for _ in range(iterations):
-        scale = sum((d**2).flatten(1).sum(1) for d in direction).sqrt()  # type: ignore[union-attr]
+        scale = _norm(direction)
         direction = [d / along(scale, d) for d in direction]
         product = torch.autograd.grad(gradients, inputs, direction, retain_graph=True)
-        size = sum((p**2).flatten(1).sum(1) for p in product).sqrt()  # type: ignore[union-attr]
+        size = _norm(product)
         direction = list(product)
     return size
+
+
+def _norm(parts: Sequence[Tensor]) -> Tensor:
+    """The norm (runs,) of parts (runs, ...) together."""
+    return torch.stack([part.square().reshape(len(part), -1).sum(1) for part in parts]).sum(0).sqrt()
 
 
 def _trajectory(run: _Run, learning_rate: float | Array, parameters: tuple[str, ...]) -> Trajectory:

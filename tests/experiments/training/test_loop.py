@@ -238,6 +238,15 @@ def test_divergence_names_run_step_and_a_step_size_that_is_stable() -> None:
     assert np.abs(above).max() > 1e10
 
 
+def test_divergence_of_numbers_is_told_too() -> None:
+    """Gains are one number a run, and so of shape (runs,)."""
+    loss = lambda state: 3 * state["x"] ** 2  # noqa: E731
+    state = {"x": torch.tensor([1.0, -2.0], dtype=torch.float64)}
+    assert torch.allclose(sharpness(loss, state), torch.tensor(6.0, dtype=torch.float64), rtol=1e-12)
+    with pytest.raises(TrainingDiverged, match="loss has curvature 6, .* up to learning_rate = 0.333333"):
+        train(loss, {"x": np.array([1.0, -2.0])}, learning_rate=0.5, steps=5000, record=[0])
+
+
 def test_divergence_beside_held_runs_names_the_run_that_diverged() -> None:
     start = START.copy()
     start[:2] *= 1e-9
