@@ -14,11 +14,11 @@ NORMS = ("Frobenius", "spectral", "(2,1)", "nuclear")
 SCHEDULES = {"constant": r"$g_t = g$", "c / t": r"$g_t = c/(t + a)$", "c / t^2": r"$g_t = c/(t + a)^2$"}
 STYLES = ("-", "--", "-.")
 PROBLEMS = {
-    "Rayleigh, sphere": ("ozay2019.rayleigh", "fine-grained"),
-    "Brockett, Stiefel": ("ozay2019.brockett", "exponential"),
-    "Brockett, retraction": ("ozay2019.brockett", "retraction"),
-    "rank-one network, two spheres": ("ozay2019.rank_one_product", "product"),
-    "linear layer, oblique": ("ozay2019.oblique", "columns"),
+    "Rayleigh, sphere": ("manifolds.rayleigh", "fine-grained"),
+    "Brockett, Stiefel": ("manifolds.brockett", "exponential"),
+    "Brockett, retraction": ("manifolds.brockett", "retraction"),
+    "rank-one network, two spheres": ("manifolds.rank_one_product", "product"),
+    "linear layer, oblique": ("manifolds.oblique", "columns"),
 }
 
 

@@ -98,10 +98,10 @@ FIGURES = {
         (
             "ozay2019.norm_ranges",
             "ozay2019.noise_laws",
-            "ozay2019.rayleigh",
-            "ozay2019.brockett",
-            "ozay2019.rank_one_product",
-            "ozay2019.oblique",
+            "manifolds.rayleigh",
+            "manifolds.brockett",
+            "manifolds.rank_one_product",
+            "manifolds.oblique",
         ),
     ),
 }

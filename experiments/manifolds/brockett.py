@@ -18,7 +18,7 @@ MOVES = ("exponential", "retraction")
 
 
 @claim(
-    "ozay2019.brockett",
+    "manifolds.brockett",
     source="Ozay 2019 (FG-SGD on the Stiefel manifold), derived: Brockett's function",
     statement=r"h = \tfrac{1}{2} (l_i - l_j)(m_i - m_j)\ (i < j \le p),\quad m_j (l_j - l_k)\ (k > p);\quad"
     r" \min L = -\tfrac{1}{2} \textstyle\sum_i m_i l_i",

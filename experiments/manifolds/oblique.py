@@ -16,7 +16,7 @@ SIZES, ETA = np.array([1.8, 1.1, 0.6]), 0.3
 
 
 @claim(
-    "ozay2019.oblique",
+    "manifolds.oblique",
     source="Ozay 2019 (FG-SGD on the oblique manifold), derived: a linear layer with unit columns",
     statement=r"\varphi_j \leftarrow \varphi_j - \eta |t_j| \sin \varphi_j,\quad"
     r" \tan \tfrac{\varphi_j(t)}{2} = e^{-|t_j| t} \tan \tfrac{\varphi_j(0)}{2},\quad h = |t_j|",

@@ -17,7 +17,7 @@ S, ETA = np.array([2.0, 1.3, 0.5]), 0.2
 
 
 @claim(
-    "ozay2019.rank_one_product",
+    "manifolds.rank_one_product",
     source="Ozay 2019 (products of manifolds over layers), derived: a rank-one linear network",
     statement=r"(u, v)(t) \propto"
     r" \exp\!\left[\begin{smallmatrix} 0 & M \\ M^\top & 0 \end{smallmatrix}\right]\! t\ (u_0, v_0);"

@@ -16,7 +16,7 @@ ETA = 0.2
 
 
 @claim(
-    "ozay2019.rayleigh",
+    "manifolds.rayleigh",
     source="Ozay 2019 (FG-SGD on the sphere), derived: the largest eigenvector",
     statement=r"x(t) = \frac{e^{At} x_0}{|e^{At} x_0|},\quad h_i = l_1 - l_i,\quad"
     r" \text{contraction } 1 - \eta h_i;"
