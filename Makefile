@@ -2,6 +2,7 @@
 # make verify                      every claim
 # make test                        lint and tests
 # make bench                       benchmarks
+# make mutants SETTING=imbalance   what its tests and claims catch of a sample of wrong formulas
 # make paper                       the committed pictures, verdicts and tables
 # make gpu                         every claim in smoke on CUDA, at most five minutes, compared with the CPU's evidence
 # make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
@@ -19,7 +20,7 @@ BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(T
 INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
 READY = .venv/.ready$(TORCH:%=-%)
 
-.PHONY: reproduce verify test bench paper gpu setup clean
+.PHONY: reproduce verify test bench mutants paper gpu setup clean
 
 reproduce: $(READY)
 	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
@@ -34,6 +35,9 @@ test: $(READY)
 
 bench: .venv/.ready-bench
 	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' $(ARGS)
+
+mutants: .venv/.ready-mutants
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/mutants/run.py $(SETTING) $(ARGS)
 
 paper: $(READY)
 	$(BIN)/python -m theory.verify --json results/verdicts.json
@@ -69,4 +73,8 @@ endef
 
 .venv/.ready-bench: $(READY)
 	$(PIP) $(INDEX) $(BUILD) --editable '.[test,bench]'
+	touch $@
+
+.venv/.ready-mutants: $(READY)
+	$(PIP) $(INDEX) $(BUILD) --editable '.[test,mutants]'
 	touch $@

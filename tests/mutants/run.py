@@ -1,0 +1,198 @@
+"""Mutation testing of one setting's mathematics: `make mutants SETTING=imbalance`.
+
+cosmic-ray changes an operator or a number of `theory/<setting>`, one at a time; each such mutant is tried on the
+setting's unit tests and, separately, on its claims in the smoke profile, quickest first, until one fails. A seeded
+sample of them is drawn, in proportion to the lines of each module; mutants of annotations change nothing and are not
+drawn. The work is done on a copy of the last commit under results/mutants, resumes where it was, and its scores go to
+tests/mutants/scores.
+"""
+
+import argparse
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from cosmic_ray.work_db import WorkDB, use_db
+from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkItem, WorkResult
+
+from theory.catalogue import CATALOGUE
+from theory.harness.discovery import stated_claims
+
+ROOT = Path(__file__).resolve().parents[2]
+SCORES = ROOT / "tests" / "mutants" / "scores"
+LINES_A_MUTANT = 26  # of all settings together: three hundred mutants
+UNIT, CLAIMS = "unit tests", "claims"
+SECONDS = {UNIT: 120, CLAIMS: 300}  # after which a mutant counts as caught: it made a loop endless
+CONFIG = """[cosmic-ray]
+module-path = "theory/{setting}"
+timeout = {seconds}
+excluded-modules = []
+test-command = "{command}"
+
+[cosmic-ray.distributor]
+name = "local"
+"""
+
+
+def main() -> int:
+    """Judge the sample of one setting; exit status 0 once every mutant of it has been tried."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("setting", choices=sorted(path.name for path in (ROOT / "theory").iterdir() if path.is_dir()))
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--lines", type=int, default=LINES_A_MUTANT, help="of code a mutant")
+    arguments = parser.parse_args()
+    setting, seed = arguments.setting, arguments.seed
+    tree = _copy(ROOT / "results" / "mutants" / f"{setting}-{seed}" / "tree")
+    outcomes = {}
+    for suite, command in ((UNIT, _unit_tests(tree, setting)), (CLAIMS, _claims(setting))):
+        session = _session(tree, setting, suite, command, seed, arguments.lines)
+        _git(tree, "checkout", "--quiet", "theory")  # what a killed run may have left mutated
+        subprocess.run(["cosmic-ray", "exec", session.with_suffix(".toml"), session], cwd=tree, check=True)
+        outcomes[suite] = dict(_outcomes(session))
+    _write(setting, seed, _git(tree, "rev-parse", "--short", "HEAD"), outcomes)
+    return 0
+
+
+def _copy(tree: Path) -> Path:
+    """The last commit in a folder of its own, with the environment it needs; as it was if it is there."""
+    if not tree.exists():
+        subprocess.run(["git", "clone", "--quiet", "--local", ROOT, tree], check=True)
+    return tree
+
+
+def _git(tree: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=tree, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _unit_tests(tree: Path, setting: str) -> str:
+    folders = [f"tests/{place}/{setting}" for place in ("theory", "experiments", "experiments/methods")]
+    return _pytest(*(folder for folder in folders if (tree / folder).exists()))
+
+
+def _claims(setting: str) -> str:
+    """The setting's claims, the quickest first."""
+    smoke = json.loads((ROOT / "figures" / "rendered" / "smoke.json").read_text(encoding="utf-8"))["claims"]
+    seconds = {claim["id"]: claim["seconds"] for claim in smoke}
+    own = [
+        claim.id for claim in stated_claims(CATALOGUE.packages).values() if fnmatch(str(claim.file), f"*/{setting}/*")
+    ]
+    own.sort(key=lambda name: seconds.get(name, 0.0))
+    return _pytest(*(f"'tests/test_claims.py::test_the_claim_holds[{name}]'" for name in own))
+
+
+def _pytest(*tests: str) -> str:
+    return f"{sys.executable} -m pytest -x -q -p no:cacheprovider {' '.join(tests)}"
+
+
+def _session(tree: Path, setting: str, suite: str, command: str, seed: int, lines: int) -> Path:
+    """The file in which cosmic-ray keeps what is left to do."""
+    session = tree.parent / f"{suite.replace(' ', '-')}.sqlite"
+    if not session.exists():
+        subprocess.run(command, shell=True, cwd=tree, check=True)  # what fails unmutated tells nothing
+        config = CONFIG.format(setting=setting, seconds=SECONDS[suite], command=command)
+        session.with_suffix(".toml").write_text(config)
+        fresh = session.with_suffix(".fresh")
+        fresh.unlink(missing_ok=True)
+        subprocess.run(["cosmic-ray", "init", session.with_suffix(".toml"), fresh], cwd=tree, check=True)
+        with use_db(fresh, WorkDB.Mode.open) as work:
+            _draw(work, tree, seed, lines)
+        fresh.rename(session)
+    return session
+
+
+def _draw(work: WorkDB, tree: Path, seed: int, lines: int) -> None:
+    """Leave a sample: of each module so many mutants as it has lines, at random. The rest is marked as skipped."""
+    modules: dict[Path, list[WorkItem]] = {}
+    for item in work.work_items:
+        modules.setdefault(item.mutations[0].module_path, []).append(item)
+    rng, drawn = Random(seed), set()
+    share = 0.0
+    for module in sorted(modules):
+        annotations = list(_annotations((tree / module).read_text(encoding="utf-8")))
+        items = [item for item in modules[module] if not _within(item.mutations[0], annotations)]
+        items.sort(key=lambda item: _place(item.mutations[0]))
+        share += len((tree / module).read_text(encoding="utf-8").splitlines()) / lines
+        count = min(int(share), len(items))
+        share -= count
+        drawn |= {item.job_id for item in rng.sample(items, count)}
+    skipped = WorkResult(worker_outcome=WorkerOutcome.SKIPPED)
+    work.set_multiple_results([item.job_id for item in work.work_items if item.job_id not in drawn], skipped)
+
+
+def _place(mutation: MutationSpec) -> tuple[Any, ...]:
+    return mutation.start_pos, mutation.operator_name, mutation.occurrence
+
+
+def _annotations(source: str) -> Iterator[ast.expr]:
+    for node in ast.walk(ast.parse(source)):
+        for found in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if isinstance(found, ast.expr):
+                yield found
+
+
+def _within(mutation: MutationSpec, regions: list[ast.expr]) -> bool:
+    return any(
+        (region.lineno, region.col_offset) <= mutation.start_pos
+        and mutation.end_pos <= (region.end_lineno or 0, region.end_col_offset or 0)
+        for region in regions
+    )
+
+
+def _outcomes(session: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    with use_db(session, WorkDB.Mode.open) as work:
+        for item, result in work.completed_work_items:
+            if result.worker_outcome == WorkerOutcome.SKIPPED:
+                continue
+            mutation = item.mutations[0]
+            name = f"{mutation.module_path}:{mutation.start_pos[0]}:{mutation.start_pos[1]} {mutation.operator_name}"
+            changed = [
+                line for line in (result.diff or "").splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
+            ]
+            yield f"{name} {mutation.occurrence}", {"caught": bool(result.is_killed), "change": changed}
+
+
+def _write(setting: str, seed: int, commit: str, outcomes: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """One file a sample, and the table of all of them."""
+    unit, claims = outcomes[UNIT], outcomes[CLAIMS]
+    mutants = [
+        {
+            "mutant": name,
+            "unit tests": unit[name]["caught"],
+            "claims": claims[name]["caught"],
+            "change": unit[name]["change"],
+        }
+        for name in sorted(unit)
+    ]
+    SCORES.mkdir(exist_ok=True)
+    content = {"setting": setting, "seed": seed, "commit": commit, "mutants": mutants}
+    (SCORES / f"{setting}-{seed}.json").write_text(json.dumps(content, indent=1) + "\n")
+    rows = ["| setting | sample | commit | mutants | unit tests | claims | together |", "|---|---|---|---|---|---|---|"]
+    for file in sorted(SCORES.glob("*.json")):
+        score = json.loads(file.read_text())
+        caught = [(mutant["unit tests"], mutant["claims"]) for mutant in score["mutants"]]
+        counts = [sum(by) for by in zip(*((u, c, u or c) for u, c in caught))]
+        shares = " | ".join(f"{count} ({count / len(caught):.1%})" for count in counts)
+        rows.append(f"| {score['setting']} | {score['seed']} | {score['commit']} | {len(caught)} | {shares} |")
+    text = "Mutants caught, written by `make mutants`; what each is stands in the file beside.\n\n"
+    (SCORES / "README.md").write_text(text + "\n".join(rows) + "\n")
+    print("\n".join(rows))
+    for mutant in mutants:
+        if not (mutant["unit tests"] and mutant["claims"]):
+            left = (
+                "nothing"
+                if not (mutant["unit tests"] or mutant["claims"])
+                else UNIT
+                if mutant["unit tests"]
+                else CLAIMS
+            )
+            print(f"caught by {left}: {mutant['mutant']}", *mutant["change"], sep="\n    ")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
