@@ -7,7 +7,7 @@ import numpy as np
 from experiments.chain.networks import decayed_descent, minnorm_descent, random_minnorm
 from theory.chain import minnorm
 from theory.chain.problem import Chain, imbalance, imbalance_after_step, product
-from theory.claims import Check, Curves, Study, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
 
@@ -16,10 +16,15 @@ ETA = 0.02
 
 @claim(
     "minnorm.chain_discrete_law",
-    source="Bansal et al. 2018 (reconstruction: simultaneous steps); ours",
-    statement=r"D_{ij}^+ = (1 - \eta a)^2 D_{ij} + \eta^2 a^2 x^2 (\lambda + c h)^2 (q_i^2 - q_j^2),"
+    source="ours: simultaneous steps of the rule reconstructed from Bansal et al. 2018",
+    source_kind=OURS,
+    statement=r"D_{ij} = w_i^2 - w_j^2,\ p = \textstyle\prod_l w_l,\ q_l = \tfrac{p}{w_l},\ h = x (s - p):\quad D_{ij}^+ = (1 - \eta a)^2 D_{ij} + \eta^2 a^2 x^2 (\lambda + c h)^2 (q_i^2 - q_j^2),"
     r"\quad q_i^2 - q_j^2 = -D_{ij} \Big(\frac{p}{w_i w_j}\Big)^2",
-    hypotheses=("simultaneous steps", "any learning rate", "squared norm"),
+    hypotheses=(
+        "simultaneous steps of any learning rate eta, the weights at the speed a, with the multiplier lambda + c h",
+        "weight decay gamma: gamma in place of a, sigma (s - p) in place of a x (lambda + c h)",
+        "input x, sigma = x^2, target x s; squared norm",
+    ),
     theory_side="identity",
     controls=("only the factor of the flow", "force 10 % larger", "shrinkage once, not squared"),
 )
@@ -46,7 +51,8 @@ def _each_step(case: str, method: str, run: Trajectory, force: Array, shrinkage:
     step = measured(
         f"imbalance after a step of {method}", imbalance(w[1:]), within=within, case=case, axes=("step", "run")
     )
-    yield step.equals(imbalance_after_step(w[:-1], force, shrinkage))
+    # The force is the finer of the two constants: it enters by its square, times the learning rate's.
+    yield step.equals(lambda k: imbalance_after_step(w[:-1], k * force, shrinkage))
     if (L, method) == (3, "Minnorm"):
         once = 1 - np.sqrt(1 - shrinkage)
         for control, wrong in (

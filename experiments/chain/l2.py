@@ -8,7 +8,7 @@ from experiments.chain.networks import decayed_descent, random_weights
 from experiments.training import extrapolated, tends_to
 from theory.chain import weight_decay
 from theory.chain.problem import Chain, imbalance, imbalance_solution, product
-from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 
@@ -17,11 +17,17 @@ ETA = 0.05
 
 @claim(
     "minnorm.chain_l2",
-    source="Bansal et al. 2018 (reconstruction: weight decay on the scalar chain); ours",
-    statement=r"D_{ij}(t) = e^{-2\gamma t} D_{ij}(0);\quad \sigma (s - u) u^{1 - 2/L} = \gamma,\ s - u ="
+    source="Bansal et al. 2018 (reconstruction: weight decay on the scalar chain); closed forms ours",
+    source_kind=RECONSTRUCTED,
+    statement=r"w_l' = \sigma (s - p) \tfrac{p}{w_l} - \gamma w_l,\ p = \textstyle\prod_l w_l,\ D_{ij} = w_i^2 - w_j^2:"
+    r"\quad D_{ij}(t) = e^{-2\gamma t} D_{ij}(0);\quad p \to u,\ \sigma (s - u) u^{1 - 2/L} = \gamma,\ s - u ="
     r" \tfrac{\gamma}{\sigma} s^{2/L - 1} + O(\gamma^2);\quad w \to 0 \text{ if } \gamma > \sigma \tfrac{sL}{2(L-1)}"
     r"\Big(\tfrac{s(L-2)}{2(L-1)}\Big)^{1 - 2/L}",
-    hypotheses=("gradient flow with constant weight decay",),
+    hypotheses=(
+        "gradient flow with constant weight decay gamma",
+        "L weights, input x, sigma = x^2, target x s",
+        "limit and collapse: from the minimum of the norm",
+    ),
     theory_side="closed form",
     controls=(
         "half the rate",
@@ -32,7 +38,7 @@ ETA = 0.05
         "threshold 4 % higher: equilibrium",
     ),
 )
-def weight_decay_forgets_and_is_biased(study: Study) -> Iterator[Check | Curves]:
+def weight_decay_forgets_and_is_biased(study: Study) -> Iterator[Check]:
     for L in study.pick(smoke=(2, 3), quick=(1, 2, 3, 4, 5), paper=(1, 2, 3, 4, 5, 6)):
         chain = Chain(1.7, L, x=1.2)
         if L > 1:
@@ -48,10 +54,14 @@ def _forgets(study: Study, chain: Chain) -> Iterator[Check]:
     gamma = rng.uniform(0.05, 1.0, 8)
     runs = decayed_descent(study, chain, w, gamma).refine(learning_rate=0.02, horizon=1.0, records=17)
     values, t = [imbalance(run["w"]) for run in runs], runs[0].t
-    yield from tends_to("imbalance", values, imbalance_solution(w, gamma, t), case=f"depth {chain.L}")
+
+    def predicted(k: float) -> Array:
+        return imbalance_solution(w, k * gamma, t)
+
+    yield from tends_to("imbalance", values, predicted, case=f"depth {chain.L}")
     if chain.L == 3:
         for control, factor in (("half the rate", 0.5), ("rate 10 % larger", 1.1)):
-            yield extrapolated("imbalance", values).control(control).equals(imbalance_solution(w, factor * gamma, t))
+            yield extrapolated("imbalance", values).control(control).equals(predicted(factor))
 
 
 def _settles(study: Study, chain: Chain) -> Iterator[Check]:
@@ -67,7 +77,7 @@ def _settles(study: Study, chain: Chain) -> Iterator[Check]:
     tolerance = chain.L * predicted * (8 * EPS / (ETA * rate) + np.exp(-rate * ETA * steps / 2))
     within = Tolerance(tolerance, "a step that rounds away, and what half the relaxation rate leaves")
     equilibrium = measured("equilibrium", end, within=within, case=f"depth {chain.L}")
-    yield equilibrium.equals(predicted)
+    yield equilibrium.equals(lambda k: _equilibria(chain, k * gamma))
     if chain.L == 3:
         yield equilibrium.control("weight decay 10 % larger: equilibrium").equals(_equilibria(chain, 1.1 * gamma))
 
@@ -93,14 +103,18 @@ def _collapses(study: Study, chain: Chain) -> Iterator[Check]:
     steps = range(0, 2401, 80)
     below, above = _from_the_minimum(study, chain, gamma, steps).T
     case, t = f"depth {chain.L}", ETA * np.array(steps)
-    falls = lambda excess: chain.s * np.exp(-chain.L * excess * t)  # noqa: E731
+
+    def falls(gamma: float, threshold: float) -> Array:
+        return chain.s * np.exp(np.minimum(-chain.L * (gamma - threshold) * t, 0))
+
     within = rounding(8, of="the bound; w'/w = sigma (s - p) q/w - gamma, whose first term is at most the threshold")
-    yield measured("collapse above", above, within=within, case=case, axes=("t",)).at_most(falls(gamma[1] - threshold))
+    collapsing = measured("collapse above", above, within=within, case=case, axes=("t",))
+    yield collapsing.at_most(lambda k: falls(gamma[1], k * threshold))
     within = rounding(8 * chain.L, of="the equilibrium, to which it comes down from above")
     rests = measured("rest below", below, within=within, case=case, axes=("t",))
-    yield rests.at_least(weight_decay.equilibrium(chain, float(gamma[0])))
+    yield rests.at_least(lambda k: _equilibria(chain, gamma[:1] / k))
     if chain.L == 3:
-        yield rests.control("threshold 6 % lower: collapse").at_most(falls(gamma[0] - 0.94 * threshold))
+        yield rests.control("threshold 6 % lower: collapse").at_most(falls(gamma[0], 0.94 * threshold))
         end = measured("rest above", above, within=within, axes=("t",))
         control = end.control("threshold 4 % higher: equilibrium")
         yield control.at_least(weight_decay.equilibrium(chain, 0.98 * threshold))
@@ -114,4 +128,6 @@ def _from_the_minimum(study: Study, chain: Chain, gamma: Array, record: Sequence
 
 
 def _equilibria(chain: Chain, gamma: Array) -> Array:
-    return np.array([weight_decay.equilibrium(chain, float(number)) for number in gamma])
+    """Products at rest; the smallest that there is where gamma is above the threshold."""
+    highest = weight_decay.collapse_threshold(chain)
+    return np.array([weight_decay.equilibrium(chain, min(float(number), highest)) for number in gamma])
