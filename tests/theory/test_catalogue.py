@@ -6,10 +6,13 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from latex2mathml.converter import convert
 
+import theory
 from theory.catalogue import CATALOGUE
-from theory.claims import REGISTRY
+from theory.claims import OURS, REGISTRY
 from theory.harness.discovery import module_file, stated_claims
+from theory.harness.statements import readable
 
 
 @pytest.mark.parametrize("name", CATALOGUE.figures)
@@ -39,6 +42,26 @@ def test_a_claim_is_found_from_its_id() -> None:
         if f"_{claim.file.stem}_" not in f"_{claim.id.split('.')[1]}_"
     ]
     assert not lost, "\n".join(lost)
+
+
+STATED = stated_claims(CATALOGUE.packages)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_what_is_ours_is_named_for_its_setting(name: str) -> None:
+    import_module(STATED[name].module)
+    settings = [path.name for path in Path(theory.__file__).parent.iterdir() if path.is_dir()]
+    assert REGISTRY[name].source_kind != OURS or name.split(".")[0] in settings
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_statements_are_mathematics(name: str) -> None:
+    """Each is parsed as LaTeX, with no command left over, and every character is one that can be seen."""
+    import_module(STATED[name].module)
+    statement = REGISTRY[name].statement
+    assert statement.isprintable()
+    assert "\\" not in convert(statement)
+    assert "\\" not in readable(statement)
 
 
 def test_claims_of_a_module() -> None:

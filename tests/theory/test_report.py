@@ -95,6 +95,29 @@ def test_measured_numbers_in_prose_are_written_by_the_program() -> None:
     assert not loose, "\n".join(loose)
 
 
+@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
+def test_all_random_checks_together_raise_an_alarm_less_than_once_in_a_thousand_runs(profile: str) -> None:
+    claims = json.loads((report.ROOT / report.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
+    random = [check["significance"] for claim in claims for check in claim["checks"] if check["significance"]]
+    assert len(random) > 100 and sum(random) < 1e-3
+
+
+@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
+def test_random_checks_have_the_power_to_be_decided_on_any_seed(profile: str) -> None:
+    """An interval's estimate lies within one half-width of the truth: with two it excludes what it has to, always."""
+    claims = json.loads((report.ROOT / report.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
+    weak = [
+        f"{claim['id']}: {check['name']}"
+        for claim in claims
+        for check in claim["checks"]
+        if check["own"]
+        and check["significance"]
+        and check["kind"] in ("equal", "rate", "slope")
+        and 2 * float(check["tolerance"]) > float(check["resolves"]) * abs(float(check["predicted"])) > 0
+    ]
+    assert not weak, "\n".join(weak)
+
+
 def test_the_committed_verdicts_are_those_of_this_code() -> None:
     content = json.loads((report.ROOT / report.VERDICTS).read_text(encoding="utf-8"))
     assert content["provenance"]["profile"] == "quick"

@@ -234,6 +234,13 @@ def test_a_range_of_seeds_with_failures(ask, capsys: pytest.CaptureFixture) -> N
     assert "2 seeds, 2 checks: 2 failed, 2 stopped" in printed
 
 
+def test_a_range_of_seeds_with_a_claim_that_is_undecided(ask, capsys: pytest.CaptureFixture) -> None:
+    assert ask("toy.undecided", "--seeds", "0:2") == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "FAILED   seed 0  toy.undecided: 1 = 1"
+    assert "headroom 0.5945   seed 0  toy.undecided: 1 = 1" in printed
+
+
 def test_seeds_are_not_compared(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     assert ask("toy.holds", "--seeds", "0:2", "--compare", tmp_path / "old.json") == 2
     assert "expected nothing beside --seeds" in refusal(capsys)

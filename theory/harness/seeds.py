@@ -1,4 +1,4 @@
-"""Claims judged on a range of seeds: what failed, and how near each check ever came to failing."""
+"""Claims judged on a range of seeds: what failed or was undecided, and how near each check ever came to it."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from theory.claims import Evidence
+from theory.claims import Check, Evidence
 from theory.core.files import write_atomically
 from theory.core.validation import reject
 from theory.harness.runner import Results, Stopped
@@ -32,8 +32,9 @@ class Survey:
     """What a range of seeds has shown so far.
 
     Attributes:
-        smallest: the smallest headroom of each check, and the seed it was seen at.
-        failures: the checks that failed, with their seed.
+        smallest: the smallest headroom of each check, and the seed it was seen at: by what factor its measured number
+            may still move or, of a check of the theorem's own, its resolution grow.
+        failures: the checks that failed or were undecided, with their seed.
         stopped: the claims that could not be judged, with their seed.
         seeds: how many seeds have been judged.
     """
@@ -53,8 +54,8 @@ class Survey:
     def _add(self, seed: int, evidence: Evidence) -> None:
         for check in evidence.checks:
             key = evidence.id, check.label
-            self.smallest[key] = min(self.smallest.get(key, (float("inf"), seed)), (check.headroom, seed))
-            if not check.passed:
+            self.smallest[key] = min(self.smallest.get(key, (float("inf"), seed)), (_headroom(check), seed))
+            if not check.passed or check.is_undecided:
                 self.failures.append((seed, key))
 
     @property
@@ -86,6 +87,13 @@ class Survey:
 
     def _nearest(self) -> list[tuple[Key, tuple[float, int]]]:
         return sorted(self.smallest.items(), key=lambda item: item[1])
+
+
+def _headroom(check: Check) -> float:
+    """The smaller of how far the check is from failing, and how far from being undecided."""
+    if not check.own or not check.resolution:
+        return check.headroom
+    return min(check.headroom, check.resolves / check.resolution)
 
 
 def _number(value: float) -> Any:

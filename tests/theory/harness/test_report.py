@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from theory.catalogue import CATALOGUE
 from theory.claims import Check, Evidence
 from theory.harness.report import line, story
 from theory.harness.statements import readable
@@ -77,13 +76,3 @@ def test_many_trainings_are_counted() -> None:
 )
 def test_statements_in_plain_text(latex: str, text: str) -> None:
     assert readable(latex) == text
-
-
-def test_every_statement_can_be_read() -> None:
-    import json
-    from pathlib import Path
-
-    verdicts = Path(__file__).parents[3] / "figures" / "rendered" / "verdicts.json"
-    for claim in json.loads(verdicts.read_text(encoding="utf-8"))["claims"]:
-        assert "\\" not in readable(claim["statement"]), claim["id"]
-    assert CATALOGUE.figures
