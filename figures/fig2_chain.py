@@ -114,4 +114,4 @@ def _draw_stability(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
     axes.plot([], [], **markers(0, color="0.4"), label="from steps of training")
     axes.set(xlabel=r"augmentation $c$", ylabel=r"largest $\mathrm{Re}\, z$ (per unit of time)", ylim=(-1.2, None))
     axes.legend(loc="upper right", ncols=2)
-    letter(axes, "D", r"minima attract below 0: $c > (L-2)/(L s^{2-2/L})$")
+    letter(axes, "D", r"minima attract below 0: $c > (L-2)/(\sigma L s^{2-2/L})$")

@@ -18,7 +18,8 @@ ETA = 0.02
     "minnorm.chain_discrete_law",
     source="ours: simultaneous steps of the rule reconstructed from Bansal et al. 2018",
     source_kind=OURS,
-    statement=r"D_{ij} = w_i^2 - w_j^2,\ p = \textstyle\prod_l w_l,\ q_l = \tfrac{p}{w_l},\ h = x (s - p):\quad D_{ij}^+ = (1 - \eta a)^2 D_{ij} + \eta^2 a^2 x^2 (\lambda + c h)^2 (q_i^2 - q_j^2),"
+    statement=r"D_{ij} = w_i^2 - w_j^2,\ p = \textstyle\prod_l w_l,\ q_l = \tfrac{p}{w_l},\ h = x (s - p):"
+    r"\quad D_{ij}^+ = (1 - \eta a)^2 D_{ij} + \eta^2 a^2 x^2 (\lambda + c h)^2 (q_i^2 - q_j^2),"
     r"\quad q_i^2 - q_j^2 = -D_{ij} \Big(\frac{p}{w_i w_j}\Big)^2",
     hypotheses=(
         "simultaneous steps of any learning rate eta, the weights at the speed a, with the multiplier lambda + c h",

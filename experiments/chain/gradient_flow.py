@@ -22,7 +22,11 @@ BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega; the othe
     statement=r"w_l' = \sigma (s - p) \tfrac{p}{w_l},\ p = \textstyle\prod_l w_l:\quad (w_i^2 - w_j^2)' = 0,"
     r"\quad w_l(\infty)^2 = z + d_l,\ d_l = w_l(0)^2 - \min_j w_j(0)^2,\ \textstyle\prod_l (z + d_l) = s^2,"
     r"\quad t = \frac{H(p) - H(p(0))}{L \sigma},\ H'(p) = \frac{p^{2/L - 2}}{s - p}\ \text{(balanced)}",
-    hypotheses=("L weights, input x, sigma = x^2, target x s", "p > 0 at the start", "closed forms: balanced, or depth 2"),
+    hypotheses=(
+        "L weights, input x, sigma = x^2, target x s",
+        "p > 0 at the start",
+        "closed forms: balanced, or depth 2",
+    ),
     theory_side="closed form",
     controls=(
         "the sum of squares is conserved",

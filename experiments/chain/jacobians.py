@@ -22,10 +22,17 @@ STEPS = 40  # of the pair
 DISPLACEMENTS = 2e-3 / 2.0 ** np.arange(3)
 
 
-def step_at_the_minimum(study: Study, chain: Chain, multiplier: float, case: str) -> Measured:
-    """Change of (w, multiplier) in one step at learning rate 1 from the minimum: 0 with the multiplier of theory."""
+def rests(study: Study, chain: Chain, case: str) -> Check:
+    """A step from the minimum, with the multiplier of theory, moves nothing; without it, the weights."""
+    still, moved = (step_at_the_minimum(study, chain, share, case) for share in (1.0, 0.0))
+    return still.equals(0, against=float(np.abs(moved.value).max()))
+
+
+def step_at_the_minimum(study: Study, chain: Chain, share: float, case: str) -> Measured:
+    """Change of (w, multiplier) in one step at learning rate 1 from the minimum, with this share of its multiplier."""
     w = np.full((1, chain.L), chain.omega)
-    before, after = _states(study, chain, Tuning(), w, np.array([multiplier]), 1.0, 1)
+    multipliers = np.array([share * minnorm.solution_multiplier(chain)])
+    before, after = _states(study, chain, Tuning(0.7, 1.3, 0.4), w, multipliers, 1.0, 1)
     # omega^L, omega^(L-1) and the multiplier are powers with L + 4 roundings each.
     tolerance = 4 * (chain.L + 4) * EPS * (1 + chain.sigma * chain.s) * chain.omega
     within = Tolerance(tolerance, "4 (L + 4) roundings of the forces that balance")
@@ -57,6 +64,11 @@ def coefficients(eigenvalues: Array) -> Array:
     return np.array([np.poly(values)[1:].real for values in eigenvalues])
 
 
+def with_g(tuning: Tuning, k: float) -> Tuning:
+    """The tuning whose spectrum is that of a g which is k times as large: g stands beside b and beside c."""
+    return Tuning(tuning.a, k * tuning.b, k * tuning.c)
+
+
 def pair(study: Study, chain: Chain, tuning: Tuning, eta: float) -> tuple[Array, Array, Tolerance]:
     """Growth and angle a step of the pair (normal direction, multiplier), each (runs,), and what they may be off by."""
     normal = np.append(np.full(chain.L, chain.L**-0.5), 0.0)
@@ -70,18 +82,24 @@ def pair(study: Study, chain: Chain, tuning: Tuning, eta: float) -> tuple[Array,
 
 
 def growth_beside_the_critical(
-    study: Study, chain: Chain, b: float, eta: float, offsets: Array, case: str
+    study: Study, chain: Chain, tuning: Tuning, eta: float, offsets: Array, case: str
 ) -> Iterator[Check]:
     """Growth and angle a step at the critical c + offsets / g, whose middle offset is 0: no growth there."""
-    critical = minnorm.critical_augmentation(chain, Tuning(b=b), eta)
-    tuning = Tuning(1.0, b, critical + offsets / chain.g)
-    growth, angle, within = pair(study, chain, tuning, eta)
-    factor = 1 + eta * minnorm.spectrum(chain, tuning)[:, -1]
-    yield measured("growth a step", growth, within=within, case=case).equals(np.log(np.abs(factor)))
-    yield measured("angle a step", angle, within=within, case=case).equals(np.angle(factor))
+    a, b = tuning.a, tuning.b
+    critical = minnorm.critical_augmentation(chain, tuning, eta)
+    growth, angle, within = pair(study, chain, Tuning(a, b, critical + offsets / chain.g), eta)
+
+    def factor(k: float) -> Array:
+        """Of the pair a step, if the critical c were k times as large."""
+        return 1 + eta * minnorm.spectrum(chain, Tuning(a, b, (2 - k) * critical + offsets / chain.g))[:, -1]
+
+    yield measured("growth a step", growth, within=within, case=case).equals(lambda k: np.log(np.abs(factor(k))))
+    yield measured("angle a step", angle, within=within, case=case).equals(np.angle(factor(1)))
     middle = len(growth) // 2
-    neutral = Tolerance(within.value[middle], within.reason)
-    yield measured("neutral at the critical c", growth[middle], within=neutral, case=case).equals(0)
+    neutral = measured(
+        "neutral at the critical c", growth[middle], within=Tolerance(within.value[middle], within.reason), case=case
+    )
+    yield neutral.equals(lambda k: 0.0 if k == 1 else np.log(np.abs(factor(k)))[middle])
 
 
 def _derivative(

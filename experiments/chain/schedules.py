@@ -24,10 +24,11 @@ ETA = 0.05
     source="ours: the price of forgetting by weight decay",
     source_kind=OURS,
     statement=r"w_l' = \sigma (s - p) q_l - \gamma(t) w_l,\ p = \textstyle\prod_l w_l,\ q_l = \tfrac{p}{w_l}:\quad"
-    r" D_{ij} = w_i^2 - w_j^2 = e^{-2 \int \gamma} D_{ij}(0),\quad L \int \gamma p\, dt = \int \sigma (s - p) \textstyle\sum q_l^2 dt"
+    r" D_{ij} = w_i^2 - w_j^2 = e^{-2 \int \gamma} D_{ij}(0),"
+    r"\quad L \int \gamma p\, dt = \int \sigma (s - p) \textstyle\sum q_l^2 dt"
     r" - [p]_0^T:\ D \to 0 \Rightarrow \int_0^\infty (s - p)\, dt = \infty;\quad"
-    r" \text{Minnorm, } \lambda' = b h,\ h = x (s - p): \int_0^\infty h\, dt = \tfrac{1}{b} \big(\tfrac{s^{2/L - 1}}{x} -"
-    r" \lambda(0)\big)",
+    r" \text{Minnorm, } \lambda' = b h,\ h = x (s - p): \int_0^\infty h\, dt ="
+    r" \tfrac{1}{b} \big(\tfrac{s^{2/L - 1}}{x} - \lambda(0)\big)",
     hypotheses=(
         "gradient flow with weight decay gamma(t)",
         "L weights, input x, sigma = x^2, target x s",
