@@ -43,7 +43,8 @@ SOLVER = 1e-9
     "banburski2019.decomposition",
     source="Banburski et al. 2019 (content: sizes and directions of the layers, and their gradient flow)",
     source_kind=RECONSTRUCTED,
-    statement=r"W_k = \rho_k V_k,\ |V_k|_F = 1,\ \rho = \prod_k \rho_k:\quad f(W) = \rho f(V),\ \langle W_k, \partial_{W_k} f \rangle = f,\quad"
+    statement=r"W_k = \rho_k V_k,\ |V_k|_F = 1,\ \rho = \prod_k \rho_k:\quad f(W) = \rho f(V),"
+    r"\ \langle W_k, \partial_{W_k} f \rangle = f,\quad"
     r" \dot\rho_k = \frac{\rho}{\rho_k} A,\ \dot V_k = \frac{\rho}{\rho_k^2} B_k,\quad"
     r" \frac{d \rho_k^2}{dt} = 2 \rho A \text{ for every } k",
     hypotheses=(

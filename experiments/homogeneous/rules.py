@@ -83,6 +83,14 @@ class LagrangeDescent:
             state[name].addcmul_(along(learning_rate, gradient), gradient, value=-1)
 
 
+class SlowedDescent(GradientDescent):
+    """Descent on (a_k, v_k), g_k = e^{a_k}, by steps learning_rate / g_1^2: of layers of one size the time of gradient
+    flow, in which they stay finite."""
+
+    def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
+        super().apply(state, work, learning_rate * (-2 * state["a1"]).exp())
+
+
 class LayerwiseDescent(GradientDescent):
     """W_k <- (1 - rate x decay) W_k - rate x speed_k G_k; counts its steps, so that a loss may pick batches."""
 

@@ -106,6 +106,16 @@ def orbit(
     return flows.flow(velocity, begin, log_growth, relative_tolerance=relative_tolerance, method=method)
 
 
+def finite_until(examples: Examples, start: Polar) -> Float[Array, "*runs"]:
+    """A time, 1 / (L rho(0) mean_n |x_n|), before which exponential weight normalisation on the logarithm of the
+    exponential loss stays finite (ours): rho' = L rho^2 A, so 1 / rho falls by L A a unit of time, and A = sum_n p_n
+    f~_n <= mean_n f~_n <= mean_n |x_n| as p = softmax(-rho f~) is the smaller the larger f~_n is.
+
+    One example, and layers aligned with it, blow up then.
+    """
+    return 1 / (start.rho.shape[-1] * start.product * np.linalg.norm(examples.X, axis=1).mean())
+
+
 def named(V: list[Array]) -> dict[str, Array]:
     """Directions by the names a trajectory has for them."""
     return {f"V{k}": direction for k, direction in enumerate(V, start=1)}
