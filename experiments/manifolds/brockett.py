@@ -8,8 +8,10 @@ from experiments.manifolds.networks import on_manifolds, tensor, unit
 from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves, hessian_at
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Stiefel
 from experiments.training import Loss, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.core.arrays import Array
 from theory.core.flows import flow
+from theory.core.trajectory import Trajectory
 from theory.manifolds import brockett
 from theory.manifolds.brockett import Brockett
 
@@ -19,10 +21,13 @@ MOVES = ("exponential", "retraction")
 
 @claim(
     "manifolds.brockett",
-    source="Ozay 2019 (FG-SGD on the Stiefel manifold), derived: Brockett's function",
-    statement=r"h = \tfrac{1}{2} (l_i - l_j)(m_i - m_j)\ (i < j \le p),\quad m_j (l_j - l_k)\ (k > p);\quad"
-    r" \min L = -\tfrac{1}{2} \textstyle\sum_i m_i l_i",
-    hypotheses=("A = diag(l), distinct l", "m_1 > ... > m_p > 0", "metric of the embedding"),
+    source="ours: Brockett's function by FG-SGD (Ozay 2019) on the Stiefel manifold",
+    source_kind=OURS,
+    statement=r"L(Q) = -\tfrac{1}{2} \mathrm{tr}(Q^\top A Q N),\ N = \mathrm{diag}(m):\quad"
+    r" \dot Q = A Q N - \tfrac{1}{2} Q (Q^\top A Q N + N Q^\top A Q);\quad"
+    r" \text{rates about the minimum } h = \tfrac{1}{2} (l_i - l_j)(m_i - m_j)\ (i < j \le p),\quad"
+    r" m_j (l_j - l_k)\ (k > p);\quad \min L = -\tfrac{1}{2} \textstyle\sum_i m_i l_i",
+    hypotheses=("Q (n, p) with Q^T Q = I", "A = diag(l), distinct l", "m_1 > ... > m_p > 0", "metric of the embedding"),
     theory_side="closed form",
     controls=(TWICE, "rates of the canonical metric", "the minimum of the weights in reverse"),
 )
@@ -40,7 +45,7 @@ def the_largest_eigenvectors_are_found_in_order(study: Study) -> Iterator[Check 
     yield far.control("rates of the canonical metric").equals(canonical)
     for move in MOVES:
         left = contraction(study, minimum, {"Q": FineGrainedStep(Stiefel(), move)}, ETA, move)
-        yield left.equals(1 - ETA * rates)
+        yield left.equals(lambda k: 1 - k * ETA * rates)
         yield contraction_curves(left, ETA * rates)
     yield left.control(TWICE).equals(1 - 2 * ETA * rates)
     yield from _flow(study, problem, loss)
@@ -58,13 +63,18 @@ def _flow(study: Study, problem: Brockett, loss: Loss) -> Iterator[Check]:
     for move in MOVES:
         trainee = on_manifolds(study, loss, {"Q": RiemannianStep(Stiefel(), move)}, {"Q": start})
         runs = trainee.refine(learning_rate=0.02, horizon=1.6, records=9)
-        velocity = lambda t, state: {"Q": brockett.velocity(problem, state["Q"])}  # noqa: E731
-        tight = {"relative_tolerance": 1e-13, "absolute_tolerance": 1e-14}
-        exact = flow(velocity, {"Q": start.cpu().numpy()}, runs[0].t, **tight)
+        t, at_start = runs[0].t, start.cpu().numpy()
+        exact = _integrated(problem, at_start, t)
         # Two flows part at a rate of at most 2 |A| |N|, and A may be shifted by a multiple of I.
-        growth = np.exp((problem.l[0] - problem.l[-1]) * problem.m[0] * runs[0].t[-1])
+        growth = np.exp((problem.l[0] - problem.l[-1]) * problem.m[0] * t[-1])
         solver = exact.facts["local_error"] * exact.facts["steps"] * growth
-        yield from tends_to("Q(t)", [run["Q"] for run in runs], exact["Q"], solver, case=move)
+        found = [run["Q"] for run in runs]
+        yield from tends_to("Q(t)", found, lambda k: _integrated(problem, at_start, k * t)["Q"], solver, case=move)  # noqa: B023
+
+
+def _integrated(problem: Brockett, start: Array, t: Array) -> Trajectory:
+    velocity = lambda _, state: {"Q": brockett.velocity(problem, state["Q"])}  # noqa: E731
+    return flow(velocity, {"Q": start}, t, relative_tolerance=1e-13, absolute_tolerance=1e-14)
 
 
 def _limit(study: Study, problem: Brockett, loss: Loss) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from experiments.manifolds.networks import SPACES, tensor
 from experiments.manifolds.norms import TORCH_NORMS, drawn_points
-from theory.claims import Check, Curves, Study, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, measured, rounding
 from theory.core.arrays import Array
 from theory.manifolds import norms
 
@@ -17,9 +17,13 @@ from theory.manifolds import norms
 @claim(
     "ozay2019.layer_norms",
     source="Ozay 2019 (norms of layers and groups); derived: what bounds on kernels say of a layer, and what not",
-    statement=r"|W|_2 \le (CD)^{1/2} \max |w_{dc}|_2,\quad |W|_F = (CD)^{1/2} |w|_F;\quad"
-    r" |\mathrm{conv}(k)| = \max_\xi |\hat k(\xi)| \le (AB)^{1/2} |k|_2",
-    hypotheses=("C input and D output channels, kernels (A, B)", "circular convolution of stride 1"),
+    source_kind=RECONSTRUCTED,
+    statement=r"W = (w_{dc}):\quad |W|_2 \le (CD)^{1/2} \max |w_{dc}|_2,\quad |W|_F = (CD)^{1/2} |w|_F;\quad"
+    r" \max_{|x| = 1} |k * x| = \max_\xi |\hat k(\xi)|_2,\quad |k * x| \le (AB)^{1/2} |k|_2 |x|",
+    hypotheses=(
+        "W a layer of blocks w_dc (A, B) from C input to D output channels",
+        "k * x the circular convolution of stride 1 with a kernel k (A, B), k^ its Fourier transform",
+    ),
     theory_side="bound",
     controls=(
         "kernels of norm 1 make a layer of norm 1",
@@ -37,6 +41,9 @@ def _blocks(study: Study) -> Iterator[Check]:
     C, D, A, B, draws = 4, 6, 5, 3, study.pick(smoke=200, quick=2000, paper=20_000)
     within = rounding(100 * C * D * A * B, of="a norm, a hundred an entry")
     w = SPACES["sphere"].project(tensor(study, study.rng("layers").standard_normal((draws, D, C, A, B))))
+    # Equal kernels of rank one attain every bound.
+    w[0] = torch.einsum("a,b->ab", w[0, 0, 0, :, 0], w[0, 0, 0, 0])
+    w = SPACES["sphere"].project(w)
     frobenius = measured("Frobenius norm of unit kernels", _norm("Frobenius", _layer(w)), within=within, axes=("draw",))
     yield frobenius.equals(norms.layer_frobenius(C, D, 1.0))
     spectral = measured("spectral norm of a layer", _norm("spectral", _layer(w)), within=within, axes=("draw",))
@@ -56,23 +63,31 @@ def _blocks(study: Study) -> Iterator[Check]:
 
 
 def _convolutions(study: Study) -> Iterator[Check | Curves]:
-    side, draws = 6, study.pick(smoke=100, quick=400, paper=4000)
+    side = 6
     within = rounding(100 * side**2 * 3, of="a norm, a hundred a pixel")
-    identity = tensor(study, np.eye(3)[None, None, None])
-    one = torch.cat([identity, drawn_points(study, "Stiefel", 3, 3, draws)[:, None, None]])
-    several = SPACES["Stiefel"].project(tensor(study, study.rng("channels").standard_normal((20, 2, 3, 3, 3))))
-    for case, kernels in (("3 to 2 channels", several), ("one channel", one)):
+    several = SPACES["Stiefel"].project(tensor(study, study.rng("channels").standard_normal((20, 2, 3, 4, 2))))
+    flat = _with_draws(study, "sphere", np.full((3, 2), 6**-0.5))
+    identity = _with_draws(study, "Stiefel", np.eye(3))
+    for case, kernels in (("3 to 2 channels", several), ("a flat kernel", flat), ("the identity kernel", identity)):
         found = _operator_norm(kernels, side)
         exact = measured("conv2d against transfer function", found, within=within, case=case, axes=("kernel",))
         yield exact.equals(norms.convolution_norm(kernels.cpu().numpy(), side))
-    bound = norms.convolution_bound(3, 3, 1.0)
-    norm = measured("norm of a convolution", found, within=within, axes=("kernel",))
-    yield norm.at_most(bound)
-    attained = measured("the identity kernel attains it", found[0], within=within)
-    yield attained.equals(bound)
-    yield attained.control("a convolution's bound 10 % smaller").equals(0.9 * bound)
+        if kernels is several:
+            continue
+        bound = norms.convolution_bound(*kernels.shape[-2:], 1.0) * _norm("spectral", kernels)[:, 0, 0]
+        norm = measured("norm of a convolution", found, within=within, case=case, axes=("kernel",))
+        yield norm.at_most(bound)
+        attained = measured("the bound is attained", found[0], within=within, case=case)
+        yield attained.equals(bound[0])
+    yield attained.control("a convolution's bound 10 % smaller").equals(0.9 * bound[0])
     yield norm.control("the norm of a kernel is that of its convolution").equals(1)
     yield curves(convolution_norms=found)
+
+
+def _with_draws(study: Study, manifold: norms.Manifold, kernel: Array) -> Tensor:
+    """The kernel, and random ones of its manifold, all of one input and one output channel."""
+    draws = drawn_points(study, manifold, *kernel.shape, study.pick(smoke=100, quick=400, paper=4000))
+    return torch.cat([tensor(study, kernel[None]), draws])[:, None, None]
 
 
 def _norm(name: str, w: Tensor) -> Array:

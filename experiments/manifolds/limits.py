@@ -14,24 +14,38 @@ from experiments.manifolds.networks import (
     tensor,
 )
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import (
+    AS_THE_ABSTRACT_SAYS,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    rounding,
+)
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
 
 STUCK = "from a saddle the minimiser is reached"
 DAMPED = "normalised steps reach the minimiser whatever the size of the loss"
-WHOLE, TENTH = Tolerance(0.5, "whole numbers"), Tolerance(0.1, "a tenth")
+WHOLE, TENTH = Tolerance(0.4, "whole numbers"), Tolerance(0.1, "a tenth")
 PLAIN, GRAINED = {"x": RiemannianStep(Sphere())}, {"x": FineGrainedStep(Sphere())}
 
 
 @claim(
     "ozay2019.limits_of_the_theorem",
-    source="Ozay 2019 (its hypothesis is our reading: <log_w w*, grad L> bounded below 0 away from w*); limits derived",
-    statement=r"\langle \mathrm{Log}_w w^*, \nabla L \rangle = -\tfrac{h}{2} \theta \sin 2\theta = 0"
-    r" \text{ at } \theta = \tfrac{\pi}{2}: \text{ on a compact manifold the hypothesis"
-    r" holds on a basin at most}",
-    hypotheses=("the Rayleigh quotient", "no noise"),
+    source="Ozay 2019, abstract (convergence to minima; its hypothesis is our reading: <Log_w w*, grad L> bounded"
+    " below 0"
+    " away from w*); limits derived",
+    source_kind=AS_THE_ABSTRACT_SAYS,
+    statement=r"L = -\tfrac{h}{2} \cos^2 \theta:\quad \langle \mathrm{Log}_w w^*, \nabla L \rangle = -\tfrac{h}{2}"
+    r" \theta \sin 2\theta = 0 \text{ at } \theta = \tfrac{\pi}{2}: \text{ on a compact manifold the hypothesis holds"
+    r" on a basin at most}",
+    hypotheses=("the Rayleigh quotient, theta the angle to its minimiser w*", "no noise"),
     theory_side="identity",
     controls=(
         STUCK,
@@ -57,7 +71,8 @@ def _on_the_saddle(study: Study) -> Iterator[Check]:
     end = trainee.train(learning_rate=0.5, steps=100, record=[100])["x"][-1]
     yield measured("entries that moved", int((end != start).sum()), within=WHOLE, case="from a saddle").equals(0)
     sine = measured("sine to the minimiser", np.sqrt(1 - end[0, 0, 0] ** 2), within=TENTH)
-    yield sine.control(STUCK).equals(0)
+    condition = "from a start in a basin of the minimiser, where -<Log, grad L> is above 0, or with noise"
+    yield sine.unconditioned(STUCK, condition=condition).equals(0)
 
 
 def _near_the_saddle(study: Study) -> Iterator[Check]:
@@ -80,13 +95,15 @@ def _near_the_saddle(study: Study) -> Iterator[Check]:
 
 def _alignment(study: Study) -> Iterator[Check | Curves]:
     """What the theorem asks for, on the circle, torch's against the formula."""
-    h, theta = 1.5, np.linspace(-np.pi / 2, np.pi / 2, 101)
+    h, theta = 1.5, np.linspace(-np.pi / 2, np.pi / 2, 1001)
     x, sphere = tensor(study, on_circle(theta)), Sphere()
     G = sphere.tangent(x, -tensor(study, np.diag([h, 0.0])) @ x)
     inner = (sphere.logarithm(x, tensor(study, on_circle(np.zeros(1)))) * G).sum((-2, -1)).cpu().numpy()
     predicted = rayleigh.alignment(theta, h)
     within = rounding(100, of="a product below pi")
-    yield measured("<log, grad>", inner, within=within, axes=("angle",)).equals(predicted)
+    yield measured("<log, grad>", inner, within=within, axes=("angle",)).equals(
+        lambda k: rayleigh.alignment(theta, k * h)
+    )
     away, basin = np.abs(theta) > 0.3, np.abs(theta) < 1.4
     # theta sin 2 theta rises and then falls, so that the least of it on the basin is at an end.
     least = np.abs(rayleigh.alignment(np.array([0.3, 1.4]), h)).min()
@@ -100,14 +117,16 @@ def _alignment(study: Study) -> Iterator[Check | Curves]:
 def _maximiser(study: Study) -> Iterator[Check]:
     """A compact manifold has a maximiser: ascent finds it, a right angle away, and no gradient there."""
     problem, x = Rayleigh(np.diag(L)), study.rng("ascent").standard_normal((8, len(L), 1))
-    loss, start = quotient(study, problem), {"x": x / np.linalg.norm(x, axis=-2, keepdims=True)}
-    trainee = on_manifolds(study, lambda state: -loss(state), PLAIN, start)
-    end = trainee.train(learning_rate=0.4, steps=600, record=[600])["x"][-1, ..., 0]
-    gradient = end @ problem.A - end * np.einsum("ri,ij,rj->r", end, problem.A, end)[:, None]
+    loss, unit_x = quotient(study, problem), {"x": x / np.linalg.norm(x, axis=-2, keepdims=True)}
+    trainee = on_manifolds(study, lambda state: -loss(state), PLAIN, unit_x)
+    ends = trainee.train(learning_rate=0.4, steps=600, record=[0, 600])["x"][..., 0]
+    gradient = ends @ problem.A - ends * np.einsum("tri,ij,trj->tr", ends, problem.A, ends)[..., None]
     within = rounding(1e3, of="a unit vector; 0.76^600 is left of the slowest mode")
-    yield measured("gradient at a maximiser", gradient, within=within, axes=("run",)).equals(0)
-    cosine = measured("cosine of it to the minimiser", end @ problem.optimum, within=within, axes=("run",))
-    yield cosine.equals(0)
+    at_start = float(np.abs(gradient[0]).max())
+    yield measured("gradient at a maximiser", gradient[1], within=within, axes=("run",)).equals(0, against=at_start)
+    start, end = (np.abs(x @ problem.optimum) for x in ends)
+    cosine = measured("cosine of it to the minimiser", end, within=within, axes=("run",))
+    yield cosine.equals(0, against=float(start.max()))
 
 
 def _cycle(study: Study) -> Iterator[Check]:
@@ -118,10 +137,10 @@ def _cycle(study: Study) -> Iterator[Check]:
     theta = trainee.train(learning_rate=g, steps=steps, record=[steps - 1, steps])["theta"]
     cycle = np.array([rayleigh.cycle_angle(float(each * h)) for each in g])
     within = rounding(1e4, of="an angle; the cycle attracts by 0.8 a step or more")
-    yield measured("a large constant step: its cycle", np.abs(theta), within=within, axes=("t", "run")).equals(cycle)
-    signs = measured("it alternates", np.sign(theta[0] * theta[1]), within=Tolerance(0.5, "signs"), axes=("run",))
+    yield measured("a large constant step: its cycle", np.abs(theta), within=within, axes=("step", "run")).equals(cycle)
+    signs = measured("it alternates", np.sign(theta[0] * theta[1]), within=WHOLE, axes=("run",))
     yield signs.equals(-1)
-    settled = measured("angle", theta, within=TENTH, axes=("t", "run"))
+    settled = measured("angle", theta, within=TENTH, axes=("step", "run"))
     yield settled.control("a constant step settles whatever its size").equals(0)
 
 
@@ -134,12 +153,12 @@ def _damping(study: Study) -> Iterator[Check | Curves]:
         loss, start = circle_loss(study, h), {"x": on_circle(theta)}
         trainee = on_manifolds(study, loss, GRAINED, start, schedule=schedule, observe=observe_angle)
         run = trainee.train(learning_rate=schedule.c, steps=steps, record=record)
-        exact = rayleigh.fine_grained_angles(theta, h, schedule(np.arange(steps, dtype=float)), np.pi, 1.0)[record]
+        g = schedule(np.arange(steps, dtype=float))
+        exact = lambda k: rayleigh.fine_grained_angles(theta, h, k * g, np.pi, 1.0)[record]  # noqa: B023, E731
         within = rounding(1e3 * steps, of="an angle, a thousand a step")
         every = measured("every step", run["theta"], within=within, case=f"h = {h:g}", axes=("record", "run"))
         yield every.equals(exact)
         ends.append(np.abs(run["theta"][-1]).max())
         yield curves(f"damping, h = {h:g}", steps=record, theta=run["theta"])
-    within = exactly("(1 - g h) a step near the optimum")
-    yield measured("angle in the end", ends[:2], within=within, case="h = 1, 20").at_most(1e-3)
-    yield measured("angle in the end", ends, within=within).control(DAMPED).at_most(1e-3)
+    within = exactly("what smaller losses leave, of the same starts after as many steps")
+    yield measured("angle in the end", ends[-1], within=within).control(DAMPED).at_most(max(ends[:-1]))

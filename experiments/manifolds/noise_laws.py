@@ -10,7 +10,20 @@ from torch import Tensor
 from experiments.manifolds.networks import angle, circle_loss, on_circle
 from experiments.methods.manifolds import FineGrainedStep, FineGrainedUpdate, Sphere
 from experiments.training import Loss, State, Trainee
-from theory.claims import Check, Curves, Estimated, Study, Tolerance, claim, curves, measured, rate, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Estimated,
+    Study,
+    Tolerance,
+    by_chance,
+    claim,
+    curves,
+    measured,
+    rate,
+    rounding,
+)
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.manifolds import noise
@@ -49,9 +62,15 @@ class Chains(NamedTuple):
 @claim(
     "ozay2019.noise_laws",
     source="Ozay 2019 (convergence under sum g = inf, sum g^2 < inf); the exact laws derived",
-    statement=r"E\theta^2 \to \frac{g \sigma^2}{h (2 - g h)}\ (g_t = g),\quad \sim \frac{c^2 \sigma^2}{(2 c h - 1)\, t}"
-    r"\ (g_t = c / t),\quad \not\to 0\ (\textstyle\sum g_t < \infty)",
-    hypotheses=("independent noise of variance sigma^2 in the tangent direction", "small angles", "2 c h > 1"),
+    source_kind=RECONSTRUCTED,
+    statement=r"\theta \leftarrow (1 - g_t h) \theta - g_t \sigma \xi_t:\quad"
+    r" E\theta^2 \to \frac{g \sigma^2}{h (2 - g h)}\ (g_t = g),\quad"
+    r" \sim \frac{c^2 \sigma^2}{(2 c h - 1)\, t}\ (g_t = c / t),\quad \not\to 0\ (\textstyle\sum g_t < \infty)",
+    hypotheses=(
+        "xi_t independent, of mean 0 and variance 1, in the tangent direction",
+        "theta a small angle to the minimum, h the rate there",
+        "2 c h > 1 where g_t = c / t",
+    ),
     theory_side="law",
     controls=(
         "a constant step converges",
@@ -74,8 +93,10 @@ def three_schedules_leave_three_laws(study: Study) -> Iterator[Check | Curves]:
 
 
 def _chains(study: Study, case: str) -> Chains:
-    chains, schedule = study.pick(smoke=24_000, quick=24_000, paper=100_000), SCHEDULES[case]
-    steps = study.pick(smoke=60, quick=250, paper=1500)
+    # theta^2 / E theta^2 has variance 2 at most: an interval is 6.9 / sqrt(chains) of the moment to each side. A tenth
+    # is excluded for sure from 19 200 chains on, and 5 % resolved from 77 000 on.
+    chains, schedule = study.pick(smoke=24_000, quick=90_000, paper=100_000), SCHEDULES[case]
+    steps = study.pick(smoke=60, quick=120, paper=1500)
     record = np.unique(np.geomspace(3, steps, study.pick(smoke=4, quick=8, paper=12)).round().astype(int))
     signs = 2 * study.rng(case).integers(0, 2, (steps, chains, 2, 1), dtype=np.int8) - 1
     loss, start = circle_loss(study, H), {"x": on_circle(np.full(chains, START[case]))}
@@ -117,7 +138,8 @@ def _constant(chains: Chains) -> Iterator[Check]:
     predicted = noise.stationary(g, H, SIGMA)
     left = predicted * (1 - g * H) ** (2 * int(chains.t[-1])) * 2
     within = Tolerance(left, "(1 - g h)^(2 t) of the way is left") + rounding(100, predicted, of="the law")
-    yield measured("recursion against law", chains.moments[-1], within=within, case=case).equals(predicted)
+    recursion = measured("recursion against law", chains.moments[-1], within=within, case=case)
+    yield recursion.supporting().equals(predicted)
     law = chains.moment("stationary law", case=case)
     yield _to_a_tenth(law, predicted)
     yield _to_a_tenth(law.control("constant: stationary law without g h"), g * SIGMA**2 / (2 * H))
@@ -126,11 +148,16 @@ def _constant(chains: Chains) -> Iterator[Check]:
 
 def _harmonic(chains: Chains) -> Iterator[Check]:
     schedule, t = SCHEDULES["c / t"], 20_000
+    law = lambda t: float(noise.harmonic(schedule, H, SIGMA, np.float64(t)))  # noqa: E731
+    because, share = "the next term, of relative size ((a + c h) / t)^2", (schedule.a + schedule.c * H) ** 2
     exact = noise.second_moments(schedule, H, SIGMA, 0.0, t)[-1]
-    predicted = float(noise.harmonic(schedule.c, H, SIGMA, np.float64(t)))
-    next_term = predicted * 10 * (schedule.a + schedule.c * H) / t
-    within = Tolerance(next_term, "ten times the next term, of relative size (a + c h) / t")
-    law = measured("recursion against law", exact, within=within, case=chains.case)
-    yield law.equals(predicted)
-    yield law.control("c / t: law without the 1").equals(schedule.c**2 * SIGMA**2 / (2 * schedule.c * H * t))
+    within = Tolerance(share / t**2 * law(t), because)
+    recursion = measured("recursion against law", exact, within=within, case=chains.case)
+    yield recursion.supporting().equals(law(t))
+    last = int(chains.t[-1])
+    estimate = mean(chains.squares[-1])
+    within = by_chance(estimate) + Tolerance(share / last**2 * law(last), because)
+    trained = measured("law", estimate.value, within=within, case=chains.case)
+    yield trained.equals(law(last))
+    yield trained.control("c / t: law without the 1").equals(schedule.c**2 * SIGMA**2 / (2 * schedule.c * H * last))
     yield _to_a_tenth(chains.moment().control("c / t: noise 10 % larger"), 1.1**2 * chains.moments[-1])

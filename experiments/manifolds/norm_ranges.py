@@ -8,7 +8,7 @@ from torch import Tensor
 from experiments.manifolds.networks import SPACES, on_manifolds, tensor
 from experiments.manifolds.norms import TORCH_NORMS, drawn_points
 from experiments.methods.manifolds import RiemannianStep, Stiefel
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import Array
 from theory.manifolds import norms
 from theory.manifolds.schedules import Schedule
@@ -19,7 +19,8 @@ SHOWN = (8, 4)  # in figure 12
 
 @claim(
     "ozay2019.norm_ranges",
-    source="Ozay 2019 (abstract: weights reparameterised so that all norms are at most 1); ranges and scales derived",
+    source="Ozay 2019, abstract (weights reparameterised so that all norms are at most 1); ranges and scales derived",
+    source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"\gamma |w| \le 1 \text{ in Frobenius, spectral, (2,1) and nuclear norm}:\quad"
     r" \gamma = B^{-1/2} \text{ (sphere)},\ B^{-1} \text{ (oblique, Stiefel)};\quad"
     r" \text{e.g. } |w|_2 \in [B^{-1/2}, 1],\ [1, B^{1/2}],\ \{1\}",
@@ -91,12 +92,12 @@ def _scales(study: Study, manifold: norms.Manifold) -> Iterator[Check]:
     A, B = SHOWN
     w, within = _extreme(study, manifold, A, B), rounding(100 * B, of="a largest norm of B")
     largest = norms.scale(manifold, A, B) * _values(w, norms.MATRIX_NORMS).max()
-    yield measured("largest norm, scaled", largest, within=within, case=manifold).equals(1)
+    yield measured("largest norm, scaled", largest, within=within, case=manifold).equals(1.0)
     larger = measured("largest norm, scaled", 1.1 * largest, within=within)
     yield larger.control(f"{manifold}: a scale 10 % larger").equals(1)
     two = ("Frobenius", "spectral")
     scaled = norms.scale(manifold, A, B, two) * _values(w, two).max()
-    yield measured("scaled for two norms", scaled, within=within, case=manifold).equals(1)
+    yield measured("scaled for two norms", scaled, within=within, case=manifold).equals(1.0)
 
 
 def _signs_are_rare(study: Study) -> Iterator[Check]:
@@ -112,6 +113,6 @@ def _signs_are_rare(study: Study) -> Iterator[Check]:
     # An ascent by steps g_t crosses the ridges of |w|_1, where it is within 3^(3/2) g_t of the greatest.
     within = Tolerance(3 * np.sqrt(3) * 2.0 / (steps + 10), "the last step times the largest slope")
     greatest = measured("greatest entrywise l1", found, within=within, case="3 x 3 Stiefel")
-    yield greatest.equals(5)
+    yield greatest.equals(5.0)
     attained = greatest.control("sums of moduli as large on Stiefel for every size")
     yield attained.equals(norms.ranges("Stiefel", 3, 3)["entrywise l1"][1])

@@ -8,7 +8,7 @@ from experiments.manifolds.networks import L, circle_loss, observe_angle, on_cir
 from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves, hessian_at
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
 from experiments.training import Loss, extrapolated, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
 
@@ -17,11 +17,13 @@ ETA = 0.2
 
 @claim(
     "manifolds.rayleigh",
-    source="Ozay 2019 (FG-SGD on the sphere), derived: the largest eigenvector",
-    statement=r"x(t) = \frac{e^{At} x_0}{|e^{At} x_0|},\quad h_i = l_1 - l_i,\quad"
-    r" \text{contraction } 1 - \eta h_i;"
-    r"\quad \theta \leftarrow \theta - \tfrac{g h}{2} \sin 2\theta \text{ on the circle}",
-    hypotheses=("exponential map or retraction", "the largest eigenvalue of A is simple"),
+    source="ours: the largest eigenvector, by FG-SGD (Ozay 2019) on the sphere",
+    source_kind=OURS,
+    statement=r"L(x) = -\tfrac{1}{2} x^\top A x,\ |x| = 1:\quad x(t) = \frac{e^{At} x_0}{|e^{At} x_0|},\quad"
+    r" h_i = l_1 - l_i,\quad \text{contraction } 1 - \eta h_i;\quad"
+    r" \theta \leftarrow \theta - \tfrac{\eta h}{2} \sin 2\theta \text{ on the circle, } \theta \text{ the angle to"
+    r" the eigenvector}",
+    hypotheses=("exponential map or retraction, steps eta", "the largest eigenvalue l_1 of A is simple"),
     theory_side="closed form",
     controls=(TWICE, "a flow 10 % faster", "curvatures of the quotient without the sphere", "the flow over one step"),
 )
@@ -39,7 +41,7 @@ def the_largest_eigenvector_is_found(study: Study) -> Iterator[Check | Curves]:
     yield far.control("curvatures of the quotient without the sphere").equals(L[0] - rates)
     for case, step in (("plain", plain), ("fine-grained", grained)):
         left = contraction(study, minimum, {"x": step}, ETA, case)
-        yield left.equals(1 - ETA * rates)
+        yield left.equals(lambda k: 1 - k * ETA * rates)
         yield contraction_curves(left, ETA * rates)
     yield left.control(TWICE).equals(1 - 2 * ETA * rates)
     yield from _circle(study)
@@ -52,9 +54,10 @@ def _flow(study: Study, problem: Rayleigh, loss: Loss) -> Iterator[Check]:
         trainee = on_manifolds(study, loss, {"x": RiemannianStep(Sphere(), move)}, {"x": x[..., None]})
         runs = trainee.refine(learning_rate=0.02, horizon=3.2, records=9)
         found, t = [run["x"][..., 0] for run in runs], runs[0].t
-        yield from tends_to("x(t)", found, rayleigh.solution(problem, x, t), case=move)
-    faster = rayleigh.solution(problem, x, 1.1 * t)
-    yield extrapolated("x(t), learning rate 0", found, case=move).control("a flow 10 % faster").equals(faster)
+        solution = lambda speed: rayleigh.solution(problem, x, speed * t)  # noqa: B023, E731
+        yield from tends_to("x(t)", found, solution, case=move)
+    limit = extrapolated("x(t), learning rate 0", found, case=move)
+    yield limit.control("a flow 10 % faster").equals(solution(1.1))
 
 
 def _circle(study: Study) -> Iterator[Check]:
@@ -65,6 +68,6 @@ def _circle(study: Study) -> Iterator[Check]:
     run = trainee.train(learning_rate=ETA, steps=steps, record=range(steps + 1))
     within = rounding(20 * steps, 1.3**10, of="an angle, 20 a step, growing until the angle is below pi / 4")
     every = measured("every step", run["theta"], within=within, case="circle", axes=("step", "run"))
-    yield every.equals(rayleigh.circle_angles(theta, h, np.full(steps, ETA)))
+    yield every.equals(lambda k: rayleigh.circle_angles(theta, h, np.full(steps, k * ETA)))
     flown = np.arctan(np.tan(theta) * np.exp(-h * run.t[:, None]))
     yield every.control("the flow over one step").equals(flown)

@@ -29,11 +29,13 @@ def stationary(g: float, h: float, sigma: float) -> float:
     return g * sigma**2 / (h * (2 - g * h))
 
 
-def harmonic(c: float, h: float, sigma: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
-    """c^2 sigma^2 / ((2 c h - 1) t), the leading term for large t under g = c / t.
+def harmonic(schedule: Schedule, h: float, sigma: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
+    """c^2 sigma^2 / ((2 c h - 1) (t + a - (1 + c h) / 2)) for large t under g = c / (t + a), up to a share of order
+    1 / t^2, and what t^(1 - 2 c h) leaves of the start.
 
     Raises:
         InvalidArgument: 2 c h <= 1, where the start decides, and the decay is slower than 1 / t.
     """
+    c, a = schedule.c, schedule.a
     positive("2 c h - 1", 2 * c * h - 1)
-    return c**2 * sigma**2 / ((2 * c * h - 1) * np.asarray(t))
+    return c**2 * sigma**2 / ((2 * c * h - 1) * (np.asarray(t) + a - (1 + c * h) / 2))
