@@ -4,8 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.imbalance.min2022.problems import algebra, random_states, rate_of
-from theory.claims import Check, Study, claim, measured, rounding
+from experiments.imbalance.loss_bounds import columns
+from experiments.imbalance.min2022.problems import (
+    C,
+    algebra,
+    random_states,
+    rate_of,
+)
+from theory.claims import AS_PRINTED, Check, Study, claim, measured, rounding
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import convergence_rate
 from theory.imbalance.problem import coordinates, orthogonal_rows
@@ -14,7 +20,8 @@ from theory.imbalance.problem import coordinates, orthogonal_rows
 @claim(
     "min2022.corollary4",
     source="Min et al. 2022, Corollary 4",
-    statement=r"c \ge 2\Delta,\quad \Delta = [\lambda_r(\Lambda)]_+ + [\lambda_m(-\Lambda)]_+",
+    source_kind=AS_PRINTED,
+    statement=r"c \ge 2\Delta,\quad " + rf"{C}",
     hypotheses=("any state",),
     theory_side="bound",
     controls=("twice the level of the imbalance, 5% larger",),
@@ -24,7 +31,7 @@ def margin_never_costs(study: Study) -> Iterator[Check]:
     for problem, network in random_states(study):
         margin = tighter_rate.margin_rate(problem, coordinates(problem, network))
         cells.append((margin, rate_of(study, problem, network)[1], convergence_rate(problem, network)))
-    margin, slack, earlier = (np.concatenate(column) for column in zip(*cells))
+    margin, slack, earlier = columns(cells)
     name = "Theorem 3 over Theorem 1 of 2021, random states"
     yield measured(name, margin, within=algebra(slack)).at_least(earlier)
     # Of the last problem, a start with U1 V^T = 0 and so without margin: there the two are one.

@@ -5,20 +5,47 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from experiments.imbalance.deep_networks import measured_rate
+from experiments.imbalance.loss_bounds import Bounded
 from experiments.imbalance.networks import linear_network, trained, trained_coordinates
-from theory.claims import Study, Tolerance
+from theory.claims import Study, Tolerance, rounding
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance import tighter_rate
-from theory.imbalance.problem import Network, gaussian
+from theory.imbalance.dynamics import split
+from theory.imbalance.problem import Network, coordinates, gaussian
 
 SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
+
+# What the statements use, by name: B of two singular values, and c, which is B of the margins.
+SETTING = (
+    r"L = \tfrac12 \|Y - X U V^\top\|_F^2,\quad X = W \Sigma_x^{1/2} \Phi_1^\top,\quad r = \operatorname{rank} X,"
+    r"\quad Y \in \mathbb{R}^{n \times m},\quad U_1 = \Phi_1^\top U,\quad \Lambda = U_1^\top U_1 - V^\top V,\quad "
+    r"\Delta = [\lambda_r(\Lambda)]_+ + [\lambda_m(-\Lambda)]_+"
+)
+B = (
+    r"B(x, y) = -\Delta_+ + \sqrt{(\Delta_+ + \Delta)^2 + 4 x^2} - \Delta_- + \sqrt{(\Delta_- + \Delta)^2 + 4 y^2},"
+    r"\quad \Delta_+ = [\lambda_1(\Lambda)]_+ - [\lambda_r(\Lambda)]_+,\quad "
+    r"\Delta_- = [\lambda_1(-\Lambda)]_+ - [\lambda_m(-\Lambda)]_+,\quad " + SETTING
+)
+C = (
+    r"c = B(\mu_m, \mu_r),\quad \mu_k = [\sigma_k(\tilde y) - \|E\|_F]_+ / \lambda_1^{1/2}(\Sigma_x),\quad "
+    r"\tilde y = W^\top Y,\quad E = \tilde y - \Sigma_x^{1/2} U_1 V^\top,\quad " + B
+)
 
 
 def algebra(slack: Array, because: str = "an inequality at every state") -> Tolerance:
     """The rounding of a number made of one state."""
     return Tolerance(slack, f"{because}: slack is the rounding of the loss, its gradient and the eigenvalues")
+
+
+def rounding_of_margins(problem: Regression, Z: Array) -> Tolerance:
+    """What `tighter_rate.margin_rate` is off by beside the rounding of the weights: the targets may be far larger."""
+    V, U1 = (np.sqrt((part**2).sum((-2, -1))) for part in split(problem, Z))
+    size = np.linalg.norm(problem.targets) + problem.S[0] * U1 * V
+    terms = sum(problem.X.shape) + sum(Z.shape[-2:])
+    lipschitz = 4 * problem.S[-1] ** 2 / problem.S[0]
+    return rounding(terms, lipschitz * size, of="y~ and E; c is 2-Lipschitz in each of the two margins")
 
 
 def rate_of(study: Study, problem: Regression, network: Network) -> tuple[Array, Array]:
@@ -109,8 +136,16 @@ def excess(problem: Regression, run: Trajectory) -> Array:
     return 0.5 * ((problem.X @ (trained(run).end_to_end - problem.minimum_norm_solution)) ** 2).sum((-2, -1))
 
 
-def over_bound(problem: Regression, run: Trajectory, *, start: int = 0) -> Array:
-    """(L(t) - L*) over its bound from the state recorded as `start`, at the records after it."""
-    Z = trained_coordinates(problem, run)
-    bound = tighter_rate.loss_bound(problem, Z[start], run.t[start + 1 :] - run.t[start])
-    return excess(problem, run)[start + 1 :] / bound
+def bounded(problem: Regression, runs: Sequence[Trajectory], *, start: int = 0) -> Bounded:
+    """L - L* and the exponents lambda_r(Sigma_x) c(t_0) (t - t_0) of Theorem 3, t_0 the record `start`."""
+    rates = [tighter_rate.margin_rate(problem, trained_coordinates(problem, run)[start]) for run in runs]
+    exponents = [rate * (run.t[start:, None] - run.t[start]) for rate, run in zip(rates, runs)]
+    return [excess(problem, run)[start:] for run in runs], exponents
+
+
+def trained_at_its_rate(
+    study: Study, problem: Regression, network: Network, *, step: float = 0.1, horizon: float = 20.0
+) -> list[Trajectory]:
+    """Training with learning rate and horizon in units of the time in which Theorem 3's bound falls by e."""
+    rate = float(tighter_rate.margin_rate(problem, coordinates(problem, network))[0])
+    return refined(study, problem, network, learning_rate=step / rate, horizon=horizon / rate, levels=4)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.imbalance.min2022.problems import algebra, attained_with_one_output, rate_of, tight
-from theory.claims import Check, Study, Tolerance, claim, measured
+from experiments.imbalance.min2022.problems import B, algebra, attained_with_one_output, rate_of, tight
+from theory.claims import AS_PRINTED, Check, Study, Tolerance, claim, measured
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import convergence_rate
 from theory.imbalance.problem import coordinates
@@ -14,8 +14,9 @@ from theory.imbalance.problem import coordinates
 @claim(
     "min2022.proposition14",
     source="Min et al. 2022, Proposition 14, for r != m; starts with r = m are ours",
-    statement=r"\min_{U, V}\ -\tfrac{d}{dt} \log(L - L^*) = \lambda_r(\Sigma_x) B(\sigma_m, \sigma_r)"
-    r"\quad\text{over all } U, V \text{ of this imbalance and product}",
+    source_kind=AS_PRINTED,
+    statement=r"\min_{U, V}\ -\tfrac{d}{dt} \log(L - L^*) = \lambda_r(\Sigma_x) B(\sigma_m(P), \sigma_r(P))"
+    r"\quad\text{over all } U, V \text{ with this } \Lambda \text{ and } U_1 V^\top = P,\quad " + B,
     hypotheses=("a residual in the slowest direction",),
     theory_side="bound",
     controls=("bound 5% larger where it is attained", "gain with the product 5% larger"),
