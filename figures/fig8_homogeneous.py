@@ -37,7 +37,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         height_ratios=(2.4, 1, 2),
         width_ratios=(1, 1.15, 1),
     )
-    _draw_margin(panels["margin"], panels["margin_residual"], evidence["lyu2020.margin_growth"])
+    _draw_margin(panels["margin"], panels["margin_residual"], evidence["homogeneous.margin_growth"])
     sphere = evidence["banburski2019.curves_on_the_sphere"]
     _draw_sphere(panels["sphere"], sphere)
     _draw_angle(panels["angle"], sphere)

@@ -65,7 +65,7 @@ FIGURES = {
     "fig8": Entry(
         "figures.fig8_homogeneous",
         "Homogeneous networks: growth of the margin, curves of directions, balance",
-        ("lyu2020.margin_growth", "banburski2019.curves_on_the_sphere", "banburski2019.balance"),
+        ("homogeneous.margin_growth", "banburski2019.curves_on_the_sphere", "banburski2019.balance"),
     ),
     "fig9": Entry(
         "figures.fig9_halpern",
@@ -86,10 +86,10 @@ FIGURES = {
         "figures.fig11_procrustes",
         "Linear OPT: the Procrustes flow, its landscape, and a half turn by Cayley's map",
         (
-            "liu2021.procrustes_limit",
-            "liu2021.cayley_power_law",
-            "liu2021.landscape",
-            "liu2021.discrete_steps",
+            "orthogonal.procrustes_limit",
+            "orthogonal.cayley_power_law",
+            "orthogonal.landscape",
+            "orthogonal.discrete_steps",
         ),
     ),
     "fig12": Entry(

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from experiments.homogeneous import norms
 from experiments.homogeneous.losses import LOSSES, loss_of
 from experiments.homogeneous.networks import host, tensors
+from experiments.homogeneous.predictions import departing
 from experiments.homogeneous.problems import sized_layers
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, State, Trainee, along, tends_to
 from experiments.training.updates import Adam, Momentum
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
 from theory.homogeneous import normalisation
@@ -29,10 +30,16 @@ GAINS = np.array([1.0, 2.0, 3.0])
 @claim(
     "banburski2019.batch_normalisation",
     source="Banburski et al. 2019 (content: batch normalisation is descent under a unit norm); whose norm, ours",
-    statement=r"\langle w, \partial_w f \rangle = \frac{\varepsilon f}{w^\top S w + \varepsilon},\quad"
+    source_kind=RECONSTRUCTED,
+    statement=r"f(x) = g\,\frac{w \cdot (x - m)}{(w^\top S w + \varepsilon)^{1/2}}:\quad"
+    r" \langle w, \partial_w f \rangle = \frac{\varepsilon f}{w^\top S w + \varepsilon},\quad"
     r" |w|^2_+ = (1 - \eta\lambda)^2 |w|^2 + \eta^2 |G|^2,\quad"
     r" \frac{S^{1/2} w}{|S^{1/2} w|} \to V^*(g) \text{ of } S^{-1/2} (x_n - m)",
-    hypotheses=("batch statistics, eps = 0", "any batches", "for the margin: separable after centring, gain frozen"),
+    hypotheses=(
+        "m and S the mean and covariance of the batch, g the gain",
+        "growth: descent by the gradient G of any loss, any batches, learning rate eta, weight decay lambda, eps = 0",
+        "margin: gain frozen, eps = 0, separable after centring; V*(g) the direction of least loss at size g",
+    ),
     theory_side="law",
     controls=(
         "eps = 1e-5 is scale invariant",
@@ -80,7 +87,9 @@ def _radial_derivatives(study: Study) -> Iterator[Check]:
         leaf = start.clone().requires_grad_()
         (gradient,) = torch.autograd.grad((weights * _unit(X, {"w": leaf}, eps)).sum(), leaf)
         radial = measured("<w, df/dw>", host((leaf * gradient).sum(-1)), within=within, case=f"eps = {eps:g}")
-        yield radial.equals((weight * normalisation.radial_derivative(examples.X, w, eps)).sum(-1))
+        predicted = (weight * normalisation.radial_derivative(examples.X, w, eps)).sum(-1)
+        visible = np.abs(weight * normalisation.normalised_outputs(examples.X, w, 0.0)).sum(-1).max()
+        yield radial.equals(predicted, against=float(visible) if eps == NO_EPS else None)
         if eps == 1e-5:
             yield radial.control("eps = 1e-5 is scale invariant").equals(0.0)
     layer = nn.BatchNorm1d(runs, eps=NO_EPS, affine=False, dtype=torch.float64, device=study.device).eval()
@@ -141,13 +150,16 @@ def _effective_learning_rate(study: Study) -> Iterator[Check]:
         for scale, eta in ((1, ETA), (3, 9 * ETA), (3, ETA))
     )
     name = "(3 w, 9 eta) and (w, eta): directions"
-    yield norms.directions(name, scaled).equals(norms.units(first))
-    unchanged = norms.directions(name, other).control("three times the weights at the same learning rate")
-    yield unchanged.equals(norms.units(first))
+    same, unchanged = (norms.turned(name, path, first) for path in (scaled, other))
+    yield same.equals(departing(unchanged.value))
+    yield unchanged.control("three times the weights at the same learning rate").equals(0.0)
     rate = ETA / study.pick(smoke=8, quick=16, paper=64)
-    refined = Trainee(study, loss, {"w": w}).refine(learning_rate=rate, horizon=1.0, records=9)
-    sizes = [np.linalg.norm(run["w"], axis=-1) for run in refined]
-    yield from tends_to("norm along the flow", sizes, np.broadcast_to(sizes[0][:1], sizes[0].shape))
+    invariant, visible = (
+        [norms.squares(run["w"]) for run in trainee.refine(learning_rate=rate, horizon=1.0, records=9)]
+        for trainee in (Trainee(study, each, {"w": w}) for each in (loss, _normalised_loss(study, examples, eps=1e-2)))
+    )
+    growth, grown = [squared - squared[:1] for squared in invariant], visible[-1] - visible[-1][:1]
+    yield from tends_to("growth of |w|^2 along the flow", growth, departing(grown))
 
 
 def _whose_margin(study: Study) -> Iterator[Check | Curves]:
@@ -157,7 +169,7 @@ def _whose_margin(study: Study) -> Iterator[Check | Curves]:
     w, force = _train_weights(study, "margin", examples)
     u = normalisation.whitened_direction(examples.X, w)
     direction = measured("S^(1/2) w rests at V*(g) of the whitened examples", u, within=_unrest(white, u, force))
-    yield direction.equals(equilibrium(white, GAINS))
+    yield direction.equals(lambda k: equilibrium(white, k * GAINS))
     elsewhere = normalisation.whitened_direction(examples.X, equilibrium(plain, GAINS))
     yield direction.control("max margin on the Euclidean sphere").equals(elsewhere)
     metric = examples.y * normalisation.normalised_outputs(examples.X, np.stack([w[-1], plain.w]), 0.0)

@@ -8,11 +8,12 @@ from torch import nn
 
 from experiments.homogeneous.losses import log_logistic, loss_of
 from experiments.homogeneous.networks import margins_of
+from experiments.homogeneous.predictions import Predicted
 from experiments.homogeneous.rules import LogTimeDescent
 from experiments.shallow.classifiers import NormalisedDescent, log_loss
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import state_of
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers
 from theory.core.separable import apply, planted
@@ -25,19 +26,21 @@ GAIN, COPIES, WIDTH = 0.7, 3, 4
 EVEN = np.full(COPIES, 1 / COPIES)
 POINTS = TwoPoints(square=1.3, product=0.4)
 
-# How far the trained margins are ahead of the law in its own time, (T, runs): 0 on the law.
-Ahead = Callable[[Trajectory], Array]
+# The time (T, runs) that a law gives a training from its start to each of its states.
+Time = Callable[[Trajectory], Array]
 
 
 @claim(
-    "lyu2020.margin_growth",
-    source="Lyu & Li 2020 (ICLR), the growth of margin and weights, with the law and its constants worked out; ours",
+    "homogeneous.margin_growth",
+    source="ours; after Lyu & Li 2020 (ICLR), the growth of margin and weights, with the law and its constants",
+    source_kind=OURS,
     statement=r"m' = n L \gamma^{2/L} m^{2 - 2/L} e^{-m},\quad \int_{m_0}^{m} e^x x^{-(2 - 2/L)}\,dx"
     r" = n L \gamma^{2/L} t;\quad \text{two points: } \sinh\tfrac{d}{2}\, e^{\kappa s / 2} = \text{const}",
     hypotheses=(
         "gradient flow of the sum of exponential losses (logistic: with its own law)",
-        "balanced, aligned layers; the examples share one margin",
-        "two points: a linear classifier, examples of one length",
+        "L balanced, aligned layers; n examples share one margin m, gamma of the normalised weights",
+        "two points: a linear classifier, z_1 . z_1 = z_2 . z_2 = a, z_1 . z_2 = b, kappa = (a - b) / (a + b), margins "
+        "m_1 and m_2 with sum s and difference d",
     ),
     theory_side="closed form",
     controls=(
@@ -61,15 +64,15 @@ def margins_grow_by_an_implicit_law(study: Study) -> Iterator[Check | Curves]:
     for L in DEPTHS:
         network = Aligned(L, GAIN, COPIES)
         W = _aligned(network, Z, starts)
-        runs, ahead = _trained(study, Z, W), partial(_ahead, network, theory.growth_time)
-        yield from _on_the_law(f"depth {L}", runs, ahead)
+        runs, time = _trained(study, Z, W), partial(_time, network, theory.growth_time)
+        yield from _on_the_law(f"depth {L}", runs, time)
         tau = runs[-1]["tau"][1:, 0]
         yield curves(
             f"depth {L}",
             margin=theory.solution(network, float(starts[0]), np.exp(log_t)),
             trained_log_t=tau + np.log(-np.expm1(-tau)),  # log t of tau = log(1 + t)
             trained=runs[-1]["q"][1:, 0].mean(-1),
-            residual=ahead(runs[-1])[1:, 0],
+            residual=_ahead(time, runs[-1])[1:, 0],
         )
         if L == 2:
             yield from _two_layer_controls(study, Z, W, runs)
@@ -82,11 +85,12 @@ def _two_layer_controls(study: Study, Z: Array, W: Layers, runs: list[Trajectory
         "mean loss in place of the sum": Aligned(2, GAIN, 1),
         "gain 10 % larger": Aligned(2, 1.1 * GAIN, COPIES),
     }.items():
-        yield _law(runs, partial(_ahead, network, theory.growth_time)).control(name).equals(0.0)
-    asymptote = _law(runs, lambda run: (run["q"].mean(-1) - run["tau"])[-1:])
-    yield asymptote.control("the asymptote in place of the law").equals(0.0)
+        yield _law(runs, partial(_time, network, theory.growth_time)).control(name).equals(0.0)
+    last = [(run["q"].mean(-1) - run["tau"])[-1:] for run in runs]
+    asymptote = extrapolated("law", last, _rounding(runs)).control("the asymptote in place of the law")
+    yield asymptote.equals(0.0)
     right = Aligned(2, GAIN, COPIES)
-    exponential, logistic = (partial(_ahead, right, time) for time in (theory.growth_time, theory.logistic_growth_time))
+    exponential, logistic = (partial(_time, right, time) for time in (theory.growth_time, theory.logistic_growth_time))
     tilted = [W[0] + 0.5 * np.roll(W[0], 1, axis=-1), W[1]]
     skewed = [W[0] * 2, W[1] / 2]
     for name, start in {"layers that are not aligned": tilted, "layers that are not balanced": skewed}.items():
@@ -119,23 +123,32 @@ def _trained(study: Study, Z: Array, W: Layers, logistic: bool = False) -> list[
     return trainee.refine(learning_rate=eta, horizon=horizon, records=26)
 
 
-def _ahead(network: Aligned, time: Callable[..., Array], run: Trajectory) -> Array:
-    """log(1 + time the law gives the trained margin) - tau, (T, runs)."""
+def _time(network: Aligned, time: Callable[..., Array], run: Trajectory) -> Array:
     m = run["q"].mean(-1)
-    return np.log1p(time(network, m[:1], m)) - run["tau"]
+    return time(network, m[:1], m)
 
 
-def _on_the_law(case: str, runs: list[Trajectory], ahead: Ahead) -> Iterator[Check]:
-    values, rounding, q = [ahead(run) for run in runs], _rounding(runs), runs[-1]["q"]
-    yield from tends_to("log time of each margin", values, np.zeros_like(values[0]), rounding, case=case)
+def _ahead(time: Time, run: Trajectory) -> Array:
+    """log(1 + time the law gives the trained margins) - tau, (T, runs): 0 on the law."""
+    return np.log1p(time(run)) - run["tau"]
+
+
+def _at_another_rate(time: Array) -> Predicted:
+    """How far ahead trained margins would be if the rate in the law were k times what it is."""
+    return lambda k: np.log1p(time) - np.log1p(time / k)
+
+
+def _on_the_law(case: str, runs: list[Trajectory], time: Time) -> Iterator[Check]:
+    values, rounding, q = [_ahead(time, run) for run in runs], _rounding(runs), runs[-1]["q"]
+    yield from tends_to("log time of each margin", values, _at_another_rate(time(runs[-1])), rounding, case=case)
     because = "one margin at every step: each step adds a few roundings of the margin"
     within = Tolerance(rounding * q.max(), because)
-    name = "the examples keep one margin"
-    yield measured(name, np.ptp(q, axis=-1), within=within, case=case, axes=("t", "run")).equals(0.0)
+    one = measured("the examples keep one margin", np.ptp(q, axis=-1), within=within, case=case, axes=("t", "run"))
+    yield one.supporting().equals(0.0, against=float(q.max()))
 
 
-def _law(runs: list[Trajectory], ahead: Ahead) -> Measured:
-    return extrapolated("law", [ahead(run) for run in runs], _rounding(runs))
+def _law(runs: list[Trajectory], time: Time) -> Measured:
+    return extrapolated("law", [_ahead(time, run) for run in runs], _rounding(runs))
 
 
 def _rounding(runs: list[Trajectory]) -> float:
@@ -152,37 +165,40 @@ def _two_points(study: Study) -> Iterator[Check]:
     trainee = Trainee(study, loss, {"w": apply(np.linalg.inv(Z), start)}, NormalisedDescent(loss))
     horizon, eta = study.pick(smoke=(10.0, 0.05), quick=(24.0, 0.04), paper=(24.0, 0.005))
     runs = trainee.refine(learning_rate=eta, horizon=horizon, records=17)
-    margins, taus = [apply(Z, run["w"]) for run in runs], [run["tau"] for run in runs]
+    margins = [apply(Z, run["w"]) for run in runs]
     rounding = _rounding(runs)
     # m_1 - m_2 falls as t^-kappa beside margins of size log t, and so carries that many times their rounding.
     noise = rounding / np.abs(margins[-1][..., 0] - margins[-1][..., 1]).min()
-    invariant = _invariants(POINTS, margins)
-    kept = np.broadcast_to(invariant[0][:1], invariant[0].shape)
-    yield from tends_to("log of the invariant", invariant, kept, noise, case="two points")
-    clock, zero = _clocks(POINTS, margins, taus), np.zeros_like(taus[0])
-    yield from tends_to("log time of each state", clock, zero, rounding, case="two points")
-    limit = [np.exp(POINTS.kappa * tau[-1]) * (m[-1, :, 0] - m[-1, :, 1]) for m, tau in zip(margins, taus)]
-    predicted = theory.two_point_difference(POINTS, start)
-    # sinh d/2 = d/2 up to d^2/24, and t = e^{s/2} / (a + b) up to what the start took.
-    late = float(np.exp(-taus[-1][-1].min() * min(1.0, 2 * POINTS.kappa)))
-    left = (10 * late + noise) * np.abs(predicted).max()
-    each = [difference[:, None] for difference in limit]
-    # What the finite time leaves is more than what the steps do: there is an extrapolation to judge, and no order.
-    ends = extrapolated("t^kappa x difference of margins, learning rate 0", each, left, case="two points")
-    yield ends.equals(predicted[:, None])
+    kept, sums = _invariant(POINTS, margins[0])[:1], margins[-1].sum(-1)
+    conserved: Predicted = lambda k: kept - (k - 1) * POINTS.kappa * (sums - sums[:1]) / 2  # noqa: E731
+    invariants = [_invariant(POINTS, m) for m in margins]
+    yield from tends_to("log of the invariant", invariants, conserved, noise, case="two points")
+    time = partial(_two_point_time, POINTS, Z)
+    ahead, at_another = [_ahead(time, run) for run in runs], _at_another_rate(time(runs[-1]))
+    yield from tends_to("log time of each state", ahead, at_another, rounding, case="two points")
+    yield _difference_at_last(runs, margins, theory.two_point_difference(POINTS, start), noise)
     wider = TwoPoints(POINTS.square * 1.1, POINTS.product * 1.1)
     sharper = TwoPoints(POINTS.square, POINTS.square * (1 - 1.1 * POINTS.kappa) / (1 + 1.1 * POINTS.kappa))
-    other = extrapolated("invariant", _invariants(sharper, margins), noise)
-    yield other.control("two points: kappa 10 % larger").equals(kept)
-    faster = extrapolated("clock", _clocks(wider, margins, taus), rounding)
-    yield faster.control("two points: a + b 10 % larger").equals(zero)
+    other = extrapolated("invariant", [_invariant(sharper, m) - _invariant(sharper, m[:1]) for m in margins], noise)
+    yield other.control("two points: kappa 10 % larger").equals(0.0)
+    faster = extrapolated("clock", [_ahead(partial(_two_point_time, wider, Z), run) for run in runs], rounding)
+    yield faster.control("two points: a + b 10 % larger").equals(0.0)
 
 
-def _invariants(points: TwoPoints, margins: list[Array]) -> list[Array]:
-    return [np.log(np.abs(theory.two_point_invariant(points, m))) for m in margins]
+def _difference_at_last(runs: list[Trajectory], margins: list[Array], predicted: Array, noise: float) -> Check:
+    """t^kappa (m_1 - m_2), which what the finite time leaves of it holds up more than the steps do: no order."""
+    # sinh d/2 = d/2 up to d^2/24, and t = e^{s/2} / (a + b) up to what the start took.
+    late = float(np.exp(-runs[-1]["tau"][-1].min() * min(1.0, 2 * POINTS.kappa)))
+    left = (10 * late + noise) * np.abs(predicted).max()
+    limit = [np.exp(POINTS.kappa * run["tau"][-1:]) * (m[-1:, :, 0] - m[-1:, :, 1]) for run, m in zip(runs, margins)]
+    name = "t^kappa x difference of margins, learning rate 0"
+    return extrapolated(name, limit, left, case="two points").equals(predicted)
 
 
-def _clocks(points: TwoPoints, margins: list[Array], taus: list[Array]) -> list[Array]:
-    """log(1 + time from the start to each state) by the closed form, less tau."""
-    logs = [theory.two_point_log_clock(points, m) for m in margins]
-    return [np.log1p(np.exp(log) - np.exp(log[:1])) - tau for log, tau in zip(logs, taus)]
+def _invariant(points: TwoPoints, m: Array) -> Array:
+    return np.log(np.abs(theory.two_point_invariant(points, m)))
+
+
+def _two_point_time(points: TwoPoints, Z: Array, run: Trajectory) -> Array:
+    log = theory.two_point_log_clock(points, apply(Z, run["w"]))
+    return np.exp(log) - np.exp(log[:1])

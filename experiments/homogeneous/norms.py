@@ -26,12 +26,12 @@ def grown(run: Trajectory, vector: str, eta: float, shrinkage: float = 0.0) -> P
     return scaled(after - before)
 
 
-def directions(name: str, path: Array) -> Measured:
-    """v / |v| of a path (T, runs, ...), for comparison with those of another one."""
+def turned(name: str, path: Array, other: Array) -> Measured:
+    """v / |v| of a path (T, runs, ...), less that of another one."""
     # Descent on a bounded loss at a moderate step parts two paths by a constant factor at most over so short a run.
     tolerance = 1e3 * EPS * (len(path) - 1)
     because = "a rounding a step; a thousand for how paths that are a rounding apart part, the end being stable"
-    return measured(name, units(path), within=Tolerance(tolerance, because), axes=("t", "run"))
+    return measured(name, units(path) - units(other), within=Tolerance(tolerance, because), axes=("t", "run"))
 
 
 def units(path: Array) -> Array:
