@@ -1,26 +1,33 @@
 """The imbalances D_l of a deep linear network are conserved by the flow; a step of descent moves them by eta^2."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from experiments.imbalance.deep_networks import deep_network
 from experiments.imbalance.min2023.problems import fan_out_training, regression
 from experiments.training.batches import layers_of
-from theory.claims import Check, Study, Tolerance, claim, measured, rounding
+from theory.claims import AS_PRINTED, Check, Measured, Study, Tolerance, claim, measured, rounding
 from theory.claims.estimates import richardson
-from theory.core.linear_networks import end_to_end, gaussian_stack, imbalances, layer_gradients
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, layer_gradients
 from theory.imbalance import three_layers
 
 
 @claim(
     "min2023.conservation",
     source="Min et al. 2023, the imbalances D_l; the drift of a step is ours",
-    statement=r"\frac{d}{dt}\left(W_{l+1}^\top W_{l+1} - W_l W_l^\top\right) = 0,\quad D_l(k + 1) - D_l(k) = "
-    r"\eta^2 (G_{l+1}^\top G_{l+1} - G_l G_l^\top)",
+    source_kind=AS_PRINTED,
+    statement=r"\frac{d}{dt} D_l = 0,\quad D_l = W_{l+1}^\top W_{l+1} - W_l W_l^\top;\quad "
+    r"W_l \to W_l - \eta G_l \Rightarrow D_l \to D_l + \eta^2 (G_{l+1}^\top G_{l+1} - G_l G_l^\top),\quad "
+    r"G_l = \partial L / \partial W_l",
     hypotheses=("gradient flow, or one step of gradient descent", "linear layers"),
     theory_side="identity",
-    controls=("imbalance drift with its two terms exchanged",),
+    controls=(
+        "imbalance drift with its two terms exchanged",
+        "the sum of the squares in place of their difference",
+    ),
 )
 def imbalances_of_deep_networks_are_conserved(study: Study) -> Iterator[Check]:
     yield from _one_step(study)
@@ -50,11 +57,26 @@ def _one_step(study: Study) -> Iterator[Check]:
 def _along_training(study: Study) -> Iterator[Check]:
     """Conserved by the flow: the drift of descent from the paper's fan-out start, extrapolated to learning rate 0."""
     _, W, trained = fan_out_training(study)
-    widths = sum(layer.shape[-2] for layer in W) + W[0].shape[-1]
+    ends = [[layer[-1] for layer in layers_of(run.arrays)] for run in trained]
     steps = max(run.facts["recorded"][-1] for run in trained)
-    ends = [imbalances([layer[-1] for layer in layers_of(run.arrays)]) for run in trained]
-    for l, (start, *refined) in enumerate(zip(imbalances(W), *ends), start=1):
-        limit, error = richardson(refined)
-        within = Tolerance(error.max(), "drift of descent, extrapolated: its largest last correction")
-        within += rounding(widths * steps, np.abs(start).max(), of="the imbalance, one of each width a step")
-        yield measured(f"D_{l} at the end of training", limit, within=within, axes=("run",)).equals(start)
+    widths = sum(layer.shape[-2] for layer in W) + W[0].shape[-1]
+    for l, refined in enumerate(zip(*map(imbalances, ends)), start=1):
+        moved = _drift(f"D_{l}", refined, imbalances(W)[l - 1], widths * steps)
+        sums = [_sums_of_squares(end)[l - 1] for end in ends]
+        other = _drift("the sum of squares", sums, _sums_of_squares(W)[l - 1], widths * steps)
+        yield moved.equals(0, against=float(np.abs(other.value).max()))
+        if l == 1:
+            yield other.control("the sum of the squares in place of their difference").equals(0)
+
+
+def _drift(name: str, refined: Sequence[Array], start: Array, terms: int) -> Measured:
+    """What training moved, from trainings at learning rates eta, eta/2, ..., extrapolated to 0."""
+    limit, error = richardson(refined)
+    within = Tolerance(error.max(), "drift of descent, extrapolated: its largest last correction")
+    within += rounding(terms, np.abs(start).max(), of="the squares of the weights, one of each width a step")
+    return measured(f"drift of {name} over the training", limit - start, within=within, axes=("run",))
+
+
+def _sums_of_squares(W: Layers) -> list[Array]:
+    """W_{l+1}^T W_{l+1} + W_l W_l^T: not conserved."""
+    return [after.mT @ after + before @ before.mT for before, after in pairwise(W)]

@@ -7,12 +7,32 @@ import torch
 from torch import Tensor
 
 from experiments.imbalance.deep_networks import deep_network
+from experiments.imbalance.loss_bounds import Bounded
+from experiments.training.batches import layers_of
 from theory.claims import Study, Tolerance
 from theory.core.arrays import EPS, Array
-from theory.core.linear_networks import Layers, gaussian_stack, imbalances, squared_norm
+from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
 from theory.core.trajectory import Trajectory
-from theory.imbalance import three_layers
+from theory.imbalance import three_layers, tighter_rate
+from theory.imbalance.dynamics import split
+from theory.imbalance.problem import coordinates
 from theory.imbalance.three_layers import FullRankRegression
+
+# What the statements use, by name.
+LAYERS = (
+    r"L = f(W),\quad W = W_L \cdots W_1 \in \mathbb{R}^{m \times n},\quad D_l = W_{l+1}^\top W_{l+1} - W_l W_l^\top"
+)
+KERNEL = (
+    r"T E = \sum_l W_{>l} W_{>l}^\top E\, W_{<l}^\top W_{<l},\quad W_{>l} = W_L \cdots W_{l+1},\quad "
+    r"W_{<l} = W_{l-1} \cdots W_1,\quad " + LAYERS
+)
+TWO_LAYERS = (
+    r"B(x, y) = -\Delta_+ + \sqrt{(\Delta_+ + \Delta)^2 + 4 y^2} - \Delta_- + \sqrt{(\Delta_- + \Delta)^2 + 4 x^2},"
+    r"\quad \Delta_+ = [\lambda_1(-D_1)]_+ - [\lambda_n(-D_1)]_+,\quad "
+    r"\Delta_- = [\lambda_1(D_1)]_+ - [\lambda_m(D_1)]_+,\quad "
+    r"\Delta = [\lambda_n(-D_1)]_+ + [\lambda_m(D_1)]_+"
+)
+PL = r"\|\nabla f\|_F^2 \ge \gamma (f - f^*)"
 
 
 def algebra(slack: Array, because: str = "an inequality of matrices") -> Tolerance:
@@ -44,6 +64,24 @@ def two_layers(study: Study) -> Iterator[tuple[FullRankRegression, Layers]]:
         first = rng.standard_normal((runs, h, n))
         second = target @ np.linalg.pinv(first) + 0.1 * rng.standard_normal((runs, m, h))
         yield problem, (first, second)
+
+
+def attained_by_two_layers(
+    study: Study, n: int, m: int, residual: float, *, above: float = 4.0, below: float = 0.2
+) -> tuple[FullRankRegression, list[Array]]:
+    """X = 1 and two layers where Lemma 3 and the rate of the loss are attained; W is this far from its minimiser."""
+    white, network = tighter_rate.equality_case(
+        study.rng("attained", n, m),
+        S=np.ones(n),
+        m=m,
+        above=above,
+        below=below,
+        products=np.linspace(1.5, 1.2, min(n, m)),
+        extra=np.linspace(0.15, 0.1, abs(n - m)),
+        residual_size=residual,
+    )
+    V, U1 = split(white, coordinates(white, network))
+    return FullRankRegression(np.eye(n), white.targets), [U1.mT, V]
 
 
 def fan_out_training(study: Study) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
@@ -78,3 +116,15 @@ def smallest_kernel(study: Study, W: Layers) -> tuple[Array, Array]:
     terms = 4 * sum(sum(layer.shape[-2:]) for layer in W)
     # No entry of T, and no product in a bound, exceeds this: every layer's square replaced by the sum of all of them.
     return smallest, terms * EPS * squared_norm(W) ** (len(W) - 1)
+
+
+def trained_at_its_rate(study: Study, problem: FullRankRegression, W: Layers, rate: Array) -> list[Trajectory]:
+    """Training of one run until the bound exp(-rate t) has fallen by exp(-20)."""
+    trainee = deep_network(study, problem, W)
+    return trainee.refine(learning_rate=0.1 / float(rate[0]), horizon=20 / float(rate[0]), records=21, levels=4)
+
+
+def bounded(problem: FullRankRegression, rate: Array, trained: Sequence[Trajectory]) -> Bounded:
+    """L - L* of each training, and the exponents of the bound exp(-rate t)."""
+    losses = [problem.excess(end_to_end(layers_of(run.arrays))) for run in trained]
+    return losses, [rate * run.t[:, None] for run in trained]

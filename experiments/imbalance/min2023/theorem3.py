@@ -1,25 +1,33 @@
 """Theorem 3: any number of layers whose imbalances change sign once, or are multiples of the identity."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
-from experiments.imbalance.min2023.problems import algebra, scalars, smallest_kernel
-from theory.claims import Check, Study, claim, measured
-from theory.core.linear_networks import imbalances
+from experiments.imbalance.loss_bounds import columns
+from experiments.imbalance.min2023.problems import KERNEL, algebra, scalars, smallest_kernel
+from theory.claims import AS_PRINTED, Check, Study, claim, measured
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, imbalances
 from theory.imbalance import three_layers
 
 
 @claim(
     "min2023.theorem3",
     source="Min et al. 2023, Theorem 3",
-    statement=r"\lambda_{\min}(T) \ge \prod_i \tilde d(i);\quad D_l = d_l I \Rightarrow \lambda_{\min}(T) \ge "
-    r"\sqrt{\textstyle\prod_i \tilde d(i)^2 + (L\, \sigma_{\min}(W)^{2 - 2/L})^2}",
+    source_kind=AS_PRINTED,
+    statement=r"\lambda_{\min}(T) \ge \prod_{i=1}^{L-1} \tilde d(i);\quad D_l = d_l I \Rightarrow "
+    r"\lambda_{\min}(T) \ge "
+    r"\sqrt{\textstyle\prod_i \tilde d(i)^2 + (L\, \sigma_{\min}(W)^{2 - 2/L})^2},\quad "
+    r"\tilde d(i) = \sum_{l=l^*}^{i} \lambda_m(D_l) \text{ for } i \ge l^*,\quad "
+    r"\tilde d(i) = \sum_{l=i}^{l^*-1} \lambda_n(-D_l) \text{ for } i < l^*,\quad " + KERNEL,
     hypotheses=("D_l <= 0 for l < l* and D_l >= 0 for l >= l*",),
     theory_side="bound",
     controls=(
         "product bound of layers that are not unimodal",
         "product bound 5% larger where it is attained",
+        "roles of n and m exchanged",
         "homogeneous bound without its exponent 2 - 2/L",
     ),
 )
@@ -30,24 +38,24 @@ def imbalances_of_unimodal_layers_multiply(study: Study) -> Iterator[Check]:
 
 def _unimodal(study: Study) -> Iterator[Check]:
     """Matrices and scalars; equality where the turning layer is zero."""
-    runs = study.pick(smoke=30, quick=300, paper=3000)
-    cells = []
-    for widths in ((2, 5, 4, 3), (3, 5, 4, 6, 2), (1, 1, 1, 1, 1)):
-        for turn in range(1, len(widths)):
-            rng = study.rng("unimodal", widths, turn)
-            W = three_layers.unimodal_layers(rng, widths=widths, turn=turn, gap=0.5, runs=runs)
-            cells.append((*smallest_kernel(study, W), three_layers.unimodal_bound(W, turn)))
-    kernel, slack, bound = (np.concatenate(column) for column in zip(*cells))
+    attained = [(scalars(values), turn) for values, turn in (((2.0, 1.5, 0.0, 1.2, 1.7), 3), ((0.0, 0.7, 1.3, 2.0), 1))]
+    attained.append((_aligned(), 3))
+    kernel, slack, bound = columns(
+        (*smallest_kernel(study, W), three_layers.unimodal_bound(W, turn))
+        for W, turn in (*_unimodal_layers(study), *attained)
+    )
     name = "lambda_min(T) of unimodal layers over the product"
     yield measured(name, kernel, within=algebra(slack)).at_least(bound)
-    for values, turn in (((2.0, 1.5, 0.0, 1.2, 1.7), 3), ((0.0, 0.7, 1.3, 2.0), 1)):
-        W = scalars(values)
+    for W, turn in attained:
         kernel, slack = smallest_kernel(study, W)
         within = algebra(slack, "equality where W_(l*) = 0")
-        attained = measured(f"product bound where it is attained, l* = {turn}", kernel, within=within)
+        widths = ", ".join(str(layer.shape[-1]) for layer in W)
+        equal = measured("product bound where it is attained", kernel, within=within, case=f"h = {widths}, l* = {turn}")
         bound = three_layers.unimodal_bound(W, turn)
-        yield attained.equals(bound)
-    yield attained.control("product bound 5% larger where it is attained").equals(1.05 * bound)
+        yield equal.equals(bound)
+    yield equal.control("product bound 5% larger where it is attained").at_least(1.05 * bound)
+    exchanged = three_layers.turning_factors(imbalances(W), turn, W[-1].shape[-2], W[0].shape[-1]).prod(axis=-1)
+    yield equal.control("roles of n and m exchanged").equals(exchanged)
     W = scalars((1.0, 3.0, 1.0))
     kernel, slack = smallest_kernel(study, W)
     factors = three_layers.turning_factors(imbalances(W), 2, 1, 1)
@@ -55,10 +63,42 @@ def _unimodal(study: Study) -> Iterator[Check]:
     yield wrong.at_least(factors.prod(axis=-1))
 
 
+def _unimodal_layers(study: Study) -> Iterator[tuple[Layers, int]]:
+    runs = study.pick(smoke=30, quick=300, paper=3000)
+    for widths in ((2, 5, 4, 3), (3, 5, 4, 6, 2), (1, 1, 1, 1, 1)):
+        for turn in range(1, len(widths)):
+            rng = study.rng("unimodal", widths, turn)
+            yield three_layers.unimodal_layers(rng, widths=widths, turn=turn, gap=0.5, runs=runs), turn
+
+
+def _aligned() -> list[Array]:
+    """Diagonal layers, n = 3, m = 1, the third 0: the weakest direction of one is the weakest of all."""
+    W = [np.zeros((1, after, before)) for before, after in pairwise((3, 4, 5, 4, 1))]
+    for layer, squares in ((0, (7.0, 4.5, 2.6)), (1, (5.0, 3.0, 1.7)), (3, (1.9,))):
+        directions = np.arange(len(squares))
+        W[layer][0, directions, directions] = np.sqrt(squares)
+    return W
+
+
 def _homogeneous(study: Study) -> Iterator[Check]:
     """D_l = d_l I: layers in shared singular bases whose squares differ by constants; equality for equal scalars."""
+    attained = [(scalars(values), int(np.argmin(values)) + 1) for values in ((1.6, 0.7), (1.3, 1.3, 1.3, 1.3))]
+    kernel, slack, bound = columns(
+        (*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn))
+        for W, turn in (*_homogeneous_layers(study), *attained)
+    )
+    yield measured("lambda_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
+    for W, turn in attained:
+        kernel, slack = smallest_kernel(study, W)
+        within = algebra(slack, "equality for two scalars, and for equal ones")
+        equal = measured(f"homogeneous bound where it is attained, {len(W)} layers", kernel, within=within)
+        yield equal.equals(three_layers.homogeneous_bound(W, turn))
+    control = equal.control("homogeneous bound without its exponent 2 - 2/L")
+    yield control.equals(len(W) * np.prod(W) ** 2)
+
+
+def _homogeneous_layers(study: Study) -> Iterator[tuple[Layers, int]]:
     runs = study.pick(smoke=30, quick=300, paper=3000)
-    cells = []
     for depth in (2, 3, 5):
         rng = study.rng("homogeneous", depth)
         for turn in range(1, depth + 1):
@@ -67,15 +107,4 @@ def _homogeneous(study: Study) -> Iterator[Check]:
             squares = rng.uniform(0.01, 1, (runs, 1, 2)) + gaps[:, distance] - gaps[:, :1]
             # Each side needs an order of its own, or the two would mirror each other.
             squares[:, turn:] += rng.uniform(0, 1, (runs, 1, 1))
-            W = [np.sqrt(squares[:, l, :, None]) * np.eye(2) for l in range(depth)]
-            cells.append((*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn)))
-    kernel, slack, bound = (np.concatenate(column) for column in zip(*cells))
-    yield measured("lambda_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
-    for values in ((1.6, 0.7), (1.3, 1.3, 1.3, 1.3)):
-        W, depth = scalars(values), len(values)
-        kernel, slack = smallest_kernel(study, W)
-        within = algebra(slack, "equality for two scalars, and for equal ones")
-        attained = measured(f"homogeneous bound where it is attained, {depth} layers", kernel, within=within)
-        yield attained.equals(three_layers.homogeneous_bound(W, turn=int(np.argmin(values)) + 1))
-    control = attained.control("homogeneous bound without its exponent 2 - 2/L")
-    yield control.equals(depth * np.prod(values) ** 2)
+            yield [np.sqrt(squares[:, l, :, None]) * np.eye(2) for l in range(depth)], turn
