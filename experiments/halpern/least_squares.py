@@ -10,7 +10,7 @@ from experiments.halpern.networks import anchored, carried_rounding, regression,
 from experiments.methods.halpern import Halpern
 from experiments.training import Trainee, recording_steps
 from experiments.training.updates import DecayedDescent
-from theory.claims import Check, Measured, Study, Tolerance, claim, measured
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured
 from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.core.regression import Regression
@@ -21,9 +21,16 @@ from theory.halpern import least_squares
 @claim(
     "banburski2019.nmgd_least_squares",
     source="Banburski et al. 2019 (arXiv 1903.04991 v1), abstract, reconstructed; formulas ours",
-    statement=r"(k+1)(w_k - w^*) = A^k (w_0 - w^*) + \sum_{j<k} A^j (v - w^*),\ w^* = X^+ Y + P_n v;\quad"
+    source_kind=RECONSTRUCTED,
+    statement=r"w_{k+1} = \lambda_k v + (1 - \lambda_k)(w_k - \eta \nabla L),\ A = I - \eta H:\quad"
+    r" (k+1)(w_k - w^*) = A^k (w_0 - w^*) + \sum_{j<k} A^j (v - w^*),\ w^* = X^+ Y + P_n v;\quad"
     r" (k+1)(w_k - w^*) \to (\eta H)^+ (v - w^*) + P_n (w_0 - v)",
-    hypotheses=("least squares", "gradient step, then anchoring to v", "lambda_k = 1/(k+2)", "eta at most 2/h_max"),
+    hypotheses=(
+        "least squares, H = X^T X, P_n the projector on what X does not see",
+        "gradient step, then anchoring to v",
+        "lambda_k = 1/(k+2)",
+        "eta at most 2/h_max, h_max the largest eigenvalue of H",
+    ),
     theory_side="closed form",
     controls=(
         "no anchoring",
@@ -41,20 +48,20 @@ def norm_minimising_descent_is_solved_at_every_step(study: Study) -> Iterator[Ch
     steps, eta = study.pick(smoke=250, quick=2000, paper=20_000), 0.45 * least_squares.largest_step(problem)
     record, loss = recording_steps(steps, 26), squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
-    predicted = least_squares.solution(problem, eta, w, v, run.facts["recorded"])
+    predicted = lambda k: least_squares.solution(problem, k * eta, w, v, run.facts["recorded"])  # noqa: E731
     yield _every_step(problem, run, v).equals(predicted)
     yield from _unseen(problem, run, w, v)
     plain = anchored(study, loss, w, lambda k: 0 * k).train(learning_rate=eta, steps=steps, record=record)
     each = _every_step(problem, plain, v, case="gradient descent")
-    yield each.equals(least_squares.descent_solution(problem, eta, w, plain.facts["recorded"]))
+    yield each.equals(lambda k: least_squares.descent_solution(problem, k * eta, w, plain.facts["recorded"]))
     yield each.control("no anchoring").equals(predicted)
     late = anchored(study, loss, w, lambda k: 1 / (k + 3), v).train(learning_rate=eta, steps=steps, record=record)
     yield _every_step(problem, late, v).control("weights 1/(k + 3)").equals(predicted)
     # (1 - lambda_k) w - eta grad(w), as weight decay is usually written, is lambda_k eta grad off.
     decay = Trainee(study, loss, {"w": w}, DecayedDescent(loss, lambda t: 1 / (t + 2 * eta)))
     decoupled = decay.train(learning_rate=eta, steps=40, record=range(41))
-    predicted = least_squares.solution(problem, eta, w, 0 * w, decoupled.facts["recorded"])
-    yield _every_step(problem, decoupled).control("anchoring before the gradient step").equals(predicted)
+    halpern = least_squares.solution(problem, eta, w, 0 * w, decoupled.facts["recorded"])
+    yield _every_step(problem, decoupled).control("anchoring before the gradient step").equals(halpern)
     yield from _limit(problem, run, w, v, eta)
     zero = anchored(study, loss, np.zeros((1, problem.D, problem.m)))
     yield from _ridge(problem, zero.train(learning_rate=eta, steps=steps, record=record), eta)
@@ -71,7 +78,8 @@ def _unseen(problem: Regression, run: Trajectory, w: Array, v: Array) -> Iterato
     left, within = least_squares.null_part(problem, run["w"]), carried_rounding(problem, k, run["w"], v)
     unseen = measured("what the data do not see", left, within=within, axes=("record", "run"))
     share = least_squares.after_steps(1 / (k + 1), w)
-    yield unseen.equals(least_squares.null_part(problem, v) + share * least_squares.null_part(problem, w - v))
+    kept, leaving = least_squares.null_part(problem, v), least_squares.null_part(problem, w - v)
+    yield unseen.equals(lambda power: kept + share**power * leaving)
     yield unseen.control("start kept as by gradient descent").equals(least_squares.null_part(problem, w))
 
 
@@ -128,4 +136,4 @@ def _user_code(study: Study, problem: Regression, w: Array, v: Array, eta: float
     k = np.arange(101)
     within = carried_rounding(problem, k, w, v)
     trained = measured("Halpern around torch.optim.SGD", np.stack(seen)[:, None], within=within, axes=("step",))
-    return trained.equals(least_squares.solution(problem, eta, w[None], v[None], k))
+    return trained.equals(lambda factor: least_squares.solution(problem, factor * eta, w[None], v[None], k))

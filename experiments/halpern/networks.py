@@ -4,10 +4,28 @@ import numpy as np
 import torch
 
 from experiments.methods.halpern import HalpernDescent, Schedule, harmonic
-from experiments.training import GradientDescent, Loss, Trainee
+from experiments.training import GradientDescent, Loss, State, Trainee, along
 from theory.claims import Study, Tolerance, rounding
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+
+
+class GrowingSteps(GradientDescent):
+    """Norm-minimising descent whose learning rate grows with t, eta_k = learning rate (1 + t_k) / (1 + log(1 + t_k)),
+    its weights those of the flow, lambda_k = eta_k / (1 + t_{k+1}): log t grows as the root of the steps."""
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        first = state[self.names[0]]
+        state["time"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
+
+    def apply(self, state: State, work: tuple[torch.Tensor, ...], learning_rate: torch.Tensor) -> None:
+        time = state["time"]
+        eta = learning_rate * (1 + time) / (1 + time.log1p())
+        super().apply(state, work, eta)
+        time += eta
+        for name in self.names:
+            state[name].mul_(1 - along(eta / (1 + time), state[name]))
 
 
 def regression(rng: np.random.Generator) -> Regression:

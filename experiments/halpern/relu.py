@@ -10,7 +10,18 @@ from torch import nn
 from experiments.methods.halpern import RegularisedDescent
 from experiments.training import GradientDescent, Loss, State, Trainee
 from experiments.training.batches import layers_of, outputs, stack, state_of
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    rounding,
+)
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack, imbalances, squared_norm
 from theory.core.trajectory import Trajectory
@@ -24,9 +35,16 @@ ETA = 0.02
 @claim(
     "banburski2019.nmgd_relu",
     source="Banburski et al. 2019 (arXiv 1903.04991 v1), reconstructed; after Du, Hu & Lee 2018; laws ours",
-    statement=r"D^+ = (1 - \lambda_k)^2 \left(D + \eta^2 (G_{l+1}^\top G_{l+1} - G_l G_l^\top)\right),\ D ="
-    r" W_{l+1}^\top W_{l+1} - W_l W_l^\top\ \text{(its diagonal, with ReLUs)};\quad W_1(k) P_n = P_k W_1(0) P_n",
-    hypotheses=("no biases", "ReLU, or linear layers for the whole matrix", "gradient step, then anchoring to 0"),
+    source_kind=RECONSTRUCTED,
+    statement=r"W_l^+ = (1 - \lambda_k)(W_l - \eta G_l):\quad D^+ = (1 - \lambda_k)^2 \left(D + \eta^2 (G_{l+1}^\top"
+    r" G_{l+1} - G_l G_l^\top)\right),\ D = W_{l+1}^\top W_{l+1} - W_l W_l^\top\ \text{(its diagonal, with"
+    r" ReLUs)};\quad W_1(k) P_n = W_1(0) P_n \textstyle\prod_{j<k} (1 - \lambda_j)",
+    hypotheses=(
+        "layers W_l without biases, G_l their gradients",
+        "ReLU, or linear layers for the whole matrix",
+        "gradient step, then anchoring to 0",
+        "P_n the projector on what the inputs do not see",
+    ),
     theory_side="identity",
     controls=(
         "without the change by the gradients",
@@ -46,17 +64,16 @@ def every_step_of_a_network_obeys_the_balance(study: Study) -> Iterator[Check | 
         for activation in (nn.ReLU, nn.Identity, nn.Tanh)
     )
     W, G, weight = *_before(relu), _weights(relu)
-    predicted = _after_step(relu)
     balance = _balance(relu, diagonals, case="ReLU")
-    yield balance.equals(_flat(diagonals(predicted)))
+    yield balance.equals(lambda k: _flat(diagonals(_after_step(relu, k))))
     gradients_left_out = nonconvex.imbalances_after_halpern(W, [0 * g for g in G], ETA, weight)
     yield balance.control("without the change by the gradients").equals(_flat(diagonals(gradients_left_out)))
     once = nonconvex.imbalances_after_halpern(W, G, ETA, 1 - np.sqrt(1 - weight))
     yield balance.control("shrinks once, not squared").equals(_flat(diagonals(once)))
     yield _whole_run(relu)
     yield from _unseen(relu, X)
-    yield _balance(linear, list, case="linear").equals(_flat(_after_step(linear)))
-    yield _balance(relu, list).control("the whole matrix, with ReLUs").equals(_flat(predicted))
+    yield _balance(linear, list, case="linear").equals(lambda k: _flat(_after_step(linear, k)))
+    yield _balance(relu, list).control("the whole matrix, with ReLUs").equals(_flat(_after_step(relu)))
     yield _balance(tanh, diagonals).control("tanh").equals(_flat(diagonals(_after_step(tanh))))
     yield curves(k=relu.facts["recorded"], squared_norm=squared_norm(layers_of(relu.arrays)), loss=relu["loss"])
 
@@ -87,9 +104,9 @@ def _rounding(run: Trajectory) -> Tolerance:
     return rounding(4 * (max(WIDTHS) + 4), squares, of="a neuron's largest squared norm, 4 (widest layer + 4)")
 
 
-def _after_step(run: Trajectory) -> list[Array]:
-    """D_l predicted after each step from the layers and gradients before it."""
-    return nonconvex.imbalances_after_halpern(*_before(run), ETA, _weights(run))
+def _after_step(run: Trajectory, k: float = 1.0) -> list[Array]:
+    """D_l predicted after each step, of k times its weight, from the layers and gradients before it."""
+    return nonconvex.imbalances_after_halpern(*_before(run), ETA, k * _weights(run))
 
 
 def _before(run: Trajectory) -> tuple[list[Array], list[Array]]:
@@ -106,12 +123,17 @@ def _weights(run: Trajectory) -> Array:
 def _whole_run(run: Trajectory) -> Check:
     """From the first step to each: D_k = P_k^2 (D_0 + eta^2 sum_{j < k} D(G_j) / P_j^2), P_k = 1/(1 + eta k)."""
     k, (_, G) = run.facts["recorded"], _before(run)
-    kept = (1 / (1 + ETA * k))[:, None, None] ** 2
+    left = (1 / (1 + ETA * k))[:, None, None]
     start = diagonals(imbalances([layer[0] for layer in layers_of(run.arrays)]))
     changes = diagonals(imbalances(G))
-    predicted = [kept[1:] * (D + ETA**2 * np.cumsum(change / kept[:-1], axis=0)) for D, change in zip(start, changes)]
+
+    def predicted(power: float) -> Array:
+        kept = left ** (2 * power)
+        sums = [np.cumsum(change / kept[:-1], axis=0) for change in changes]
+        return _flat([kept[1:] * (D + ETA**2 * each) for D, each in zip(start, sums)])
+
     balance = _balance(run, diagonals, name="balance, from the start", case="ReLU")
-    return replace(balance, within=balance.within * len(k)).equals(_flat(predicted))
+    return replace(balance, within=balance.within * len(k)).equals(predicted)
 
 
 def _unseen(run: Trajectory, X: Array) -> Iterator[Check]:
@@ -121,7 +143,8 @@ def _unseen(run: Trajectory, X: Array) -> Iterator[Check]:
     terms = 2 * (sum(X.shape) + 4) * (len(k) + np.linalg.cond(X))
     within = rounding(terms, np.abs(run["W1"]).max(), of="the largest weight: 2 (n + d + 4) a step, and X's condition")
     left = measured("what the data do not see", unseen, within=within, case="ReLU", axes=("step", "run"))
-    yield left.equals((1 / (1 + ETA * k)).reshape(-1, 1, 1, 1) * unseen[:1])
+    share = (1 / (1 + ETA * k)).reshape(-1, 1, 1, 1)
+    yield left.equals(lambda power: share**power * unseen[:1])
     yield left.control("what the data do not see is kept").equals(unseen[:1])
 
 

@@ -1,12 +1,13 @@
 """Which weights find the solution of least norm: they must vanish but not be summable, and the step be short enough."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from experiments.halpern.networks import anchored, carried_rounding, polynomial, regression, squared_loss
 from experiments.training import recording_steps
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.halpern import least_squares, schedules
@@ -21,10 +22,15 @@ WORDS = ("none", "1/(k + 2)", "1/(k + 2)^2", f"constant {WEIGHT}")
 @claim(
     "banburski2019.nmgd_schedules",
     source="Banburski et al. 2019 (arXiv 1903.04991 v1), reconstructed; conditions of Wittmann 1992; formulas ours",
-    statement=r"w_k = P_k A^k w_0 + \sum_{j<k} \tfrac{P_k}{P_j} A^{k-1-j} (I - A) w^*,\ P_k = \prod_{j<k} (1 -"
-    r" \lambda_j);\quad \lambda_k = \tfrac{1}{(k+2)^2}: w \to w^* + \tfrac12 P_n w_0;\quad \lambda_k = \lambda:"
-    r" w \to (H + \tfrac{\lambda}{(1-\lambda)\eta})^{-1} X^\top Y",
-    hypotheses=("least squares", "anchor 0"),
+    source_kind=RECONSTRUCTED,
+    statement=r"w_{k+1} = (1 - \lambda_k)(w_k - \eta \nabla L),\ A = I - \eta H:\quad"
+    r" w_k = P_k A^k w_0 + \sum_{j<k} \tfrac{P_k}{P_j} A^{k-1-j} (I - A) w^*,\ P_k = \prod_{j<k} (1 - \lambda_j);\quad"
+    r" \lambda_k = \tfrac{1}{(k+2)^2}: w \to w^* + \tfrac12 P_n w_0;\quad"
+    r" \lambda_k = \lambda: w \to (H + \tfrac{\lambda}{(1-\lambda)\eta})^{-1} X^\top Y",
+    hypotheses=(
+        "least squares, H = X^T X, w* = X^+ Y, P_n the projector on what X does not see",
+        "eta at most 2/h_max, h_max the largest eigenvalue of H, for the limits",
+    ),
     theory_side="closed form",
     controls=(
         "summable weights forget the start",
@@ -43,11 +49,12 @@ def weights_must_vanish_and_not_be_summable(study: Study) -> Iterator[Check | Cu
     four = anchored(study, loss, np.repeat(start, len(LEFT), axis=0), schedule)
     run = four.train(learning_rate=eta, steps=steps, record=_rarely(steps))
     k, w = run.facts["recorded"], run["w"]
-    predicted = [least_squares.scheduled_solution(problem, eta, left, start, k) for left in LEFT]
+    solution = lambda i, factor: least_squares.scheduled_solution(problem, factor * eta, LEFT[i], start, k)  # noqa: E731
+    predicted = [solution(i, 1.0) for i in range(len(LEFT))]
     within = carried_rounding(problem, k, w)
     for i, word in enumerate(WORDS):
         every = measured("every step", w[:, i : i + 1], within=within, case=f"weights {word}", axes=("record",))
-        yield every.equals(predicted[i])
+        yield every.equals(partial(solution, i))
         if i == 1:
             yield every.control("weights of another schedule").equals(predicted[2])
     yield from _summable(problem, start[0], w[-1, 2], steps, eta)
@@ -72,21 +79,22 @@ def _summable(problem: Regression, w0: Array, end: Array, k: int, eta: float) ->
     because = "1/(2 (k + 1)) of the start to go, what the last k/2 anchorings hold up, what A^(k/2) leaves; doubled"
     within = Tolerance(2 * (np.abs(half) / (k + 1) + fade + held + carried), because)
     stays = measured("half of the start stays", end, within=within, case="summable")
-    yield stays.equals(solution + half)
+    yield stays.equals(lambda k: solution + k * half)
     yield stays.control("summable weights forget the start").equals(solution)
     yield stays.control("summable weights keep all of the start").equals(solution + 2 * half)
 
 
 def _constant(problem: Regression, w0: Array, end: Array, k: int, eta: float) -> Iterator[Check]:
     """In the row space, where ridge regression lies; the rest fades as (1 - lambda)^k and no faster."""
-    rest = least_squares.ridge(problem, least_squares.ridge_of_constant_weight(eta, WEIGHT))
+    mu = least_squares.ridge_of_constant_weight(eta, WEIGHT)
+    rest = least_squares.ridge(problem, mu)
     factor = (1 - WEIGHT) * np.abs(least_squares.factors(problem, eta)).max()
     within = Tolerance(factor**k * np.linalg.norm(w0 - rest), "(1 - lambda)^k |A|^k of the first error")
     carried = carried_rounding(problem, np.array(1 / (1 - factor)), w0).value.item()
     within += Tolerance(carried, "rounding of the steps that have not faded")
     seen = end - least_squares.null_part(problem, end)
     ridge = measured("ridge regression", seen, within=within, case="constant")
-    yield ridge.equals(rest)
+    yield ridge.equals(lambda factor: least_squares.ridge(problem, factor * mu))
     yield ridge.control("constant weight: minimum norm").equals(problem.minimum_norm_solution)
     yield ridge.control("constant weight: mu without 1 - lambda").equals(least_squares.ridge(problem, WEIGHT / eta))
 
@@ -102,7 +110,7 @@ def _too_long(study: Study, problem: Regression, start: Array) -> Iterator[Check
     terms = (n + D + 8) * (1 + eta * problem.S[0] ** 2) * (k.reshape(-1, 1, 1, 1) + 1) ** 2
     within = rounding(terms, np.maximum(sizes, sizes[0]), of="the iterate, growing as it does: n + D + 8 a step")
     every = measured("every step", run["w"], within=within, case="step 10 % too long", axes=("record",))
-    yield every.equals(least_squares.solution(problem, eta, start, 0 * start, k))
+    yield every.equals(lambda factor: least_squares.solution(problem, factor * eta, start, 0 * start, k))
     first, last = np.linalg.norm(run["w"][[0, -1], 0], axis=(1, 2))
     size = measured("size at the end", last, within=exactly("what a nonexpansive step would allow"))
     yield size.control("step 10 % too long: bounded").at_most(first)

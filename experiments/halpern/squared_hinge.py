@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.halpern.networks import anchored, squared_hinge_loss
 from experiments.methods.halpern import Schedule, harmonic
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, planted
 from theory.halpern import fixed_points, squared_hinge
@@ -61,10 +61,14 @@ class Run:
 @claim(
     "halpern.squared_hinge",
     source="ours; bound of Lieder 2021, Theorem 2.1",
-    statement=r"\textstyle\frac12 \sum_i (1 - z_i \cdot w)_+^2:\quad w_k \to \hat w,\quad (k+1)(w_k - \hat w) \to"
-    r" -\tfrac1\eta Z_S^+ \alpha\ \text{in span } Z_S,\quad \eta (k+1) (1 - z_i \cdot w_k)_+ \to \alpha_i,"
-    r"\quad (k+1)(w_k - T w_k) \to -\hat w",
-    hypotheses=("separable", "lambda_k = 1/(k + 2), anchor 0", "eta at most 1/|Z|^2", "any start"),
+    source_kind=OURS,
+    statement=r"L(w) = \textstyle\frac12 \sum_i (1 - z_i \cdot w)_+^2:\quad w_k \to \hat w,\quad"
+    r" (k+1)(w_k - \hat w) \to -\tfrac1\eta Z_S^+ \alpha\ \text{in span } Z_S,\quad"
+    r" \eta (k+1) (1 - z_i \cdot w_k)_+ \to \alpha_i,\quad (k+1)(w_k - T w_k) \to -\hat w",
+    hypotheses=(
+        "examples z_i, the rows of Z, separable: w^ of maximum margin with duals alpha, Z_S its support vectors",
+        "T a step of descent, of eta at most 1/|Z|^2; lambda_k = 1/(k + 2), anchor 0, any start",
+    ),
     theory_side="law",
     controls=(
         "no anchoring",
@@ -87,11 +91,12 @@ def squared_hinge_finds_the_maximum_margin(study: Study) -> Iterator[Check | Cur
     half = int(np.searchsorted(run.k, steps // 2))
     # From then on the step is affine: only support vectors miss their margin.
     name = "only support vectors miss their margin"
-    yield measured(name, run.signed[half:].min(), within=exactly("w_hat is near"), case="second half").at_least(0)
+    near = measured(name, run.signed[half:].min(), within=exactly("w_hat is near"), case="second half")
+    yield near.supporting().at_least(0)
     yield from _rate(run)
     yield from _limits(run, half)
     yield from _elsewhere(study, run, w, steps)
-    yield _bound(_train(study, problem, np.zeros_like(w), 300))
+    yield _bound(study, problem)
     read = squared_hinge.duals_read_off(problem, run.eta, run.w, run.k)
     yield curves(steps=run.k + 1, distance=run.distance, duals=problem.duals, duals_read=read)
 
@@ -104,7 +109,8 @@ def _rate(run: Run) -> Iterator[Check]:
     passed = (run.k[first:] - run.k[first])[:, None]
     within = run.rounding + exactly("affine steps shrink what is left by 1 - eta h with each eigenvalue h")
     rate = measured("rate of the affine step", left, within=within, axes=("record", "run"))
-    yield rate.at_most(squared_hinge.hinge_factor(run.problem, run.eta) ** passed * left[0])
+    slowest = run.eta * run.problem.gram_range[0]
+    yield rate.at_most(lambda k: np.abs(1 - k * slowest) ** passed * left[0])
     fastest = 1 - run.eta * run.problem.gram_range[1]
     yield rate.control("rate of the fastest direction").at_most(fastest**passed * left[0])
 
@@ -139,8 +145,14 @@ def _elsewhere(study: Study, run: Run, w: Array, steps: int) -> Iterator[Check]:
         yield distance.control(control).at_most(2 * run.distance[-1])
 
 
-def _bound(run: Run) -> Check:
-    """From the anchor itself: |eta grad| <= 2 |w_hat| / (k + 1)."""
+def _bound(study: Study, problem: Separable) -> Check:
+    """From the anchor itself, at the longest step, 2 / |Z|^2: |eta grad| <= 2 |w_hat| / (k + 1).
+
+    The first step from 0 attains it for orthogonal examples of one length, which are put in front of the others.
+    """
+    orthogonal = 1.7 * np.linalg.qr(study.rng("orthogonal").standard_normal(problem.Z.shape[-2:][::-1]))[0].T
+    every = Separable(np.concatenate([orthogonal[None], problem.Z]))
+    run = _train(study, every, np.zeros_like(every.w), 300, longer=2)
     bound = fixed_points.residual_bound(np.linalg.norm(run.problem.w, axis=-1), run.k)
     within = exactly("Lieder's Theorem 2.1: w_hat is the fixed point nearest to 0")
     residual = np.linalg.norm(run.residual, axis=-1)
@@ -148,10 +160,17 @@ def _bound(run: Run) -> Check:
 
 
 def _train(
-    study: Study, problem: Separable, w: Array, steps: int, schedule: Schedule = harmonic, anchor: Array | float = 0.0
+    study: Study,
+    problem: Separable,
+    w: Array,
+    steps: int,
+    schedule: Schedule = harmonic,
+    anchor: Array | float = 0.0,
+    *,
+    longer: float = 1,
 ) -> Run:
-    """At the learning rate 1 / |Z|^2 of each run; recorded at steps spaced in their logarithm, and at later ones."""
-    eta = 1 / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
+    """At `longer` times the learning rate 1 / |Z|^2; recorded at steps spaced in their logarithm, and at later ones."""
+    eta = longer / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
     marks = np.unique(np.r_[0, np.geomspace(1, steps, 40).round(), np.linspace(steps // 2, steps, 9).round()])
     trainee = anchored(study, squared_hinge_loss(problem.Z, study.device), w, schedule, anchor)
     run = trainee.train(learning_rate=eta, steps=steps, record=marks.astype(int).tolist())

@@ -52,11 +52,13 @@ def collapse_bound(chain: Chain, c: float, w: Number, t: Number) -> Number:
 
     w(t) <= w (1 + t)^-c [1 - (w / threshold)^(L - 2) (1 - (1 + t)^(1 - c (L - 2)))]^(-1 / (L - 2)).
 
-    Tight while p is small against s. Raises as `collapse_threshold`.
+    Tight while p is small against s. From a start above the threshold it is inf from some t on. Raises as
+    `collapse_threshold`.
     """
     filled = -np.expm1(-_exponent(chain, c) * np.log1p(t))
     share = (w / collapse_threshold(chain, c)) ** (chain.L - 2)
-    return w * (1 + t) ** -c * (1 - share * filled) ** (-1 / (chain.L - 2))
+    with np.errstate(divide="ignore"):
+        return w * (1 + t) ** -c * np.maximum(1 - share * filled, 0) ** (-1 / (chain.L - 2))
 
 
 def _exponent(chain: Chain, c: float) -> float:
