@@ -8,10 +8,11 @@ import numpy as np
 from experiments.homogeneous.approach import SHARES, approach, late, settling, stable
 from experiments.homogeneous.losses import Margins, log_logistic, loss_of
 from experiments.homogeneous.networks import margins_of
+from experiments.homogeneous.predictions import Predicted, departing, scaled
 from experiments.homogeneous.rules import LogTimeDescent
 from experiments.training import Trainee, extrapolated, extrapolated_ratio, recording_steps, tends_to
 from experiments.training.batches import layers_of, state_of
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
 from theory.core.separable import Separable, direction_error, planted
@@ -19,18 +20,24 @@ from theory.core.trajectory import Trajectory
 from theory.homogeneous import max_margin
 
 WIDTH = 4
+FAR, LOOSE = 30, "imbalances of a random start add up as they rarely do along training"
 
 
 @claim(
     "soudry2018.deep_networks",
     source="Soudry et al. 2018 (JMLR 19), Theorem 3; Ji & Telgarsky 2019 (ICLR), with the constants worked out",
+    source_kind=RECONSTRUCTED,
     statement=r"\rho\,\Big|\frac{w}{\rho} - \frac{\hat w}{|\hat w|}\Big| \to |P \tilde w|,\ \rho = |w|,\quad"
     r" w = W_L \cdots W_1;\quad"
-    r"|N V| \propto \rho^{-1/L},\quad \sigma_2(W_l)^2 \le \sum_{k \ge l} |D_k(0)|_2",
+    r"|N w| \propto \rho^{1 - 1/L},\quad \sigma_2(W_l)^2 \le \sum_{k \ge l} |D_k(0)|_2,\quad"
+    r" 1 - \langle u_l, v_{l+1} \rangle^2 \le \Big(\frac{|D_l(0)|_2}{\sigma_1(W_{l+1})^2 - \sigma_2(W_l)^2}\Big)^2",
     hypotheses=(
-        "separable; exponential or logistic loss",
-        "alpha > 0 on linearly independent support vectors, which span the examples",
-        "deep constant: balanced layers",
+        "separable examples z_n; gradient flow of the exponential or the logistic loss; L layers W_l, one output",
+        "w_hat = sum_n alpha_n z_n the max-margin classifier, alpha > 0 on linearly independent support vectors, which "
+        "span the examples; w~ with z_n . w~ = -log alpha_n on them; P projects orthogonally to w_hat",
+        "deep constant and |N w|, the part that no example sees: balanced layers",
+        "D_l = W_{l+1}^T W_{l+1} - W_l W_l^T; u_l, v_{l+1} the top left and right singular vectors of neighbours",
+        "limits: of 60 random problems the least stiff of those that settle fast",
     ),
     theory_side="law",
     controls=(
@@ -97,14 +104,15 @@ def _unseen(study: Study, L: int) -> Iterator[Check | Curves]:
         [m - np.log(max_margin.unseen(np.exp(m[:1]), grown, depth)) for m, grown in zip(seen, growth)]
         for depth in (L, 1)
     )
+    law = np.log(max_margin.unseen(np.ones_like(growth[-1]), growth[-1], L))
     name, case = "log of the unseen part over its law", f"depth {L}"
     rounding = 64 * EPS * runs[-1].facts["recorded"][-1]
     if L == 1:
         # A linear classifier keeps the law at every step size: what no example sees is never moved.
         within = Tolerance(rounding, "64 roundings a step")
-        yield measured(name, off[-1], within=within, case=case, axes=("t", "run")).equals(0.0)
+        yield measured(name, off[-1], within=within, case=case, axes=("t", "run")).equals(departing(law))
     else:
-        yield from tends_to(name, off, np.zeros_like(off[0]), rounding, case=case)
+        yield from tends_to(name, off, departing(law), rounding, case=case)
     if L == 2:
         yield extrapolated("law", wrong, rounding).control("depth 2: start forgotten as 1 / rho").equals(0.0)
     yield curves(case, growth=growth[-1], unseen=np.exp(seen[-1]))
@@ -120,23 +128,26 @@ def _rank_one(study: Study) -> Iterator[Check]:
     layers = [[np.linalg.svd(W_l, full_matrices=False) for W_l in layers_of(run.arrays)] for run in trained]
     for l, bound in enumerate(max_margin.second_singular_bound(W)):
         ratios = [each[l].S[..., 1] ** 2 / bound for each in layers]
-        yield extrapolated_ratio("sigma_2^2 over its bound", ratios, case=f"layer {l + 1}").at_most(1.0)
+        below = extrapolated_ratio("sigma_2^2 over its bound", ratios, case=f"layer {l + 1}")
+        yield below.within_factor(FAR, because=LOOSE).at_most(scaled(1.0))
         if l == 0:
             tenth = extrapolated_ratio("ratio", [10 * ratio for ratio in ratios])
             yield tenth.control("sigma_2 bounded by a tenth").at_most(1.0)
     misaligned = [_misalignments(W, each) for each in layers]
     for l in range(len(W) - 1):
         ratios, case = [each[l] for each in misaligned], f"layers {l + 1} and {l + 2}"
-        yield extrapolated_ratio("misalignment over its bound", ratios, case=case).at_most(1.0)
+        below = extrapolated_ratio("misalignment over its bound", ratios, case=case)
+        yield below.within_factor(FAR, because=LOOSE).at_most(scaled(1.0))
 
 
 def _misalignments(start: Layers, layers: list[Any]) -> list[Array]:
-    """1 - <u_l, v_{l+1}>^2 over its bound, of neighbours, from the layers' singular value decompositions."""
+    """1 - <u_l, v_{l+1}>^2 over its bound, of neighbours, from the layers' singular value decompositions; 0 where the
+    bound says nothing."""
     first = np.stack([svd.S[..., 0] for svd in layers], axis=-1)
     second = np.stack([svd.S[..., 1] if svd.S.shape[-1] > 1 else 0 * svd.S[..., 0] for svd in layers], axis=-1)
     bounds = max_margin.misalignment_bound(start, first, second)
     cosines = [(low.U[..., :, 0] * high.Vh[..., 0, :]).sum(-1) for low, high in zip(layers, layers[1:])]
-    return [(1 - cosine**2) / bound for cosine, bound in zip(cosines, bounds)]
+    return [np.where(bound < 1, (1 - cosine**2) / bound, 0.0) for cosine, bound in zip(cosines, bounds)]
 
 
 def _sharp(study: Study) -> Iterator[Check]:
@@ -154,14 +165,33 @@ def _sharp(study: Study) -> Iterator[Check]:
     within = Tolerance(16 * EPS * steps * float(np.square(run["W1"]).sum((-2, -1)).max()), because)
     bound = max_margin.second_singular_bound(W)[0]
     yield measured("sigma_2^2 is its bound", seen, within=within, case="sharp start").equals(bound)
-    turned = np.cos(0.3) * u + np.sin(0.3) * other
-    pair = [1.5 * np.outer(u, v)[None], 1.5 * turned[None, None]]
-    ratio = _misalignments(pair, [np.linalg.svd(layer, full_matrices=False) for layer in pair])[0]
-    because = "two layers of rank one and one size: roundings of a sine of 0.3, squared"
-    within = Tolerance(256 * EPS / np.sin(0.3) ** 2, because)
-    yield measured("misalignment is its bound", ratio, within=within, case="sharp start").equals(1.0)
+    yield from _misaligned_as_much_as_can_be(study)
+
+
+def _misaligned_as_much_as_can_be(study: Study) -> Iterator[Check]:
+    """Neighbours of the same singular values, turned against each other: the sine theorem is an equality."""
+    angle = 0.3
+    cos, sin, sizes = np.cos(angle), np.sin(angle), np.diag([1.5, 0.6])
+    W = [np.array([[cos, -sin], [sin, cos]]) @ sizes, sizes, np.array([[1.2, 0.0]])]
+    W = [layer[None] for layer in W]
+    ratio = _misalignments(W, [np.linalg.svd(layer, full_matrices=False) for layer in W])[0]
+    within = Tolerance(256 * EPS / sin**2, "roundings of a sine of 0.3, squared")
+    sharp = measured("misalignment over its bound", ratio, within=within, case="turned layers of two sizes")
+    yield sharp.equals(1.0)
     tighter = measured("misalignment", ratio / 0.9**2, within=within)
     yield tighter.control("layers aligned 10 % better").equals(1.0)
+    # Trained: two layers of rank one and of one size, by examples whose gradient stays along one direction.
+    Z = planted(study.rng("turned"), np.full(3, 1 / 3), d=4, margin=0.7, spread=0.7)
+    v, u, turned = Z[0].mean(0) / 0.7, np.eye(WIDTH)[0], np.array([cos, sin, 0.0, 0.0])
+    pair = [1.5 * np.outer(u, v)[None], 1.5 * turned[None, None]]
+    loss = loss_of(margins_of(pair, Z, study.device))
+    runs = Trainee(study, loss, state_of(pair), LogTimeDescent(loss)).refine(
+        learning_rate=study.pick(smoke=0.1, quick=0.05, paper=0.01), horizon=4.0, records=9
+    )
+    svds = [[np.linalg.svd(layer[1:], full_matrices=False) for layer in layers_of(run.arrays)] for run in runs]
+    logs = [np.log(_misalignments(pair, each)[0]) / 2 for each in svds]
+    sine: Predicted = lambda k: np.full(logs[0].shape, np.log(k))  # noqa: E731
+    yield from tends_to("log of the sine over its bound", logs, sine, 1e3 * EPS / sin**2, case="trained at equality")
 
 
 def _balanced(problem: Separable, rng: np.random.Generator, starts: int, L: int) -> list[Array]:

@@ -15,6 +15,11 @@ def scaled(change: Array | float) -> Predicted:
     return lambda k: np.asarray(k * change)
 
 
+def nothing(_: float) -> float:
+    """0, whatever the constant: a bound to be held against what is measured where the theorem does not hold."""
+    return 0.0
+
+
 def departing(by: Array | float) -> Predicted:
     """What is to vanish, and is `by` where the theorem does not hold."""
     return lambda k: np.asarray((1 - k) * by)
