@@ -45,6 +45,7 @@ class ControlledDescent:
     with R = Y - W X. The weights leak at rate gamma, and the error holds them up by its value (c) and by its integral
     (b): gradient descent is gamma = b = 0, c = 1; weight decay gamma > 0 = b; Minnorm gamma = a = 1, b > 0. The product
     of the layers comes first, which costs a tenth of an example-by-example pass; a claim checks it against autograd.
+    Runs may be several for each draw of the problem, in a row, and then share its examples.
     """
 
     def __init__(
@@ -59,18 +60,19 @@ class ControlledDescent:
         self.X, self.Y = (
             torch.tensor(array, dtype=like.dtype, device=like.device) for array in (self.problem.X, self.problem.Y)
         )
+        self.Y = self.Y.repeat_interleave(len(like) // len(self.Y), 0)
         state["multipliers"] = torch.zeros_like(self.Y)
 
     def evaluate(self, state: State) -> tuple[Tensor, tuple[Sequence[Tensor], Tensor]]:
         W = layers_of(state)
         below = list(accumulate(W, lambda product, layer: layer @ product))
-        R = self.Y - below[-1] @ self.X
-        force = (state["multipliers"] + along(self.direct, R) * R) @ self.X.mT
+        R = self.Y - _times_shared(below[-1], self.X)
+        force = _times_shared(state["multipliers"] + along(self.direct, R) * R, self.X.mT)
         steps = []
-        for l in reversed(range(self.depth)):
-            steps.append(force @ below[l - 1].mT if l else force)
-            force = W[l].mT @ force
-        return 0.5 * R.square().sum((1, 2)), (steps[::-1], R)
+        for l in reversed(range(1, self.depth)):
+            steps.append(force @ below[l - 1].mT)
+            force = _times(W[l].mT, force)
+        return 0.5 * R.square().sum((1, 2)), ([force, *steps[::-1]], R)
 
     def apply(self, state: State, work: tuple[Sequence[Tensor], Tensor], learning_rate: Tensor) -> None:
         steps, R = work
@@ -130,6 +132,16 @@ def product_and_gain(state: State) -> State:
     for layer in reversed(W[1:]):
         last = last @ layer
     return product(state) | {"gain": last.flatten(1).norm(dim=1)}
+
+
+def _times_shared(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Rows (runs, K, m) times one matrix (draws, m, m') for all runs of a draw."""
+    return (rows.reshape(len(matrix), -1, rows.shape[-1]) @ matrix).reshape(*rows.shape[:-1], -1)
+
+
+def _times(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right; outer products are several times as fast by broadcasting."""
+    return left * right if left.shape[-1] == 1 else left @ right
 
 
 def _per_run(number: Number, like: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from experiments.deep_linear.convergence import change_of_error, left_of_minnorm
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product_and_gain, students
 from experiments.training import Trainee
 from theory.claims import Study
+from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.trajectory import Trajectory
@@ -19,8 +20,9 @@ METHODS = ("gradient descent", "stopped early", "weight decay", "Minnorm")
 RULES = ("gradient descent", "weight decay", "Minnorm")
 WIDTH = 6
 # From smaller starts at depth 3, weight decay can collapse to W = 0; larger ones need smaller steps.
-SCALES = {1: (0.05, 0.1, 0.2, 0.35, 0.6), 2: (0.05, 0.08, 0.13, 0.2, 0.3, 0.42, 0.6), 3: (0.15, 0.2, 0.3, 0.45, 0.6)}
+SCALES = {1: (0.05, 0.1, 0.2, 0.35, 0.6), 2: (0.05, 0.08, 0.13, 0.2, 0.3, 0.4, 0.5), 3: (0.15, 0.2, 0.27, 0.35, 0.45)}
 LEARNING_RATES = {1: 0.04, 2: 0.01, 3: 0.005}
+SOLVER = 1e-7  # relative tolerance of the flow
 
 
 @dataclass(frozen=True)
@@ -30,20 +32,23 @@ class Sweep:
     Attributes:
         scales: of the starts (scales,).
         errors: E_g, (T, draws, rules, scales).
-        cross: -2 <Wbar Q, W Q> / d of gradient descent, (T, draws, scales): of mean 0, since W_1(0) Q is symmetric.
-        expected: mean of E_g over W_1(0) Q, given all else, of gradient flow, (T, draws, scales).
-        bias: what a step twice as long adds to the mean of E_g, (T, scales): a bound on what this one does.
+        flow: E_g of gradient descent extrapolated to learning rate 0, and `correction` the last one of it, both
+            (T, draws, scales).
+        expected: E_g along gradient flow, and `excess` the part of it that W_1 Q costs, both (T, draws, scales).
+        gain: |A|^2 where gradient descent ends (draws, scales).
         fitted: E_g of the minimum-norm solution of each draw (draws,).
         decayed: E_g of the solution under weight decay of each draw (draws,), `overdecayed` under 10 % more, and
             `collapsed` that of W = 0, which is stable too from depth 3 on.
-        uncertainty: bound on how far E_g is from its limit: weight decay, Minnorm (draws, scales).
+        uncertainty: bound on how far E_g of each method is from its limit (draws, scales).
     """
 
     scales: Array
     errors: Array
-    cross: Array
+    flow: Array
+    correction: Array
     expected: Array
-    bias: Array
+    excess: Array
+    gain: Array
     fitted: Array
     decayed: Array
     overdecayed: Array
@@ -53,25 +58,22 @@ class Sweep:
     def of(self, method: str) -> Array:
         """E_g of a method (draws, scales)."""
         if method == "stopped early":
-            return self._at_best(self.errors[:, :, 0])
+            return self.when(method, self.errors[:, :, 0])
         return self.errors[-1, :, RULES.index(method)]
 
-    def steadier(self, method: str) -> Array:
-        """E_g of gradient descent (draws, scales) less its cross term: the same mean, a smaller variance."""
-        return self.of(method) - (self._at_best(self.cross) if method == "stopped early" else self.cross[-1])
+    def when(self, method: str, array: Array) -> Array:
+        """Of (T, draws, scales) what gradient descent ends with, or has when each scale is stopped at its best time."""
+        if method != "stopped early":
+            return array[-1]
+        best = self.expected.mean(1).argmin(0)
+        return array[best, :, np.arange(len(self.scales))].T
 
     def expected_of(self, method: str) -> Array:
         """What theory expects of it (draws, scales)."""
-        if method == "stopped early":
-            return self._at_best(self.expected)
-        if method == "gradient descent":
-            return self.expected[-1]
+        if method in METHODS[:2]:
+            return self.when(method, self.expected)
         limit = self.fitted if method == "Minnorm" else self.decayed
         return np.repeat(limit[:, None], len(self.scales), axis=1)
-
-    def bias_of(self, method: str) -> Array:
-        """`bias` where gradient descent ends, or is stopped early (scales,)."""
-        return self.bias[self._best, np.arange(len(self.scales))] if method == "stopped early" else self.bias[-1]
 
     def nearer_limit(self) -> Array:
         """Of the two stable ends of weight decay, the one each student is nearer to (draws, scales)."""
@@ -79,46 +81,45 @@ class Sweep:
         nearer = np.abs(self.of("weight decay") - ends).argmin(0)
         return np.where(nearer == 0, ends[0], ends[1])
 
-    @property
-    def _best(self) -> Array:
-        """Index of the time with the least expected mean, (scales,)."""
-        return self.expected.mean(1).argmin(0)
-
-    def _at_best(self, array: Array) -> Array:
-        return array[self._best, :, np.arange(len(self.scales))].T
-
 
 def sweep(study: Study, ensemble: Ensemble, L: int) -> Sweep:
-    """Run it: 24 draws or more, every scale of SCALES[L], every rule."""
-    draws, scales, eta = study.pick(smoke=40, quick=24, paper=80), np.array(SCALES[L]), LEARNING_RATES[L]
+    """Run it: every scale of SCALES[L] by every rule, from starts whose unseen part has the mean of all (`frozen`).
+
+    So no average over draws is judged, and how many there are only smooths the picture.
+    """
+    draws, scales, eta = study.pick(smoke=8, quick=24, paper=80), np.array(SCALES[L]), LEARNING_RATES[L]
     horizon = {1: 60.0, 2: 24.0, 3: 16.0}[L] / study.pick(smoke=1.5, quick=1, paper=1)
-    alone = draw(ensemble, study.rng("race", L), draws)
-    W = gaussian_stack(study.rng("starts", L), [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=draws)
+    alone, rng = draw(ensemble, study.rng("race", L), draws), study.rng("starts", L)
+    gaussian = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=draws)
+    W = frozen.typical_start(alone, gaussian, rng)
     gamma = weight_decay.best_decay(ensemble, draw(ensemble, study.rng("tuning", L), 64), L)
-    # On steps of twice the length too.
+    # Gradient descent on steps of twice and half the length, too.
     record = np.unique(2 * np.round(np.geomspace(0.1, horizon, 25) / eta / 2).astype(int))
-    run, coarse = (
+    coarse, run, fine = (
         _batch(study, alone, W, scales, rules, gamma).train(
-            learning_rate=eta * longer, steps=int(record[-1]) // longer, record=(record // longer).tolist()
+            learning_rate=eta * longer, steps=int(record[-1] / longer), record=(record / longer).astype(int).tolist()
         )
-        for rules, longer in ((RULES, 1), (RULES[:1], 2))
+        for rules, longer in ((RULES[:1], 2), (RULES, 1), (RULES[:1], 0.5))
     )
-    errors, doubled = (_errors(ensemble, alone, trained["W"], len(scales)) for trained in (run, coarse))
-    unseen = alone.teacher @ alone.unseen
-    descended = _of_rule(run, "W", draws, "gradient descent")
+    errors, *refined = (_errors(ensemble, alone, trained["W"], len(scales)) for trained in (run, coarse, fine))
+    flow, correction = richardson([refined[0][:, :, 0], errors[:, :, 0], refined[1][:, :, 0]])
+    expected, excess = _expected(ensemble, alone, W, scales, run.t)
     error = lambda solution: generalisation_error(ensemble, alone, solution)  # noqa: E731
     fitted = alone.minimum_norm_solution
     return Sweep(
         scales=scales,
         errors=errors,
-        cross=-2 * np.einsum("rkd,trskd->trs", unseen, descended) / ensemble.d,
-        expected=_expected(ensemble, alone, W, scales, run.t),
-        bias=np.abs(doubled[:, :, 0] - errors[:, :, 0]).mean(1),
+        flow=flow,
+        correction=correction,
+        expected=expected,
+        excess=excess,
+        gain=_of_rule(run, "gain", draws, "gradient descent")[-1] ** 2,
         fitted=error(fitted),
         decayed=error(weight_decay.decayed_solution(alone, gamma, L)),
         overdecayed=error(weight_decay.decayed_solution(alone, 1.1 * gamma, L)),
         collapsed=error(0 * fitted),
         uncertainty={
+            "gradient descent": _left_of_descent(ensemble, alone, run),
             "weight decay": _left_of_decay(ensemble, alone, run, gamma),
             "Minnorm": _left_of_minnorm(ensemble, alone, W, scales, run, eta),
         },
@@ -134,14 +135,15 @@ def _batch(
     study: Study, alone: TeacherStudent, W: Layers, scales: Array, rules: Sequence[str], gamma: float
 ) -> Trainee:
     """One batch of draws x rules x scales."""
-    problem, start = alone.each(len(rules) * len(scales)), _scaled(W, np.tile(scales, len(rules)))
+    start = _scaled(W, np.tile(scales, len(rules)))
     leak = {"gradient descent": 0.0, "weight decay": gamma, "Minnorm": 1.0}
     integral = {"gradient descent": 0.0, "weight decay": 0.0, "Minnorm": 1.0}
     gammas, bs = (
         np.tile(np.repeat([numbers[rule] for rule in rules], len(scales)), len(alone.X)) for numbers in (leak, integral)
     )
-    rule = ControlledDescent(problem, gamma=gammas, b=bs)
-    return students(study, Constraint(problem, start, study.device), start, rule, product_and_gain)
+    rule = ControlledDescent(alone, gamma=gammas, b=bs)
+    constraint = Constraint(alone.each(len(rules) * len(scales)), start, study.device)
+    return students(study, constraint, start, rule, product_and_gain)
 
 
 def _of_rule(run: Trajectory, name: str, draws: int, rule: str) -> Array:
@@ -157,14 +159,23 @@ def _errors(ensemble: Ensemble, alone: TeacherStudent, W: Array, scales: int) ->
     return squares / ensemble.d + ensemble.K * ensemble.noise**2
 
 
-def _expected(ensemble: Ensemble, alone: TeacherStudent, W: Layers, scales: Array, t: Array) -> Array:
-    """Mean of E_g over W_1(0) Q along the flow, each draw's own teacher in place of the mean over teachers."""
-    draws, each = len(alone.X), alone.each(len(scales))
-    layers = frozen.seen_flow(each, _scaled(W, scales), t, relative_tolerance=1e-6)[1]
-    expected = frozen.error_given_seen(ensemble, each, layers, np.tile(scales, draws))
+def _expected(ensemble: Ensemble, alone: TeacherStudent, W: Layers, scales: Array, t: Array) -> tuple[Array, Array]:
+    """E_g along the flow, each draw's own teacher in place of the mean over teachers, and what W_1 Q costs of it."""
+    draws, each, starts = len(alone.X), alone.each(len(scales)), np.tile(scales, len(alone.X))
+    layers = frozen.seen_flow(each, _scaled(W, scales), t, relative_tolerance=SOLVER)[1]
+    expected = frozen.error_given_seen(ensemble, each, layers, starts)
+    excess = frozen.excess_error(ensemble, frozen.output_gain(layers), starts)
     unseen = ((alone.teacher @ alone.unseen) ** 2).sum((-2, -1))
     luck = (unseen - ensemble.unseen * ensemble.teacher**2) / ensemble.d
-    return expected.reshape(len(t), draws, len(scales)) + luck[:, None]
+    shape = len(t), draws, len(scales)
+    return expected.reshape(shape) + luck[:, None], excess.reshape(shape)
+
+
+def _left_of_descent(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory) -> Array:
+    """|R| / S_min bounds what is not fitted yet."""
+    W = _of_rule(run, "W", len(alone.X), "gradient descent")[-1]
+    residual = np.sqrt(((alone.Y[:, None] - W @ alone.X[:, None]) ** 2).sum((-2, -1)))
+    return change_of_error(ensemble, alone.teacher[:, None], W, residual / alone.singular_values[:, -1:])
 
 
 def _left_of_decay(ensemble: Ensemble, alone: TeacherStudent, run: Trajectory, gamma: float) -> Array:

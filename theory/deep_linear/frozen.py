@@ -68,6 +68,22 @@ def error_given_seen(
     return (seen + unseen) / ensemble.d + ensemble.K * ensemble.noise**2
 
 
+def typical_start(problem: TeacherStudent, W: Layers, rng: np.random.Generator) -> list[Array]:
+    """The start W, with W_1 Q the multiple of random orthonormal rows that has N(0, 1) entries' mean square.
+
+    |A W_1 Q|^2 = (d - r) |A|^2 for every A, and the rows are orthogonal to the teacher's unseen part: E_g of each draw
+    is its mean over W_1 Q, `error_given_seen`, and needs no average.
+
+    Raises:
+        InvalidArgument: fewer unseen dimensions than rows.
+    """
+    h, K, free = W[0].shape[-2], problem.K, problem.d - problem.singular_values.shape[-1]
+    inside("rows of W_1 and teacher", h + K, 2, free)
+    rows = np.concatenate([problem.teacher, rng.standard_normal(W[0].shape)], axis=-2) @ problem.unseen
+    orthonormal = np.linalg.qr(rows.mT)[0].mT[..., K:, :]
+    return [W[0] @ problem.seen + np.sqrt(free) * orthonormal, *W[1:]]
+
+
 def excess_error(
     ensemble: Ensemble, gain: Float[Array, "*runs"] | float, start: float | Float[Array, "*#runs"]
 ) -> Float[Array, "*runs"] | float:
