@@ -1,6 +1,7 @@
 """Normalised margins and entropies against test error: exactly for linear interpolants, and on handwritten digits."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -14,7 +15,19 @@ from experiments.homogeneous.networks import network_margins, tensors, widths_of
 from experiments.homogeneous.rules import SphereDescent
 from experiments.training import Loss, State, Trainee
 from experiments.training.batches import layers_of, outputs, stack, state_of
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rate
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    rate,
+)
 from theory.claims.estimates import mean
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
@@ -35,12 +48,15 @@ LEAK = 0.1  # of the rectified units: without it, one start in a few hundred has
 @claim(
     "banburski2019.generalisation",
     source="Banburski et al. 2019, equation 1 and (content: normalised weights tell test errors, raw ones do not)",
+    source_kind=RECONSTRUCTED,
     statement=r"R_N(\mathcal F) = \rho\, R_N(\tilde{\mathcal F});\quad \text{equal training loss, unequal }"
     r"\min_n y_n f(V; x_n)\ \Rightarrow\ \text{unequal test error}",
     hypotheses=(
-        "no biases",
+        "networks rho f(V; x) without biases, |V_k| = 1, rho the product of the layers' norms; R_N the Rademacher "
+        "complexity on N examples, of F the networks with a given rho, of F~ those with rho = 1",
         "interpolants: Gaussian inputs, a linear teacher, starts of different size",
-        "digits: one architecture, one training set, trained to one cross-entropy (float32)",
+        "digits: one architecture, one training set, trained to one cross-entropy (float32); by how much networks have "
+        "to differ there is empirical, a choice of ours",
     ),
     theory_side="law",
     controls=(
@@ -48,6 +64,7 @@ LEAK = 0.1  # of the rectified units: without it, one start in a few hundred has
         "complexity of the largest norm",
         "interpolants: raw margins differ",
         "interpolants: margin of w0 as a whole",
+        "interpolants: test errors are equal",
         "digits: raw cross-entropies differ",
         "digits: a tenth of Hoeffding's bound",
         "digits: what random labels taught carries over",
@@ -76,8 +93,8 @@ def _rademacher(study: Study) -> Iterator[Check]:
     yield balls.control("complexity of the sum of the norms").equals(NORMS.sum() * unit)
     yield balls.control("complexity of the largest norm").equals(NORMS.max() * unit)
     lower, upper = theory.rademacher_bounds(X)
-    yield measured("R_N below Jensen's bound", unit, within=within).at_most(upper)
-    yield measured("R_N above Khintchine's bound", unit, within=within).at_least(lower)
+    yield measured("R_N below Jensen's bound", unit, within=within).supporting().at_most(upper)
+    yield measured("R_N above Khintchine's bound", unit, within=within).supporting().at_least(lower)
 
 
 def _trained_complexity(study: Study, X: Array, signs: Array, W: Layers) -> tuple[float, float]:
@@ -96,7 +113,7 @@ def _trained_complexity(study: Study, X: Array, signs: Array, W: Layers) -> tupl
 def _interpolants(study: Study) -> Iterator[Check | Curves]:
     """The same examples, all fitted exactly: gradient descent of the square loss from starts of three sizes."""
     rng = study.rng("interpolants")
-    seeds, n, d = study.pick(smoke=24, quick=48, paper=400), 30, 50
+    seeds, n, d = study.pick(smoke=48, quick=64, paper=400), 30, 50
     teacher = rng.standard_normal((seeds, 1, d))
     X = rng.standard_normal((seeds, n, d))
     Z = np.sign((X * teacher).sum(-1, keepdims=True)) * X
@@ -109,22 +126,20 @@ def _interpolants(study: Study) -> Iterator[Check | Curves]:
     yield margin.equals(predicted)
     whole = 1 / np.sqrt(predicted[:, :1] ** -2 + (w0**2).sum(-1))
     yield margin.control("interpolants: margin of w0 as a whole").equals(whole)
-    ratios = [mean(margins[:, 0] / margins[:, -1]) for margins in (normalised, raw)]
-    smaller, same = (
-        measured("normalised margin, smallest start over largest", r.low, within=exactly(r.reason), case="interpolants")
-        for r in ratios
-    )
-    yield smaller.at_least(2.0)
-    yield same.control("interpolants: raw margins differ").at_least(2.0)
+    same = measured("raw margin", raw, within=within, case="interpolants", axes=("seed", "start"))
+    yield same.equals(1.0)
+    yield same.control("interpolants: raw margins differ").equals(predicted / predicted[:, :1])
     error = theory.gaussian_test_error(w, teacher)
     fresh = rng.standard_normal((seeds, len(SCALES), TEST, d))
     wrong = np.sign(fresh @ w[..., None]) != np.sign(fresh @ teacher[..., None])
     counted = wrong.mean((-2, -1))
+    # A count is off by (1 / error - 1)^(1/2) / TEST^(1/2) of itself, 3 %, and the mean of 144 by a twelfth of that: the
+    # interval, six of these, is 2 % wide either way. The largest start errs 40 % more often than the smallest, with a
+    # spread of 20 % from seed to seed: fourteen standard errors of 48 seeds, where the interval is six.
     found = rate("test error over angle / pi", mean(counted / error), case="interpolants")
     yield found.equals(1.0, excludes=(0.9, 1.1))
-    worse = mean(counted[:, -1] / counted[:, 0])
-    name, case = "test error, largest start over smallest", "interpolants"
-    yield measured(name, worse.low, within=exactly(worse.reason), case=case).at_least(1.0)
+    unequal = rate("test error of the largest start over that of the smallest", mean(counted[:, -1] / error[:, 0]))
+    yield unequal.control("interpolants: test errors are equal").equals(1.0)
     complexity = np.array([theory.rademacher_bounds(x)[1] for x in X])
     bound = [theory.margin_bound(float(r), float(m), n) for r, m in zip(complexity, normalised[:, 0])]
     yield curves("interpolants", margin=normalised, error=error, counted=counted, bound=bound, scales=SCALES)
@@ -166,6 +181,8 @@ def _split(rng: np.random.Generator, n: int) -> Digits:
 
 
 def _digits(study: Study) -> Iterator[Check | Curves]:
+    """Networks trained to one cross-entropy, from starts of several sizes and after labels that are partly random; the
+    thresholds of how they differ are empirical."""
     rng = study.rng("digits")
     data = _split(rng, study.pick(smoke=100, quick=200, paper=500))
     width = study.pick(smoke=24, quick=32, paper=64)
@@ -212,20 +229,19 @@ def _judge_digits(data: Digits, W: Layers, random_net: Layers, random_labels: Ar
     error = (f[1].argmax(-1) != data.test_y).mean(-1)
     yield from _entropies_are_of_first_order(normal, data, entropy)
     left = np.log(CLASSES) - entropy
-    within = exactly("one training loss; the weights' sizes differ by the starts'")
-    name = "log 10 - normalised cross-entropy, largest over smallest"
-    yield measured(name, left.max() / left.min(), within=within, case="digits").at_least(3.0)
-    unnormalised = measured("raw cross-entropy", raw[0].max() / raw[0].min(), within=within)
+    sizes = left.max() / left.min()
+    yield _differ("log 10 - normalised cross-entropy, largest over smallest", sizes).at_least(3.0)
+    unnormalised = _differ("raw cross-entropy", raw[0].max() / raw[0].min())
     yield unnormalised.control("digits: raw cross-entropies differ").at_least(3.0)
-    name = "test error, largest start over He's"
-    yield measured(name, error[3] / error[1], within=within, case="digits").at_least(1.3)
-    name = "normalised margin, He's start over largest"
-    yield measured(name, median[1] / median[3], within=within, case="digits").at_least(3.0)
-    within = exactly("nearly automatic: both are of first order in outputs that are small, and close to log 10")
+    yield _differ("test error, largest start over He's", error[3] / error[1]).at_least(1.3)
+    yield _differ("normalised margin, He's start over largest", median[1] / median[3]).at_least(3.0)
+    because = "empirical: nearly automatic, as both are of first order in outputs that are small, and close to log 10"
     correlation = np.corrcoef(entropy, entropy_test)[0, 1]
-    yield measured("correlation of normalised entropies", correlation, within=within, case="digits").at_least(0.99)
-    within = exactly("half way between all carries over and nothing does")
-    yield measured("gap ratio of every network", gap, within=within, case="digits").at_least(0.5)
+    automatic = measured("correlation of normalised entropies", correlation, within=exactly(because), case="digits")
+    yield automatic.at_least(0.99)
+    within = exactly("empirical: half way between all carries over and nothing does")
+    carried = measured("gap ratio of every network", gap, within=within, case="digits")
+    yield carried.within_factor(2.5, because="all may carry over, and a little more").at_least(0.5)
     other = measured("gap ratio", random_gap, within=within)
     yield other.control("digits: what random labels taught carries over").at_least(0.5)
     yield curves(
@@ -242,6 +258,13 @@ def _judge_digits(data: Digits, W: Layers, random_net: Layers, random_labels: Ar
         corrupted=np.array(CORRUPTED),
         kappa=KAPPA,
     )
+
+
+def _differ(name: str, ratio: float) -> Measured:
+    """How far apart networks are; what counts as far is empirical, a threshold that is chosen and not derived."""
+    within = exactly("empirical: a threshold that is chosen; the weights' sizes differ by the starts'")
+    ratio_of = measured(name, ratio, within=within, case="digits")
+    return ratio_of.within_factor(100, because="what is asked is that networks differ, by however much")
 
 
 def _outputs(data: Digits, W: Layers) -> tuple[Array, ...]:
@@ -264,13 +287,15 @@ def _entropies_are_of_first_order(f: Array, data: Digits, entropy: Array) -> Ite
     beyond, bound = entropy - theory.first_order(f, data.y[None]), theory.second_order_bound(f)
     because = "Hoeffding's lemma for the mean of e^f over classes; a few roundings of log 10"
     within = Tolerance(64 * EPS, because)
-    yield measured("normalised entropy beyond first order", beyond, within=within, case="digits").at_most(bound)
-    yield measured("normalised entropy above first order", beyond, within=within, case="digits").at_least(0.0)
+    above = measured("normalised entropy beyond first order", beyond, within=within, case="digits").supporting()
+    yield above.at_most(bound)
+    yield replace(above, name="normalised entropy above first order").at_least(0.0, against=float(bound.max()))
     small = 0.01 * np.array([[[1.0, -1.0]]])
     sharp = theory.cross_entropy(small, np.array([[0]])) - theory.first_order(small, np.array([[0]]))
     because = "log cosh a = a^2 / 2 (1 - a^2 / 6 + ...), and a few roundings of log 2"
     within = Tolerance(2e-5 + 16 * EPS / 5e-5, because)
     ratio = sharp / theory.second_order_bound(small)
-    yield measured("Hoeffding's bound is sharp", ratio, within=within, case="two classes").equals(1.0)
+    sharp_bound = measured("Hoeffding's bound is sharp", ratio, within=within, case="two classes")
+    yield sharp_bound.supporting().equals(1.0)
     tenth = measured("beyond first order", beyond, within=exactly("Hoeffding's lemma"))
     yield tenth.control("digits: a tenth of Hoeffding's bound").at_most(bound / 10)
