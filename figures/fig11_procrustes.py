@@ -24,14 +24,14 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     panels = figure.subplot_mosaic(
         [["distance", "loss"], ["residual", "loss_residual"], ["landscape", "steps"]], height_ratios=(3, 1, 2.6)
     )
-    limit = evidence["liu2021.procrustes_limit"]
+    limit = evidence["orthogonal.procrustes_limit"]
     _draw_distance(panels["distance"], limit)
     _draw_distance_residual(panels["residual"], limit)
-    power = evidence["liu2021.cayley_power_law"]
+    power = evidence["orthogonal.cayley_power_law"]
     _draw_half_turn(panels["loss"], power)
     _draw_half_turn_residual(panels["loss_residual"], power)
-    _draw_landscape(panels["landscape"], evidence["liu2021.landscape"])
-    _draw_stability(panels["steps"], evidence["liu2021.discrete_steps"].curves)
+    _draw_landscape(panels["landscape"], evidence["orthogonal.landscape"])
+    _draw_stability(panels["steps"], evidence["orthogonal.discrete_steps"].curves)
     return figure
 
 
@@ -72,7 +72,7 @@ def _draw_half_turn(axes: Axes, power: Evidence) -> None:
     axes.loglog(exponential["t"], exponential["trained"], **markers(1), label="exponential map")
     middle = len(cayley["t"]) // 2
     where = cayley["t"][middle], 1.6 * cayley["asymptote"][middle]
-    axes.annotate(r"$\frac{1}{2}\sqrt{\sigma / t}$", where, fontsize=12, color="0.4")
+    axes.annotate(r"$\frac{1}{2}\sqrt{m / t}$", where, fontsize=12, color="0.4")
     axes.set(ylabel=r"loss above the optimum", ylim=(1e-8, 10), xlim=(0.3, cayley["t"][-1]))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="lower right", title=r"target turned by $\pi$")

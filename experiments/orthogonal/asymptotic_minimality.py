@@ -1,13 +1,26 @@
 """Many neurons: a random start is asymptotically as good as the best one for s < d - 1, and ever worse beyond."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import integrate, stats
 
 from experiments.methods.orthogonal.parametrisations import energies
 from experiments.orthogonal.layers import gaussian, least_energies
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, samples
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    samples,
+)
+from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import asymptotics, energy
 
@@ -19,19 +32,25 @@ POWERS = (0, 1, 2, HEAVY)
 @claim(
     "liu2021.asymptotic_minimality",
     source="Liu et al. 2021, minimal energy of random neurons, with the hypothesis it needs",
-    statement=r"s < d - 1 \Rightarrow \mathbb{E} E_s / \min E_s \to 1;\quad"
+    source_kind=RECONSTRUCTED,
+    statement=r"E_s = \sum_{i \ne j} |\hat w_i - \hat w_j|^{-s},\ \hat w_i = w_i / |w_i| \in \mathbb{R}^d:\quad"
+    r" s < d - 1 \Rightarrow \mathbb{E} E_s / \min E_s \to 1;\quad"
     r" s \ge d - 1 \Rightarrow \mathbb{E} E_s = \infty",
-    hypotheses=("d fixed, N to infinity", "s < d - 1", "neurons independent, zero-mean, isotropic"),
+    hypotheses=(
+        "N neurons w_i, N to infinity, d fixed: 3 here",
+        "s < d - 1; -log in place of the power at s = 0",
+        "neurons independent, zero-mean, isotropic",
+    ),
     theory_side="bound",
     controls=(
         "s = d - 1 = 2: typical start over least",
         "s = 4 > d - 1: typical start over least",
         "s = 1: typical start over least rises",
-        "Levy's scale 50 % larger",
+        "Levy's scale 10 % larger",
     ),
 )
 def random_starts_are_asymptotically_minimal(study: Study) -> Iterator[Check | Curves]:
-    widths = np.array(study.pick(smoke=(10, 20, 40), quick=(10, 20, 40, 80, 160), paper=(10, 20, 40, 80, 160, 320)))
+    widths = np.array(study.pick(smoke=(10, 20, 40, 80), quick=(10, 20, 40, 80, 160), paper=(10, 20, 40, 80, 160, 320)))
     least = {s: _least(study, widths, s) for s in POWERS}
     yield from _lower_bound(widths, least[1])
     typical = {s: _typical(study, widths, s) / least[s] for s in POWERS}
@@ -40,18 +59,21 @@ def random_starts_are_asymptotically_minimal(study: Study) -> Iterator[Check | C
     bound = widths**2 / _best_bound(widths)
     within = exactly("mean N (N - 1), least at least N^2 - sqrt(2) N^(3/2)")
     yield measured("mean over least", expected[1], within=within, case="s = 1", axes=("width",)).at_most(bound)
-    away, name = np.abs(expected[0] - 1), "mean over least, distance from 1 per doubling"
-    yield measured(name, away[1:], within=exactly("it falls"), case="s = 0", axes=("doubling",)).at_most(away[:-1])
+    yield _ratio_in_the_limit(expected[1])
+    yield _logarithmic_excess(widths, _mean(widths, 0) - least[0])
     for s, case in ((2, "s = d - 1 = 2"), (HEAVY, "s = 4 > d - 1")):
         near = measured("near the least", typical[s][-1], within=exactly("the bound that s = 1 obeys"), case=case)
         yield near.control(f"{case}: typical start over least").at_most(bound[-1])
         within = Tolerance(EPS, "a pair's energy has no mean")
-        yield measured("1 / mean", 1 / energy.mean_energy(10, SPACE, s), within=within, case=case).equals(0)
-    levy = np.array([asymptotics.heavy_tailed_energy(int(N), SPACE).median() for N in widths]) / least[HEAVY]
-    yield _per_doubling(levy, case="s = 4").at_least(1.5)
-    yield _per_doubling(typical[1], case="s = 1").control("s = 1: typical start over least rises").at_least(1.5)
+        yield (
+            measured("1 / mean", 1 / energy.mean_energy(10, SPACE, s), within=within, case=case).supporting().equals(0)
+        )
+    yield _exponent_of_the_least(least[HEAVY])
+    rising = measured("per doubling", typical[1][1:] / typical[1][:-1], within=exactly("it rises"), case="s = 1")
+    yield rising.control("s = 1: typical start over least rises").at_least(1)
     yield from _law_of_heavy_energies(study)
-    yield curves(widths=widths, proved=bound - 1, levy=levy - 1)
+    levy = np.array([asymptotics.heavy_tailed_energy(int(N), SPACE).median() for N in widths])
+    yield curves(widths=widths, proved=bound - 1, levy=levy / least[HEAVY] - 1)
     for s, ratio in (typical | expected).items():
         yield curves(f"s = {s}", excess=np.abs(ratio - 1))
 
@@ -77,10 +99,26 @@ def _best_bound(widths: Array) -> Array:
     return np.array([asymptotics.least_energy_best_bound(int(N)) for N in widths])
 
 
-def _per_doubling(ratio: Array, case: str) -> Measured:
-    because = "typical start ~ N^4, least ~ N^3: it doubles; half of that is asked for, as N is finite"
-    name = "typical start over least, per doubling"
-    return measured(name, ratio[1:] / ratio[:-1], within=exactly(because), case=case, axes=("doubling",))
+def _ratio_in_the_limit(ratio: Array) -> Check:
+    """E[E_1] / least of the last three widths, a series in N^(-1/2), extrapolated in it."""
+    limit, error = richardson(list(ratio[-3:]), ratio=np.sqrt(2))
+    within = Tolerance(error, "last Richardson correction in N^(-1/2)")
+    return measured("mean over least, N to infinity", limit, within=within, case="s = 1").equals(1.0)
+
+
+def _logarithmic_excess(widths: Array, excess: Array) -> Check:
+    """At s = 0 the mean lies (1/2) N log N + O(N) above the least (Wagner 1992): 1/2 log 2 a neuron and doubling."""
+    found = np.diff(excess / widths) / np.log(2)
+    # What is left is O(log N / N): it more than halves over two doublings, so that less is left than they changed.
+    within = Tolerance(np.abs(found[-1] - found[-3]), "what the last two doublings changed")
+    return measured("mean - least, of N log N", found[-1], within=within, case="s = 0").equals(0.5)
+
+
+def _exponent_of_the_least(least: Array) -> Check:
+    """Beyond s = d - 1 neighbours decide: least ~ N^(1 + s / (d - 1)) (Hardin & Saff 2005), a typical start N^4."""
+    found = np.log2(least[1:] / least[:-1])
+    within = Tolerance(np.abs(found[-1] - found[-3]), "what the last two doublings changed: what is left is O(1 / N)")
+    return measured("exponent of the least", found[-1], within=within, case="s = 4").equals(1 + HEAVY / (SPACE - 1))
 
 
 def _lower_bound(widths: Array, least: Array) -> Iterator[Check]:
@@ -90,11 +128,15 @@ def _lower_bound(widths: Array, least: Array) -> Iterator[Check]:
     # Near its top -N^2 r / 2 - N / r is a parabola of curvature 2 N / r^3, and the grid misses by half a step at most.
     missed = widths * (widths / 2) ** 1.5 * (radii[1] - radii[0]) ** 2
     within = Tolerance(missed, "half a step of the grid of r, at the curvature there")
-    yield measured("best of the bounds", scan, within=within, case="s = 1", axes=("width",)).equals(best)
+    yield measured("best of the bounds", scan, within=within, case="s = 1", axes=("width",)).supporting().equals(best)
     r = 0.7
     potential, error = integrate.quad(lambda z: min(1 / r, 1 / z) * z / 2, 0, 2, points=[r])
     within = Tolerance(error + EPS, "the quadrature's error: |x - y| = z has density z / 2 on the sphere")
-    yield measured("potential of the smeared charge", potential, within=within).equals(asymptotics.smeared_potential(r))
+    yield (
+        measured("potential of the smeared charge", potential, within=within)
+        .supporting()
+        .equals(asymptotics.smeared_potential(r))
+    )
     within = exactly("proved for every N")
     yield measured("least energy found", least, within=within, case="s = 1", axes=("width",)).at_least(best)
 
@@ -102,14 +144,19 @@ def _lower_bound(widths: Array, least: Array) -> Iterator[Check]:
 def _law_of_heavy_energies(study: Study) -> Iterator[Check]:
     for d in (3, 4, 6):
         yield _tail(d)
-    N, draws = study.pick(smoke=(40, 4000), quick=(40, 8000), paper=(64, 20_000))
-    rng = study.rng("heavy")
+    # The scale's statistic rejects 5 % by one half from 34 000 draws on, 10 % but for a share of 1e-6 from 38 000 on.
+    N, draws, rng = 40, study.pick(smoke=48_000, quick=48_000, paper=160_000), study.rng("heavy")
     E = [energies(gaussian(rng, (1000, N, SPACE)).to(study.device), HEAVY).cpu().numpy() for _ in range(draws // 1000)]
     law = asymptotics.heavy_tailed_energy(N, SPACE)
-    because = "close pairs are a Poisson process, but for triples, which is off by 1/4N"
+    because = "close pairs are a Poisson process, triples a shift; what is left is 1 / N^2 of the scale"
     found = samples("energies at random start", np.concatenate(E), because=because, case="s = 4")
-    yield found.follow(law)
-    yield found.control("Levy's scale 50 % larger").follow(stats.levy(scale=1.5 * law.kwds["scale"]))
+    yield found.follow(lambda k: _levy(law, k))
+    yield found.control("Levy's scale 10 % larger").follow(_levy(law, 1.1))
+
+
+def _levy(law: Any, k: float) -> Any:
+    """The same law with k times the scale."""
+    return stats.levy(loc=law.kwds["loc"], scale=k * law.kwds["scale"])
 
 
 def _tail(d: int) -> Check:
@@ -120,4 +167,5 @@ def _tail(d: int) -> Check:
     law = float(asymptotics.heavy_tailed_energy(N, d).sf(y))
     error = (d * z**2 + (n * z ** (d - 1)) ** 2) * n * pair
     within = Tolerance(error, "the next terms of both tails, of relative sizes d z^2 and (n z^(d-1))^2")
-    return measured("tail of the law", law, within=within, case=f"d = {d}, s = {2 * (d - 1)}").equals(n * pair)
+    tail = measured("tail of the law", law, within=within, case=f"d = {d}, s = {2 * (d - 1)}")
+    return tail.supporting().equals(n * pair)

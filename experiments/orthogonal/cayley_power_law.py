@@ -10,7 +10,7 @@ from experiments.orthogonal import published_maps
 from experiments.orthogonal.linear import squared_loss
 from experiments.orthogonal.maps import exact_map
 from experiments.training import Trainee, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
@@ -18,18 +18,22 @@ from theory.orthogonal import cayley, procrustes
 from theory.orthogonal.cayley import Plane
 from theory.orthogonal.procrustes import LinearOPT, component, plane_rotation
 
-SIGMA = 1.4  # s_1 + s_2 in the plane that turns
+TOTAL = 1.4  # m = s_1 + s_2 of the plane that turns
 STARTS = np.array([0.2, 0.5, 1.0, 2.0])  # of the parameter a
 NEXT_TERM = "twice the next term of the expansion"
 
 
 @claim(
-    "liu2021.cayley_power_law",
-    source="Liu et al. 2021 (OPT), derived: reach of the Cayley parametrisation",
-    statement=r"L = \sigma (1 + \cos\theta),\ \theta = 2 \arctan \kappa a:\quad L \sim \frac{1}{2\kappa}"
-    r"\sqrt{\frac{\sigma}{t}} \text{ towards a rotation by } \pi;\quad"
-    r" \text{rate } 4 \sigma \kappa^2 \cos^4 \tfrac{\varphi}{2} \text{ towards } \varphi",
-    hypotheses=("gradient flow on the parameter of the Cayley map", "linear layer, one plane left to turn"),
+    "orthogonal.cayley_power_law",
+    source="ours, of the Cayley parametrisation of Liu et al. 2021 (OPT)",
+    source_kind=OURS,
+    statement=r"L = m (1 - \cos(\theta - \varphi)),\ \theta = 2 \arctan \kappa a,\ a' = -\partial L / \partial a:\quad"
+    r" L \sim \frac{1}{2\kappa} \sqrt{\frac{m}{t}} \text{ for } \varphi = \pi;\quad"
+    r" \text{else } \theta \to \varphi \text{ at the rate } 4 m \kappa^2 \cos^4 \tfrac{\varphi}{2}",
+    hypotheses=(
+        "gradient flow on the parameter a of the Cayley map, kappa = 1 as published, 1/2 in torch",
+        "linear layer, one plane left to turn, m the sum of the two singular values of M in it",
+    ),
     theory_side="law",
     controls=(
         "exponential decay of the Cayley map",
@@ -63,7 +67,7 @@ MAPS = {
 
 
 def _problem(phi: Array) -> LinearOPT:
-    """M = G(phi) diag(0.9, 0.5), sigma = 1.4: the optimum turns the plane by phi (runs,)."""
+    """M = G(phi) diag(0.9, 0.5), m = 1.4: the optimum turns the plane by phi (runs,)."""
     turn = plane_rotation(2, (0, 1), phi)
     one = np.broadcast_to(np.eye(2), turn.shape)
     return LinearOPT(one, (turn * np.array([0.9, 0.5])).mT, one)
@@ -94,12 +98,12 @@ def _refined(trainee: Trainee, eta: float, record: list[int]) -> list[Trajectory
 
 def _on_the_flow(study: Study) -> Iterator[Check]:
     for name in ("published Cayley", "torch's Cayley"):
-        plane = Plane(SIGMA, MAPS[name].kappa)
+        plane = Plane(TOTAL, MAPS[name].kappa)
         starts = STARTS / plane.kappa
         runs = _refined(_descent(study, name, np.pi, starts), 0.04, list(range(0, 101, 10)))
-        predicted = cayley.half_turn_solution(plane, starts, runs[0].t)
-        yield from tends_to("a(t)", [run["a"] for run in runs], predicted, case=name)
-        loss = cayley.half_turn_loss(plane, predicted)
+        solution = lambda k: cayley.half_turn_solution(plane, starts, k * runs[0].t)  # noqa: B023, E731
+        yield from tends_to("a(t)", [run["a"] for run in runs], solution, case=name)
+        loss = lambda k: cayley.half_turn_loss(plane, solution(k))  # noqa: B023, E731
         yield from tends_to("loss", [run["excess"] for run in runs], loss, 1e2 * EPS, case=name)
 
 
@@ -107,19 +111,19 @@ def _power_law(study: Study) -> Iterator[Check | Curves]:
     """From a = 1, long enough for the next term of the expansion, 1 + 1 / (2 root), to be small."""
     steps = study.pick(smoke=200, quick=1600, paper=10000)
     record = sorted({round(step) for step in np.geomspace(1, steps, 40)} | {0})
-    plane = Plane(SIGMA, 1.0)
+    plane = Plane(TOTAL, 1.0)
     runs = _refined(_descent(study, "published Cayley", np.pi, np.ones(1)), 1.0, record)
     t = runs[0].t
     losses = np.stack([run["excess"][:, 0] for run in runs])
     exact = cayley.half_turn_loss(plane, cayley.half_turn_solution(plane, np.ones(1), t))[:, 0]
     limit, error = richardson(list(losses[:, -1:] / cayley.half_turn_asymptote(plane, t[-1:])))
-    within = Tolerance(1 / np.sqrt(4 * plane.sigma * plane.kappa**2 * t[-1]), NEXT_TERM)
+    within = Tolerance(1 / np.sqrt(4 * plane.m * plane.kappa**2 * t[-1]), NEXT_TERM)
     within += Tolerance(error, "last Richardson correction")
     yield measured("loss over its power law", limit, within=within).equals(1)
     for constant, wrong in ((1.1, "with a constant 10 % larger"), (2, "with the other map's constant")):
         law = measured("loss over its power law", limit / constant, within=within)
         yield law.control(f"power law {wrong}").equals(1)
-    yield from _exponent(t, losses, 4 * plane.sigma * plane.kappa**2)
+    yield from _exponent(t, losses, 4 * plane.m * plane.kappa**2)
     late, trained = t[1:], losses[-1, 1:]
     yield curves("Cayley", t=late, trained=trained, predicted=exact[1:], deviation=100 * (trained / exact[1:] - 1))
     yield curves("Cayley", asymptote=cayley.half_turn_asymptote(plane, late))
@@ -134,20 +138,20 @@ def _exponent(t: Array, losses: Array, speed: float) -> Iterator[Check]:
     within += Tolerance(error, "last Richardson correction")
     yield measured("exponent of the loss", slope, within=within).equals(-0.5)
     exponential = measured("exponent", slope * span / (t[-1] - t[begin]), within=within)
-    yield exponential.control("exponential decay of the Cayley map").equals(-2 * SIGMA)
+    yield exponential.control("exponential decay of the Cayley map").equals(-2 * TOTAL)
 
 
 def _exponential_map(study: Study) -> Iterator[Check | Curves]:
-    """exp(A) with the same target: tan((theta - pi) / 2) decays at rate sigma."""
-    plane, starts = Plane(SIGMA), np.array([0.2, 1.0, 2.0])
+    """exp(A) with the same target: tan((theta - pi) / 2) decays at rate m."""
+    plane, starts = Plane(TOTAL), np.array([0.2, 1.0, 2.0])
     runs = _refined(_descent(study, "exponential", np.pi, starts), 0.08, list(range(0, 101, 5)))
     t = runs[0].t
-    predicted = cayley.exponential_solution(plane, np.pi, starts, t)
-    yield from tends_to("angle", [run["a"] for run in runs], predicted, case="exponential")
+    solution = lambda k: cayley.exponential_solution(plane, np.pi, starts, k * t)  # noqa: E731
+    yield from tends_to("angle", [run["a"] for run in runs], solution, case="exponential")
     ratio = runs[-1]["excess"][-1] / cayley.half_turn_asymptote(plane, t[-1])
-    law = measured("loss over the power law", ratio, within=Tolerance(1 / np.sqrt(4 * SIGMA * t[-1]), NEXT_TERM))
+    law = measured("loss over the power law", ratio, within=Tolerance(1 / np.sqrt(4 * TOTAL * t[-1]), NEXT_TERM))
     yield law.control("power law of the exponential map").equals(1)
-    loss = SIGMA * (1 - np.cos(predicted - np.pi))[1:, 1]
+    loss = TOTAL * (1 - np.cos(solution(1.0) - np.pi))[1:, 1]
     trained = runs[-1]["excess"][1:, 1]
     yield curves("exponential", t=t[1:], trained=trained, predicted=loss)
     early = t[1:] < 2.5  # then the deviation, linear in time, leaves the figure
@@ -158,11 +162,11 @@ def _other_targets(study: Study) -> Iterator[Check | Curves]:
     """Near the target one step leaves 1 - eta rate of the way, which is ever less as phi nears pi."""
     phi, eta, away = np.linspace(0, 0.9 * np.pi, 10), 0.1, 1e-6
     for name in ("published Cayley", "torch's Cayley"):
-        plane = Plane(SIGMA, MAPS[name].kappa)
+        plane = Plane(TOTAL, MAPS[name].kappa)
         target = np.tan(phi / 2) / plane.kappa
         a = _descent(study, name, phi, target + away).train(learning_rate=eta, steps=1, record=[0, 1])["a"]
-        # The loss is within sigma kappa^3 |delta a|^3 of a parabola; a itself is known to a rounding.
-        error = 10 * plane.kappa**3 * SIGMA * away + 50 * EPS * (1 + target) / away / eta
+        # The loss is within m kappa^3 |delta a|^3 of a parabola; a itself is known to a rounding.
+        error = 10 * plane.kappa**3 * TOTAL * away + 50 * EPS * (1 + target) / away / eta
         within = Tolerance(error, "curvature times the distance, and the rounding of a over it")
         rates = (1 - (a[1] - target) / away) / eta
         found = measured("rate towards phi", rates, within=within, case=name, axes=("phi",))

@@ -17,7 +17,7 @@ from experiments.orthogonal.linear import (
     squared_loss,
 )
 from experiments.training import Trainee, extrapolated, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import discrete, procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, coordinates, plane_rotation, start_near
@@ -26,12 +26,18 @@ RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rat
 
 
 @claim(
-    "liu2021.discrete_steps",
-    source="Liu et al. 2021 (OPT), derived: steps of orthogonality-preserving descent, linear layer",
-    statement=r"\theta \leftarrow \theta - 2 \arctan(\tfrac{\eta (s_i + s_j)}{4} \sin\theta) \text{ in planes},"
-    r"\quad A_{ij} \leftarrow (1 - \eta \tfrac{s_i + s_j}{2}) A_{ij} \text{ near } R^*;\quad"
+    "orthogonal.discrete_steps",
+    source="ours, of the orthogonality-preserving descent of Liu et al. 2021 (OPT) on a linear layer",
+    source_kind=OURS,
+    statement=r"\theta \leftarrow \theta - 2 \arctan(\tfrac{\eta (s_i + s_j)}{4} \sin\theta)"
+    r" \text{ in the plane } (i, j),\quad"
+    r" A_{ij} \leftarrow (1 - \eta \tfrac{s_i + s_j}{2}) A_{ij} \text{ near } R^*;\quad"
     r" \text{stable iff } \eta < \tfrac{4}{s_1 + s_2}",
-    hypotheses=("exact (Cayley) steps, R <- R Cay(-eta skew(R^T grad L))", "whitened inputs or a tight frame"),
+    hypotheses=(
+        "exact (Cayley) steps of learning rate eta, R <- R Cay(-eta skew(R^T grad L))",
+        "whitened inputs or a tight frame of neurons, s the singular values of M = X Y^T W0^T",
+        "theta the angle from the optimum R*, A Cayley's coordinates about it",
+    ),
     theory_side="closed form",
     controls=(
         "the angle of the flow over one step",
@@ -66,7 +72,11 @@ def _planes(study: Study, side: str, problem: LinearOPT, chart: Component) -> It
     # An error of one step grows while the angle is beyond pi / 2, by less than tan(2.5 / 2)^2 < 10, and then shrinks.
     within = rounding(10 * 10 * d * steps, of="entries of R: 10 d a step, growing less than tenfold on the way")
     planes = measured("planes", run, within=within, case=f"{side} det M", axes=("step", "run"))
-    yield planes.equals(turned([discrete.plane_angles(starts, eta * rates[pair] / 2, steps) for pair in pairs]))
+
+    def stepped(k: float) -> Array:
+        return turned([discrete.plane_angles(starts, k * eta * rates[pair] / 2, steps) for pair in pairs])
+
+    yield planes.equals(stepped)
     if side == "with":
         t = eta * np.arange(steps + 1)
         flown = [2 * np.arctan(np.exp(-rates[pair] * t)[:, None] * np.tan(starts / 2)) for pair in pairs]
@@ -84,7 +94,7 @@ def _contraction(study: Study, side: str, problem: LinearOPT, chart: Component) 
         20 * d * EPS / (size / 2) + 100 * size**2, "20 d roundings over the smallest coordinate, cubic term"
     )
     left = measured("contraction", after / before, within=within, case=f"{side} det M")
-    yield left.equals(discrete.contraction(chart, eta)[i, j])
+    yield left.equals(lambda k: discrete.contraction(chart, k * eta)[i, j])
     if side == "with":
         yield left.control("contraction of twice the rate").equals(discrete.contraction(chart, 2 * eta)[i, j])
 
@@ -99,7 +109,10 @@ def _stability(study: Study, problem: LinearOPT, chart: Component) -> Iterator[C
     stable = h < 1
     early, late = distance[1, stable], distance[2, stable]
     within = Tolerance(1e2 * d * EPS / late / 100 + early**2, "rounding over the distance, and the cubic term")
-    fastest = np.array([np.log(np.abs(discrete.contraction(chart, eta)[0, 1])) for eta in h[stable] * limit])
+
+    def fastest(k: float) -> Array:
+        return np.array([np.log(np.abs(discrete.contraction(chart, k * eta)[0, 1])) for eta in h[stable] * limit])
+
     mode = measured("the fastest mode", np.log(late / early) / 100, within=within, case="below the limit")
     yield mode.equals(fastest)
     beyond = h[~stable]
@@ -107,7 +120,7 @@ def _stability(study: Study, problem: LinearOPT, chart: Component) -> Iterator[C
     left = 10 * shrinks ** record[-1] + 1e2 * d * EPS / (1 - shrinks)
     within = Tolerance(left, "what is left of the way to the cycle, and rounding")
     end = measured("distance of the cycle", distance[-1, ~stable], within=within, case="above the limit")
-    yield end.equals(_cycle_distance(beyond))
+    yield end.equals(lambda k: _cycle_distance(beyond / k))
     yield end.control("above the limit it converges").equals(0)
     slow = 0.97 * 2 / float(procrustes.slowest_rate(chart))
     end = _distance(_train(study, problem, R, slow, record), chart)[-1]
@@ -124,8 +137,9 @@ def _distance(R: Array, chart: Component) -> Array:
 
 
 def _cycle_distance(h: Array) -> Array:
-    """Of both ends of the cycle from the optimum."""
-    return 2 * np.sqrt(2) * np.sin(discrete.cycle_angle(h) / 2)
+    """Of both ends of the cycle from the optimum; 0 below the limit, where there is none."""
+    beyond = h > 1
+    return 2 * np.sqrt(2) * np.sin(np.where(beyond, discrete.cycle_angle(np.where(beyond, h, 2.0)), 0.0) / 2)
 
 
 def _metrics(study: Study, s: Array) -> Iterator[Check]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.methods.orthogonal.descent import PreservingUpdate, two_iterations
 from experiments.orthogonal.linear import curvatures, descent, squared_loss
-from experiments.training import extrapolated, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, measured, rounding
+from experiments.training import Trainee, extrapolated, tends_to
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import double_bracket
@@ -18,14 +19,20 @@ OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
 
 
 @claim(
-    "liu2021.double_bracket",
-    source="Liu et al. 2021 (OPT), derived: no whitening, labels 0; the flow is Brockett's 1991",
+    "orthogonal.double_bracket",
+    source="ours, of OPT (Liu et al. 2021) on a linear layer; the flow is Brockett's 1991",
+    source_kind=OURS,
     statement=r"H = R \Omega R^\top:\ H' = -\tfrac12 [H, [H, \Sigma]],\quad \text{isospectral, sorted against }"
     r" \Sigma,\quad \text{rates } \tfrac12 |(\omega_i - \omega_j)(\sigma_i - \sigma_j)|",
-    hypotheses=("gradient flow in the embedded metric", "labels 0", "distinct spectra for the limit"),
+    hypotheses=(
+        "gradient flow of the rotation R in the embedded metric",
+        "Sigma = X X^T of spectrum sigma, Omega = W0 W0^T of spectrum omega, any of them; labels 0",
+        "distinct spectra for the limit",
+    ),
     theory_side="ODE",
     controls=(
         "Brockett's own speed, twice as fast",
+        "two iterations a step keep the spectrum",
         "the greatest directions of the inputs",
         "sorted alike",
         "rates without the gaps of the inputs",
@@ -54,6 +61,16 @@ def _trained(study: Study, problem: LinearOPT) -> tuple[Array, list[Array]]:
     return runs[0].t, [run["R"] @ problem.Omega @ run["R"].mT for run in runs]
 
 
+def _published(study: Study, problem: LinearOPT) -> Array:
+    """H (2, runs, d, d) before and after descent from R = I by the published steps, which leave O(d)."""
+    loss = squared_loss(problem, study.device)
+    rule = PreservingUpdate(loss, momentum=0.0, step=two_iterations)
+    start = np.broadcast_to(np.eye(problem.d), problem.M.shape)
+    steps = round(3.2 / ETA)
+    R = Trainee(study, loss, {"R": start}, rule).train(learning_rate=ETA, steps=steps, record=[0, steps])["R"]
+    return R @ problem.Omega @ R.mT
+
+
 def _integrated(problem: LinearOPT, t: Array, *, tolerance: float, speed: float = 1.0) -> Array:
     """H (T, runs, d, d) by the ODE of the double bracket, `speed` times as fast."""
     velocity = lambda _, state: {"H": speed * double_bracket.velocity(problem.Sigma, state["H"])}  # noqa: E731
@@ -73,8 +90,10 @@ def _orthonormal_neurons(study: Study, d: int, runs: int) -> Iterator[Check]:
     exact = double_bracket.frame_solution(problem.Sigma, problem.W0, GAIN, t)
     fine, error = _solved(problem, t)
     within = Tolerance(error, "what a hundred times the solver's tolerance changes") + rounding(1e3, GAIN, of="H")
-    yield measured("against the ODE", fine, within=within, case="orthonormal neurons", axes=("t", "run")).equals(exact)
-    yield from tends_to("H(t)", values, exact, case="orthonormal neurons")
+    solver = measured("against the ODE", fine, within=within, case="orthonormal neurons", axes=("t", "run"))
+    yield solver.supporting().equals(exact)
+    frame = lambda k: double_bracket.frame_solution(problem.Sigma, problem.W0, GAIN, k * t)  # noqa: E731
+    yield from tends_to("H(t)", values, frame, case="orthonormal neurons")
     greatest = double_bracket.frame_solution(-problem.Sigma, problem.W0, GAIN, t)
     yield extrapolated("H(t)", values).control("the greatest directions of the inputs").equals(greatest)
 
@@ -83,13 +102,20 @@ def _any_neurons(study: Study, problem: LinearOPT) -> Iterator[Check]:
     """The bracket integrated, against training, and the spectrum that training keeps."""
     t, values = _trained(study, problem)
     exact, error = _solved(problem, t)
-    yield from tends_to("H(t)", values, exact, error, case="any neurons")
+    # At k times the speed, to first order in k - 1.
+    later = t[:, None, None, None] * double_bracket.velocity(problem.Sigma, exact)
+    yield from tends_to("H(t)", values, lambda k: exact + (k - 1) * later, error, case="any neurons")
     twice = extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast")
     yield twice.equals(_integrated(problem, t, tolerance=1e-9, speed=2.0))
     steps = 4 * round(t[-1] / ETA)
     within = rounding(10 * problem.d * steps, OMEGA[0], of="the largest eigenvalue, 10 d a step")
-    spectrum = np.linalg.eigvalsh(values[-1])
-    yield measured("spectrum of H", spectrum, within=within, axes=("t", "run")).equals(spectrum[:1])
+    kept, lost = (
+        np.linalg.eigvalsh(each[-1]) - np.linalg.eigvalsh(each[0]) for each in (values[-1], _published(study, problem))
+    )
+    changed = measured("change of the spectrum of H", kept, within=within, axes=("run",))
+    yield changed.equals(0, against=float(np.abs(lost).max()))
+    published = measured("change of the spectrum of H", lost, within=within, axes=("run",))
+    yield published.control("two iterations a step keep the spectrum").equals(0)
 
 
 def _sorted(study: Study, problem: LinearOPT) -> Iterator[Check]:

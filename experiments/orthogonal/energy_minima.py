@@ -8,7 +8,7 @@ from torch import Tensor
 
 from experiments.methods.orthogonal.parametrisations import Rotation, energies
 from experiments.orthogonal.layers import INPUTS, least_energies, pairs, sgd
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import energy
 
@@ -19,9 +19,13 @@ THOMSON = {5: 6.474691494688, 12: 49.165253057629}  # pairs counted once; proved
 @claim(
     "liu2021.energy_minima",
     source="Liu et al. 2021, abstract: OPT provably minimises the hyperspherical energy",
+    source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"E_s \ge N(N-1) f_s\!\left(\sqrt{2N/(N-1)}\right),\ \text{attained iff } N \le d+1;\quad"
     r" E_s(R W_0) = E_s(W_0) > \min E_s",
-    hypotheses=("R orthogonal", "N = 2 d: the cross-polytope; d = 2: the polygon"),
+    hypotheses=(
+        "E_s the sum of f_s(|w_i - w_j|) on the sphere over i != j, f_s(z) = z^-s, -log z at s = 0",
+        "N neurons of d inputs, R orthogonal; N = 2 d: the cross-polytope; d = 2: the polygon",
+    ),
     theory_side="bound",
     controls=(
         "simplex bound attained by more than d + 1 neurons",

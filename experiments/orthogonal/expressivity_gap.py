@@ -7,18 +7,19 @@ import torch
 
 from experiments.orthogonal.linear import SIZE, both_components, minimised, singular_values
 from experiments.training import Trainee
-from theory.claims import Check, Curves, Study, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import LinearOPT, component, random_rotation, start_near
 
 
 @claim(
-    "liu2021.expressivity_gap",
-    source="Liu et al. 2021 (OPT), derived: what a fixed W0 leaves",
+    "orthogonal.expressivity_gap",
+    source="ours: what the fixed neurons of OPT (Liu et al. 2021) leave",
+    source_kind=OURS,
     statement=r"\min_{R \in O(d)} \tfrac12 |R W_0 - T|_F^2 = \tfrac12 (|W_0|_F^2 + |T|_F^2) - |T W_0^\top|_*,"
-    r"\quad 2 s_d \text{ more in the other component};\quad 0 \iff T^\top T = W_0^\top W_0",
-    hypotheses=("linear layer", "T W0^T of full rank"),
+    r"\quad 2 s_{\min}(T W_0^\top) \text{ more in the other component};\quad 0 \iff T^\top T = W_0^\top W_0",
+    hypotheses=("linear layer of fixed neurons W0, taught T", "T W0^T of full rank", "|.|_* the nuclear norm"),
     theory_side="closed form",
     controls=("free weights keep the gap", "both components leave the same", "nuclear norm 1 % larger"),
 )
@@ -37,7 +38,9 @@ def rotations_leave_a_gap(study: Study) -> Iterator[Check | Curves]:
     turned = _without_inputs(problem.W0, random_rotation(study.rng("turn"), len(s), 2 * runs) @ problem.W0)
     start = start_near(component(turned, np.broadcast_to(np.eye(len(s)), R.shape)), study.rng("near"), SIZE)
     end, within = minimised(study, turned, start)
-    yield measured("no gap", end, within=within, case="T^T T = W0^T W0", axes=("run",)).equals(0)
+    yield measured("no gap", end, within=within, case="T^T T = W0^T W0", axes=("run",)).equals(
+        0, against=float(gap.min())
+    )
 
     target = torch.tensor(layer.Y.mT, dtype=torch.float64, device=study.device)
     free = lambda state: 0.5 * (state["W"] - target).square().sum((1, 2))  # noqa: E731

@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.orthogonal.linear import both_components, descent, random_data, singular_values, squared_loss, twice
 from experiments.training import extrapolated, tends_to
-from theory.claims import Check, Curves, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import procrustes
@@ -14,11 +14,15 @@ from theory.orthogonal.procrustes import LinearOPT, component
 
 
 @claim(
-    "liu2021.procrustes_flow",
-    source="Liu et al. 2021 (OPT), derived: linear layer, gradient flow on O(d)",
+    "orthogonal.procrustes_flow",
+    source="ours, of OPT (Liu et al. 2021) on a linear layer: gradient flow on O(d)",
+    source_kind=OURS,
     statement=r"R' = \tfrac12 (M - R M^\top R):\quad P^\top R Q = (I + A)(I - A)^{-1},\ "
     r"A_{ij}(t) = e^{-(s_i + s_j) t / 2} A_{ij}(0)",
-    hypotheses=("gradient flow in the embedded metric", "whitened inputs or a tight frame of neurons"),
+    hypotheses=(
+        "gradient flow of the rotation R in the embedded metric",
+        "whitened inputs or a tight frame of neurons, M = X Y^T W0^T = P diag(s) Q^T, A skew",
+    ),
     theory_side="closed form",
     controls=(
         "singular values 5 % larger",
@@ -33,10 +37,11 @@ def the_flow_is_solved(study: Study) -> Iterator[Check | Curves]:
     for case, inputs, neurons in (("tight frame", spread, 1.0), ("whitened inputs", 1.0, spread)):
         problem, R = both_components(study, s, runs, inputs=inputs, neurons=neurons)
         t, values = _trained(study, problem, R)
-        exact = procrustes.solution(problem, R, t)
-        yield _integrated(case, problem, R, t).equals(exact)
-        yield _linear_fractional(case, problem, R, t, exact)
-        yield from tends_to("R(t)", values, exact, case=case)
+        solution = lambda k: procrustes.solution(problem, R, k * t)  # noqa: B023, E731
+        exact = solution(1.0)
+        yield _integrated(case, problem, R, t).supporting().equals(exact)
+        yield _linear_fractional(case, problem, R, t).supporting().equals(_aligned(problem, R, exact))
+        yield from tends_to("R(t)", values, solution, case=case)
     trained = extrapolated("R(t)", values)
     larger = LinearOPT(problem.X, 1.05 * problem.Y, problem.W0)
     yield trained.control("singular values 5 % larger").equals(procrustes.solution(larger, R, t))
@@ -70,14 +75,17 @@ def _integrated(case: str, problem: LinearOPT, R: Array, t: Array) -> Measured:
     return measured("against the ODE", fine, within=within, case=case, axes=("t", "run"))
 
 
-def _linear_fractional(case: str, problem: LinearOPT, R: Array, t: Array, exact: Array) -> Check:
+def _aligned(problem: LinearOPT, start: Array, R: Array) -> Array:
+    """R~ = P^T R Q, in the component of O(d) of the start."""
+    chart = component(problem, start)
+    return chart.P.mT @ R @ chart.Q
+
+
+def _linear_fractional(case: str, problem: LinearOPT, R: Array, t: Array) -> Measured:
     """R~ by the matrix exponential of the Riccati equation, which knows nothing of Cayley's coordinates."""
     chart = component(problem, R)
-    aligned, predicted = (chart.P.mT @ each @ chart.Q for each in (R, exact))
     lost = np.exp(np.multiply.outer(t, chart.s[:, 0] - chart.s[:, -1]) / 2)[..., None, None]
     of = "entries no larger than 1, of which e^((s_1 - s_d) t / 2) takes digits"
-    value = procrustes.riccati_solution(chart.s, aligned, t)
+    value = procrustes.riccati_solution(chart.s, _aligned(problem, R, R), t)
     within = rounding(10 * problem.d**2, lost, of=of)
-    return measured("against the linear fractional map", value, within=within, case=case, axes=("t", "run")).equals(
-        predicted
-    )
+    return measured("against the linear fractional map", value, within=within, case=case, axes=("t", "run"))

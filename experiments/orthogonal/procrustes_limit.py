@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.orthogonal.linear import SINGULAR_VALUES, both_components, descent, singular_values, squared_loss
 from experiments.training import extrapolated, tends_to
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import procrustes
@@ -14,12 +14,17 @@ from theory.orthogonal.procrustes import Component, LinearOPT, component, coordi
 
 
 @claim(
-    "liu2021.procrustes_limit",
-    source="Liu et al. 2021 (OPT), derived: linear layer, gradient flow on O(d)",
+    "orthogonal.procrustes_limit",
+    source="ours, of OPT (Liu et al. 2021) on a linear layer: gradient flow on O(d)",
+    source_kind=OURS,
     statement=r"R \to P Q^\top \text{ at rate } \tfrac{s_{d-1} + s_d}{2} \text{ if } \det R_0 \det M > 0;\quad"
     r" R \to P\,\mathrm{diag}(1, \dots, 1, -1)\,Q^\top \text{ at rate } \tfrac{s_{d-1} - s_d}{2},\ "
     r"L^* \text{ higher by } 2 s_d \text{ if } < 0",
-    hypotheses=("gradient flow in the embedded metric", "whitened inputs", "start off the cut locus of the optimum"),
+    hypotheses=(
+        "gradient flow of the rotation R from R_0 in the embedded metric",
+        "whitened inputs, M = X Y^T W0^T = P diag(s) Q^T, s positive and decreasing",
+        "start off the cut locus of the optimum",
+    ),
     theory_side="closed form",
     controls=(
         "one rate for both components",
@@ -44,8 +49,9 @@ def the_determinant_decides_the_limit(study: Study) -> Iterator[Check | Curves]:
 
 def _distance(t: Array, chart: Component, trained: list[Array], A: Array) -> Iterator[Check | Curves]:
     """The distance to the optimum at all times; for the figure, one run of each component."""
-    exact, logs = procrustes.distance(coordinates_solution(chart, A, t)), [np.log(each) for each in trained]
-    yield from tends_to("log distance", logs, np.log(exact), 1e2 * EPS / exact)
+    distance = lambda k: procrustes.distance(coordinates_solution(chart, A, k * t))  # noqa: E731
+    exact, logs = distance(1.0), [np.log(each) for each in trained]
+    yield from tends_to("log distance", logs, lambda k: np.log(distance(k)), 1e2 * EPS / exact)
     fine = np.linspace(0, t[-1], 321)
     predicted = procrustes.distance(coordinates_solution(chart, A, fine))
     levels, limit, slowest = np.stack(trained), np.exp(richardson(logs)[0]), procrustes.slowest_rate(chart)
@@ -64,14 +70,14 @@ def _distance(t: Array, chart: Component, trained: list[Array], A: Array) -> Ite
 def _excess_loss(t: Array, chart: Component, trained: list[Array], problem: LinearOPT, R: Array) -> Iterator[Check]:
     """It decays twice as fast as the distance, to an optimum that is 2 s_d higher in the other component."""
     optimal, A, runs = procrustes.optimal_loss(problem, chart), coordinates(chart, R), len(R) // 2
-    excess, half = (procrustes.excess_loss(chart, coordinates_solution(chart, A, when)) for when in (t, t / 2))
+    excess = lambda k: procrustes.excess_loss(chart, coordinates_solution(chart, A, k * t))  # noqa: E731
     error = 1e2 * EPS * float(optimal.max())
     values = [losses - optimal for losses in trained]
     yield from tends_to("excess loss", values, excess, error)
     slow = extrapolated("excess loss", values, error).control("excess loss at the rate of the distance")
-    yield slow.equals(half)
+    yield slow.equals(excess(0.5))
     end = trained[-1][-1]
-    left = (2 * excess[-1] + error).reshape(2, runs).sum(0)
+    left = (2 * excess(1.0)[-1] + error).reshape(2, runs).sum(0)
     within = Tolerance(left, "twice what the flow leaves of the excess at the last time, and rounding")
     higher = measured("difference of the optimal losses", end[runs:] - end[:runs], within=within)
     yield higher.equals(2 * SINGULAR_VALUES[problem.d - 1])
@@ -86,7 +92,7 @@ def _every_mode(t: Array, chart: Component, trained: list[Array]) -> Iterator[Ch
     modes = [np.abs(A[..., i, j]) for A in trained]
     rates = [-np.log(A[early] / A[0]) / t[early, None, None] for A in modes]
     predicted = np.broadcast_to(chart.rates[:, i, j], rates[0].shape)
-    yield from tends_to("rate of each mode", rates, predicted)
+    yield from tends_to("rate of each mode", rates, lambda k: k * predicted)
     same = np.broadcast_to(chart.rates[:1, i, j], rates[0].shape)
     yield extrapolated("rate", rates).control("one rate for both components").equals(same)
 

@@ -11,7 +11,7 @@ from experiments.methods.orthogonal.parametrisations import Rotation, energies
 from experiments.methods.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
 from experiments.orthogonal.layers import energy_rounding, sgd
 from experiments.orthogonal.maps import exact_map
-from theory.claims import Check, Curves, Study, claim, curves, exactly, measured, rate, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, by_chance, claim, curves, measured, rate, rounding
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.orthogonal import energy, stochastic
@@ -20,13 +20,20 @@ from theory.orthogonal import energy, stochastic
 @claim(
     "liu2021.stochastic",
     source="Liu et al. 2021, stochastic OPT on random blocks of the coordinates",
-    statement=r"\mathbb{E}\,\|A_{SS}\|^2 / \|A\|^2 = \frac{p(p-1)}{d(d-1)},\quad E_s(R W) = E_s(W)",
-    hypotheses=("a block of p coordinates, drawn uniformly", "A skew"),
+    source_kind=RECONSTRUCTED,
+    statement=r"\mathbb{E}\,\|A_{SS}\|^2 / \|A\|^2 = q = \frac{p(p-1)}{d(d-1)},\quad E_s(R W) = E_s(W),\quad"
+    r" \mathbb{E}\,T = n \sum_{k \le n} \tfrac1k\ (p = 2),\quad"
+    r" \mathbb{E}\,T \le \sum_{t \ge 0} \min(1, n (1 - q)^t),\ n = \tfrac{d(d-1)}{2}",
+    hypotheses=(
+        "a block S of p of the d coordinates, drawn uniformly each round; R turns these of the neurons W",
+        "A skew, T the first round after which every pair of coordinates was in a block",
+    ),
     theory_side="law",
     controls=(
         "the block mixes neurons instead of coordinates",
         "share (p / d)^2",
         "pairs seen after n rounds",
+        "union bound 5 % sharper",
         "one block, never drawn again",
     ),
 )
@@ -60,15 +67,15 @@ def _share(study: Study) -> Iterator[Check]:
     within = rounding(d**2, of="a mean over all blocks")
     every = measured("share of the gradient, all blocks", shares.mean(), within=within)
     yield every.equals(stochastic.captured_share(d, p))
-    d, p, draws = 24, 6, study.pick(smoke=1500, quick=6000, paper=20_000)
+    d, p, draws = 24, 6, study.pick(smoke=6000, quick=12_000, paper=20_000)
     A = _skew(rng, d)
     generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
     blocks = np.array([BlockRotation(Rotation(p, "free"), d, generator).rows.numpy() for _ in range(draws)])
     squares = np.square(A[blocks[:, :, None], blocks[:, None, :]]).sum((-2, -1))
     exact = stochastic.captured_share(d, p)
     drawn = rate("share of the gradient, blocks as drawn", mean(squares / np.square(A).sum()))
-    yield drawn.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
-    yield drawn.control("share (p / d)^2").equals((p / d) ** 2, excludes=(0,))
+    yield drawn.equals(exact, excludes=(0.95 * exact, 1.05 * exact))
+    yield drawn.control("share (p / d)^2").equals((p / d) ** 2)
 
 
 def _skew(rng: np.random.Generator, d: int) -> Array:
@@ -77,19 +84,20 @@ def _skew(rng: np.random.Generator, d: int) -> Array:
 
 
 def _rounds(study: Study) -> Iterator[Check]:
-    draws = study.pick(smoke=3000, quick=10_000, paper=50_000)
+    draws = study.pick(smoke=6000, quick=20_000, paper=50_000)
     exact = stochastic.rounds_to_see_all_pairs(5)
     two = rate("rounds until all pairs were seen, p = 2", mean(_first_rounds(study, draws, 5, 2, 300)))
     yield two.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
-    yield two.control("pairs seen after n rounds").equals(10, excludes=(0,))
-    four, bound = mean(_first_rounds(study, draws, 8, 4, 150)).low, stochastic.most_rounds_to_see_all_pairs(8, 4)
-    within = exactly("sum over the rounds of the union bound")
-    yield measured("rounds until all pairs were seen, p = 4", four, within=within).at_most(bound)
-    summed = np.minimum(1, 28 * (1 - stochastic.captured_share(8, 4)) ** np.arange(1000.0)).sum()
-    within = rounding(1000, bound, of="the sum written out")
-    yield measured("union bound and its sum", bound, within=within).equals(summed)
-    both = measured("p = 2: exact mean and the union bound", exact, within=exactly("the bound holds for any p"))
-    yield both.at_most(stochastic.most_rounds_to_see_all_pairs(5, 2))
+    yield two.control("pairs seen after n rounds").equals(10)
+    # Blocks of 11 of 12 have seen all pairs once three coordinates were left out: 3.29 rounds on average, bound 3.37.
+    drawn, bound = mean(_first_rounds(study, 10_000, 12, 11, 40)), stochastic.most_rounds_to_see_all_pairs(12, 11)
+    nearly = measured("rounds until all pairs were seen, p = 11", drawn.value, within=by_chance(drawn))
+    yield nearly.at_most(bound)
+    yield nearly.control("union bound 5 % sharper").at_most(bound / 1.05)
+    drawn = mean(_first_rounds(study, draws, 8, 4, 150))
+    four = measured("rounds until all pairs were seen, p = 4", drawn.value, within=by_chance(drawn))
+    loose = four.within_factor(1.2, because="the union is over 28 pairs that are seen together")
+    yield loose.at_most(stochastic.most_rounds_to_see_all_pairs(8, 4))
 
 
 def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Array:
@@ -105,14 +113,18 @@ def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Arr
 
 
 def _reach(study: Study) -> Iterator[Check | Curves]:
-    """A target that one rotation reaches, taught by random blocks: the loss falls to a thousandth and less."""
+    """A target that one rotation reaches, taught by random blocks: they hold every pair, no local minimum is there."""
     rounds = study.pick(smoke=60, quick=120, paper=300)
-    within = exactly("every pair was in a block, and SO(d) has no local minimum but the global one")
     falling, stuck = (_teach(study, rounds, redraw) for redraw in (1, rounds))
+    within = rounding(1e3, of="the loss: of the order of their square, where descent has arrived")
     blocks = measured("loss by random blocks, of its start", falling[-1] / falling[0], within=within)
-    yield blocks.at_most(1e-3)
-    fixed = measured("loss by one block, of its start", stuck[-1] / stuck[0], within=within)
-    yield fixed.control("one block, never drawn again").at_most(1e-3)
+    fixed = float(stuck[-1] / stuck[0])
+    yield blocks.equals(0, against=fixed)
+    yield (
+        measured("loss by one block, of its start", fixed, within=within)
+        .control("one block, never drawn again")
+        .equals(0)
+    )
     yield curves(loss_by_random_blocks=falling, loss_by_one_block=stuck)
 
 

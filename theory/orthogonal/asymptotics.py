@@ -1,13 +1,17 @@
 """Many neurons: where a random start has asymptotically the least energy (s < d - 1), where not, and its spectrum."""
 
+from itertools import combinations
+
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
-from scipy.special import gammaln
+from scipy import integrate, stats
+from scipy.special import gammaln, xlogy
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer
 from theory.orthogonal.energy import mean_of_pair
+
+TRACY_WIDOM_MEAN = -1.2065335745820  # of the law for real matrices, beta = 1
 
 
 def asymptotically_minimal(d: int, s: float | int) -> bool:
@@ -46,16 +50,43 @@ def close_pairs(d: int) -> float:
     return float(np.exp(gammaln(d / 2) - gammaln((d - 1) / 2)) / (np.sqrt(np.pi) * (d - 1)))
 
 
+def close_triples(d: int) -> float:
+    r"""tau of -log E e^(-y E_s) ~ ... + y tau N (N-1) (N-2), what three close neurons add at s = 2 (d - 1).
+
+    Pairs of random directions are independent, so that the first term in which neurons meet again is a triangle's,
+    N^3 / 6 times the mean of f f f over its sides, f(r) = e^(-2 y r^(-2m)) - 1 in the tangent space R^m, m = d - 1.
+    With its shortest side r along the first axis, and the others r |x| and r |x - e|, the integral over r is one of
+    sum_k a_k e^(-y S_k / r^(2m)), which is y sum_k a_k S_k log S_k / 2m: S_k twice a sum over some of 1, |x|^(-2m),
+    |x - e|^(-2m). What is left is an integral over the shapes x.
+    """
+    inside("d", positive_integer("d", d), 3, np.inf, "[)")
+    m = d - 1
+    terms = [subset for size in (1, 2, 3) for subset in combinations(range(3), size)]
+
+    def shape(angle: float, side: float) -> float:
+        """Density of |x - e| = `side` at that angle to the first axis."""
+        powers = np.array([1.0, (1 + 2 * side * np.cos(angle) + side**2) ** -m, side ** (-2 * m)])
+        sums = np.array([2 * powers[list(subset)].sum() for subset in terms])
+        signs = np.array([(-1.0) ** (3 - len(subset)) for subset in terms])
+        return float(side ** (m - 1) * np.sin(angle) ** (m - 2) * (signs * xlogy(sums, sums)).sum())
+
+    whole = integrate.dblquad(shape, 1, np.inf, 0, lambda side: np.arccos(-1 / (2 * side)), epsabs=1e-10)[0]
+    # The shortest is any of three sides, the second shortest one of two.
+    triangles = 6 * _sphere(m) * _sphere(m - 1) * whole / (2 * m)
+    return float(-triangles / (6 * _sphere(d) ** 2))
+
+
 def heavy_tailed_energy(N: int, d: int) -> stats.distributions.rv_frozen:
     """Law of E_s at a random start for s = 2 (d - 1), large N: Levy's, without a mean, of scale pi (n kappa)^2.
 
-    The close pairs decide: of the n = N (N - 1) / 2 of them, n kappa y^(-1/2) have an f_s above y.
+    The close pairs decide: of the n = N (N - 1) / 2 of them, n kappa y^(-1/2) have an f_s above y. Close triples shift
+    it by tau N (N - 1) (N - 2), which is 1 / N of the scale; what is left is 1 / N^2 of it.
     """
     n = positive_integer("N", N) * (N - 1) / 2
-    return stats.levy(scale=np.pi * (n * close_pairs(d)) ** 2)
+    return stats.levy(loc=2 * n * (N - 2) * close_triples(d), scale=np.pi * (n * close_pairs(d)) ** 2)
 
 
-def spectral_moments(N: int, d: int) -> Float[Array, " three"]:
+def spectral_moments(N: int, d: float | int) -> Float[Array, " three"]:
     """Exact means of tr G^k, k = 1, 2, 3, where G are the cosines of N random directions in R^d."""
     pairs = N * (N - 1) / d
     return np.array([N, N + pairs, N + 3 * pairs + pairs * (N - 2) / d])
@@ -69,3 +100,19 @@ def spectral_edges(ratio: float) -> Float[Array, " two"]:
     """
     inside("ratio", ratio, 0, 1, "()")
     return 1 + np.array([-1, 1]) * np.sqrt(ratio)
+
+
+def soft_edges(N: int, d: int) -> Float[Array, " two"]:
+    """Mean smallest and largest singular value of N normalised neurons, N < d, up to terms that fall like 1 / d.
+
+    Their squares lie Tracy and Widom's mean (1996) times Johnstone's scale (2001) inside of the squared edges:
+    (sqrt d -+ sqrt N) |1 / sqrt N -+ 1 / sqrt d|^(1/3) / d.
+    """
+    edges, sides = spectral_edges(positive_integer("N", N) / positive_integer("d", d)), np.array([-1, 1])
+    scale = (np.sqrt(d) + sides * np.sqrt(N)) * (1 / np.sqrt(N) + sides / np.sqrt(d)) ** (1 / 3) / d
+    return np.sqrt(edges**2 + sides * scale * TRACY_WIDOM_MEAN)
+
+
+def _sphere(m: int) -> float:
+    """Area of the unit sphere of R^m: 2 pi^(m/2) / Gamma(m/2)."""
+    return float(2 * np.pi ** (m / 2) / np.exp(gammaln(m / 2)))

@@ -1,12 +1,12 @@
 r"""Descent on the parameter of Cayley's map, where the target turns one plane by phi: exponential, but for phi = pi.
 
 The plane's angle is theta = 2 arctan(b), b = kappa a, where R = (I - kappa A)^-1 (I + kappa A) and A_21 = a = -A_12;
-kappa = 1 is the published map, kappa = 1/2 torch's. The loss is L = sigma (1 - cos(theta - phi)), where sigma is the
-sum of the two singular values of M in that plane.
+kappa = 1 is the published map, kappa = 1/2 torch's. The loss is L = m (1 - cos(theta - phi)), where m = s_i + s_j is
+the sum of the two singular values of M in that plane.
 
 Cayley's map never has the eigenvalue -1, so phi = pi is reached at a = infinity only:
 
-    L = 2 sigma / (1 + b^2),    b' = 4 sigma kappa^2 b / (1 + b^2)^2,    L ~ (sigma / t)^(1/2) / (2 kappa).
+    L = 2 m / (1 + b^2),    b' = 4 m kappa^2 b / (1 + b^2)^2,    L ~ (m / t)^(1/2) / (2 kappa).
 """
 
 from dataclasses import dataclass
@@ -22,31 +22,31 @@ NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any 
 
 @dataclass(frozen=True)
 class Plane:
-    """sigma = s_i + s_j of the plane that turns, kappa of the map; both above 0."""
+    """m = s_i + s_j of the plane that turns, kappa of the map; both above 0."""
 
-    sigma: float
+    m: float
     kappa: float = 1.0
 
     def __post_init__(self) -> None:
-        positive("sigma", self.sigma)
+        positive("m", self.m)
         positive("kappa", self.kappa)
 
 
 def half_turn_loss(plane: Plane, a: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
-    """Loss 2 sigma / (1 + kappa^2 a^2) above that of a target turned by pi."""
-    return 2 * plane.sigma / (1 + (plane.kappa * a) ** 2)
+    """Loss 2 m / (1 + kappa^2 a^2) above that of a target turned by pi."""
+    return 2 * plane.m / (1 + (plane.kappa * a) ** 2)
 
 
 def half_turn_time(
     plane: Plane, start: Float[Array, "*#shape"] | float, a: Float[Array, "*#shape"] | float
 ) -> Float[Array, "*shape"] | float:
-    """When the flow from `start` is at a: t = (F(b) - F(b_0)) / (4 sigma kappa^2), F = ln b + b^2 + b^4 / 4.
+    """When the flow from `start` is at a: t = (F(b) - F(b_0)) / (4 m kappa^2), F = ln b + b^2 + b^4 / 4.
 
     Raises:
         InvalidArgument: a start not above 0.
     """
     inside("start", np.min(start), 0, np.inf, "()")
-    return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.sigma * plane.kappa**2)
+    return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.m * plane.kappa**2)
 
 
 def half_turn_solution(
@@ -54,7 +54,7 @@ def half_turn_solution(
 ) -> Float[Array, "*times_runs"] | float:
     """a(t) of the flow from `start` towards pi, shape (*times, *runs); infinite at t = infinity.
 
-    >>> half_turn_solution(Plane(sigma=1.4), 0.5, np.array([0.0, 1.0, np.inf])).round(3)
+    >>> half_turn_solution(Plane(m=1.4), 0.5, np.array([0.0, 1.0, np.inf])).round(3)
     array([0.5  , 1.661,   inf])
 
     Raises:
@@ -62,7 +62,7 @@ def half_turn_solution(
     """
     inside("start", np.min(start), 0, np.inf, "()")
     t, b = times(t)[(..., *[None] * np.ndim(start))], plane.kappa * np.asarray(start)
-    clock = _clock(b) + 4 * plane.sigma * plane.kappa**2 * t
+    clock = _clock(b) + 4 * plane.m * plane.kappa**2 * t
     # F > b^4 / 4 from b = 1 on, and F is convex and increasing in ln b: Newton comes down to the root.
     with np.errstate(invalid="ignore"):
         y = np.log(np.maximum(4 * clock, 1)) / 4
@@ -72,30 +72,30 @@ def half_turn_solution(
 
 
 def half_turn_asymptote(plane: Plane, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """Loss (sigma / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start."""
-    return np.sqrt(plane.sigma / t) / (2 * plane.kappa)
+    """Loss (m / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start."""
+    return np.sqrt(plane.m / t) / (2 * plane.kappa)
 
 
 def rate(plane: Plane, phi: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
-    """Rate 4 sigma kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi."""
-    return 4 * plane.sigma * plane.kappa**2 * np.cos(phi / 2) ** 4
+    """Rate 4 m kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi."""
+    return 4 * plane.m * plane.kappa**2 * np.cos(phi / 2) ** 4
 
 
 def exponential_solution(
     plane: Plane, phi: float, theta: Float[Array, "*runs"] | float, t: Float[Array, "*times"] | float
 ) -> Float[Array, "*times_runs"] | float:
-    """theta(t) of R = exp(A) instead, shape (*times, *runs): tan((theta - phi) / 2) decays at rate sigma for any phi.
+    """theta(t) of R = exp(A) instead, shape (*times, *runs): tan((theta - phi) / 2) decays at rate m for any phi.
 
     Angles are those within half a turn of phi.
 
-    >>> exponential_solution(Plane(sigma=1.4), np.pi, 0.5, np.array([0.0, 1.0, np.inf])).round(3)
+    >>> exponential_solution(Plane(m=1.4), np.pi, 0.5, np.array([0.0, 1.0, np.inf])).round(3)
     array([0.5  , 1.606, 3.142])
 
     Raises:
         InvalidArgument: a negative or NaN time.
     """
     t = times(t)[(..., *[None] * np.ndim(theta))]
-    return phi + 2 * np.arctan(np.exp(-plane.sigma * t) * np.tan((np.asarray(theta) - phi) / 2))
+    return phi + 2 * np.arctan(np.exp(-plane.m * t) * np.tan((np.asarray(theta) - phi) / 2))
 
 
 def _clock(b: Array | float) -> Array | float:

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import positive
 
-NEWTON_STEPS = 80  # enough from any start to the right of the root, where the cubic is convex
+NEWTON_STEPS = 80  # at most: enough from any start to the right of the root, where the cubic is convex
 NEXT_TO_IT = 1e-12  # of the threshold: there r - 1 is of that size too
 
 
@@ -23,7 +23,10 @@ def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Arr
     positive("weight", weight)
     r = np.maximum(s, 1.0)
     for _ in range(NEWTON_STEPS):
-        r = r - (r - s + 4 * weight * r * (r**2 - 1)) / (1 + 4 * weight * (3 * r**2 - 1))
+        step = (r - s + 4 * weight * r * (r**2 - 1)) / (1 + 4 * weight * (3 * r**2 - 1))
+        r = r - step
+        if (np.abs(step) <= EPS * r).all():
+            break
     return r
 
 
