@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.deep_linear.convergence import change_of_error, left_of_minnorm
+from experiments.deep_linear.moments import mean_error, of_exact_moments
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product_and_gain, students
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rate
+from theory.claims import OURS, Check, Curves, Study, Tolerance, by_chance, claim, curves, measured, rate
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
@@ -20,9 +21,15 @@ INPUTS = 30
 @claim(
     "minnorm.deep_double_descent",
     source="Advani & Saxe 2017, section 4 (the peak at n = d); exact at every size, and for Minnorm: ours",
+    source_kind=OURS,
     statement=r"E_g(Y X^+) = K\Big[\big(1 - \tfrac nd\big)_+ \sigma_w^2 + \sigma_\epsilon^2\Big(1 +"
     r" \frac{\min(n, d)}{|d - n| - 1}\Big)\Big]",
-    hypotheses=("Gaussian inputs, teacher and noise", "|d - n| > 1", "Minnorm needs n <= d: beyond, no fit is exact"),
+    hypotheses=(
+        "n inputs of d entries N(0, 1/d); K outputs; teacher and noise of variances sigma_w^2 and sigma_epsilon^2",
+        "E_g(Y X^+): mean error of the minimum-norm solution on new examples; (x)_+ = max(x, 0)",
+        "|d - n| > 1",
+        "Minnorm needs n <= d: beyond, no fit is exact",
+    ),
     theory_side="closed form",
     controls=(
         "d - n in place of d - n - 1",
@@ -42,22 +49,32 @@ def exact_fitting_peaks_at_as_many_examples_as_inputs(study: Study) -> Iterator[
 
 
 def _means(study: Study) -> Iterator[Check]:
-    """The mean over draws at finite size, on either side of the peak."""
-    draws = study.pick(smoke=4000, quick=8000, paper=16000)
-    for n in (12, 34):
-        ensemble, case = Ensemble(22, n, K=2, noise=NOISE), f"d = 22, n = {n}"
-        problem = draw(ensemble, study.rng("means", n), draws)
-        errors = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
+    """The mean over draws at finite size, on either side of the peak.
+
+    Only the rates are random: the fitted noise of one draw has a standard deviation of 19 % at n = 12 and 14 % at
+    n = 34, so that the interval of 4000 draws is 1.6 %, a third of what has to be resolved and a sixth of what has to
+    be excluded.
+    """
+    draws, means = study.pick(smoke=2000, quick=4000, paper=16000), {}
+    for n in (12, 18, 34):
+        ensemble, case = Ensemble(22, n, noise=NOISE), f"d = 22, n = {n}"
+        problem, _ = of_exact_moments(ensemble, study.rng("means", n), draws, 0.0)
+        errors = mean_error(ensemble, problem, problem.minimum_norm_solution)
+        means[n] = mean(errors)
+        if n == 18:
+            continue
         # Without the noise of new labels, which only adds a constant.
-        constant = ensemble.K * NOISE**2
-        ratio = (errors - constant) / (law.final_error(ensemble) - constant)
+        ratio = (errors - NOISE**2) / (law.final_error(ensemble) - NOISE**2)
         yield rate("mean error of the fit", mean(ratio), case=case).equals(1, excludes=(0.9, 1.1))
-        fitted_noise = ((problem.noise @ problem.pseudoinverse) ** 2).sum((-2, -1)) / (ensemble.d * constant)
+        fitted_noise = ((problem.noise @ problem.pseudoinverse) ** 2).sum(-1).mean(-1) / (ensemble.d * NOISE**2)
         part = min(n, 22) / (abs(22 - n) - 1)
         fitted = rate("fitted noise", mean(fitted_noise), case=case)
         yield fitted.equals(part, excludes=(0.9 * part, 1.1 * part))
         if n == 12:
             yield fitted.control("d - n in place of d - n - 1").equals(12 / 10, excludes=(1.0,))
+    within = by_chance(means[18]) + by_chance(means[12])
+    late = measured("E_g at n = 18", means[18].value, within=within)
+    yield late.control("more examples never hurt Minnorm").at_most(means[12].value)
 
 
 def _trained(study: Study, ensemble: Ensemble) -> Iterator[Check]:
@@ -108,7 +125,5 @@ def _against_ridge() -> Iterator[Check | Curves]:
     yield curves(d=INPUTS, noise=NOISE)
     because = "the best ridge is at least as good as any; its expansion leaves O(1/d^2)"
     within = Tolerance((1 + NOISE**2) / INPUTS**2, because)
-    yield measured("the best ridge", list(ridge.values()), within=within, axes=("n",)).at_most(list(fitted.values()))
-    # Fewer examples, less harm: a third of d against two examples short of it.
-    late = measured("E_g at n = d - 2", fitted[INPUTS - 2], within=exactly("monotone in n"))
-    yield late.control("more examples never hurt Minnorm").at_most(fitted[INPUTS // 3])
+    best = measured("the best ridge", list(ridge.values()), within=within, axes=("n",))
+    yield best.supporting().at_most(list(fitted.values()))

@@ -10,7 +10,7 @@ from experiments.deep_linear.networks import by_descent, by_minnorm, by_weight_d
 from experiments.methods.minnorm import Equality, Minnorm
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
-from theory.claims import Check, Curves, Study, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, measured, rounding
 from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, gaussian_stack, imbalances
@@ -29,9 +29,16 @@ ROW = SHAPE.d + SHAPE.n * SHAPE.K + 4
 @claim(
     "minnorm.deep_forgetting",
     source="Bansal et al. 2018 (reconstruction: Minnorm on deep linear networks); ours",
+    source_kind=RECONSTRUCTED,
     statement=r"W_1(t) Q = e^{-a t} W_1(0) Q,\quad D_l(t) = e^{-2 a t} D_l(0),\ D_l = W_{l+1}^\top W_{l+1} - W_l"
     r" W_l^\top;\quad W_1^{+} Q = (1 - \eta a) W_1 Q\ \text{a step}",
-    hypotheses=("plain gradient steps", "any depth, width, start, multipliers, b and c", "Q projects off the examples"),
+    hypotheses=(
+        "Minnorm on W_L ... W_1 at rates a (weights), b (multipliers) and augmentation c, learning rate eta",
+        "W_1^+: W_1 after a step",
+        "plain gradient steps",
+        "any depth, width, start, multipliers, b and c",
+        "Q projects off the examples",
+    ),
     theory_side="closed form",
     controls=(
         "subspace: rate 10 % larger",
@@ -76,26 +83,31 @@ def _each_step(study: Study, problem: TeacherStudent, W: Layers, tuning: Tuning)
     steps, L = study.pick(smoke=25, quick=80, paper=120), len(W)
     for word, (trainee, rate) in trainees.items():
         run = trainee.train(learning_rate=STEP, steps=steps, record=range(steps + 1))
-        yield from _unseen_each_step(word, problem, run, (1 - STEP * rate)[:, None, None], L)
+        yield from _unseen_each_step(word, problem, run, rate, L)
         if word == "Minnorm":
             yield _step_of_the_flow(problem, run, tuning, L)
         if word == "Minnorm" and L > 1:
             yield from _imbalances_each_step(problem, run, tuning, L)
 
 
-def _unseen_each_step(word: str, problem: TeacherStudent, run: Trajectory, factor: Array, L: int) -> Iterator[Check]:
+def _unseen_each_step(word: str, problem: TeacherStudent, run: Trajectory, rate: Array, L: int) -> Iterator[Check]:
     first, case, axes = run["W1"] @ problem.unseen, f"depth {L}, {word}", ("step", "run")
     within = rounding(ROW, np.linalg.norm(run["W1"], axis=-1).max(), of="a row of W_1, d + n K + 4 of them a step")
     a_step = measured("W_1 Q a step", first[1:], within=within, case=case, axes=axes)
-    yield a_step.equals(factor * first[:-1])
     in_all = measured("W_1 Q in all", first, within=within * len(first), case=case, axes=axes)
     steps = np.arange(len(first))[:, None, None, None]
-    yield in_all.equals(factor**steps * first[0])
+    left = lambda k: 1 - k * STEP * rate[:, None, None]  # noqa: E731
+    if word == "gradient descent":
+        moved = measured("W_1 Q moves", first - first[0], within=within * len(first), case=case, axes=axes)
+        yield moved.equals(0, against=STEP * len(first) * np.abs(first).max())
+    else:
+        yield a_step.equals(lambda k: left(k) * first[:-1])
+        yield in_all.equals(lambda k: left(k) ** steps * first[0])
     if L == 2 and word == "Minnorm":
-        yield a_step.control("factor a step 10 % nearer 1").equals((0.1 + 0.9 * factor) * first[:-1])
+        yield a_step.control("factor a step 10 % nearer 1").equals(left(0.9) * first[:-1])
         shown = run["W1"] @ problem.seen
         alike = measured("W_1 P a step", shown[1:], within=within, case=case)
-        yield alike.control("what the examples show is forgotten alike").equals(factor * shown[:-1])
+        yield alike.control("what the examples show is forgotten alike").equals(left(1) * shown[:-1])
     if L == 2 and word == "gradient descent":
         yield in_all.control("gradient descent forgets").equals(0.99**steps * first[0])
 
@@ -111,7 +123,7 @@ def _step_of_the_flow(problem: TeacherStudent, run: Trajectory, tuning: Tuning, 
     of = "the largest product of layers, inputs and labels: 2 (L h + d + n)"
     within = rounding(2 * (L * HIDDEN + SHAPE.d + SHAPE.n), size, of=of)
     step = measured("step over velocity", moves, within=within, case=f"depth {L}", axes=("step", "run"))
-    return step.equals(STEP * _flat([*velocity, integral]))
+    return step.supporting().equals(STEP * _flat([*velocity, integral]))
 
 
 def _imbalances_each_step(problem: TeacherStudent, run: Trajectory, tuning: Tuning, L: int) -> Iterator[Check]:
@@ -125,7 +137,7 @@ def _imbalances_each_step(problem: TeacherStudent, run: Trajectory, tuning: Tuni
     within = rounding(terms, size, of="the largest squared layer: 2 h + 2 L (d + n K)")
     name, value = "imbalance a step", _flat(imbalances(after))
     imbalance = measured(name, value, within=within, case=f"depth {L}", axes=("step", "run"))
-    yield imbalance.equals(_flat(minnorm.imbalances_after_step(before, gradient, eta_a)))
+    yield imbalance.equals(lambda k: _flat(minnorm.imbalances_after_step(before, gradient, k * eta_a)))
     if L == 2:
         alone = ((1 - eta_a) ** 2)[:, None] * _flat(imbalances(before))
         yield imbalance.control("imbalance a step: the factor of the flow alone").equals(alone)
@@ -136,18 +148,18 @@ def _along_the_flow(study: Study, problem: TeacherStudent, W: Layers, tuning: Tu
     t = runs[0].t
     unseen = [_flat([run["W1"] @ problem.unseen]) for run in runs]
     imbalance = [_flat(imbalances(layers_of(run.arrays))) for run in runs]
-    decay = _flat(minnorm.imbalance_solution(W, a, t))
-    yield from tends_to("subspace", unseen, _flat([minnorm.unseen_solution(problem, W, a, t)]), case=case)
+    forgotten = lambda k: _flat([minnorm.unseen_solution(problem, W, k * a, t)])  # noqa: E731
+    decay = lambda k: _flat(minnorm.imbalance_solution(W, k * a, t))  # noqa: E731
+    yield from tends_to("subspace", unseen, forgotten, case=case)
     yield from tends_to("imbalance", imbalance, decay, case=case)
     forgets = [
         _flat(imbalances(layers_of(run.arrays))) for run in _refine(study, by_weight_decay(study, problem, W, a))
     ]
     yield from tends_to("imbalance, weight decay", forgets, decay, case=case)
     if len(W) == 3:
-        faster = _flat([minnorm.unseen_solution(problem, W, 1.1 * a, t)])
-        yield extrapolated("subspace", unseen).control("subspace: rate 10 % larger").equals(faster)
-        slower = _flat(minnorm.imbalance_solution(W, a / 2, t))
-        yield extrapolated("imbalance", imbalance).control("imbalance: at the rate of the subspace").equals(slower)
+        yield extrapolated("subspace", unseen).control("subspace: rate 10 % larger").equals(forgotten(1.1))
+        wrong = extrapolated("imbalance", imbalance).control("imbalance: at the rate of the subspace")
+        yield wrong.equals(decay(0.5))
         left = lambda values: np.linalg.norm(values, axis=-1) / np.linalg.norm(values[0], axis=-1)  # noqa: E731
         yield curves(t=np.multiply.outer(t, a), unseen=left(unseen[-1]), imbalance=left(imbalance[-1]))
 
@@ -161,7 +173,7 @@ def _through_the_wrapper(study: Study) -> Iterator[Check]:
     # A row of W_1 Q: the sums of a step, and of the product with Q.
     largest = max(1.0, np.linalg.norm(W[0], axis=-1).max())
     within = rounding(steps * ROW, largest, of="a row of W_1, d + n K + 4 of them a step")
-    predicted = (1 - STEP) ** steps * (W[0] @ problem.unseen)[0]
+    predicted = lambda k: (1 - k * STEP) ** steps * (W[0] @ problem.unseen)[0]  # noqa: E731
     for word, optimiser in (("SGD", torch.optim.SGD), ("Adam", torch.optim.Adam)):
         network = nn.Sequential(*(nn.Linear(*layer.shape[:0:-1], bias=False, dtype=torch.float64) for layer in W))
         network.load_state_dict({f"{l}.weight": torch.tensor(layer[0]) for l, layer in enumerate(W)})
@@ -180,7 +192,8 @@ def _through_the_wrapper(study: Study) -> Iterator[Check]:
 
 
 def _refine(study: Study, trainee: Trainee) -> list[Trajectory]:
-    return trainee.refine(learning_rate=STEP, horizon=study.pick(smoke=0.4, quick=1.0, paper=2.0), records=5)
+    horizon = study.pick(smoke=0.4, quick=1.0, paper=2.0)
+    return trainee.refine(learning_rate=STEP, horizon=horizon, records=5, levels=4)
 
 
 def _flat(matrices: Sequence[Array]) -> Array:
