@@ -52,10 +52,8 @@ def minnorm_distances(
     return distance(chain, solution["w"])
 
 
-def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
-    """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit."""
-    theta = np.linspace(0.7, 1 + 0.9 * epsilon, 27)
-    gamma = theta * epsilon / weight_decay.distance_per_gamma(chain)
+def decayed_times(chain: Chain, w: Float[Array, " L"], gamma: Float[Array, " n"], epsilon: float) -> Float[Array, " n"]:
+    """Times under each of these constant weight decays; infinite where its bias is above epsilon."""
     # In units of 1 / gamma all of them forget alike.
     scaled = np.linspace(0, 1.5 * np.log(4 / epsilon), 1201)
 
@@ -65,7 +63,13 @@ def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
     tolerances = {"relative_tolerance": 1e-9, "absolute_tolerance": 1e-11 * epsilon}
     start = {"w": np.repeat(w[None], len(gamma), axis=0)}
     distances = distance(chain, flow(velocity, start, scaled, method="LSODA", **tolerances)["w"])
-    times = np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distances.T, gamma)])
+    return np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distances.T, gamma)])
+
+
+def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
+    """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit."""
+    theta = np.linspace(0.7, 1 + 0.9 * epsilon, 27)
+    times = decayed_times(chain, w, theta * epsilon / weight_decay.distance_per_gamma(chain), epsilon)
     # Between the gammas tried, by a spline through the best and three on either side.
     best = int(times.argmin())
     spline = CubicSpline(theta[best - 3 : best + 4], times[best - 3 : best + 4])
