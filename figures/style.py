@@ -14,6 +14,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 CHARACTERS = 11.5  # of the heading an inch
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+matplotlib.rcdefaults()  # not the user's own, which may set another text engine
 matplotlib.rcParams.update(
     {
         "figure.dpi": 110,
@@ -48,9 +49,11 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
 
 
 def profile_note(evidence: Mapping[str, Evidence]) -> str:
-    """Says so where the parameters are smaller than the paper's."""
-    profiles = {str(e.provenance.get("profile", "quick")) for e in evidence.values()}
-    return ";   smoke profile: small sizes" if "smoke" in profiles else ""
+    """Says so where the parameters are smaller than the paper's, and which data of the user's own were used."""
+    facts = [e.provenance for e in evidence.values()]
+    data = {str(f["data"]["name"]) for f in facts if f.get("data")}
+    smoke = any(f.get("profile") == "smoke" for f in facts)
+    return (";   smoke profile: small sizes" if smoke else "") + "".join(f";   data: {name}" for name in sorted(data))
 
 
 def markers(i: int, **overrides: object) -> dict[str, object]:

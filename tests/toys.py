@@ -1,6 +1,7 @@
 """Claims for testing the machinery around claims. $TOY_LOG: a file that gets a line whenever one is judged."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,8 @@ def one_is_two(study: Study) -> Iterator[Check | Curves]:
 @claim("toy.waits", source="Toys, 4", statement="1 = 1", hypotheses=(), theory_side="law", controls=("1 = 3",))
 def waits_while_a_file_is_there(study: Study) -> Iterator[Check | Curves]:
     _note(study)
+    if "TOY_DIES" in os.environ:
+        os.kill(os.getpid(), signal.SIGKILL)
     while Path(os.environ.get("TOY_WAIT", "no such file")).exists():
         time.sleep(0.01)
     one = measured("1 = 1", 1.0, within=TOY)

@@ -22,11 +22,14 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
     parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.", catalogue.readers)
     parser.add_argument("figures", nargs="*", metavar="FIGURE", help="names, or all")
     arguments = parser.parse_args(argv)
-    if arguments.list:
-        for name, entry in catalogue.figures.items():
-            print(f"{name}  {entry.title}  ({', '.join(entry.claims)})")
-        return options.HOLD
-    return options.answer("reproduce", lambda: _reproduce(arguments, catalogue))
+    respond = _list if arguments.list else _reproduce
+    return options.answer("reproduce", lambda: respond(arguments, catalogue))
+
+
+def _list(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
+    for name, entry in catalogue.figures.items():
+        print(f"{name}  {entry.title}  ({', '.join(entry.claims)})")
+    return options.HOLD
 
 
 def _reproduce(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
@@ -86,10 +89,11 @@ def _finish(
     except Exception as error:  # a figure that cannot be drawn must not keep the others from it
         options.complain("reproduce", f"{name} could not be drawn by {entry.module}: {type(error).__name__}: {error}")
         return False
+    stem = name if study.data is None else f"{name}-{study.data.name.split('.')[0]}"  # the paper's own stays there
     for ending, picture in pictures.items():
-        write_atomically(arguments.out / f"{name}.{ending}", picture)
+        write_atomically(arguments.out / f"{stem}.{ending}", picture)
     seconds = sum(item.provenance["seconds"] for item in evidence.values())
-    archive.write(arguments.out / name, list(evidence.values()), provenance.provenance(study, round(seconds, 3)))
+    archive.write(arguments.out / stem, list(evidence.values()), provenance.provenance(study, round(seconds, 3)))
     return True
 
 
@@ -98,10 +102,11 @@ def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]
     import matplotlib
 
     matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "theory"
     from matplotlib import pyplot
 
-    figure = import_module(module).draw(evidence)
+    drawing = import_module(module)
+    matplotlib.rcParams["svg.hashsalt"] = "theory"
+    figure = drawing.draw(evidence)
     dates = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     pictures = {}
     for ending in endings:

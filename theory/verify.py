@@ -1,6 +1,7 @@
 """Judge claims: `python -m theory.verify [CLAIM ...]`. Exit 0: all hold. 1: one fails. 2: the request is wrong."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -52,14 +53,13 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     if arguments.json or old:
         import json
 
-        from theory.core.files import write_atomically
         from theory.harness import archive, compare, provenance
 
         evidence = list(results.evidence.values())
         seconds = sum(item.provenance["seconds"] for item in evidence)
         text = archive.document(evidence, provenance.provenance(study, round(seconds, 3)))
         if arguments.json:
-            write_atomically(arguments.json, text.encode())
+            _write(arguments.json, text)
         if old:
             print("\n".join(compare.compare(_only(old, arguments.claims), json.loads(text)).lines()))
     return options.status("verify", results, arguments.verbose)
@@ -82,7 +82,7 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
         survey.add(seed, options.run(arguments, claims, replace(study, seed=seed)))
     print("\n".join(survey.lines()))
     if arguments.json:
-        survey.write(arguments.json)
+        _write(arguments.json, survey.document())
     return options.HOLD if survey.holds else options.FAIL
 
 
@@ -125,12 +125,26 @@ def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data
     return [claim for claim in known.values() if claim in named]
 
 
+def _write(file: Path, text: str) -> None:
+    """A device is written to; a link stays one, and what it points to is replaced."""
+    from theory.core.files import write_atomically
+
+    if file.is_char_device():
+        file.write_text(text)
+    else:
+        write_atomically(file.resolve(), text.encode())
+
+
 def _check_file(file: Path) -> None:
     from theory.core.validation import reject
 
     if file.is_dir():
         reject("json", file, "a file, not a folder")
-    options.writable_folder("json", file.parent)
+    if file.exists() and not (file.is_file() or file.is_char_device()):
+        reject("json", file, "a regular file or a new name")
+    if file.exists() and not os.access(file, os.W_OK):
+        reject("json", file, "a file that can be written to")
+    options.writable_folder("json", file.resolve().parent)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,21 @@
 """What `python -m theory.reproduce` draws and writes. The requests it refuses are in test_verify.py."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from theory import reproduce
+from theory.catalogue import READERS
 from theory.harness import archive
+from theory.harness.catalogue import Catalogue, Entry
 from toy_figures import TOYS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -69,7 +76,7 @@ def test_a_figure_that_cannot_be_drawn(ask, tmp_path: Path, capsys) -> None:
     assert complaint == "python -m theory.reproduce: fig4 could not be drawn by toy_figures: KeyError: 'toy.holds'\n"
 
 
-@pytest.mark.parametrize(("name", "nearest"), [("fig11", "fig1"), ("figure2", "fig2")])
+@pytest.mark.parametrize(("name", "nearest"), [("fig11", "fig1"), ("figure2", "fig2"), ("FIG3", "fig3")])
 def test_an_unknown_figure(ask, tmp_path: Path, capsys, name: str, nearest: str) -> None:
     assert ask("fig1", name) == 2
     printed, complaint = capsys.readouterr()
@@ -91,3 +98,23 @@ def test_data_only_for_figures_whose_claims_accept_it(ask, tmp_path: Path, capsy
     np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
     assert ask("fig1", f"--data={tmp_path / 'data.npz'}") == 2
     assert "expected claims that accept data for regression (toy.holds), not toy.misprinted" in capsys.readouterr().err
+
+
+def test_a_figure_of_the_users_data_leaves_the_papers_alone(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.v2.npz", X=np.ones((3, 2)), Y=np.ones(3))
+    toys = Catalogue(("toys",), {"fig5": Entry("toy_figures", "A toy on the user's data", ("toy.holds",))}, READERS)
+    arguments = ["fig5", "--device=cpu", "--jobs=1", "--profile=smoke", f"--out={tmp_path / 'out'}"]
+    assert reproduce.main([*arguments, f"--data={tmp_path / 'mine.v2.npz'}"], toys) == 0
+    assert files(tmp_path) == {"fig5-mine.png", "fig5-mine.npz", "fig5-mine.json"}
+    facts = json.loads((tmp_path / "out" / "fig5-mine.json").read_text())["provenance"]["data"]
+    assert facts["name"] == "mine.v2.npz" and len(facts["digest"]) == 64
+
+
+def test_pictures_do_not_depend_on_the_users_settings(tmp_path: Path) -> None:
+    code = "import sys; sys.path.insert(0, 'tests'); import matplotlib, figures.style; print(matplotlib.rcParams)"
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 7\n")
+    printed = [
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True).stdout
+        for environment in (dict(os.environ), {**os.environ, "MATPLOTLIBRC": str(tmp_path / "matplotlibrc")})
+    ]
+    assert printed[0] == printed[1] != ""

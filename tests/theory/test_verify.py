@@ -1,6 +1,7 @@
 """What `python -m theory.verify` prints, writes and answers; and the requests both commands refuse."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -125,6 +126,8 @@ def test_list(capsys: pytest.CaptureFixture) -> None:
     ("option", "value", "expected"),
     [
         ("--device", "gpu9", "device = 'gpu9'"),
+        ("--device", "meta", "device = 'meta'"),
+        ("--device", "cpu:7", "device = 'cpu:7'"),
         ("--seed", "-1", "seed = -1"),
         ("--seed", "one", "--seed"),
         ("--profile", "fast", "one of smoke, quick, paper"),
@@ -238,7 +241,7 @@ def test_a_range_of_seeds_with_a_claim_that_is_undecided(ask, capsys: pytest.Cap
     assert ask("toy.undecided", "--seeds", "0:2") == 1
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "FAILED   seed 0  toy.undecided: 1 = 1"
-    assert "headroom 0.5945   seed 0  toy.undecided: 1 = 1" in printed
+    assert "headroom 0.595    seed 0  toy.undecided: 1 = 1" in printed
 
 
 def test_seeds_are_not_compared(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
@@ -250,3 +253,62 @@ def test_seeds_are_not_compared(ask, capsys: pytest.CaptureFixture, tmp_path: Pa
 def test_seeds_that_are_no_range(ask, capsys: pytest.CaptureFixture, seeds: str) -> None:
     assert ask("toy.holds", f"--seeds={seeds}") == 2
     assert "expected A:B with whole numbers 0 <= A < B" in refusal(capsys)
+
+
+def test_a_device_is_written_to_and_a_link_stays_one(ask, tmp_path: Path) -> None:
+    file, link = tmp_path / "file.json", tmp_path / "link.json"
+    file.write_text("old")
+    link.symlink_to(file)
+    assert ask("toy.holds", "--json", link) == 0
+    assert link.is_symlink() and json.loads(file.read_text())["claims"]
+    assert ask("toy.holds", "--json", "/dev/null") == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_what_cannot_be_written_to_is_refused(ask, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert ask("toy.holds", "--json", tmp_path / "pipe") == 2
+    assert "expected a regular file or a new name" in refusal(capsys)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".cache").touch()
+    assert verify.main(["toy.holds", "--device=cpu", f"--out={tmp_path / 'out'}"], TOYS) == 2
+    assert "expected a folder that can be written to" in refusal(capsys)
+
+
+COMMAND = f"{sys.executable} -m theory.verify"
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (f"{COMMAND} --list | head -1; exit ${{PIPESTATUS[0]}}", 141),
+        (f"{sys.executable} -m theory.reproduce --list | true; exit ${{PIPESTATUS[0]}}", 141),
+        (f"{COMMAND} --list >&-", 0),
+        (f"{COMMAND} no.such >&-", 2),
+    ],
+)
+def test_whoever_stops_reading_gets_no_traceback(line: str, status: int) -> None:
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert done.returncode in (status, 0)  # a list that fits into the pipe is written before it closes
+
+
+def test_the_users_own_folders_are_not_taken_for_ours(tmp_path: Path) -> None:
+    for name in ("experiments", "figures"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('the user's own')")
+    command = [sys.executable, "-m", "theory.reproduce", "fig12", "--profile=smoke", "--jobs=1", "--seed=-1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and "seed = -1" in done.stderr
+    command = [sys.executable, "-m", "theory.verify", "min2021.lemma_e1", "--profile=smoke", "--jobs=1", "--device=cpu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "null", "{", '{"claims": [1]}', '{"claims": [{"id": "a.b", "verdict": "holds", "checks": [{}]}]}']
+)
+def test_a_file_that_is_no_evidence_is_not_compared(ask, tmp_path: Path, capsys, content: str) -> None:
+    (tmp_path / "old.json").write_text(content)
+    assert ask("toy.holds", "--compare", tmp_path / "old.json") == 2
+    assert "expected an evidence file, as --json writes it" in refusal(capsys)

@@ -12,6 +12,7 @@ from theory.core.validation import reject
 SHOWN = 12  # lines of a kind, before the rest is only counted
 ALIKE = 1e-6  # checks of other names are the same check if their numbers differ by no more
 
+COMPARED = ("predicted", "measured", "tolerance")
 Key = tuple[str, str]  # claim and label of a check
 Lines = Mapping[Key, Mapping[str, Any]]
 
@@ -63,8 +64,11 @@ def load(file: Path) -> Mapping[str, Any]:
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        content["claims"]
-    except (ValueError, KeyError, TypeError):
+        for claim in content["claims"]:
+            str(claim["verdict"]), claim["id"].split(".")
+            for check in claim["checks"]:
+                check["name"].split(), [float(check[number]) for number in COMPARED]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         reject("compare", file, "an evidence file, as --json writes it")
     return content
 
@@ -123,9 +127,7 @@ def _pairs(older: Lines, lost: list[Key], newer: Lines, gained: list[Key]) -> It
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> float:
     """Of predicted, measured and tolerance, relative to the largest of them."""
-    (p, m, tolerance), (p2, m2, tolerance2) = (
-        [float(check[name]) for name in ("predicted", "measured", "tolerance")] for check in (old, new)
-    )
+    (p, m, tolerance), (p2, m2, tolerance2) = ([float(check[name]) for name in COMPARED] for check in (old, new))
     scale = max((abs(x) for x in (p, m, tolerance, p2, m2, tolerance2) if isfinite(x)), default=1.0) or 1.0
     if old.get("where") and new.get("where") and old["where"] != new["where"]:
         return _apart(abs(m - p), abs(m2 - p2)) / scale

@@ -16,6 +16,9 @@ def select_device(name: str) -> str:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        known = name == "cpu" or device.type == "cuda"
     except (RuntimeError, AssertionError):
+        known = False
+    if not known:
         reject("device", repr(name), "auto, cpu, or a CUDA device that torch sees on this machine")
-    return str(device)
+    return name

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from theory.harness.discovery import Stated
     from theory.harness.runner import Results
 
-HOLD, FAIL, BAD_REQUEST, INTERRUPTED = 0, 1, 2, 130
+HOLD, FAIL, BAD_REQUEST, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
+CACHE = ".cache"
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -62,12 +63,23 @@ def parser(command: str, description: str, readers: "Mapping[str, Reader]") -> P
 
 
 def answer(command: str, respond: Callable[[], int]) -> int:
-    """Exit status of `respond()`; what goes wrong on the way is one line on stderr, never a traceback."""
+    """Exit status of `respond()`; what goes wrong on the way is one line on stderr, never a traceback.
+
+    Only a verdict ends with 1. Whoever stops reading, as `head` does, gets what a closed pipe gives a program.
+    """
+    _prefer_our_packages()
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the command runs
     try:
-        return respond()
+        status = respond()
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         complain(command, "interrupted; what is finished is kept, run the same command again to resume")
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to flush at the end
+        return UNREAD
     except Exception as error:
         from theory.core.validation import InvalidArgument  # numpy comes with it, and a list needs none
 
@@ -75,6 +87,12 @@ def answer(command: str, respond: Callable[[], int]) -> int:
             raise
         complain(command, str(error))
         return BAD_REQUEST
+
+
+def _prefer_our_packages() -> None:
+    """A folder `experiments` or `figures` in the user's own is not taken for the one beside this package."""
+    root = str(Path(__file__).parents[2])
+    sys.path[:] = [root, *(place for place in sys.path if place != root)]
 
 
 def complain(command: str, message: str) -> None:
@@ -86,7 +104,9 @@ def unknown(kind: str, name: str, known: Collection[str]) -> NoReturn:
     """Refuse a name that does not exist, with those nearest to it."""
     from theory.core.validation import reject
 
-    nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.3) or sorted(known)
+    lowered = {each.lower(): each for each in known}
+    close = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.3)
+    nearest = [lowered[each] for each in close] or sorted(known)
     reject(kind, repr(name), f"a name that --list shows, e.g. {', '.join(nearest[:3])}")
 
 
@@ -107,8 +127,11 @@ def conditions(arguments: argparse.Namespace) -> "Study":
     if data is not None:
         module, _, reader = data.function.rpartition(".")
         getattr(import_module(module), reader)(data.path)
+    if arguments.device != "cpu":
+        study = _with_device(study)
     writable_folder("out", arguments.out)
-    return study if arguments.device == "cpu" else _with_device(study)
+    writable_folder("out", arguments.out / CACHE)
+    return study
 
 
 def matching(pattern: str, known: "Mapping[str, Stated]") -> "list[Stated]":
@@ -174,7 +197,7 @@ def run(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Stu
     from theory.harness import runner
 
     jobs = arguments.jobs or joblib.cpu_count()
-    return runner.run(list(claims), study, folder=arguments.out / ".cache", jobs=jobs, fresh=arguments.fresh)
+    return runner.run(list(claims), study, folder=arguments.out / CACHE, jobs=jobs, fresh=arguments.fresh)
 
 
 def status(command: str, results: "Results", verbose: bool) -> int:

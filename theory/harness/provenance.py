@@ -1,5 +1,7 @@
 """Where results come from: versions, commit, conditions."""
 
+import hashlib
+import json
 import platform
 import subprocess
 from importlib.metadata import version
@@ -25,8 +27,16 @@ def provenance(study: Study, seconds: float) -> dict[str, Any]:
         "threads": 1,
         "seed": study.seed,
         "profile": study.profile,
+        "data": None if study.data is None else {"name": study.data.name, "digest": digest(study.data)},
         "seconds": seconds,
     }
+
+
+def digest(data: Path) -> str:
+    """Digest of a file's content, or of the names and contents of a folder's IDX files; the path does not count."""
+    files = sorted(data.glob("*-ubyte*")) if data.is_dir() else [data]
+    contents = [(file.name if data.is_dir() else "", hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 
 
 def commit(root: Path) -> str | None:

@@ -4,14 +4,17 @@ Each process computes in one thread, so that the numbers do not depend on how ma
 chooses another engine than local processes, e.g. `backend="dask"` on a cluster whose nodes share the output folder.
 """
 
+import os
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +29,9 @@ from theory.harness.cache import Cache, key
 from theory.harness.discovery import Stated
 from theory.harness.fingerprint import fingerprint
 from theory.harness.progress import Progress
+from theory.harness.provenance import provenance
+
+KILLED = "its process was killed by the system, which may have been short of memory"
 
 
 @dataclass(frozen=True)
@@ -50,29 +56,31 @@ def run(claims: Sequence[Stated], study: Study, *, folder: Path, jobs: int, fres
     """Evidence for each of `claims` under the conditions of `study`.
 
     Args:
-        claims: from `theory.sourcecode.stated_claims`.
+        claims: from `theory.harness.discovery.stated_claims`.
         study: profile, seed, device and data; each claim gets its own copy.
         folder: where finished evidence is found and kept, and unfinished training too.
         jobs: how many processes to use; 1 stays in this one.
         fresh: forget what is kept.
     """
-    cache = Cache(folder)
+    kept = Cache(folder)
     keys = {claim.id: key(claim, study) for claim in claims}
     if fresh:
         for name in keys.values():
-            cache.discard(name)
-    found = {name: cache.find(kept) for name, kept in keys.items()}
+            kept.discard(name)
+    found = {name: kept.find(under) for name, under in keys.items()}
     left = [claim for claim in claims if found[claim.id] is None]
     # The longest first, so that none is left running alone at the end.
-    left.sort(key=lambda claim: -cache.last_seconds(claim, study.profile))
+    left.sort(key=lambda claim: -kept.last_seconds(claim, study.profile))
     results = Results()
     with Progress(len(left)) as progress:
-        for outcome in _outcomes(left, study, cache, keys, jobs, progress.training):
+        for outcome in _outcomes(left, study, kept, keys, jobs, progress.training):
             if isinstance(outcome, Stopped):
                 results.stopped.append(outcome)
             else:
-                cache.store(keys[outcome.id], outcome, study)
-                found[outcome.id] = outcome
+                kept.store(keys[outcome.id], outcome, study)
+                # Evidence that was computed says the same of itself as evidence that was found.
+                facts = provenance(study, outcome.provenance["seconds"]) | outcome.provenance
+                found[outcome.id] = replace(outcome, provenance=facts)
             progress.advance()
     results.evidence = {name: evidence for name, evidence in found.items() if evidence is not None}
     return results
@@ -81,22 +89,60 @@ def run(claims: Sequence[Stated], study: Study, *, folder: Path, jobs: int, fres
 def _outcomes(
     claims: Sequence[Stated],
     study: Study,
-    cache: Cache,
+    kept: Cache,
     keys: dict[str, str],
     jobs: int,
     training: Callable[[float], None],
 ) -> Iterator[Evidence | Stopped]:
-    studies = [replace(study, claim=claim.id, scratch=cache.scratch(keys[claim.id])) for claim in claims]
+    studies = [replace(study, claim=claim.id, scratch=kept.scratch(keys[claim.id])) for claim in claims]
     if min(jobs, len(claims)) <= 1:
         yield from (attempt(claim.module, replace(own, progress=training)) for claim, own in zip(claims, studies))
         return
+    left = {own.claim: (claim.module, own) for claim, own in zip(claims, studies)}
+    while left:
+        yield from _until_one_is_killed(left, jobs)
+        # Those that were being judged are the first of what is left: each alone, so that it is known which one it is.
+        for name in list(left)[:jobs]:
+            yield from _until_one_is_killed(alone := {name: left.pop(name)}, 1)
+            yield from (Stopped(lost, KILLED, False, "") for lost in alone)
+
+
+def _until_one_is_killed(left: dict[str, tuple[str, Study]], jobs: int) -> Iterator[Evidence | Stopped]:
+    """Outcomes of `left`, each taken out of it; ends early where the system has killed a process."""
     # One claim a batch: finished evidence is to be stored at once.
-    parallel = joblib.Parallel(n_jobs=min(jobs, len(claims)), batch_size=1, return_as="generator_unordered")
+    parallel = joblib.Parallel(n_jobs=min(jobs, len(left)), batch_size=1, return_as="generator_unordered")
+    if parallel.n_jobs == 1:  # in a process of its own all the same
+        parallel = joblib.Parallel(n_jobs=2, pre_dispatch=1, batch_size=1, return_as="generator_unordered")
     # The processes started here ignore Ctrl-C, as this one does while it starts them: it ends them when interrupted.
     with on_interrupt(signal.SIG_IGN):
-        outcomes = parallel(joblib.delayed(attempt)(claim.module, own) for claim, own in zip(claims, studies))
-    with on_interrupt(interrupt_once):
-        yield from outcomes
+        tasks = (joblib.delayed(attempt_in_worker)(*task, os.getpid()) for task in list(left.values()))
+        outcomes = parallel(tasks)
+    try:
+        with on_interrupt(interrupt_once):
+            for outcome in outcomes:
+                del left[outcome.id]
+                yield outcome
+    except BrokenProcessPool:
+        return
+
+
+def attempt_in_worker(module: str, study: Study, parent: int) -> Evidence | Stopped:
+    """`attempt`, in a process that ends when its parent does."""
+    _end_with(parent)
+    return attempt(module, study)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Whoever is killed cannot end its workers: they look once a second whether it is there."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    if os.getppid() == parent:  # on a cluster it is not
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def attempt(module: str, study: Study) -> Evidence | Stopped:
@@ -111,7 +157,7 @@ def attempt(module: str, study: Study) -> Evidence | Stopped:
         invalid = isinstance(error, InvalidArgument)
         reason = str(error) if invalid else f"{type(error).__name__}: {error}"
         return Stopped(study.claim, reason, invalid, traceback.format_exc())
-    return replace(evidence, provenance={"seconds": seconds, "fingerprint": fingerprint(module)})
+    return replace(evidence, provenance={"seconds": round(seconds, 3), "fingerprint": fingerprint(module)})
 
 
 @contextmanager

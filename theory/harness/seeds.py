@@ -3,11 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from theory.claims import Check, Evidence
-from theory.core.files import write_atomically
 from theory.core.validation import reject
 from theory.harness.runner import Results, Stopped
 
@@ -74,7 +72,7 @@ class Survey:
         failed = f"{len(self.failures)} failed, {len(self.stopped)} stopped"
         yield f"{self.seeds} seeds, {len(self.smallest)} checks: {failed}"
 
-    def write(self, file: Path) -> None:
+    def document(self) -> str:
         """The whole table as JSON, the check nearest to failing first."""
         checks = [
             {"claim": claim, "check": label, "headroom": _number(headroom), "seed": seed}
@@ -83,7 +81,7 @@ class Survey:
         failures = [{"seed": seed, "claim": claim, "check": label} for seed, (claim, label) in self.failures]
         stopped = [{"seed": seed, "claim": item.id, "reason": item.reason} for seed, item in self.stopped]
         content = {"seeds": self.seeds, "failures": failures, "stopped": stopped, "checks": checks}
-        write_atomically(file, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     def _nearest(self) -> list[tuple[Key, tuple[float, int]]]:
         return sorted(self.smallest.items(), key=lambda item: item[1])

@@ -49,7 +49,7 @@ def test_nan_and_infinities_are_strings() -> None:
 def test_the_form_of_the_verdict_file() -> None:
     content = json.loads(archive.document([evidence(check())], PROVENANCE))
     assert list(content) == ["provenance", "claims"]
-    names = "version commit python numpy scipy torch device dtype threads seed profile seconds"
+    names = "version commit python numpy scipy torch device dtype threads seed profile data seconds"
     assert list(content["provenance"]) == names.split()
     names = "id statement source source_kind hypotheses theory_side trained verdict in_words resolution seconds"
     names += " fingerprint checks"

@@ -28,6 +28,16 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "log"
 
 
+DAMAGES = [
+    lambda content: b"",
+    lambda content: content[:100],
+    lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    lambda content: content.replace(b"1", b"2"),
+    lambda content: b"[]",
+    lambda content: bytes(len(content)),
+]
+
+
 def run(folder: Path, *names: str, study: Study = STUDY, jobs: int = 1, fresh: bool = False) -> dict[str, Evidence]:
     claims = [TOYS[f"toy.{name}"] for name in names]
     return runner.run(claims, study, folder=folder, jobs=jobs, fresh=fresh).evidence
@@ -63,11 +73,23 @@ def test_finished_evidence_is_not_computed_again(tmp_path: Path, log: Path) -> N
 
 def test_damaged_evidence_is_computed_again(tmp_path: Path, log: Path) -> None:
     first = run(tmp_path / "cache", "holds")
-    for ending in ("npz", "json"):
+    for count, (ending, damage) in enumerate([(e, d) for e in ("npz", "json", "sum") for d in DAMAGES], start=1):
         (file,) = (tmp_path / "cache").glob(f"*.{ending}")
-        file.write_bytes(file.read_bytes()[:100])
+        file.write_bytes(damage(file.read_bytes()))
         assert_same(first, run(tmp_path / "cache", "holds"))
-    assert log.read_text() == "toy.holds\n" * 3
+        assert log.read_text() == "toy.holds\n" * (count + 1)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"provenance": 1, "claims": []}', '{"claims": [{}]}', "["])
+def test_evidence_of_another_form_counts_as_none(tmp_path: Path, log: Path, content: str) -> None:
+    """Whole, as its checksum says, and not what this version writes; with `fresh` it is not so much as looked at."""
+    first = run(tmp_path, "holds")
+    for fresh in (False, True):
+        (file,) = tmp_path.glob("*.json")
+        file.write_text(content)
+        checksum = Cache(tmp_path)._checksum(file.stem)
+        (tmp_path / f"{file.stem}.sum").write_text(checksum)
+        assert_same(first, run(tmp_path, "holds", fresh=fresh))
 
 
 def test_whatever_can_change_the_numbers_is_in_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,9 +157,9 @@ def test_one_thread_and_back() -> None:
     assert [pool["num_threads"] for pool in threadpool_info()] == before
 
 
-def start(out: Path, waiting: Path) -> subprocess.Popen:
-    names = ["toy.holds", "toy.waits"]
-    command = [sys.executable, "tests/toy_main.py", "verify", *names, "--device=cpu", "--jobs=1", f"--out={out}"]
+def start(out: Path, waiting: Path, *names: str, jobs: int = 1) -> subprocess.Popen:
+    names = names or ("toy.holds", "toy.waits")
+    command = [sys.executable, "tests/toy_main.py", "verify", *names, "--device=cpu", f"--jobs={jobs}", f"--out={out}"]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "TOY_WAIT": str(waiting)}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -187,3 +209,62 @@ def test_a_claim_is_judged_in_its_own_study(tmp_path: Path) -> None:
     expected = Study("toy.holds", "smoke", 5).rng("x").standard_normal((50, 50))
     assert np.array_equal(evidence.curves["x"], expected)
     assert isinstance(TOYS["toy.holds"], Stated)
+
+
+def toys(out: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """The command on toys, to its end."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    command = [
+        sys.executable,
+        "tests/toy_main.py",
+        "verify",
+        *arguments,
+        "--device=cpu",
+        "--profile=smoke",
+        f"--out={out}",
+    ]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": paths, **environment}, capture_output=True, text=True
+    )
+
+
+def test_a_killed_worker_costs_its_own_claim_alone(tmp_path: Path) -> None:
+    done = toys(tmp_path, "toy.waits", "toy.holds", "toy.misprinted", "--jobs=2", TOY_DIES="1")
+    assert done.returncode == 1
+    assert done.stderr == f"python -m theory.verify: toy.waits stopped: {runner.KILLED}\n"
+    for name, verdict in (
+        ("toy.holds", "holds"),
+        ("toy.misprinted", "holds, not as printed"),
+        ("toy.waits", "no verdict"),
+    ):
+        assert any(
+            line.split(maxsplit=1)[0] == name and verdict in line for line in done.stdout.splitlines() if line.strip()
+        )
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path: Path, log: Path, how: signal.Signals) -> None:
+    waiting = tmp_path / "wait"
+    waiting.touch()
+    process = start(tmp_path / "out", waiting, "toy.waits", "toy.holds", jobs=2)
+    wait_for(log, 2, process)
+    workers = [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    assert len(workers) >= 2
+    process.send_signal(how)
+    process.wait(timeout=60)
+    deadline = time.monotonic() + 20
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_evidence_that_was_computed_says_of_itself_what_found_evidence_says(tmp_path: Path) -> None:
+    computed, found = run(tmp_path, "holds")["toy.holds"], run(tmp_path, "holds")["toy.holds"]
+    assert computed.provenance == found.provenance and computed.provenance["profile"] == "smoke"
