@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from experiments.methods.minnorm import Constraint, Minnorm
+from experiments.methods.minnorm import Constraint, Minnorm, Mode
 from theory.claims import Study
 from theory.claims.study import Training
 from theory.core.arrays import Array
@@ -27,26 +27,36 @@ class LinearModels(nn.Module):
         return (inputs * self.weight).sum(-1)
 
 
-def around(network: nn.Module, constraint: Constraint, rates: Rates, order: type[Minnorm] = Minnorm) -> Minnorm:
+def around(
+    network: nn.Module,
+    constraint: Constraint,
+    rates: Rates,
+    order: type[Minnorm] = Minnorm,
+    modes: Sequence[Mode] = (),
+) -> Minnorm:
     """The method around a network trained by plain SGD."""
     A, B, c = rates
-    return order(SGD(network.parameters(), lr=A), constraint, dual_learning_rate=B, augmentation=c)
+    return order(SGD(network.parameters(), lr=A), constraint, dual_learning_rate=B, augmentation=c, modes=modes)
 
 
 def fit(study: Study, network: nn.Module, method: "Minnorm | DescentWithDecay", data: Data) -> Array:
-    """Parameters and multipliers, in one row each, half way (rounded down) and at the end: shape (2, numbers)."""
-    inputs, targets, batches = data
+    """The `path` of a training, which the study notes."""
     rate = float(method.optimizer.param_groups[0]["lr"])
     shapes = {name: tuple(weight.shape) for name, weight in network.named_parameters()}
-    study.record(Training(type(method).__name__, shapes, (rate, rate), len(batches)))
+    study.record(Training(type(method).__name__, shapes, (rate, rate), len(data[2])))
+    return path(network, method, data)
+
+
+def path(network: nn.Module, method: "Minnorm | DescentWithDecay", data: Data) -> Array:
+    """Parameters and multipliers, in one row each, after every step: shape (steps, numbers)."""
+    inputs, targets, batches = data
     states = []
-    for step, batch in enumerate(batches, start=1):
+    for batch in batches:
         rows = slice(None) if batch is None else batch
         method(network(inputs[rows]), targets[rows], batch).backward()
         method.step()
-        if step in (len(batches) // 2, len(batches)):
-            parts = [*network.parameters(), method.multipliers]
-            states.append(torch.cat([part.detach().flatten() for part in parts]).numpy())
+        parts = [*network.parameters(), method.multipliers]
+        states.append(torch.cat([part.detach().flatten() for part in parts]).numpy())
     return np.stack(states)
 
 

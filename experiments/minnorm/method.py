@@ -3,7 +3,8 @@
 Every fit goes through the wrapper as a user would use it, and is judged by what is written out beside it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from experiments.methods.minnorm import Margin, Minnorm, SimultaneousMinnorm
-from experiments.minnorm.fits import Data, DescentWithDecay, LinearModels, Rates, around, fit
-from theory.claims import Check, Measured, Study, Tolerance, claim, measured, rounding
+from experiments.minnorm.fits import Data, DescentWithDecay, LinearModels, Rates, around, fit, path
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply
 from theory.minnorm.problems import well_conditioned
@@ -21,10 +22,13 @@ from theory.minnorm.problems import well_conditioned
 @claim(
     "minnorm.method",
     source="Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example)",
+    source_kind=RECONSTRUCTED,
     statement=r"\lambda \leftarrow [\lambda + B h]_+,\ \theta \leftarrow (1 - A)\theta"
-    r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i"
-    r" \;\Rightarrow\; \lambda = \alpha_{SVM},\ |\theta|^2 = L \sum_i \lambda_i \text{ at convergence}",
-    hypotheses=("plain SGD", "separable data", "a homogeneous network of degree L for the last identity"),
+    r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i,\ h_i = 1 - y_i f_\theta(x_i)"
+    r" \;\Rightarrow\; \lambda \to \alpha \text{ if } f_\theta(x) = \theta^\top x,\quad "
+    r"\|\theta\|^2 - L \sum_i \lambda_i \to 0 \text{ if } f_{r \theta} = r^L f_\theta \text{ for } r > 0,\quad "
+    r"\alpha = \arg\max_{\alpha \ge 0} \textstyle\sum_i \alpha_i - \tfrac12 \|\sum_i \alpha_i y_i x_i\|^2",
+    hypotheses=("plain SGD", "separable data", "convergence"),
     theory_side="law",
     controls=(
         "weight decay removed",
@@ -66,18 +70,17 @@ def _descent_with_weight_decay(study: Study) -> Iterator[Check]:
     data = inputs, targets, batches
     because = "24 steps x 2.2e-16 x numbers of size 2: both ways differ by a rounding a step, which is not amplified"
     within, name = Tolerance(1e-14, because), "SGD with weight decay"
-    alternating = _wrapped(study, Minnorm, network(), data, rates)
-    by_hand = _by_hand(study, network(), data, rates)
-    yield measured(name, alternating, within=within, case="alternating").equals(by_hand)
-    simultaneous = _wrapped(study, SimultaneousMinnorm, network(), data, rates)
-    by_hand = _by_hand(study, network(), data, rates, simultaneous=True)
-    yield measured(name, simultaneous, within=within, case="simultaneous").equals(by_hand)
+    for order in (Minnorm, SimultaneousMinnorm):
+        by_hand = partial(_by_hand, network, data, rates, simultaneous=order is SimultaneousMinnorm)
+        wrapped = fit(study, drawn := network(), around(drawn, Margin(n), rates, order), data)[-1]
+        case = "simultaneous" if order is SimultaneousMinnorm else "alternating"
+        yield measured(name, wrapped, within=within, case=case).equals(lambda k, by_hand=by_hand: by_hand(decay=k))
     for control, wrong in {
-        "weight decay removed": _by_hand(study, network(), data, rates, decay=0.0),
-        "multipliers not projected": _by_hand(study, network(), data, rates, least=-np.inf),
-        "shuffled index": _wrapped(study, _Shuffled, network(), data, rates),
+        "weight decay removed": by_hand(decay=0.0),
+        "multipliers not projected": by_hand(least=-np.inf),
+        "shuffled index": path(drawn := network(), around(drawn, Margin(n), rates, _Shuffled), data)[-1],
     }.items():
-        yield measured(name, wrong, within=within).control(control).equals(alternating)
+        yield measured(name, wrapped, within=within).control(control).equals(wrong)
 
 
 def _alternating_is_augmentation(study: Study) -> Iterator[Check]:
@@ -86,14 +89,17 @@ def _alternating_is_augmentation(study: Study) -> Iterator[Check]:
     n, steps, (A, B, c) = 10, 40, (0.02, 0.05, 0.5)
     inputs, targets = torch.tensor(rng.normal(size=(n, 4))), torch.tensor(rng.choice([-1.0, 1.0], n))
     seed, data = _seed(rng), (inputs, targets, [None] * steps)
-    alternating, more, same = (
-        _wrapped(study, order, _network(seed, 4, 8, nn.Tanh(), scale=2.0), data, (A, B, augmentation))
-        for order, augmentation in ((Minnorm, c), (SimultaneousMinnorm, c + B), (SimultaneousMinnorm, c))
-    )
+
+    def simultaneous(augmentation: float) -> Array:
+        network = _network(seed, 4, 8, nn.Tanh(), scale=2.0)
+        return path(network, around(network, Margin(n), (A, B, augmentation), SimultaneousMinnorm), data)[-1]
+
+    network = _network(seed, 4, 8, nn.Tanh(), scale=2.0)
     within = rounding(10 * steps, of="numbers of size 1, a few in each of 40 steps")
-    yield measured("simultaneous with augmentation c + B", more, within=within).equals(alternating)
-    wrong = measured("simultaneous steps", same, within=within).control("simultaneous with augmentation c")
-    yield wrong.equals(alternating)
+    end = fit(study, network, around(network, Margin(n), (A, B, c)), data)[-1]
+    alternating = measured("alternating steps: simultaneous ones with c + B", end, within=within)
+    yield alternating.equals(lambda k: simultaneous(c + k * B))
+    yield alternating.control("simultaneous with augmentation c").equals(simultaneous(c))
 
 
 def _support_vector_machine(study: Study) -> Iterator[Check]:
@@ -109,9 +115,11 @@ def _support_vector_machine(study: Study) -> Iterator[Check]:
     inputs = torch.tensor(problem.Z).transpose(0, 1) * targets[..., None]
     largest = np.linalg.norm(problem.Z, ord=2, axis=(1, 2)).max() ** 2
     rates = (0.5, 2 / largest, 0.0)  # stable whichever examples are active
+    data = inputs, targets, [None] * steps
     method = around(models := LinearModels(runs, d), Margin(n, runs), rates)
-    end = fit(study, models, method, (inputs, targets, [None] * steps))[-1]
-    w, multipliers = end[: runs * d].reshape(runs, d), _multipliers(end, n, runs)
+    states = fit(study, models, method, data)
+    first, w = (state[: runs * d].reshape(runs, d) for state in states[[0, -1]])
+    multipliers = _multipliers(states[-1], n, runs)
 
     g_min, g_max = problem.gram_range
     left = np.where(problem.support, 1 - apply(problem.Z, w), 0.0)
@@ -119,21 +127,21 @@ def _support_vector_machine(study: Study) -> Iterator[Check]:
     rounded = 4 * (n + d) * EPS * (1 + g_max * np.linalg.norm(problem.duals, axis=-1))
     tolerance = (np.linalg.norm(left, axis=-1) + np.sqrt(g_max) * slope + rounded) / g_min
     because = "(|h| + |Z_S| |s| + rounding) / g_min: what is left of the constraints and of the gradient"
-    within, name = Tolerance(tolerance, because), "multipliers: duals of the maximum margin"
-    away = np.linalg.norm(multipliers - problem.duals, axis=-1)
-    yield measured(name, away, within=within, axes=("run",)).equals(0.0)
-    slack = (tolerance * np.sqrt(g_max) + slope) * np.linalg.norm(problem.Z, axis=-1).max()
-    times = Tolerance(slack.max(), "the same, times |Z_S| |z_i|")
-    yield measured("violation", float(method.violation), within=times).at_most(0.0)
-    # f - f* of primal and dual differ by w.w - sum lambda = -lambda.h where w = Z^T lambda.
-    gap = (w**2).sum(-1) - multipliers.sum(-1)
-    excess = np.abs(gap) - np.linalg.norm(w, axis=-1) * slope
-    complementary = Tolerance(float(rounded.sum()) + float(method.complementarity_gap), "|w|^2 - sum lambda")
-    yield measured("duality gap: complementarity gap", excess.sum(), within=complementary).at_most(0.0)
+    within, name = Tolerance(tolerance[:, None], because), "multipliers: duals of the maximum margin"
+    yield measured(name, multipliers, within=within, axes=("run", "example")).equals(problem.duals)
+    away = np.sqrt(g_max) * tolerance + slope  # of w from the maximum margin
+    squared = measured("|w|^2 = sum of the duals", (w**2).sum(-1), within=Tolerance(3 * away, because), axes=("run",))
+    yield squared.equals(problem.duals.sum(-1))
+    longest = np.linalg.norm(problem.Z, axis=-1).max()
+    violation = measured("violation", float(method.violation), within=Tolerance(away.max() * longest, because))
+    yield violation.at_most(0.0, against=float((1 - apply(problem.Z, first)).max()))
+    complementary = Tolerance(float((np.linalg.norm(multipliers, axis=-1) * tolerance).sum() * g_max.max()), because)
+    gap = measured("complementarity gap", float(method.complementarity_gap), within=complementary).supporting()
+    yield gap.at_most(0.0, against=float(problem.duals.sum()))
+    few = *data[:2], [None] * 400
     for missing, change in (("weight decay", {"decay": 0.0}), ("projection", {"least": -np.inf})):
-        end = _by_hand(study, LinearModels(runs, d), (inputs, targets, [None] * 400), rates, **change)
-        away = np.linalg.norm(_multipliers(end, n, runs) - problem.duals, axis=-1)
-        yield measured(name, away, within=within, axes=("run",)).control(f"duals without {missing}").equals(0.0)
+        wrong = _multipliers(_by_hand(lambda: LinearModels(runs, d), few, rates, **change), n, runs)
+        yield measured(name, wrong, within=within).control(f"duals without {missing}").equals(problem.duals)
 
 
 def _multipliers(state: Array, n: int, runs: int) -> Array:
@@ -208,9 +216,6 @@ def _network(seed: int, d: int, width: int, activation: nn.Module, scale: float,
     return network
 
 
-def _wrapped(study: Study, order: type[Minnorm], network: nn.Module, data: Data, rates: Rates) -> Array:
-    return fit(study, network, around(network, Margin(len(data[1])), rates, order), data)[-1]
-
-
-def _by_hand(study: Study, network: nn.Module, data: Data, rates: Rates, **changes: Any) -> Array:
-    return fit(study, network, DescentWithDecay(network, data[1], rates, **changes), data)[-1]
+def _by_hand(network: Callable[[], nn.Module], data: Data, rates: Rates, **changes: Any) -> Array:
+    """The last state without the wrapper."""
+    return path(drawn := network(), DescentWithDecay(drawn, data[1], rates, **changes), data)[-1]

@@ -1,15 +1,17 @@
-"""The step sizes of the method that are stable: just within them a fit contracts, just beyond them it does not."""
+"""The step sizes of the method that are stable: where fits stop to contract is where the formulas say."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 
-from experiments.methods.minnorm import Equality, Minnorm, SimultaneousMinnorm, linear_chain, linear_model
-from experiments.minnorm.fits import LinearModels, Rates, around, fit
-from theory.claims import Check, Study, Tolerance, claim, measured, rounding
+from experiments.methods.minnorm import Constraint, Equality, Minnorm, SimultaneousMinnorm, linear_chain, linear_model
+from experiments.minnorm.fits import Data, LinearModels, Rates, around, fit
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding
+from theory.claims.estimates import Estimate
 from theory.core.arrays import Array
+from theory.core.validation import InvalidArgument
 from theory.minnorm.stability import Mode, critical_augmentation, largest_learning_rate, step_matrix
 
 ORDERS = {"alternating": Minnorm, "simultaneous": SimultaneousMinnorm}
@@ -19,17 +21,23 @@ EARLY = 20  # steps after which a fit is compared with the powers of its matrice
 @claim(
     "minnorm.stable_range",
     source="Bansal et al. 2018 (reconstruction: augmented Lagrangian, one multiplier an example); Jury's conditions",
-    statement=r"\text{stable} \iff c > B - m/g \text{ and } A\,(2(m + c g) - B g) < 4,\ c \to c + B"
+    source_kind=RECONSTRUCTED,
+    statement=r"\text{steps } A \text{ in } \theta,\ B \text{ in } \lambda,\ \text{augmentation } c,\ "
+    r"h(\theta) = 0,\ M = 1 + \textstyle\sum_i \lambda_i \nabla^2 h_i,\ J = \nabla h:\quad "
+    r"\text{stable} \iff c > B - m/g \text{ and } A\,(2(m + c g) - B g) < 4"
+    r" \text{ for all eigenvalues } m \text{ of } M,\ g \text{ of } J^\top J,\quad c \to c + B"
     r" \text{ for alternating steps}",
-    hypotheses=("plain SGD", "constraints and Lagrangian with common eigenvectors"),
+    hypotheses=("plain SGD", "a solution where M and J^T J have common eigenvectors"),
     theory_side="closed form",
     controls=(
-        "simultaneous: learning rate 2 % beyond",
-        "alternating: learning rate 2 % beyond",
-        "simultaneous: augmentation 10 % short",
-        "alternating: chain, augmentation 10 % short",
-        "simultaneous: chain, augmentation 10 % short",
+        "modes of simultaneous steps, c + B in place of c",
+        "alternating: c in place of c + B",
+        "alternating: largest learning rate 5 % larger",
         "simultaneous: c + B in place of c",
+        "simultaneous: largest learning rate 5 % larger",
+        "simultaneous: critical augmentation 5 % larger",
+        "alternating: chain, critical augmentation 5 % larger",
+        "simultaneous: chain, critical augmentation 5 % larger",
     ),
 )
 def unstable_steps_are_known(study: Study) -> Iterator[Check]:
@@ -40,60 +48,129 @@ def unstable_steps_are_known(study: Study) -> Iterator[Check]:
 def _linear_regression(study: Study) -> Iterator[Check]:
     """Least-norm regression moves by the 2 x 2 matrix of each mode, exactly, and the formulas give its limits."""
     rng = study.rng("regression")
-    steps = study.pick(smoke=300, quick=300, paper=1000)
     X = np.linalg.qr(rng.normal(size=(6, 6)))[0][:4] * np.linspace(1.5, 0.8, 4)[:, None]
     y = rng.normal(size=4)
     modes, B, c = linear_model(X), 0.7, 0.4
+    data = torch.tensor(X)[:, None], torch.tensor(y)[:, None]
+    w = np.linalg.pinv(X) @ y
+    solution = np.concatenate([w, np.linalg.lstsq(X.T, w, rcond=None)[0]])
+
+    def deviations(order: type[Minnorm], rates: Rates, steps: int) -> Array:
+        network = LinearModels(1, X.shape[1])
+        return fit(study, network, around(network, Equality(4, 1), rates, order), (*data, [None] * steps)) - solution
+
+    def refused(order: type[Minnorm], rates: Rates) -> bool:
+        return _refused(LinearModels(1, X.shape[1]), Equality(4, 1), rates, order, modes)
+
     within = rounding(50 * EARLY, np.abs(y).sum(), of="the targets: 6-term products, under a matrix that contracts")
-    for case, felt in (("alternating", c + B), ("simultaneous", c)):
+    for case, felt, other, exchanged in (
+        ("alternating", c + B, c, "c in place of c + B"),
+        ("simultaneous", c, c + B, "c + B in place of c"),
+    ):
         limit, order = largest_learning_rate(modes, B, felt), ORDERS[case]
-        first = _regression(study, order, X, y, (0.98 * limit, B, c), EARLY)
+        first = deviations(order, (0.98 * limit, B, c), EARLY)[[EARLY // 2 - 1, -1]]
         powers = measured("powers of the mode matrices", first, within=within, case=case)
-        yield powers.equals(_by_modes(X, y, (0.98 * limit, B, felt), EARLY))
-        inside, beyond = (_regression(study, order, X, y, (f * limit, B, c), steps) for f in (0.98, 1.02))
-        yield _contracts("2 % within", inside, case)
-        yield _contracts("2 % beyond", beyond, case, control=f"{case}: learning rate 2 % beyond")
+        yield powers.equals(lambda k, felt=felt, A=0.98 * limit: _by_modes(X, y, (A, B, k * felt), EARLY))
         if case == "simultaneous":
-            other = _by_modes(X, y, (0.98 * limit, B, c + B), EARLY)
-            yield powers.control("simultaneous: c + B in place of c").equals(other)
+            control = powers.control("modes of simultaneous steps, c + B in place of c")
+            yield control.equals(_by_modes(X, y, (0.98 * limit, B, other), EARLY))
+        wrong = {
+            f"{case}: {exchanged}": largest_learning_rate(modes, B, other),
+            f"{case}: largest learning rate 5 % larger": 1.05 * limit,
+        }
+        yield from _edge(
+            "largest learning rate",
+            lambda A, order=order: deviations(order, (A, B, c), 200),
+            lambda A, order=order: refused(order, (A, B, c)),
+            limit,
+            stable=0.1,
+            unstable=1.95,
+            halvings=7,
+            case=case,
+            wrong=wrong,
+        )
     critical = critical_augmentation(modes, B)
-    above, short = (
-        _regression(study, SimultaneousMinnorm, X, y, (0.2, B, factor * critical), 5 * steps) for factor in (1.1, 0.9)
+    yield from _edge(
+        "critical augmentation",
+        lambda c: deviations(SimultaneousMinnorm, (0.5, B, c), 400),
+        lambda c: refused(SimultaneousMinnorm, (0.5, B, c)),
+        critical,
+        stable=1.0,
+        unstable=0.0,
+        halvings=7,
+        case="simultaneous",
+        wrong={"simultaneous: critical augmentation 5 % larger": 1.05 * critical},
     )
-    yield _contracts("augmentation 10 % above", above, "simultaneous")
-    yield _contracts("augmentation", short, control="simultaneous: augmentation 10 % short")
 
 
 def _chain(study: Study) -> Iterator[Check]:
     """Three linear layers of width 1 from beside their smallest weights: both orders have their own critical c."""
     A, B, target = 0.1, 0.1, 1.7
-    critical = critical_augmentation(linear_chain(3, target), B)
+    modes = linear_chain(3, target)
+    critical = critical_augmentation(modes, B)
     for case, c in (("alternating", critical - B), ("simultaneous", critical)):
-        above, short = (_chain_deviations(study, ORDERS[case], target, (A, B, factor * c)) for factor in (1.1, 0.9))
-        yield _contracts("chain, augmentation 10 % above", above, case)
-        yield _contracts("chain, augmentation", short, control=f"{case}: chain, augmentation 10 % short")
+        order = ORDERS[case]
+        yield from _edge(
+            "chain, critical augmentation",
+            lambda c, order=order: _chain_deviations(study, order, target, (A, B, c)),
+            lambda c, order=order: _refused(_chain_of(3), Equality(1, 1), (A, B, c), order, modes),
+            c,
+            stable=0.5,
+            unstable=0.05,
+            halvings=6,
+            case=case,
+            wrong={f"{case}: chain, critical augmentation 5 % larger": 1.05 * c},
+        )
 
 
-def _contracts(name: str, deviations: Array, case: str = "", control: str = "") -> Check:
-    """The distance (2, ...) to the solution half way and at the end: it shrinks if the spectral radius is below 1."""
-    half, whole = np.linalg.norm(deviations, axis=1)
-    within = Tolerance(1e-12, "spectral radius below 1; slack: rounding at the solution")
-    distance = measured(name, whole, within=within, case=case)
-    return (distance.control(control) if control else distance).at_most(half)
+def _edge(
+    name: str,
+    deviations: Callable[[float], Array],
+    refused: Callable[[float], bool],
+    predicted: float,
+    *,
+    stable: float,
+    unstable: float,
+    halvings: int,
+    case: str,
+    wrong: Mapping[str, float],
+) -> Iterator[Check]:
+    """Between a step size that contracts and one that does not, by halving, with no eye on the prediction."""
+    for _ in range(halvings):
+        middle = (stable + unstable) / 2
+        if _contracts(deviations(middle)):
+            stable = middle
+        else:
+            unstable = middle
+    low, high = sorted((stable, unstable))
+    reason = f"a fit contracts at {stable:.4g}, and does not at {unstable:.4g}"
+    found = rate(name, Estimate((low + high) / 2, low, high, reason), case=case)
+    yield found.equals(predicted)
+    for control, number in wrong.items():
+        yield found.control(control).equals(number)
+    answers = np.array([refused(stable), refused(unstable)], dtype=float)
+    asked = measured(f"{name}: refused within and beyond", answers, within=Tolerance(0.25, "no or yes"), case=case)
+    yield asked.equals(np.array([0, 1]))
 
 
-def _regression(study: Study, order: type[Minnorm], X: Array, y: Array, rates: Rates, steps: int) -> Array:
-    """Deviations (2, d + n) of weights and multipliers from the solution, half way and at the end, from 0."""
-    network = LinearModels(1, X.shape[1])
-    method = around(network, Equality(len(y), 1), rates, order)
-    w = np.linalg.pinv(X) @ y
-    solution = np.concatenate([w, np.linalg.lstsq(X.T, w, rcond=None)[0]])
-    data = torch.tensor(X)[:, None], torch.tensor(y)[:, None], [None] * steps
-    return fit(study, network, method, data) - solution
+def _contracts(deviations: Array) -> bool:
+    """Whether the distance to the solution shrinks from the third quarter of the steps to the last, where it can."""
+    *_, third, last = np.array_split(np.linalg.norm(deviations, axis=1), 4)
+    return bool(last.max() <= max(third.max(), 1e-12))
+
+
+def _refused(
+    network: nn.Module, constraint: Constraint, rates: Rates, order: type[Minnorm], modes: Sequence[Mode]
+) -> bool:
+    try:
+        around(network, constraint, rates, order, modes)
+    except InvalidArgument:
+        return True
+    return False
 
 
 def _by_modes(X: Array, y: Array, rates: Rates, steps: int) -> Array:
-    """The same by powers of the matrices of the modes, one a singular value of X."""
+    """Deviations half way and at the end by powers of the matrices of the modes, one a singular value of X."""
     U, S, V = np.linalg.svd(X, full_matrices=False)
     w = U.T @ y / S
     start = -np.stack([w, w / S], axis=-1)
@@ -102,14 +179,17 @@ def _by_modes(X: Array, y: Array, rates: Rates, steps: int) -> Array:
     return np.stack([np.concatenate([V.T @ w, U @ l]) for w, l in later])
 
 
+def _chain_of(depth: int) -> nn.Sequential:
+    return nn.Sequential(*(nn.Linear(1, 1, bias=False, dtype=torch.float64) for _ in range(depth)))
+
+
 def _chain_deviations(study: Study, order: type[Minnorm], target: float, rates: Rates) -> Array:
-    """The same of a chain, from 1e-6 beside: few enough steps for it to stay in the linear regime as it grows."""
-    steps = 1000
-    network = nn.Sequential(*(nn.Linear(1, 1, bias=False, dtype=torch.float64) for _ in range(3)))
-    weight, multiplier = target ** (1 / 3), target ** (2 / 3 - 1)
+    """Of a chain, from 1e-8 beside: few enough steps for it to stay in the linear regime as it grows."""
+    network, weight, multiplier = _chain_of(3), target ** (1 / 3), target ** (2 / 3 - 1)
     for layer in network:
-        nn.init.constant_(layer.weight, weight + 1e-6)
+        nn.init.constant_(layer.weight, weight + 1e-8)
     method = around(network, Equality(1, 1), rates, order)
     method.multipliers.fill_(multiplier)
     one = torch.ones(1, 1, dtype=torch.float64)
-    return fit(study, network, method, (one, target * one, [None] * steps)) - np.array([weight] * 3 + [multiplier])
+    data: Data = (one, target * one, [None] * 400)
+    return fit(study, network, method, data) - np.array([weight] * 3 + [multiplier])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from experiments.methods.minnorm import Margin
-from experiments.minnorm.fits import DescentWithDecay, LinearModels, around, fit
+from experiments.minnorm.fits import DescentWithDecay, LinearModels, around, fit, path
 from theory.claims import Study
 
 STUDY = Study("tests.minnorm", "smoke")
@@ -14,16 +14,17 @@ INPUTS, TARGETS = torch.tensor(Z), torch.ones(5, 1, dtype=torch.float64)
 RATES = 0.1, 0.2, 0.3
 
 
-def test_a_fit_returns_half_and_end_and_is_noted() -> None:
+def test_a_fit_returns_every_step_and_is_noted() -> None:
     study = Study("tests.minnorm", "smoke")
     network = LinearModels(1, 3)
     states = fit(study, network, around(network, Margin(5, 1), RATES), (INPUTS, TARGETS, [None] * 4))
-    assert states.shape == (2, 3 + 5)
-    assert np.array_equal(states[1, :3], network.weight.detach().numpy()[0])
+    assert states.shape == (4, 3 + 5)
+    assert np.array_equal(states[-1, :3], network.weight.detach().numpy()[0])
     assert study.trained == ("weight (1, 3) by Minnorm: 4 steps of 0.1",)
     network = LinearModels(1, 3)
-    half = fit(study, network, around(network, Margin(5, 1), RATES), (INPUTS, TARGETS, [None] * 2))
-    assert np.array_equal(half[-1], states[0])
+    half = path(network, around(network, Margin(5, 1), RATES), (INPUTS, TARGETS, [None] * 2))
+    assert np.array_equal(half, states[:2])
+    assert len(study.trained) == 1
 
 
 @pytest.mark.parametrize("simultaneous", [False, True])
