@@ -21,11 +21,12 @@ from theory.core.separable import labelled_by_a_teacher
 from theory.core.trajectory import Trajectory
 from theory.homogeneous import smoothed_margin as theory
 
+# Widths, activation, and the size of the first weights: a large linear classifier fits before it has turned to its end.
 NETWORKS = {
-    "linear": ((4, 1), nn.Identity),
-    "two layers, rectified": ((4, 12, 1), nn.ReLU),
-    "three layers": ((4, 5, 5, 1), nn.Identity),
-    "three layers, rectified": ((4, 12, 12, 1), nn.ReLU),
+    "linear": ((4, 1), nn.Identity, 2.0),
+    "two layers, rectified": ((4, 12, 1), nn.ReLU, 0.6),
+    "three layers": ((4, 5, 5, 1), nn.Identity, 0.6),
+    "three layers, rectified": ((4, 12, 12, 1), nn.ReLU, 0.6),
 }
 # A hundred examples on one side and one on the other: the margin of the one falls at first.
 CROWD, START = np.array([[0.3, 1.0]] * 100 + [[0.3, -1.0]]), np.array([[20.0, 0.5]])
@@ -71,34 +72,34 @@ def smoothed_margin_never_falls(study: Study) -> Iterator[Check | Curves]:
 
 def _at_every_state(study: Study, name: str) -> Iterator[Check]:
     """The identity and the bound at the states training visits, derivatives from autograd."""
-    widths, activation = NETWORKS[name]
+    widths, activation, size = NETWORKS[name]
     rng = study.rng(name)
     runs, n, depth = study.pick(smoke=3, quick=8, paper=32), 12, len(widths) - 1
     y = rng.choice([-1.0, 1.0], (runs, n))
     X = y[..., None] * labelled_by_a_teacher(rng, n=n, d=4, runs=runs, least=0.4)
-    W = gaussian_stack(rng, widths, 0.6, runs=runs)
+    W = gaussian_stack(rng, widths, size, runs=runs)
     steps = study.pick(smoke=200, quick=400, paper=1000)
     margins = network_margins(stack(widths, activation), X, y, study.device)
     run = _with_derivatives(study, margins, W).train(learning_rate=0.1, steps=steps, record=recording_steps(steps, 41))
-    q, size, across = run["q"], run["squared_norm"], np.maximum(run["across"], 0)
+    q, squares, across = run["q"], run["squared_norm"], np.maximum(run["across"], 0)
     rounding = _rate_rounding(run, depth, sum(a * b for a, b in zip(widths, widths[1:])))
     within = Tolerance(rounding, "autograd and the formula: n + parameters roundings of the largest of its terms")
     rate = measured("rate of log smoothed margin", run["rate"], within=within, case=name, axes=("t", "run"))
-    predicted = theory.smoothed_margin_rate(q, size, across, depth)
+    predicted = theory.smoothed_margin_rate(q, squares, across, depth)
     yield rate.equals(scaled(predicted))
     fits, within = theory.log_loss(q) < 0, Tolerance(rounding, POINTWISE)
     below_one = np.where(fits, run["rate"], 0)
     bounded = measured("the rate where the loss is below 1", below_one, within=within, case=name, axes=("t", "run"))
     bounded = bounded.within_factor(FAR, because="directions are at rest where the loss is well below 1")
     yield bounded.at_least(scaled(np.where(fits, theory.smoothed_margin_bound(q, across), 0)))
-    smooth, hard = (f(q, size, depth) for f in (theory.smoothed_margin, theory.normalised_margin))
-    gap = (hard - smooth) * size ** (depth / 2)
+    smooth, hard = (f(q, squares, depth) for f in (theory.smoothed_margin, theory.normalised_margin))
+    gap = (hard - smooth) * squares ** (depth / 2)
     within = Tolerance(64 * EPS * n, "max_n <= logsumexp_n <= max_n + log N")
     beside = measured("log N bounds hard - smooth", gap, within=within, case=name, axes=("t", "run")).supporting()
     yield beside.at_most(np.log(n))
     yield replace(beside, name="the hard margin is above").at_least(0.0, against=np.log(n))
     if name == "linear":
-        deeper = theory.smoothed_margin_rate(q, size, across, depth + 1)
+        deeper = theory.smoothed_margin_rate(q, squares, across, depth + 1)
         yield rate.control("margins of degree L - 1").equals(deeper)
         exchanged = predicted + across * (1 / theory.norm_growth(q) + 1 / theory.log_loss(q))
         yield rate.control("nu in place of log(1 / Loss)").equals(exchanged)
