@@ -4,8 +4,6 @@ The loss has no minimum; the direction tends to that of the max-margin classifie
 start.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Float
 
@@ -24,24 +22,6 @@ def regularised_flow(
     dw/dtau = sum_i e^{tau - z_i . w} z_i - c w.
     """
     return flow(lambda time, state: _velocity(problem, c, time, state), {"w": w}, tau, method="LSODA")
-
-
-def times_of_growth(problem: Separable, w: Float[Array, " d"], sizes: Float[Array, " K"], c: float = 1.0) -> Array:
-    """The tau (K,) at which w . w_hat / |w_hat|^2 of `regularised_flow` comes to each of `sizes`, ascending."""
-    along = problem.w * problem.margin**2
-
-    def crossing(size: float) -> Callable[[float, State], float]:
-        return lambda _, state: float(state["w"] @ along) - size
-
-    run = flow(
-        lambda time, state: _velocity(problem, c, time, state),
-        {"w": w},
-        # a(tau) lags tau by log a and a constant.
-        [2 * float(sizes[-1]) + 20],
-        method="LSODA",
-        events=[crossing(float(size)) for size in sizes],
-    )
-    return np.array([found[0] for found in run.facts["events"]])
 
 
 def direction_limit(problem: Separable) -> float:

@@ -39,3 +39,22 @@ def test_rotations_are_rotations_and_attain_the_bound() -> None:
     assert R.shape == (3, 2, 2)
     assert np.allclose(R @ R.mT, np.eye(2)) and np.allclose(np.linalg.det(R), 1)
     assert np.allclose(np.diagonal(fixed_points.rotation_ratio(n, n)), 1)
+
+
+def test_the_bound_is_twice_the_distance_over_the_step() -> None:
+    both = fixed_points.residual_bound(np.array([3.0, 0.5]), np.array([0, 4]))
+    assert np.allclose(both, [[6.0, 1.0], [1.2, 0.2]], rtol=1e-14)
+    assert fixed_points.residual_bound(3.0, 2) == 2.0
+
+
+def test_rotations_leave_what_is_said() -> None:
+    """Halpern's iteration around each rotation, step by step."""
+    n, k = np.array([1, 2, 7]), np.arange(12)
+    R, x = fixed_points.attaining_rotation(n), np.tile([0.6, 0.8], (3, 1))
+    assert np.allclose(np.arctan2(R[:, 1, 0], R[:, 0, 0]), np.pi / (n + 1))
+    anchor, seen = x, []
+    for step in k:
+        moved = (R @ x[..., None])[..., 0]
+        seen.append(np.linalg.norm(x - moved, axis=-1) * (step + 1) / 2)
+        x = anchor / (step + 2) + (step + 1) / (step + 2) * moved
+    assert np.allclose(fixed_points.rotation_ratio(n, k), seen, atol=1e-14)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad, solve_ivp
 
 from theory.core.regression import random_regression
 from theory.core.validation import InvalidArgument
@@ -78,3 +79,24 @@ def test_what_is_outside_the_domain_is_named() -> None:
         flow.solution(PROBLEM, 1.0, W, -1.0)
     with pytest.raises(InvalidArgument, match="t = 1.0"):
         flow.solution(PROBLEM, 1.0, W, 1.0, since=2.0)
+
+
+@pytest.mark.parametrize("power", [0.4, 1.0, 1.7])
+def test_what_is_left_is_an_integral(power: float) -> None:
+    shrinkage = quad(lambda s: 0.8 * (1 + s) ** -power, 0, 3.7)[0]
+    assert flow.share_left(0.8, power, 3.7) == pytest.approx(np.exp(-shrinkage))
+
+
+@pytest.mark.parametrize("c", [0.0, 0.6, 2.5])
+def test_the_solution_solves_the_equation(c: float) -> None:
+    """w' = -X^T (X w - Y) - c w / (1 + t) by another solver."""
+    start, H = W[1], PROBLEM.X.T @ PROBLEM.X
+    pull = PROBLEM.X.T @ PROBLEM.Y
+
+    def velocity(t: float, w: np.ndarray) -> np.ndarray:
+        w = w.reshape(start.shape)
+        return (pull - H @ w - c * w / (1 + t)).ravel()
+
+    t = np.array([0.4, 1.9, 6.0])
+    found = solve_ivp(velocity, (0, 6), start.ravel(), t_eval=t, rtol=1e-10, atol=1e-12, method="DOP853").y.T
+    assert np.allclose(flow.solution(PROBLEM, c, start, t), found.reshape(3, *start.shape), atol=1e-8)

@@ -127,3 +127,37 @@ def test_data_without_a_null_space() -> None:
     w = np.ones((2, 1))
     assert np.allclose(least_squares.null_part(square, w), 0)
     assert np.allclose(least_squares.nearest_solution(square, w), [[1.0], [2.0]])
+
+
+def test_gradient_descent_takes_its_steps() -> None:
+    seen = [W]
+    for _ in range(4):
+        seen.append(step(seen[-1]))
+    assert np.allclose(least_squares.descent_solution(PROBLEM, ETA, W, np.arange(5)), seen, atol=1e-13)
+
+
+def test_what_the_data_see_is_what_pinv_says() -> None:
+    H = PROBLEM.X.T @ PROBLEM.X
+    unseen = np.eye(7) - np.linalg.pinv(PROBLEM.X) @ PROBLEM.X
+    assert least_squares.largest_step(PROBLEM) == pytest.approx(2 / np.linalg.eigvalsh(H)[-1])
+    assert np.allclose(least_squares.null_part(PROBLEM, W), unseen @ W)
+    nearest = np.linalg.pinv(PROBLEM.X) @ PROBLEM.Y + unseen @ V
+    assert np.allclose(least_squares.nearest_solution(PROBLEM, V), nearest)
+    assert np.allclose(least_squares.factors(PROBLEM, 0.3), 1 - 0.3 * np.linalg.eigvalsh(H)[:-4:-1])
+
+
+@pytest.mark.parametrize("mu", [0.07, 1.9])
+def test_ridge_regression_is_what_solve_says(mu: float) -> None:
+    by_hand = np.linalg.solve(PROBLEM.X.T @ PROBLEM.X + mu * np.eye(7), PROBLEM.X.T @ PROBLEM.Y)
+    assert np.allclose(least_squares.ridge(PROBLEM, mu), by_hand)
+
+
+def test_the_distance_to_ridge_regression_is_attained_late() -> None:
+    k, zero = np.array([2, 20_000]), np.zeros((7, 2))
+    H = np.linalg.pinv(PROBLEM.X.T @ PROBLEM.X)
+    bound = np.linalg.norm(H @ H @ PROBLEM.minimum_norm_solution) / (ETA * (k + 1)) ** 2
+    assert np.allclose(least_squares.distance_to_ridge(PROBLEM, ETA, k), bound)
+    apart = least_squares.solution(PROBLEM, ETA, zero, zero, k[1]) - least_squares.ridge(
+        PROBLEM, 1 / (ETA * (k[1] + 1))
+    )
+    assert np.linalg.norm(apart) == pytest.approx(bound[1], rel=1e-3)

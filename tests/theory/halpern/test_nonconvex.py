@@ -56,3 +56,12 @@ def test_what_is_outside_the_domain_is_named() -> None:
         nonconvex.collapse_threshold(Chain(1.0, 3), 1.0)
     with pytest.raises(InvalidArgument, match="c = 0"):
         nonconvex.collapse_bound(Chain(1.0, 4), 0.0, 0.1, 1.0)
+
+
+def test_a_start_at_the_threshold_falls_as_its_power_and_one_above_it_has_no_bound() -> None:
+    chain, c = Chain(3.0, 5, x=0.8), 0.7
+    w = nonconvex.collapse_threshold(chain, c)
+    assert w == pytest.approx(((0.7 * 3 - 1) / (3 * 0.8**2 * chain.s)) ** (1 / 3))
+    at = nonconvex.collapse_bound(chain, c, w, np.array([1e2, 1e5]))
+    assert at == pytest.approx(w * (1 + np.array([1e2, 1e5])) ** (-1 / 3))
+    assert nonconvex.collapse_bound(chain, c, 1.01 * w, 1e3) == np.inf

@@ -31,3 +31,15 @@ def test_the_factor_is_that_of_the_slowest_direction() -> None:
     for i in range(4):
         Z = PROBLEM.Z[i][PROBLEM.support[i]]
         assert factor[i] == pytest.approx(1 - 0.05 * np.linalg.eigvalsh(Z @ Z.T)[0])
+
+
+def test_the_iteration_tends_to_its_limits() -> None:
+    """Halpern's iteration on the squared hinge loss of one problem, step by step."""
+    one, k = PROBLEM.run(1), 6000
+    eta, w = 1 / np.linalg.norm(one.Z, ord=2) ** 2, np.array([0.3, -0.2, 0.5, 0.1, -0.4])
+    for step in range(k):
+        w = (step + 1) / (step + 2) * (w + eta * one.Z.T @ np.maximum(1 - one.Z @ w, 0))
+    supported = one.Z[one.support]
+    seen = np.linalg.pinv(supported) @ supported @ ((k + 1) * (w - one.w))
+    assert np.allclose(seen, squared_hinge.hinge_error_limit(one, eta), rtol=0, atol=1e-6)
+    assert np.allclose(squared_hinge.duals_read_off(one, eta, w, np.array(k)), one.duals, rtol=0, atol=1e-6)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from theory.manifolds import oblique
 
@@ -33,3 +34,30 @@ def test_short_steps_follow_the_flow() -> None:
     phi = oblique.angle_steps(T, oblique.angles(T, W), 1e-4, 5000)
     assert phi[0] == pytest.approx(oblique.angles(T, W))
     assert oblique.turned(T, W, phi[-1]) == pytest.approx(oblique.solution(T, W, 0.5), abs=1e-3)
+
+
+def test_the_flow_is_the_gradient_flow_of_the_loss() -> None:
+    """w_j' = t_j - w_j (w_j . t_j) by another solver."""
+
+    def velocity(_: float, w: np.ndarray) -> np.ndarray:
+        w = w.reshape(4, 3)
+        return (T - w * (w * T).sum(0)).ravel()
+
+    found = solve_ivp(velocity, (0, 1.3), W[2].ravel(), t_eval=[0.5, 1.3], rtol=1e-10, atol=1e-12).y.T
+    assert oblique.solution(T, W[2], np.array([0.5, 1.3])) == pytest.approx(found.reshape(2, 4, 3), abs=1e-8)
+
+
+def test_steps_go_along_great_circles() -> None:
+    step, w = 0.6, W[0]
+    gradient = w * (w * T).sum(0) - T
+    size = np.linalg.norm(gradient, axis=0)
+    after = np.cos(step * size) * w - np.sin(step * size) * gradient / size
+    phi = oblique.angle_steps(T, oblique.angles(T, w), step, 1)
+    assert oblique.turned(T, w, phi[0]) == pytest.approx(w)
+    assert oblique.turned(T, w, phi[1]) == pytest.approx(after)
+
+
+def test_angles_and_rates_are_of_columns() -> None:
+    lengths = np.linalg.norm(T, axis=0)
+    assert oblique.rates(T) == pytest.approx(lengths)
+    assert oblique.angles(T, W) == pytest.approx(np.arccos((W * T).sum(-2) / lengths))

@@ -39,3 +39,32 @@ def test_what_is_outside_the_domain_is_named() -> None:
         schedules.remaining(Schedule(1.0, 1.0, 0.7), 0.5, 3.0)
     with pytest.raises(InvalidArgument, match="t = -1"):
         schedules.remaining(Schedule(1.0), 0.5, -1.0)
+
+
+def test_steps_fall_as_said() -> None:
+    assert Schedule(0.7, 2.5, 0.8)(3.0) == pytest.approx(0.7 * 5.5**-0.8)
+    assert Schedule(0.7)(np.array([0.0, 3.0])) == pytest.approx([0.7, 0.175])
+
+
+@pytest.mark.parametrize(
+    ("q", "everywhere", "noise"),
+    [(0, True, False), (0.5, True, False), (0.51, True, True), (1, True, True), (1.01, False, True)],
+)
+def test_what_robbins_and_monro_ask_for(q: float, everywhere: bool, noise: bool) -> None:
+    schedule = Schedule(1.3, q=q)
+    assert (schedule.reaches_everywhere, schedule.averages_noise) == (everywhere, noise)
+    assert schedule.converges == (everywhere and noise)
+
+
+@pytest.mark.parametrize("h", [0.4, 2.3, 4.1])
+@pytest.mark.parametrize("q", [0, 1, 2])
+def test_large_rates_change_the_sign_of_what_remains(q: int, h: float) -> None:
+    schedule = Schedule(0.9, 1.6, q)
+    by_hand = np.cumprod([1.0, *(1 - h * schedule(np.arange(12.0)))])
+    assert schedules.remaining(schedule, h, np.arange(13.0)) == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_the_limit_of_summable_steps() -> None:
+    schedule, h = Schedule(0.9, 1.6, 2), 2.3
+    product = np.prod(1 - h * schedule(np.arange(1e6)))
+    assert schedules.remaining(schedule, h, np.inf) == pytest.approx(product, rel=1e-5)
