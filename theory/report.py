@@ -37,7 +37,10 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _report(arguments: argparse.Namespace, root: Path) -> int:
     from theory.core.files import write_atomically
+    from theory.core.validation import reject
 
+    if not (root / PAGE).is_file():
+        reject("page", root / PAGE, "a checkout of this project, whose pages hold the tables")
     stale = {}
     for name in PROSE:
         page = (root / name).read_text(encoding="utf-8")

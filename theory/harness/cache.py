@@ -1,14 +1,17 @@
 """Finished evidence and unfinished work, kept between runs under a key of all they depend on."""
 
+import fcntl
 import hashlib
 import json
+import os
 import platform
 import shutil
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 from theory.claims import Evidence
 from theory.claims.study import Study
@@ -34,9 +37,11 @@ def key(claim: Stated, study: Study) -> str:
 
 @dataclass(frozen=True)
 class Cache:
-    """Evidence and checkpoints in one folder."""
+    """Evidence and checkpoints in one folder, which other runs may be using at the same time."""
 
     folder: Path
+    scratches: dict[str, Path] = field(default_factory=dict, compare=False)
+    locks: list[IO[bytes]] = field(default_factory=list, compare=False)
 
     def find(self, key: str) -> Evidence | None:
         """The evidence stored under `key`; a file that is damaged, changed or of another form counts as none."""
@@ -59,11 +64,29 @@ class Cache:
         return " ".join(hashlib.sha256(content).hexdigest() for content in contents)
 
     def scratch(self, key: str) -> Path:
-        """Folder for the checkpoints of the claim being judged under `key`."""
-        return self.folder / "unfinished" / key
+        """Folder for the checkpoints of the claim being judged under `key`, to go on from what an earlier run left.
+
+        While another run is at work in it, this one has a folder of its own.
+        """
+        if key not in self.scratches:
+            shared = self.folder / "unfinished" / key
+            self.scratches[key] = shared if self._lock(shared) else shared.with_name(f"{key}-{os.getpid()}")
+        return self.scratches[key]
+
+    def _lock(self, folder: Path) -> bool:
+        """Whether no other process works in that folder; none will, as long as this one lives."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            return False
+        self.locks.append(lock)
+        return True
 
     def discard(self, key: str) -> None:
-        """Forget the evidence and the checkpoints of `key`."""
+        """Forget the evidence and the checkpoints of `key`, but not those that another run is writing."""
         for ending in ("sum", "json", "npz"):
             (self.folder / f"{key}.{ending}").unlink(missing_ok=True)
         shutil.rmtree(self.scratch(key), ignore_errors=True)

@@ -268,3 +268,21 @@ def _runs(process: int) -> bool:
 def test_evidence_that_was_computed_says_of_itself_what_found_evidence_says(tmp_path: Path) -> None:
     computed, found = run(tmp_path, "holds")["toy.holds"], run(tmp_path, "holds")["toy.holds"]
     assert computed.provenance == found.provenance and computed.provenance["profile"] == "smoke"
+
+
+def test_two_runs_at_once_do_not_share_unfinished_work(tmp_path: Path) -> None:
+    """Not even with `fresh`, which forgets what an earlier run has left."""
+    waiting, name = tmp_path / "wait", key(TOYS["toy.waits"], STUDY)
+    waiting.touch()
+    process = start(tmp_path / "out", waiting, "toy.waits")
+    wait_for(tmp_path / "log", 1, process)
+    other = Cache(tmp_path / "out" / ".cache")
+    unfinished = tmp_path / "out" / ".cache" / "unfinished" / name
+    unfinished.mkdir()
+    other.discard(name)
+    assert unfinished.exists() and other.scratch(name) != unfinished
+    waiting.unlink()
+    process.communicate(timeout=60)
+    assert process.returncode == 0 and not unfinished.exists()
+    later = Cache(tmp_path / "out" / ".cache")
+    assert later.scratch(name) == unfinished
