@@ -1,12 +1,13 @@
 """Gradient flow on orthogonal examples, whose margins grow logarithmically and can be written down."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from experiments.shallow.classifiers import classifier, exponential_loss, logistic_loss, refined
 from experiments.training import Loss, extrapolated, tends_to
-from theory.claims import Check, Curves, Study, claim, curves
+from theory.claims import OURS, Check, Curves, Study, claim, curves
 from theory.core.arrays import Array
 from theory.shallow.gradient_flow import exponential_solution, logistic_solution
 
@@ -14,11 +15,12 @@ LENGTHS = np.array([0.7, 1.0, 1.4])
 
 
 @claim(
-    "soudry2018.closed_forms",
+    "shallow.closed_forms",
     source="ours; the setting of Soudry et al. 2018 (JMLR 19)",
-    statement=r"z_i \perp z_j:\quad z_i \cdot w(t) = \log\left(e^{z_i \cdot w(0)} + |z_i|^2 t\right)"
-    r" \text{ (exponential)},\quad m + e^m = C + |z_i|^2 t \text{ (logistic)}",
-    hypotheses=("gradient flow of the sum of the losses", "pairwise orthogonal examples"),
+    source_kind=OURS,
+    statement=r"z_i \perp z_j,\ m_i = z_i \cdot w:\quad m_i(t) = \log\left(e^{m_i(0)} + |z_i|^2 t\right)"
+    r" \text{ (exponential loss)},\quad m_i + e^{m_i} = m_i(0) + e^{m_i(0)} + |z_i|^2 t \text{ (logistic)}",
+    hypotheses=("gradient flow of the sum of the losses over examples z_i = y_i x_i", "pairwise orthogonal examples"),
     theory_side="closed form",
     controls=(
         "mean loss in place of the sum",
@@ -38,7 +40,7 @@ def margins_grow_logarithmically(study: Study) -> Iterator[Check | Curves]:
         ("exponential", exponential, exponential_solution),
         ("logistic", logistic, logistic_solution),
     ):
-        yield from tends_to("weights", runs, solution(Z, w0, t), case=case)
+        yield from tends_to("weights", runs, partial(_at_speed, solution, Z, w0, t), case=case)
         yield curves(case, margins=runs[-1] @ Z.T)
     other_loss = extrapolated("weights", logistic).control("exponential formula for the logistic loss")
     yield other_loss.equals(exponential_solution(Z, w0, t))
@@ -52,6 +54,11 @@ def margins_grow_logarithmically(study: Study) -> Iterator[Check | Curves]:
     # What the formula would say of the margins if it did not ask for orthogonal examples.
     claimed = np.log(np.exp(w0 @ tilted.T) + LENGTHS**2 * t[:, None, None])
     yield margins.control("examples that are not orthogonal").equals(claimed)
+
+
+def _at_speed(solution: Callable[..., Array], Z: Array, w0: Array, t: Array, k: float) -> Array:
+    """The squared lengths of the examples, and so the time, k times as large."""
+    return solution(Z, w0, k * t)
 
 
 def _refined(study: Study, loss: Loss, w0: Array) -> tuple[list[Array], Array]:

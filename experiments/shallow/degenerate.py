@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.shallow.classifiers import minnorm_classifier
-from theory.claims import Check, Study, claim, measured, rounding
+from theory.claims import OURS, Check, Study, claim, measured, rounding
 from theory.core.separable import Separable, planted
 from theory.minnorm.tuning import Tuning
 
@@ -13,9 +13,15 @@ from theory.minnorm.tuning import Tuning
 @claim(
     "minnorm.shallow_degenerate",
     source="ours; the method is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
-    statement=r"z_1 = z_2 \;\Rightarrow\; w \to \hat w,\ \lambda_1 + \lambda_2 \to \alpha,\ "
+    source_kind=OURS,
+    statement=r"w' = -a (w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}:"
+    r"\quad z_1 = z_2 \;\Rightarrow\; w \to \hat w,\ \lambda_1 + \lambda_2 \to \alpha,\ "
     r"\lambda_1 - \lambda_2 = \text{const}",
-    hypotheses=("separable", "a support vector occurs twice", "both its multipliers stay above 0"),
+    hypotheses=(
+        "rows z_i = y_i x_i of Z separable, w_hat their max-margin classifier",
+        "a support vector, of dual alpha, occurs twice",
+        "both its multipliers stay above 0",
+    ),
     theory_side="closed form",
     controls=("the multipliers forget their start",),
 )
@@ -29,7 +35,7 @@ def duplicated_support_vectors_share_a_dual(study: Study) -> Iterator[Check]:
     multipliers0 = np.column_stack([split, np.full((runs, 2), once.duals[1:]), 1 - split])
     multipliers0[:, [0, 3]] *= once.duals[0]
     w0 = once.w + 0.02 * rng.standard_normal((runs, 4))
-    trainee = minnorm_classifier(study, Z, Tuning(1.0, 0.7), w0, multipliers0)
+    trainee = minnorm_classifier(study, Z, Tuning(1.3, 0.7), w0, multipliers0)
     run = trainee.train(learning_rate=0.2, steps=steps, record=[0, steps])
     w, multipliers = run["w"][-1], run["multipliers"][-1]
     # A fixed point is reproduced up to the rounding of its inputs, amplified by the condition number.

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.shallow.classifiers import minnorm_classifier, refined, states
 from experiments.shallow.examples import random_problems
 from experiments.shallow.kinks import missed, tends_to_kinked
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import Array
 from theory.core.separable import Separable
 from theory.minnorm.tuning import Tuning
@@ -16,16 +16,20 @@ from theory.shallow import event_driven
 from theory.shallow.event_driven import EventDriven
 from theory.shallow.minnorm_flow import ActiveSetFlow, integrated
 
-A, B = 1.0, 0.8
+A, B = 1.3, 0.8
 HORIZON = 12.0
 
 
 @claim(
     "minnorm.shallow_event_driven",
     source="ours; the flow is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
+    source_kind=OURS,
     statement=r"w' = -a(w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}: \text{ linear on each active"
-    r" set; } (w, \lambda)(\infty) = (\hat w, \alpha) \text{ from every start}",
-    hypotheses=("separable", "linearly independent support vectors"),
+    r" set } \{i : \lambda_i > 0\}; (w, \lambda)(\infty) = (\hat w, \alpha) \text{ from every start}",
+    hypotheses=(
+        "rows z_i = y_i x_i of Z separable; w_hat their max-margin classifier, alpha its duals",
+        "linearly independent support vectors",
+    ),
     theory_side="closed form",
     controls=("active set frozen at the start", "multipliers not kept at 0", "b 10 % larger"),
 )
@@ -45,7 +49,7 @@ def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
 
 
 def _limits(problem: Separable, solutions: Sequence[EventDriven]) -> Iterator[Check]:
-    proved = Tolerance(0.5, "each solution ends on an active set that the Lyapunov function proves final")
+    proved = Tolerance(0.25, "each solution ends on an active set that the Lyapunov function proves final")
     final = sum(np.isinf(solution.end) for solution in solutions)
     yield measured("solutions known for all times", final, within=proved).equals(len(solutions))
     limits = zip(*(solution(np.inf) for solution in solutions))
@@ -58,7 +62,7 @@ def _limits(problem: Separable, solutions: Sequence[EventDriven]) -> Iterator[Ch
 def _against_integration(problem: Separable, solutions: Sequence[EventDriven]) -> Check:
     off, errors = np.transpose([_integrated(Z, solution) for Z, solution in zip(problem.Z, solutions)])
     within = Tolerance(errors, "two solutions never part in |w|^2/a + |lambda|^2/b: at most steps x local error")
-    return measured("events against integration", off, within=within, axes=("run",)).equals(0.0)
+    return measured("events against integration", off, within=within, axes=("run",)).supporting().equals(0.0)
 
 
 def _integrated(Z: Array, solution: EventDriven) -> tuple[float, float]:
@@ -84,7 +88,8 @@ def _against_training(
     runs = refined(trainee, horizon=HORIZON, steps=study.pick(smoke=400, quick=1000, paper=8000), records=41)
     t, trained = runs[0].t, [states(run) for run in runs]
     exact = _states(solutions, t)
-    yield from tends_to_kinked("training", trained, exact)
+    # At k times the speeds a and b it is where it would be at k times the time.
+    yield from tends_to_kinked("training", trained, lambda k: _states(solutions, k * t))
     starts = list(zip(problem.Z, w0, multipliers0))
     wrong = {
         "active set frozen at the start": [
