@@ -63,7 +63,7 @@ def _orthogonality(study: Study) -> Iterator[Check]:
     for name, (map, power) in FACTORISATIONS.items():
         defect = maps.defect(map(P).cpu().numpy())
         slopes[name] = slope("power of the condition", loglog_slope(CONDITIONS, defect), case=name)
-        yield slopes[name].equals(power, against=1.0)
+        yield slopes[name].equals(power, against=float(max(power, 1)))
         bound = d**2 * EPS * CONDITIONS[:, None] ** power
         within = exactly("d^2 roundings, each lost to that power: an empirical constant")
         loss = measured("|R R^T - I|", defect, within=within, case=name, axes=("condition", "run"))

@@ -89,3 +89,54 @@ def test_a_start_at_rest_is_refused() -> None:
         cayley.half_turn_solution(Plane(1.0), 0.0, 1.0)
     with pytest.raises(InvalidArgument, match="t = "):
         cayley.half_turn_solution(Plane(1.0), 1.0, -1.0)
+
+
+def descending(loss, a: float, h: float = 1e-5) -> float:
+    """-dL/da by differences."""
+    return -float(loss(a + h) - loss(a - h)) / (2 * h)
+
+
+@pytest.mark.parametrize("plane", [Plane(1.3, 0.5), Plane(0.7, 0.8)])
+def test_the_half_turn_descends_its_loss(plane: Plane) -> None:
+    def loss(a: float) -> float:
+        return plane.m * (1 - np.cos(2 * np.arctan(plane.kappa * a) - np.pi))
+
+    for t in (0.0, 0.4, 3.0):
+        before, a, after = (float(cayley.half_turn_solution(plane, 0.6, t + step)) for step in (0.0, 1e-5, 2e-5))
+        assert (after - before) / 2e-5 == pytest.approx(descending(loss, a), rel=1e-5)
+        assert float(cayley.half_turn_loss(plane, a)) == pytest.approx(loss(a))
+
+
+@pytest.mark.parametrize("plane", [Plane(1.3, 0.5), Plane(0.7, 0.8)])
+def test_the_rate_is_the_curvature_at_the_target(plane: Plane) -> None:
+    phi, h = 1.1, 1e-4
+    target = np.tan(phi / 2) / plane.kappa
+
+    def loss(a: float) -> float:
+        return plane.m * (1 - np.cos(2 * np.arctan(plane.kappa * a) - phi))
+
+    curvature = -(descending(loss, target + h) - descending(loss, target - h)) / (2 * h)
+    assert float(cayley.rate(plane, phi)) == pytest.approx(curvature, rel=1e-4)
+
+
+def test_the_exponential_map_descends_its_loss() -> None:
+    plane, phi = Plane(1.3), 2.0
+    for t in (0.0, 0.5):
+        before, theta, after = (
+            float(cayley.exponential_solution(plane, phi, 0.4, t + step)) for step in (0.0, 1e-5, 2e-5)
+        )
+        assert (after - before) / 2e-5 == pytest.approx(-1.3 * np.sin(theta - phi), rel=1e-5)
+
+
+def test_the_asymptote_is_what_is_left_of_the_loss() -> None:
+    for plane in (Plane(1.3, 0.5), Plane(0.7, 0.8)):
+        t = 1e12
+        a = (4 * 4 * plane.m * plane.kappa**2 * t) ** 0.25 / plane.kappa  # the clock is a^4 kappa^4 / 4 then
+        asymptote = float(cayley.half_turn_asymptote(plane, t))
+        assert asymptote == pytest.approx(2 * plane.m / (plane.kappa * a) ** 2)
+
+
+def test_starts_of_the_clock() -> None:
+    with pytest.raises(InvalidArgument, match="start"):
+        cayley.half_turn_time(Plane(1.0), 0.0, 1.0)
+    assert float(cayley.half_turn_time(Plane(1.0), 0.5, 0.5)) == 0

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import linalg
 
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import maps
@@ -35,3 +36,55 @@ def test_a_step_lengthens_what_the_map_does_not_see() -> None:
     with pytest.raises(InvalidArgument, match=r"learning_rate = 0\.0"):
         maps.lengthened(np.ones(2), np.ones(2), 0.0)
     assert maps.lengthened(np.array(4.0), np.array(9.0), 0.5) == pytest.approx(6.25)
+
+
+def drawn(d: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((3, d, d))
+
+
+def test_the_defect_is_the_largest_entry_of_a_run() -> None:
+    R = np.array([[[1.0, 0.0], [0.0, 2.0]], [[0.0, 0.5], [1.0, 0.0]]])
+    assert maps.defect(R) == pytest.approx([3, 0.75])
+
+
+@pytest.mark.parametrize("d", [2, 4, 5])
+def test_gram_schmidt_row_by_row(d: int) -> None:
+    for P, R in zip(drawn(d), maps.gram_schmidt(drawn(d))):
+        rows: list[np.ndarray] = []
+        for p in P:
+            rest = p - sum((p @ q) * q for q in rows)
+            rows.append(rest / np.linalg.norm(rest))
+        assert np.array(rows) == pytest.approx(R, abs=1e-10)
+
+
+@pytest.mark.parametrize("d", [2, 4, 5])
+def test_householder_reflection_by_reflection(d: int) -> None:
+    for P, R in zip(drawn(d), maps.householder(drawn(d))):
+        left, product = P, np.eye(d)
+        for k in range(d - 1):
+            x = np.where(np.arange(d) < k, 0, left[:, k])
+            u = x - np.linalg.norm(x) * np.eye(d)[k]
+            H = np.eye(d) - 2 * np.outer(u, u) / (u @ u)
+            left, product = H @ left, product @ H
+        assert product == pytest.approx(R, abs=1e-10)
+        assert np.linalg.det(R) == pytest.approx((-1) ** (d - 1))
+
+
+def test_polar_factors_are_scipys_and_nearest() -> None:
+    P = drawn(4)
+    R = maps.polar(P)
+    assert np.stack([linalg.polar(each)[0] for each in P]) == pytest.approx(R, abs=1e-10)
+    assert maps.distance_to_orthogonal(P) == pytest.approx(np.linalg.norm(P - R, axis=(-2, -1)))
+
+
+def test_the_polar_differential_by_differences() -> None:
+    P, dP = drawn(4)[0], drawn(4)[1]
+    ahead, behind = (maps.polar(P + step * dP) for step in (1e-6, -1e-6))
+    assert maps.polar_differential(P, dP) == pytest.approx((ahead - behind) / 2e-6, abs=1e-6)
+
+
+def test_how_near_cayleys_map_comes_to_a_reflection() -> None:
+    A = drawn(4) - drawn(4).mT
+    R = np.linalg.solve(np.eye(4) - A, np.eye(4) + A)
+    least = np.linalg.svd(np.eye(4) + R, compute_uv=False)[..., -1]
+    assert maps.nearest_to_reflection(A) == pytest.approx(least)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import linalg
 
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import two_sided
+from theory.orthogonal.procrustes import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import TwoSided, alignment
 
 seeds = st.integers(0, 1000)
@@ -61,3 +63,71 @@ def test_shapes_of_times_and_runs(shape: tuple[int, ...]) -> None:
 def test_two_sides_are_square(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     with pytest.raises(InvalidArgument, match="shape"):
         TwoSided(np.ones(shapes[0]), np.ones(shapes[1]))
+
+
+S, TAU = np.array([1.9, 1.1, 0.4]), np.array([1.7, 0.8, 0.3])
+
+
+def turned(S: np.ndarray, TAU: np.ndarray, seed: int = 0) -> TwoSided:
+    U, V, C, D = random_rotation(np.random.default_rng(seed), len(S), 4)
+    return TwoSided(U * S @ V.T, C * TAU @ D.T)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_rates_are_half_the_hessian_at_the_optimum(sign: float) -> None:
+    """Both rotations by exp(A) from the right of the optimum, in the metric |dR|^2 = 2 sum dA_ij^2."""
+    problem = turned(S, TAU * np.array([1.0, 1.0, sign]))
+    aligned = alignment(problem)
+    R2, R1 = aligned.optimum
+    basis = np.zeros((3, 3, 3))
+    for k, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
+        basis[k, i, j], basis[k, j, i] = 1, -1
+
+    def loss(x: np.ndarray) -> float:
+        left, right = (linalg.expm(np.tensordot(half, basis, 1)) for half in (x[:3], x[3:]))
+        return float(0.5 * ((R2 @ left @ problem.W0 @ right.T @ R1.T - problem.T) ** 2).sum())
+
+    h, e = 1e-3, 1e-3 * np.eye(6)
+    hessian = [[(loss(a + b) - loss(a - b) - loss(b - a) + loss(-a - b)) / (4 * h**2) for a in e] for b in e]
+    assert np.sort(aligned.rates.ravel()) == pytest.approx(np.linalg.eigvalsh(hessian) / 2, abs=1e-5)
+    assert aligned.optimal_loss == pytest.approx(loss(np.zeros(6)))
+    assert aligned.rates.shape == (2, 3)
+    i, j = np.triu_indices(3, 1)
+    assert aligned.rates[0] == pytest.approx((S[i] - S[j]) * (aligned.tau[i] - aligned.tau[j]) / 2)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_alignment_is_made_of_the_matrices(sign: float) -> None:
+    problem = turned(S, TAU * np.array([1.0, 1.0, sign]), seed=4)
+    aligned = alignment(problem)
+    assert aligned.U * aligned.s @ aligned.V.T == pytest.approx(problem.W0)
+    assert aligned.C * aligned.tau @ aligned.D.T == pytest.approx(problem.T)
+    assert aligned.s == pytest.approx(S)
+    assert aligned.tau == pytest.approx(TAU * np.array([1.0, 1.0, sign]))
+
+
+def test_no_rotations_are_better_than_the_optimum() -> None:
+    problem = turned(S, TAU)
+    left, right = random_rotation(np.random.default_rng(1), 3, 400).reshape(2, 200, 3, 3)
+    losses = 0.5 * ((left @ problem.W0 @ right.mT - problem.T) ** 2).sum((-2, -1))
+    assert losses.min() > alignment(problem).optimal_loss
+
+
+@pytest.mark.parametrize("t", [0.0, 0.6])
+def test_planes_descend_the_loss(t: float) -> None:
+    s, tau = np.array([1.9, 0.7]), np.array([1.3, 0.4])
+    rates = alignment(TwoSided(np.diag(s), np.diag(tau))).rates
+
+    def loss(alpha: float, beta: float) -> float:
+        W = plane_rotation(2, (0, 1), alpha) * s @ plane_rotation(2, (0, 1), beta).T
+        return float(0.5 * ((W - np.diag(tau)) ** 2).sum())
+
+    before, (alpha, beta), after = (
+        np.ravel(two_sided.plane_solution(rates, np.array([0.9]), np.array([-0.4]), t + step))
+        for step in (0.0, 1e-5, 2e-5)
+    )
+    h = 1e-5
+    # |dR|^2 = 2 d alpha^2
+    moved = [-(loss(alpha + h, beta) - loss(alpha - h, beta)) / (4 * h)]
+    moved.append(-(loss(alpha, beta + h) - loss(alpha, beta - h)) / (4 * h))
+    assert (after - before) / 2e-5 == pytest.approx(moved, rel=1e-5)
