@@ -7,7 +7,20 @@ import numpy as np
 from scipy.integrate import simpson
 
 from experiments.imbalance.networks import by_autograd, trained_coordinates
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured, order, residual, rounding
+from experiments.training import extrapolated
+from theory.claims import (
+    AS_PRINTED,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    order,
+    residual,
+    rounding,
+)
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
@@ -20,11 +33,16 @@ HORIZON = 0.5  # time over which the drift is measured
 @claim(
     "min2021.conservation",
     source="Min et al. 2021, Section 2.2",
+    source_kind=AS_PRINTED,
     statement=r"\frac{d}{dt}\left(U_1^\top U_1 - V^\top V\right) = 0",
-    hypotheses=("gradient flow",),
+    hypotheses=(
+        "gradient flow of L = 1/2 |Y - X U V^T|^2",
+        "U1 = Phi1^T U: the rows of U that the data see, X = W S Phi1^T the thin SVD",
+    ),
     theory_side="identity",
     controls=(
-        "the sum U1^T U1 + V^T V is conserved",
+        "the sum U1^T U1 + V^T V is conserved by the flow",
+        "the sum U1^T U1 + V^T V is conserved by training",
         "one step of gradient descent conserves the imbalance",
         "symbolic: the hidden layer ascends",
         "symbolic: layers with their own learning rates",
@@ -62,10 +80,11 @@ def _along_the_flow(problem: Regression, network: Network) -> Iterator[Check]:
         2 * flow.facts["steps"] * flow.facts["local_error"] * largest,
         "steps x 2 x local error of the solver x |Z|: errors in a conserved quantity add up but do not grow",
     )
-    imbalance, total = convergence.imbalance(problem, Z), Z.mT @ Z
-    yield measured("imbalance along the flow", imbalance, within=within, axes=("t", "run")).equals(imbalance[:1])
-    wrong = measured("sum along the flow", total, within=within, axes=("t", "run"))
-    yield wrong.control("the sum U1^T U1 + V^T V is conserved").equals(total[:1])
+    imbalance, total = (gram - gram[0] for gram in (convergence.imbalance(problem, Z), Z.mT @ Z))
+    kept = measured("change of the imbalance along the flow", imbalance, within=within, axes=("t", "run"))
+    yield kept.equals(lambda k: 0.0, against=float(np.abs(total).max()))
+    wrong = measured("change of the sum along the flow", total, within=within, axes=("t", "run"))
+    yield wrong.control("the sum U1^T U1 + V^T V is conserved by the flow").equals(0.0)
 
 
 def _step_by_step(study: Study, problem: Regression, network: Network) -> Iterator[Check]:
@@ -85,22 +104,30 @@ def _step_by_step(study: Study, problem: Regression, network: Network) -> Iterat
 def _drift_in_the_step_size(study: Study, problem: Regression, network: Network) -> Iterator[Check | Curves]:
     step_sizes = 0.004 / 2.0 ** np.arange(4)
     first_order = _accumulated_drift(problem, network)
-    drifts, lie_drifts = [], []
+    drifts, changes, lie_drifts = [], [], []
     start = coordinates(problem, network)
     before = convergence.imbalance(problem, start)
     for eta in step_sizes:
         steps = round(HORIZON / eta)
         run = by_autograd(study, problem, network).train(learning_rate=float(eta), steps=steps, record=[steps])
-        drifts.append(convergence.imbalance(problem, trained_coordinates(problem, run)[-1]) - before)
-        lie = dynamics.lie_euler(problem, start, float(eta), steps)
-        lie_drifts.append(np.linalg.norm(convergence.imbalance(problem, lie) - before))
+        Z = trained_coordinates(problem, run)
+        drifts.append(convergence.imbalance(problem, Z[-1]) - before)
+        changes.append(Z.mT @ Z - start.mT @ start)
+        end = dynamics.lie_euler(problem, start, float(eta), steps)
+        lie_drifts.append(np.linalg.norm(convergence.imbalance(problem, end) - before))
+    changed = float(np.abs(changes[-1]).max())
+    kept = extrapolated("change of the imbalance by training, learning rate 0", [drift[None] for drift in drifts])
+    yield kept.equals(0.0, against=changed)
+    wrong = extrapolated("change of the sum by training, learning rate 0", changes)
+    yield wrong.control("the sum U1^T U1 + V^T V is conserved by training").equals(0.0)
     remainders = [drift - eta * first_order for eta, drift in zip(step_sizes, drifts)]
     yield order("drift at a fixed time", observed_order(drifts)).equals(1, excludes=(0.75, 1.25))
     yield order("drift beyond eta x integral", observed_order(remainders)).equals(2, excludes=(1.75, 2.25))
     # exp(eta A) is computed to rounding and lies in O(m, r), so each of the steps costs one rounding of |Z|^2.
     terms, size = steps * (problem.m + problem.r), float((start**2).sum()) * np.e
     within = rounding(terms, size, of="the (m + r)-term products, one a step, at the smallest of the step sizes")
-    yield measured("drift of the Lie-Euler step", lie_drifts, within=within).equals(0.0)
+    lie = measured("drift of the Lie-Euler step", lie_drifts, within=within)
+    yield lie.equals(0.0, against=float(np.linalg.norm(drifts[-1])))
     sizes, predicted = np.array([np.linalg.norm(drift) for drift in drifts]), step_sizes * np.linalg.norm(first_order)
     yield curves(step_sizes=step_sizes, drift=sizes, predicted_drift=predicted, lie_euler_drift=lie_drifts)
     yield curves(drift_beyond_predicted=sizes / predicted - 1)

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.imbalance.networks import linear_network, squared_loss, trained, trained_coordinates
 from experiments.training import recording_steps
 from experiments.training.updates import Adam
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
@@ -30,14 +30,20 @@ STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
 @claim(
     "min2021.proposition1",
     source="Min et al. 2021, Proposition 1",
+    source_kind=AS_PRINTED,
     statement=r"V(0) U_2^\top = 0,\ U_1(0) U_2^\top = 0,\ E(\infty) = 0"
     r" \;\Rightarrow\; U V^\top(\infty) = \hat\Theta = X^+ Y",
-    hypotheses=("V(0) U2^T = 0", "U1(0) U2^T = 0", "the residual vanishes"),
+    hypotheses=(
+        "U1, U2 what the data see of U and what they do not: U = Phi1 U1 + Phi2 U2, X = W S Phi1^T",
+        "V(0) U2^T = 0",
+        "U1(0) U2^T = 0",
+        "the residual E = W^T (Y - X U V^T) vanishes",
+    ),
     theory_side="closed form",
     controls=(
         *(f"{start}: minimum norm" for start in STARTS[INSIDE:]),
         "Adam inside the set: minimum norm",
-        "growth of H 10 % slower",
+        "growth of H 5 % slower",
     ),
 )
 def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
@@ -55,11 +61,12 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
     left = np.sqrt((residual[-1] ** 2).sum((-2, -1))) / problem.S[-1]
     within = Tolerance(rounding[-1], "roundings of H, grown as equation 38 allows")
     within += Tolerance(left, "residual left / smallest singular value")
+    outside = float(distance[-1, INSIDE:].min())
     for i, start in enumerate(STARTS):
         # A start outside the set is judged by the tolerance of the one inside it.
         inside = Tolerance(within.value[min(i, 1)], within.reason)
         reached = measured("distance", distance[-1, i], within=inside, case=start)
-        yield (reached if i < INSIDE else reached.control(f"{start}: minimum norm")).equals(0.0)
+        yield (reached if i < INSIDE else reached.control(f"{start}: minimum norm")).equals(0.0, against=outside)
     yield from _the_set_is_invariant(problem, run, rounding)
     yield from _frozen_overlap(problem, network, run, rounding)
     yield from _growth_is_attained(study)
@@ -86,21 +93,21 @@ def _starts(problem: Regression, rng: np.random.Generator) -> Network:
 
 
 def _the_set_is_invariant(problem: Regression, run: Trajectory, rounding: Array) -> Iterator[Check]:
-    inside = Network(run["U"][:, :INSIDE], run["V"][:, :INSIDE])
-    leak = np.hypot(*invariant_set.leakage(problem, inside))
+    leak = np.hypot(*invariant_set.leakage(problem, trained(run)))
     within = Tolerance(rounding[:, :INSIDE], STEP_BY_STEP)
-    yield measured("H = Z U2^T inside the set", leak, within=within, axes=("t", "run")).equals(0.0)
+    inside = measured("H = Z U2^T inside the set", leak[:, :INSIDE], within=within, axes=("t", "run"))
+    yield inside.equals(lambda k: 0.0, against=float(leak[-1, STARTS.index("generic")]))
 
 
 def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
-    """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t)."""
+    """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t); at the start it is that."""
     unseen = problem.Phi2.T @ trained(run).end_to_end
     predicted = invariant_set.unseen_end_to_end(problem, network, run["V"])
     # Where Z(0) has lost rank its rows span less, and QR completes them: the projector is no longer unique.
     full = [i for i, start in enumerate(STARTS) if "V = 0" not in start]
-    within = Tolerance(rounding[:, full, None, None], STEP_BY_STEP)
-    overlap = measured("U2 V(t)^T = U2 Pi V(t)^T", unseen[:, full], within=within, axes=("t", "run"))
-    yield overlap.equals(predicted[:, full])
+    within = Tolerance(rounding[1:, full, None, None], STEP_BY_STEP)
+    overlap = measured("U2 V(t)^T = U2 Pi V(t)^T", unseen[1:, full], within=within, axes=("t", "run"))
+    yield overlap.equals(lambda k: k * predicted[1:, full])
 
 
 def _growth_is_attained(study: Study) -> Iterator[Check]:
@@ -123,7 +130,7 @@ def _growth_is_attained(study: Study) -> Iterator[Check]:
     )
     growth = measured("growth of H along (1, 1)", np.log(end / start), within=within)
     yield growth.equals(bound)
-    yield growth.control("growth of H 10 % slower").equals(0.9 * bound)
+    yield growth.control("growth of H 5 % slower").equals(0.95 * bound)
 
 
 def _adam_leaves_the_set(study: Study, problem: Regression, network: Network, tolerance: float) -> Iterator[Check]:

@@ -1,10 +1,10 @@
 """Gaussian starts of every width, trained as compressed networks: what Theorem 2 and the exact law are judged on."""
 
 import numpy as np
-from scipy import stats
 
 from experiments.imbalance.compression import compressed_network
-from theory.claims import Check, Study, samples
+from theory.claims import Study, samples
+from theory.claims.check import Samples
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.imbalance import wide_limit, width
@@ -28,10 +28,10 @@ def learning_rate_of_figure_4(problem: Regression) -> float:
     return 2 * 5e-3 / problem.X.shape[0]
 
 
-def wide_start(study: Study, problem: Regression, h: int, exponent: float, runs: int) -> Compressed:
+def wide_start(problem: Regression, h: int, exponent: float, runs: int, rng: np.random.Generator) -> Compressed:
     """Weights N(0, h^(-2a)), a = `exponent`."""
     scale = fan_in_scale(h, exponent)
-    return gaussian_compressed(problem, h, study.rng("start", h, exponent), scales=(scale, scale), runs=runs)
+    return gaussian_compressed(problem, h, rng, scales=(scale, scale), runs=runs)
 
 
 def distance_reached(study: Study, start: Compressed, h: int, exponent: float) -> Array:
@@ -83,8 +83,8 @@ def law(problem: Regression, widths: Array) -> Array:
     return np.sqrt([wide_limit.squared_distance(problem, int(h), 0.5) for h in widths])
 
 
-def follows_the_law(name: str, problem: Regression, swept: dict[str, Array]) -> Check:
-    """The exact law at every width of a sweep, m = 1."""
+def law_of_the_sweep(name: str, problem: Regression, swept: dict[str, Array]) -> Samples:
+    """Draws that follow chi^2 with D - r degrees of freedom, at every width of a sweep, m = 1."""
     draws = swept["widths"][:, None] * swept["unseen"] ** 2 / swept["output_squared"]
     because = "exact at every width: m = 1, so |U2 V^T|^2 h / |V|^2 is chi^2 with D - r degrees of freedom"
-    return samples(name, draws, because=because).follow(stats.chi2(problem.D - problem.r))
+    return samples(name, draws, because=because)

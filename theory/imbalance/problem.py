@@ -70,7 +70,8 @@ def balanced(problem: Regression, h: int, rng: np.random.Generator) -> Network:
     """The balanced start of the paper's Figure 3 (one run): Lambda = 0 exactly up to rounding.
 
     U = Theta0 [Theta0^T P1 Theta0]^(-1/4) Q^T and V = [Theta0^T P1 Theta0]^(1/4) Q^T with P1 = Phi1 Phi1^T and Q of
-    orthonormal columns, Theta0 with N(0, 1/D) entries. (The paper prints Q in V, whose shape is wrong: Q^T.)
+    orthonormal columns, Theta0 with N(0, 1/D) entries. (The paper prints Q in V, whose shape is wrong: Q^T.) With more
+    outputs than r the matrix in brackets is singular, and its power that of its pseudoinverse.
     """
     positive_integer("h", h)
     if h < problem.m:
@@ -78,9 +79,8 @@ def balanced(problem: Regression, h: int, rng: np.random.Generator) -> Network:
     theta0 = rng.standard_normal((problem.D, problem.m)) / np.sqrt(problem.D)
     Q = np.linalg.qr(rng.standard_normal((h, problem.m)))[0]
     seen = problem.Phi1.T @ theta0
-    values, vectors = np.linalg.eigh(seen.T @ seen)
-    root = (vectors * values**0.25) @ vectors.T
-    inverse_root = (vectors * values**-0.25) @ vectors.T
+    _, s, vectors = np.linalg.svd(seen, full_matrices=False)
+    root, inverse_root = ((vectors.T * s**power) @ vectors for power in (0.5, -0.5))
     return Network((theta0 @ inverse_root @ Q.T)[None], (root @ Q.T)[None])
 
 

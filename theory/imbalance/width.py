@@ -7,11 +7,12 @@ light; `deviation` is the corrected one, and every function here takes s, so tha
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy import linalg, stats
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import inside
+from theory.core.validation import inside, reject
+from theory.imbalance.problem import Network
 
 
 def deviation(problem: Regression, delta: float) -> float:
@@ -32,17 +33,35 @@ def printed_deviation(problem: Regression, delta: float) -> float:
 
 def tail(t: Array | float) -> Array:
     """P(some singular value of a Gaussian n x m matrix leaves sqrt(n) -+ (sqrt(m) + t)) <= 2 exp(-t^2 / 2)."""
-    return 2 * np.exp(-np.square(t) / 2)
+    return np.exp(log_tail(t))
 
 
-def printed_tail(t: Array | float) -> Array:
-    """2 exp(-t^2), the bound Lemma E.1 prints for the same probability: too small."""
-    return 2 * np.exp(-np.square(t))
+def log_tail(t: Array | float) -> Array:
+    """log 2 - t^2 / 2, the logarithm of `tail`: far out only that is a number."""
+    return np.log(2) - np.square(t) / 2
 
 
-def scalar_tail(t: Array | float) -> Array:
-    """The probability itself for n = m = 1, where the singular value is |g|: P(|g| > 2 + t), for t >= 0."""
-    return 2 * stats.norm.sf(2 + np.asarray(t))
+def printed_log_tail(t: Array | float) -> Array:
+    """log 2 - t^2, of the bound 2 exp(-t^2) that Lemma E.1 prints for the same probability: too small."""
+    return np.log(2) - np.square(t)
+
+
+def scalar_log_tail(t: Array | float) -> Array:
+    """log of the probability itself for n = m = 1, where the singular value is |g|: P(|g| > 2 + t), for t >= 0."""
+    return np.log(2) + stats.norm.logsf(2 + np.asarray(t))
+
+
+def extreme_singular_values(n: int, m: int, rng: np.random.Generator) -> tuple[float, float]:
+    """Smallest and largest singular value of one Gaussian n x m matrix, n >= m >= 2, in law, without drawing it.
+
+    Householder reflections of a Gaussian matrix leave independent chi variables on two diagonals (Silverstein 1985):
+    n, ..., n - m + 1 degrees of freedom on the main one, m - 1, ..., 1 below it.
+    """
+    main = rng.chisquare(n - np.arange(m))
+    below = np.append(rng.chisquare(m - 1 - np.arange(m - 1)), 0)
+    gram = main + below, np.sqrt(below[:-1] * main[1:])
+    low, high = (linalg.eigvalsh_tridiagonal(*gram, select="i", select_range=(i, i)).item() for i in (0, m - 1))
+    return np.sqrt(low), np.sqrt(high)
 
 
 def lemma_width(s: float) -> float:
@@ -75,11 +94,30 @@ def product_bound(problem: Regression, h: Array | float, exponent: float, s: flo
     return 2 * np.sqrt(problem.m) * s / np.asarray(h, dtype=np.float64) ** (2 * exponent - 0.5)
 
 
-def extreme_rows(h: int, s: float, pairs: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Rows A, B (pairs, h), singular values of [A; B] in sqrt(h) -+ s, with A B^T = 2 sqrt(h) s I: (18), (19) equal."""
-    frame = np.linalg.qr(rng.standard_normal((h, 2 * pairs)))[0].T
+def extreme_rows(h: float, s: float, pairs: int, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Rows A, B with A B^T = 2 sqrt(h) s I, singular values of [A; B] equal to sqrt(h) -+ s: (18), (19) are attained.
+
+    They are h long, and written in the 2 `pairs` directions that they span: shape (pairs, 2 pairs) each.
+    """
+    frame = np.linalg.qr(rng.standard_normal((2 * pairs, 2 * pairs)))[0]
     low, high = (np.sqrt(h) - s) * frame[:pairs], (np.sqrt(h) + s) * frame[pairs:]
     return (high + low) / np.sqrt(2), (high - low) / np.sqrt(2)
+
+
+def extreme_network(problem: Regression, h: float, exponent: float, s: float, rng: np.random.Generator) -> Network:
+    """A worst start (one run) of the event behind Lemma 1: [V; U1] and U2 overlap as much as (18) allows.
+
+    It is complete, [V; U] has no other rows, where D - r = m + r; its width is that of `extreme_rows`.
+
+    Raises:
+        InvalidArgument: D - r < m + r leaves no room for the overlap.
+    """
+    size = problem.m + problem.r
+    if problem.D - problem.r < size:
+        reject("D", problem.D, f"at least m + 2 r = {size + problem.r}: an unseen row for each that is seen")
+    seen, unseen = (float(h) ** -exponent * rows for rows in extreme_rows(h, s, size, rng))
+    U = problem.Phi1 @ seen[problem.m :] + problem.Phi2[:, :size] @ unseen
+    return Network(U[None], seen[None, : problem.m])
 
 
 def residual_bound(problem: Regression, product_norm: Array | float) -> Array:

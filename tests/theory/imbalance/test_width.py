@@ -27,9 +27,27 @@ def test_printed_deviation_needs_a_width_of_1072() -> None:
 
 
 def test_printed_tail_is_below_the_probability_it_bounds() -> None:
-    assert width.printed_tail(6.0) == pytest.approx(4.639e-16, rel=1e-3)
-    assert width.scalar_tail(6.0) == pytest.approx(1.2442e-15, rel=1e-3)
-    assert width.scalar_tail(0.0) == pytest.approx(2 * stats.norm.sf(2))
+    assert np.exp(width.printed_log_tail(6.0)) == pytest.approx(4.639e-16, rel=1e-3)
+    assert np.exp(width.scalar_log_tail(6.0)) == pytest.approx(1.2442e-15, rel=1e-3)
+    assert np.exp(width.scalar_log_tail(0.0)) == pytest.approx(2 * stats.norm.sf(2))
+    assert width.log_tail(3.0) == pytest.approx(np.log(2) - 4.5)
+    assert width.tail(3.0) == pytest.approx(2 * np.exp(-4.5))
+
+
+def test_the_extremes_are_those_of_gaussian_matrices() -> None:
+    """Sums over the two diagonals' degrees of freedom: for m = 2 the two give |A|^2 and det(A^T A) in law."""
+    rng, n = np.random.default_rng(3), 5
+    low, high = np.array([width.extreme_singular_values(n, 2, rng) for _ in range(2000)]).T
+    # |A|^2 is chi^2 of 10 degrees, det(A^T A) a product of independent chi^2 of 5 and of 4.
+    assert stats.kstest(low**2 + high**2, stats.chi2(10).cdf).pvalue > 1e-4
+    explicit = np.linalg.svd(rng.standard_normal((2000, n, 2)), compute_uv=False)
+    for drawn, expected in ((low, explicit[:, 1]), (high, explicit[:, 0])):
+        assert stats.ks_2samp(drawn, expected).pvalue > 1e-4
+    assert np.mean((low * high) ** 2) == pytest.approx(20, rel=5 * np.sqrt(((7 * 6) / (5 * 4) - 1) / 2000))
+    three = np.array([width.extreme_singular_values(6, 3, rng) for _ in range(2000)])
+    explicit = np.linalg.svd(rng.standard_normal((2000, 6, 3)), compute_uv=False)[:, [2, 0]]
+    for drawn, expected in zip(three.T, explicit.T):
+        assert stats.ks_2samp(drawn, expected).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("delta", [0.0, 1.0, -0.1, np.nan])
@@ -60,6 +78,7 @@ def test_extreme_rows_stay_within_the_event() -> None:
     values = np.linalg.svd(np.concatenate([A, B]), compute_uv=False)
     assert values.max() == pytest.approx(np.sqrt(50) + 2)
     assert values.min() == pytest.approx(np.sqrt(50) - 2)
+    np.testing.assert_allclose(A @ B.T, 2 * np.sqrt(50) * 2.0 * np.eye(3), atol=1e-12)
 
 
 def test_the_statistic_is_the_squared_distance_for_one_output() -> None:
