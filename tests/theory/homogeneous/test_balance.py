@@ -54,6 +54,20 @@ def test_forgetting_composes_and_has_its_limits():
         balance.solution(0.3, np.array([-1.0]))
 
 
+def test_forgetting_is_that_of_many_small_steps():
+    t, steps = np.array([0.4, 1.7]), 10**6
+    assert balance.solution(0.3, t) == pytest.approx((1 - 0.3 * t / steps) ** (2 * steps), rel=1e-5)
+
+
+def test_laws_by_hand():
+    """Unequal widths, and layers of which no two have the same norms."""
+    W = [np.array([[[1.0, 2.0], [0.0, 3.0], [1.0, 1.0]]]), np.array([[[2.0, 0.0, 1.0]]])]
+    assert np.array_equal(balance.matrices(W)[0][0], [[4 - 5, -6, 2 - 3], [-6, -9, -3], [2 - 3, -3, 1 - 2]])
+    assert np.array_equal(balance.neurons(W)[0], [[4 - 5, 0 - 9, 1 - 2]])
+    assert np.array_equal(balance.layers(W)[0], [5 - 16])
+    assert np.allclose(balance.imbalance(balance.layers, W, np.array([4.0, 0.5]))[0], 5 / 0.5 - 16 / 4)
+
+
 def test_one_growth_for_every_layer_of_the_flow():
     from theory.homogeneous.decomposition import exponential_slope, polar
 

@@ -71,6 +71,42 @@ def test_a_slope_is_minus_the_derivative_of_its_loss(slope, loss):
     assert slope(q) == pytest.approx(difference, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("slope", "loss"), list(zip(SLOPES, LOSSES)), ids=["exponential", "logistic", "squared", "log"]
+)
+def test_forces_are_the_slopes_of_the_loss_in_sizes_and_directions(slope, loss):
+    """At sizes that differ from layer to layer, by differences of the loss."""
+    examples, W = problem(3, 0.3, runs=1)
+    state = Polar(np.array([[0.7, 1.9, 1.2]]), polar(W).V)
+    A, B = radial_and_tangential(examples, state, slope)
+    rho = 0.7 * 1.9 * 1.2
+    assert state.product == pytest.approx(rho)
+
+    def at(sizes, V):
+        return float(loss(margins(examples, weights(Polar(sizes, V))))[0])
+
+    for k, step in enumerate(1e-5 * np.eye(3)):
+        fall = at(state.rho - step, state.V) - at(state.rho + step, state.V)
+        assert A[0] * rho / state.rho[0, k] == pytest.approx(fall / 2e-5, rel=1e-6)
+        turn = np.random.default_rng(k).standard_normal(state.V[k].shape)
+        turn -= (turn * state.V[k]).sum() * state.V[k]
+        ends = [[V + s * turn if j == k else V for j, V in enumerate(state.V)] for s in (1e-5, -1e-5)]
+        fall = at(state.rho, ends[1]) - at(state.rho, ends[0])
+        assert rho * (B[k] * turn).sum() == pytest.approx(fall / 2e-5, rel=1e-5, abs=1e-7)
+
+
+def test_examples_at_the_edges_are_taken():
+    for leak in (0.0, 1.0):
+        assert Examples(np.ones((2, 3)), np.array([1, -1]), leak).leak == leak
+    assert Examples(np.ones((2, 3)), np.array([1, -1])).leak == 1
+
+
+def test_layers_of_size_one_stay_what_they_are():
+    V = [np.array([[[0.6, 0.8]]]), np.array([[[-2.0]]])]
+    assert np.array_equal(polar(V).rho, [[1.0, 2.0]])
+    assert np.array_equal(polar(V).V[1], [[[-1.0]]])
+
+
 def test_runs_do_not_see_each_other():
     examples, W = problem(0, 0.0)
     state = polar(W)
@@ -87,7 +123,9 @@ def test_runs_do_not_see_each_other():
         (lambda: Examples(np.ones((2, 2)), np.ones(3)), "2 labels"),
         (lambda: Examples(np.ones((2, 2)), np.ones(2), leak=1.5), "leak = 1.5"),
         (lambda: Examples(np.full((2, 2), np.nan), np.ones(2)), "a finite number"),
+        (lambda: Examples(np.ones((2, 2)), np.ones(2), leak=-0.1), "leak = -0.1"),
         (lambda: polar([np.zeros((1, 2, 2))]), "a layer of zeros"),
+        (lambda: polar([np.ones((2, 1, 1)), np.array([[[1.0]], [[0.0]]])]), "a layer of zeros"),
     ],
 )
 def test_bad_input_is_named(call, message):

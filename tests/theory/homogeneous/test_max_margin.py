@@ -53,6 +53,16 @@ def test_the_unseen_part_falls_with_depth() -> None:
         max_margin.unseen(start, growth, 0)
 
 
+def test_the_approach_constant_by_hand() -> None:
+    """Two support vectors in the plane, a third direction that no example sees."""
+    Z = np.array([[1.0, 0.6, 0.0], [1.0, -0.2, 0.0]])
+    problem = Separable(Z)
+    offset = np.array([*np.linalg.solve(Z[:, :2], -np.log(problem.duals)), 0.7])
+    best = problem.w / np.linalg.norm(problem.w)
+    expected = np.linalg.norm(offset - (offset @ best) * best)
+    assert max_margin.approach_constant(problem, np.array([3.0, -2.0, 0.7])) == pytest.approx(expected)
+
+
 @settings(deadline=None)
 @given(seeds, st.integers(2, 4), st.floats(0.1, 5))
 def test_bounds_hold_at_the_start_whatever_it_is(seed: int, L: int, scale: float) -> None:
@@ -65,6 +75,36 @@ def test_bounds_hold_at_the_start_whatever_it_is(seed: int, L: int, scale: float
     for before, after, bound in zip(svds, svds[1:], max_margin.misalignment_bound(W, sizes, seconds)):
         assert (bound <= 1).all()
         assert (1 - (before.U[..., 0] * after.Vh[..., 0, :]).sum(-1) ** 2 <= bound + 1e-9).all()
+
+
+def test_bounds_of_the_second_singular_values_add_up_from_the_last() -> None:
+    sizes = [np.diag([3.0, 1.0]), np.diag([2.5, 1.6]), np.diag([2.0, 0.9]), np.array([[1.1, 0.0]])]
+    W = [size[None] for size in sizes]
+    # Of diagonal layers, the largest difference of the squares.
+    norms = [max(abs(2.5**2 - 9), 1.6**2 - 1), max(2.5**2 - 4, 1.6**2 - 0.81), max(4 - 1.21, 0.81)]
+    found = [float(bound[0]) for bound in max_margin.second_singular_bound(W)]
+    assert found == pytest.approx([sum(norms), norms[1] + norms[2], norms[2]])
+
+
+@pytest.mark.parametrize("angle", [0.1, 0.5, -0.4])
+def test_layers_of_the_same_sizes_are_turned_as_far_as_the_bound_allows(angle: float) -> None:
+    """Neighbours of singular values 1.5 and 0.6, one turned against the other, and then two of rank one."""
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    sizes = np.diag([1.5, 0.6])
+    W = [(turn @ sizes)[None], sizes[None], np.array([[[0.9, 0.0]]])]
+    first, second = np.array([[1.5, 1.5, 0.9]]), np.array([[0.6, 0.6, 0.0]])
+    bounds = max_margin.misalignment_bound(W, first, second)
+    assert bounds[0][0] == pytest.approx(np.sin(angle) ** 2)
+    # D_2 = diag(0.81 - 2.25, -0.36), and the gap is 0.81 - 0.36.
+    assert bounds[1][0] == 1
+    grown = max_margin.misalignment_bound(W, np.array([[1.5, 1.5, 3.0]]), second)
+    assert grown[1][0] == pytest.approx((1.44 / (9 - 0.36)) ** 2)
+
+
+def test_the_misalignment_bound_says_nothing_where_there_is_no_gap() -> None:
+    W = [np.eye(2)[None], np.array([[[0.5, 0.0]]])]
+    for first in (0.5, 1.0):
+        assert max_margin.misalignment_bound(W, np.array([[1.0, first]]), np.array([[1.0, 0.0]]))[0][0] == 1
 
 
 def test_bounds_need_one_output() -> None:
@@ -97,6 +137,8 @@ def test_polynomial_margins_solve_their_flow() -> None:
     [
         (np.array([[1.0, 0.0], [1.0, 1.0]]), np.ones(2), 2.0, "expected pairwise orthogonal examples"),
         (np.eye(2), np.array([1.0, -1.0]), 2.0, "w0 = a start of margin -1: expected margins above 0"),
+        (np.eye(2), np.array([[1.0, 1.0], [1.0, 0.0]]), 2.0, "w0 = a start of margin 0: expected margins above 0"),
+        (np.array([[1.0, 1e-11], [0.0, 1.0]]), np.ones(2), 2.0, "expected pairwise orthogonal examples"),
         (np.eye(2), np.ones(2), 0.0, "power = 0.0: expected a finite number above 0"),
     ],
 )
@@ -113,3 +155,11 @@ def test_interpolants_fit_and_keep_what_is_not_seen(seed: int) -> None:
     assert np.allclose(w @ Z.T, 1)
     null = np.eye(6) - np.linalg.pinv(Z) @ Z
     assert np.allclose(w @ null, w0 @ null)
+
+
+def test_interpolants_are_the_ends_of_descent() -> None:
+    Z, w0 = np.array([[1.0, 0.5, 0.0], [0.2, 1.0, 0.3]]), np.array([[0.0, 0.0, 0.0], [1.0, -2.0, 0.5]])
+    w = w0.copy()
+    for _ in range(2000):
+        w += 0.5 * (1 - w @ Z.T) @ Z
+    assert max_margin.interpolant(Z, w0) == pytest.approx(w, abs=1e-10)

@@ -56,6 +56,35 @@ def test_the_equilibrium_norm_rests(strength, learning_rate, decay):
     assert (beside / squared - 1) / 1e-6 == pytest.approx(factor, abs=1e-4)
 
 
+def test_variances_are_over_n():
+    assert normalisation.covariance(X) == pytest.approx(np.cov(X.T, bias=True))
+    outputs = normalisation.normalised_outputs(X, W, 0.7)
+    variances = np.var(X @ W.T, axis=0)
+    assert outputs.std(-1) == pytest.approx(np.sqrt(variances / (variances + 0.7)))
+
+
+def test_a_step_across_lengthens_by_pythagoras():
+    w, gradient = np.array([[2.0, 1.0, -0.5]]), np.array([[0.5, -0.5, 1.0]])
+    stepped = 0.9 * w - 0.3 * gradient
+    found = normalisation.squared_norm_after_step((w**2).sum(-1), (gradient**2).sum(-1), 0.3, 0.1)
+    assert found == pytest.approx((stepped**2).sum(-1))
+    kept = normalisation.squared_norm_after_step((w**2).sum(-1), (gradient**2).sum(-1), 0.3)
+    assert kept == pytest.approx(((w - 0.3 * gradient) ** 2).sum(-1))
+
+
+def test_the_equilibrium_norm_by_hand():
+    """0.2 x 1.5 squared over 1 - 0.36, with eta lambda = 0.4."""
+    assert normalisation.equilibrium_norm(1.5, 0.2, 2.0) ** 4 == pytest.approx(0.09 / 0.64)
+    assert normalisation.relaxation_factor(0.2, 2.0) == pytest.approx(2 * 0.36 - 1)
+
+
+def test_flat_directions_are_those_below_the_rank_kept():
+    for spread, dimensions in ((3e-5, 3), (3e-6, 2)):
+        scaled = (X - X.mean(0)) @ np.linalg.svd(X - X.mean(0))[2].T
+        scaled = scaled / scaled.std(0) * np.array([1.0, 0.5, spread])
+        assert normalisation.whitened_direction(scaled, W).shape == (4, dimensions)
+
+
 def test_what_is_outside_the_domain_is_named():
     with pytest.raises(InvalidArgument, match="learning_rate x decay = 2"):
         normalisation.equilibrium_norm(1.0, 2.0, 1.0)
