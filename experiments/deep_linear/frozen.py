@@ -10,8 +10,8 @@ from experiments.deep_linear.networks import Constraint, ControlledDescent, by_d
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
 from experiments.training.updates import Adam, DecayedDescent, constant
-from theory.claims import Check, Study, Tolerance, claim, measured, order, rate, rounding, samples
-from theory.claims.estimates import mean, observed_order, richardson
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding, samples
+from theory.claims.estimates import mean, richardson
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
 from theory.deep_linear import frozen
@@ -24,9 +24,17 @@ D, WIDTH = 8, 4
 @claim(
     "advani2017.frozen_subspace",
     source="Advani & Saxe 2017, section 5; the law of the final error and the exact gains: ours",
+    source_kind=RECONSTRUCTED,
     statement=r"W_1(t) Q = W_1(0) Q,\quad (W_L, \dots, W_2, W_1 P)(t)\ \text{autonomous},\quad"
-    r" E[E_g(\infty)] = E_g(Y X^+) + \tfrac{d-n}{d}\, \sigma_1^2\, \|W_L \cdots W_2(\infty)\|_F^2",
-    hypotheses=("gradient descent or flow on the squared loss", "any depth, any start", "W_1 Q of entries N(0, s1^2)"),
+    r" E[E_g(W(\infty))] = E_g(Y X^+) + \tfrac{d-n}{d}\, \sigma_1^2\, \|W_L \cdots W_2(\infty)\|_F^2,\quad"
+    r" \|W_L \cdots W_2(\infty)\|_F^2 \to \sum_k \sigma_k(Y X^+)^{2 - 2/L}\ \text{from small starts}",
+    hypotheses=(
+        "gradient descent or flow on the squared loss of W = W_L ... W_1, n examples X of d inputs, n < d",
+        "P: the projector onto the examples, Q = I - P",
+        "any depth, any start",
+        "E_g: mean squared error on new examples, its mean over W_1(0) Q of entries N(0, sigma_1^2)",
+        "sigma_k: singular values",
+    ),
     theory_side="law",
     controls=(
         "weight decay freezes",
@@ -50,7 +58,8 @@ def the_unseen_part_stays_and_costs(study: Study) -> Iterator[Check]:
     rng = study.rng("two layers")
     yield from _one_output(study, rng)
     yield from _orthogonal_start(study, rng)
-    yield from _small_starts()
+    for L, strengths in ((2, (1.6, 0.4)), (3, (1.4,))):
+        yield from _small_starts(study, L, np.array(strengths))
 
 
 def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
@@ -65,23 +74,26 @@ def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
     within = Tolerance(within.value * _growth(problem, trained, run.t[1]), because)
     seen = frozen.seen_layers(problem, trained)
     apart = [np.abs(layer[:, 0] - layer[:, 1]).max() for layer in seen]
-    yield measured("the seen layers of both", apart, within=within, case=case, axes=("layer",)).equals(0)
+    both = float(np.abs(trained[0][:, 0] - trained[0][:, 1]).max())
+    same = measured("the seen layers of both", apart, within=within, case=case, axes=("layer",))
+    yield same.equals(0, against=both)
     if L == 2:
-        fed = measured("all of W_1", np.abs(trained[0][:, 0] - trained[0][:, 1]).max(), within=within)
-        yield fed.control("the frozen part feeds back").equals(0)
+        yield measured("all of W_1", both, within=within).control("the frozen part feeds back").equals(0)
 
 
 def _the_rest_is_autonomous(study: Study, L: int) -> Iterator[Check]:
     """The whole network's training approaches the flow of the seen layers alone, gains included."""
     problem, W = _pair(study, L)
-    runs = by_descent(study, problem, W).refine(learning_rate=0.03, horizon=3.0, records=6)
-    flow, coarse = (
-        frozen.seen_flow(problem, W, runs[0].t, relative_tolerance=tolerance)[1] for tolerance in (1e-11, 1e-9)
+    runs = by_descent(study, problem, W).refine(
+        learning_rate=0.03, horizon=3.0, records=6, levels=study.pick(smoke=3, quick=4, paper=4)
     )
+    flow = lambda k, tolerance=1e-9: frozen.seen_flow(problem, W, k * runs[0].t, relative_tolerance=tolerance)[1]  # noqa: E731
+    fine, coarse = flow(1, 1e-11), flow(1)
     for name, measure in (("seen map", end_to_end), ("gain", frozen.output_gain)):
         values = [measure(frozen.seen_layers(problem, layers_of(run.arrays))) for run in runs]
-        error = np.abs(measure(flow) - measure(coarse)).max()
-        yield from tends_to(name, values, measure(flow), error, case=f"depth {L}")
+        error = np.abs(measure(fine) - measure(coarse)).max()
+        predicted = lambda k, measure=measure: measure(fine if k == 1 else flow(k, 1e-6))  # noqa: E731
+        yield from tends_to(name, values, predicted, error, case=f"depth {L}")
 
 
 def _other_rules_move_it(study: Study) -> Iterator[Check]:
@@ -98,13 +110,13 @@ def _other_rules_move_it(study: Study) -> Iterator[Check]:
 
 def _final_errors(study: Study, L: int) -> Iterator[Check]:
     """Many small networks trained to the end: the law of what the frozen part costs, and its mean."""
-    ensemble, runs = Ensemble(24, 3), study.pick(smoke=1200, quick=4000, paper=16000)
+    ensemble, runs = Ensemble(24, 3), study.pick(smoke=1500, quick=6000, paper=16000)
     start, steps = {2: 0.7, 3: 0.4}[L], 480
     rng = study.rng("final", L)
     problem = conditioned(rng, ensemble.d, SINGULAR_VALUES, np.array([1.4]), K=1, draws=runs)
     W = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], start, runs=runs)
-    run = _fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[20, steps])
-    early, late = ([layer[i] for layer in layers_of(run.arrays)] for i in (0, 1))
+    run = _fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[steps])
+    late = [layer[0] for layer in layers_of(run.arrays)]
     product = end_to_end(late)
     residual = np.sqrt(((problem.Y - product @ problem.X) ** 2).sum((-2, -1)))
     distance = np.sqrt(((product @ problem.seen - problem.minimum_norm_solution) ** 2).sum((-2, -1)))
@@ -114,8 +126,8 @@ def _final_errors(study: Study, L: int) -> Iterator[Check]:
     )
     yield reached.at_most(residual / problem.singular_values[:, -1])
     yield from _law_of_the_frozen_part(ensemble, problem, late, start, L)
-    for word, layers in (("on the way", early), ("at the end", late)):
-        yield from _mean_error(ensemble, problem, layers, start, L, word)
+    yield from _mean_cost(ensemble, problem, late, start, L)
+    yield from _cost_of_typical_starts(study, ensemble, start, L)
 
 
 def _law_of_the_frozen_part(
@@ -133,27 +145,38 @@ def _law_of_the_frozen_part(
         yield larger.control("scale of the frozen part 10 % larger").follow(law)
 
 
-def _mean_error(
-    ensemble: Ensemble, problem: TeacherStudent, W: Layers, start: float, L: int, word: str
-) -> Iterator[Check]:
-    """The mean error given what is seen and, at the end, its excess over the minimum-norm solution."""
+def _mean_cost(ensemble: Ensemble, problem: TeacherStudent, W: Layers, start: float, L: int) -> Iterator[Check]:
+    """The mean of what W_1(0) Q costs: of 1500 runs the interval is 4.6 %, of 6000 half of that."""
     teacher, unseen = ((product @ problem.unseen)[:, 0] for product in (problem.teacher, end_to_end(W)))
-    # Two terms whose means are known only add to the variance: W_1 Q is symmetric about 0, and so the one with the
-    # teacher's unseen part has mean 0; that part itself has d - r entries N(0, sw^2).
+    # W_1 Q is symmetric about 0, so that the term with the teacher's unseen part has mean 0, and only adds variance.
     cross = -2 * (teacher * unseen).sum(-1) / ensemble.d
-    luck = ((teacher**2).sum(-1) - ensemble.unseen * ensemble.teacher**2) / ensemble.d
-    seen = generalisation_error(ensemble, problem, end_to_end(W)) - cross
-    predicted = frozen.error_given_seen(ensemble, problem, frozen.seen_layers(problem, W), start)
+    least = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
+    cost = generalisation_error(ensemble, problem, end_to_end(W)) - cross - least
     excess = frozen.excess_error(ensemble, frozen.output_gain(W), start)
-    estimate = mean(1 + (seen - luck - predicted) / excess.mean())
-    yield rate("mean error given what is seen", estimate, case=f"depth {L}, {word}").equals(1, excludes=(0.9, 1.1))
-    if word == "at the end":
-        least = generalisation_error(ensemble, problem, problem.minimum_norm_solution)
-        estimate = mean(1 + (seen - least - excess) / excess.mean())
-        cost = rate("excess over the minimum-norm solution", estimate, case=f"depth {L}")
-        yield cost.equals(1, excludes=(0.9, 1.1))
-        if L == 2:
-            yield cost.control("frozen part 10 % dearer").equals(1.1, excludes=(0.9,))
+    estimate = mean(1 + (cost - excess) / excess.mean())
+    ratio = rate("excess over the minimum-norm solution", estimate, case=f"depth {L}")
+    yield ratio.equals(1, excludes=(0.9, 1.1))
+    if L == 2:
+        yield ratio.control("frozen part 10 % dearer").equals(1.1, excludes=(0.9,))
+
+
+def _cost_of_typical_starts(study: Study, ensemble: Ensemble, start: float, L: int) -> Iterator[Check]:
+    """Starts whose unseen part has the mean square of all: the error is its mean, run by run and all the way."""
+    rng, runs, steps = study.rng("typical", L), study.pick(smoke=3, quick=8, paper=32), 480
+    problem = conditioned(rng, ensemble.d, SINGULAR_VALUES, np.array([1.4]), K=1, draws=runs)
+    gaussian = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=runs)
+    W = [start * layer for layer in frozen.typical_start(problem, gaussian, rng)]
+    run = _fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[0, 20, steps])
+    trained = layers_of(run.arrays)
+    unseen = ((problem.teacher @ problem.unseen) ** 2).sum((-2, -1))
+    luck = (unseen - ensemble.unseen * ensemble.teacher**2) / ensemble.d
+    seen = frozen.seen_layers(problem, trained)
+    excess = frozen.excess_error(ensemble, frozen.output_gain(seen), start)
+    predicted = frozen.error_given_seen(ensemble, problem, seen, start) + luck
+    errors = generalisation_error(ensemble, problem, end_to_end(trained))
+    within = _products(problem, trained, steps) * float(np.sqrt(ensemble.d))
+    error = measured("error given what is seen", errors, within=within, case=f"depth {L}", axes=("record", "run"))
+    yield error.equals(lambda k: predicted + (k - 1) * excess)
 
 
 def _one_output(study: Study, rng: np.random.Generator) -> Iterator[Check]:
@@ -180,41 +203,60 @@ def _orthogonal_start(study: Study, rng: np.random.Generator) -> Iterator[Check]
     W = [frame[:, problem.K :].mT @ problem.basis.mT + free, frame[:, : problem.K]]
     gains = [frozen.output_gain(layers) for layers in _refined_ends(study, problem, W)]
     solution = problem.minimum_norm_solution
-    predicted = frozen.gain_from_orthogonal_start(solution, kappa)
-    yield from tends_to("gain from an orthogonal start", gains, predicted[None], 1e-9)
-    larger = frozen.gain_from_orthogonal_start(solution, 1.1 * kappa)
+    predicted = lambda k: frozen.gain_from_orthogonal_start(solution, k * kappa)[None]  # noqa: E731
+    yield from tends_to("gain from an orthogonal start", gains, predicted, 1e-9)
     wrong = extrapolated("gain from an orthogonal start", gains, 1e-9)
-    yield wrong.control("kappa 10 % larger").equals(larger[None])
+    yield wrong.control("kappa 10 % larger").equals(predicted(1.1))
     flow, within = integrated(lambda tolerance: _gain_of_flow(problem, W, 40.0, tolerance))
-    yield measured("gain from an orthogonal start, flow integrated", flow, within=within).equals(predicted)
+    solved = measured("gain from an orthogonal start, flow integrated", flow, within=within)
+    yield solved.supporting().equals(predicted(1)[0])
 
 
 def _refined_ends(study: Study, problem: TeacherStudent, W: Layers) -> list[list[Array]]:
     """The last layers (1, runs, ...) of trainings long enough to fit the labels to rounding, at eta, eta / 2, ..."""
-    runs = _fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2)
+    runs = _fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2, levels=4)
     return [[layer[-1:] for layer in layers_of(run.arrays)] for run in runs]
 
 
-def _small_starts() -> Iterator[Check]:
-    """As the start of all layers shrinks every mode becomes balanced: the gain tends to its law at order 2 (flows)."""
-    # One start, not a random one: how small is small enough depends on it.
-    rng = np.random.default_rng(0)
-    for L, strengths in ((2, (1.6, 1.2)), (3, (1.4,))):
-        K, case = len(strengths), f"depth {L}"
-        problem = conditioned(rng, D, SINGULAR_VALUES, np.array(strengths), K=K, draws=2)
-        W = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=2)
-        t = {2: 60.0, 3: 200.0}[L]
-        gains = [_gain_of_flow(problem, [scale * layer for layer in W], t, 1e-11) for scale in (0.1, 0.05, 0.025)]
-        predicted = frozen.gain_from_small_start(problem.minimum_norm_solution, L)
-        estimate = observed_order([gain - predicted for gain in gains])
-        yield order("gain from small starts, order in the scale", estimate, case=case).equals(2, excludes=(1.75, 2.25))
-        limit, error = richardson(gains, order=2)
-        within = Tolerance(error.max() + 1e-8, "last Richardson correction in the scale, and the solver")
-        gain = measured("gain from small starts", limit, within=within, case=case, axes=("run",))
-        yield gain.equals(predicted)
-        if L == 3:
-            fewer = frozen.gain_from_small_start(problem.minimum_norm_solution, L - 1)
-            yield gain.control("gain of one layer less").equals(fewer)
+def _small_starts(study: Study, L: int, strengths: Array) -> Iterator[Check]:
+    """As the start of all layers shrinks every mode becomes balanced: the gain tends to its law.
+
+    Imbalances are of order scale^2, and the directions they are seen along turn by order scale while the modes are
+    learned: the gain is a series in the scale, from its square on.
+    """
+    rng, case, K, draws = study.rng("small", L), f"depth {L}", len(strengths), study.pick(smoke=2, quick=3, paper=8)
+    scales = 0.2 / 2.0 ** np.arange(study.pick(smoke=3, quick=4, paper=5))
+    problem = conditioned(rng, D, SINGULAR_VALUES, strengths, K=K, draws=draws)
+    one = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=draws)
+    W = [np.concatenate([scale * layer for scale in scales]) for layer in one]
+    many = TeacherStudent(
+        *(np.tile(array, (len(scales), 1, 1)) for array in (problem.X, problem.teacher, problem.noise))
+    )
+    runs = _fused(study, many, W).refine(
+        learning_rate=0.08, horizon=_fitted_by(many, W), records=2, levels=study.pick(smoke=3, quick=4, paper=4)
+    )
+    gains, off = richardson([frozen.output_gain([layer[-1] for layer in layers_of(run.arrays)]) for run in runs])
+    limit, error = richardson(np.split(gains, len(scales)), order=2)
+    # Extrapolation to scale 0 multiplies what the gains are off by by less than 3.
+    within = Tolerance(error.max() + 3 * off.max(), "last Richardson corrections in the scale and the learning rate")
+    gain = measured("gain from small starts", limit, within=within, case=case, axes=("run",))
+    yield gain.equals(frozen.gain_from_small_start(problem.minimum_norm_solution, L))
+    if L == 3:
+        fewer = frozen.gain_from_small_start(problem.minimum_norm_solution, L - 1)
+        yield gain.control("gain of one layer less").equals(fewer)
+
+
+def _fitted_by(problem: TeacherStudent, W: Layers) -> float:
+    """When the flow has fitted the labels of every run to 1e-9: small starts leave 0 after a time that varies.
+
+    From 1e-5 on, where the solver's own error does not show, the slowest of these modes takes 28 more.
+    """
+    t, left = 16.0, np.inf
+    while left > 1e-5:
+        t *= 1.5
+        layers = frozen.seen_flow(problem, W, [t], relative_tolerance=1e-7)[1]
+        left = np.abs(end_to_end(layers) * problem.singular_values[:, None, :] - problem.targets).max()
+    return t + 30
 
 
 def _gain_of_flow(problem: TeacherStudent, W: Layers, t: float, relative_tolerance: float) -> Array:

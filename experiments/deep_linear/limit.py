@@ -117,7 +117,7 @@ def _other_methods(
         slack = 2 * np.linalg.norm(minnorm.solution_multiplier(problem, L), axis=(-2, -1)) * fitted
         because = "of all interpolants Y X^+ has the smallest layers; what is left of the residual"
         norm = measured("layers no smaller", squared_norm(layers), within=Tolerance(slack, because), case=word)
-        yield norm.at_least(least)
+        yield norm.supporting().at_least(least)
         yield norm.control("gradient descent reaches the least norm").at_most(least)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from experiments.deep_linear.aligned import draw_modes, widths
 from experiments.deep_linear.networks import by_minnorm
 from theory.chain import minnorm
-from theory.claims import Check, Study, Tolerance, claim, measured
+from theory.claims import OURS, Check, Study, Tolerance, claim, measured
 from theory.core.arrays import EPS, Array
 from theory.deep_linear.modes import Modes, aligned, critical_multiplier, transverse_jacobian
 from theory.minnorm.tuning import Tuning
@@ -20,10 +20,16 @@ TUNING, SIZE = Tuning(1.0, 0.6, 3.0), 1e-5
 @claim(
     "minnorm.deep_mode_return",
     source="ours",
+    source_kind=OURS,
     statement=r"L = 3,\ w_k = 0,\ q = r_j^\top W_1 v_k = u_k^\top W_3 r_j':\ \begin{pmatrix} q \\ \nu \end{pmatrix}' ="
     r" \begin{pmatrix} a (-1 + x (\lambda_k + c x s_k) \omega_j - c x^2 \omega_j^4) & a x \omega_j^2 \\ -b x \omega_j^2"
     r" & 0 \end{pmatrix} \begin{pmatrix} q \\ \nu \end{pmatrix};\quad q\ \text{grows} \iff \text{its trace} > 0",
-    hypotheses=("whitened examples", "mode k collapsed, mode j at rest", "next to the aligned layers"),
+    hypotheses=(
+        "whitened examples, X X^T = x^2 P; Y X^+ = U diag(s) V^T; Minnorm at rates a, b and augmentation c",
+        "mode k of multiplier lambda_k collapsed, mode j at rest, of weights omega_j = s_j^(1/3)",
+        "next to the aligned layers, r_j and r_j' the hidden directions of mode j",
+        "nu: the multipliers of the entries (j, k) and (k, j)",
+    ),
     theory_side="ODE",
     controls=("opens 10 % later",),
 )
@@ -42,7 +48,9 @@ def collapsed_modes_return(study: Study) -> Iterator[Check]:
         case, axes = f"through mode {j + 1}", ("multiplier", "row", "column")
         yield measured("Jacobian beside a collapsed mode", J, within=within, case=case, axes=axes).equals(predicted)
         neutral, later = J[1:, 0, 0]
-        yield measured("opens at the critical multiplier", neutral, within=within, case=case).equals(0)
+        opens = measured("opens at the critical multiplier", neutral, within=within, case=case)
+        # The trace is proportional to the excess of the multiplier's force.
+        yield opens.equals(0, against=float(later / 0.1))
         if j == 1:
             yield measured("opens", later, within=within, case=case).control("opens 10 % later").equals(0)
 
