@@ -11,6 +11,7 @@ from experiments.imbalance.min2022.problems import (
     rate_of,
     rounding_of_margins,
     tight,
+    tight_far_from_white,
     trained_at_its_rate,
     trained_near_the_target,
 )
@@ -39,7 +40,9 @@ def bound_can_be_restarted(study: Study) -> Iterator[Check]:
     within = algebra(slack, "equality at every state with 0 < p < y") + rounding_of_margins(problem, Z)
     along = measured("rate along training where the margin is attained, r = m = 1", rate, within=within, axes=("t",))
     yield along.equals(lambda k: k * tighter_rate.margin_rate(problem, Z))
-    trainings = (trained_near_the_target(study), (problem, runs))
+    far = tight_far_from_white(study, residual=1e-3)[:2]
+    lazy = far[0], trained_at_its_rate(study, *far, step=0.02, horizon=8.0)
+    trainings = (trained_near_the_target(study), (problem, runs), lazy)
     halves = [bounded(problem, runs, start=len(runs[0].t) // 2) for problem, runs in trainings]
     over, bound = over_bounds("loss over the bound restarted half way", halves)
     yield over.at_most(bound)

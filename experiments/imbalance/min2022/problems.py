@@ -96,6 +96,17 @@ def tight(
     )
 
 
+def tight_far_from_white(study: Study, residual: float) -> tuple[Regression, Network, Tolerance]:
+    """r = 2, m = 1, singular values 5 and 1 of X: y~ comes from the larger, the residual from the smaller.
+
+    Theorem 3 is attained there within the tolerance. The curvature of the loss is 50 times its rate.
+    """
+    sides = {"above": 2.0, "below": 0.2}
+    start = tight(study, "far", S=(5.0, 1.0), m=1, products=(0.4,), extra=(0.3,), residual=residual, **sides)
+    lipschitz = "c is 2-Lipschitz in mu_1, which is within 2 |E| / s_1 of sigma_1(U1 V^T)"
+    return *start, Tolerance(4 * start[0].S[-1] ** 2 * residual / start[0].S[0], lipschitz)
+
+
 def attained_with_one_output(study: Study) -> tuple[Regression, Network]:
     """r = 4, m = 1: far above and little below, as the two sides have to differ for their exchange to show."""
     S, extra = (2.0, 1.6, 1.3, 1.1), np.linspace(0.7, 0.4, 3)

@@ -15,19 +15,20 @@ from experiments.imbalance.min2022.problems import (
     rate_of,
     rounding_of_margins,
     tight,
+    tight_far_from_white,
     trained_at_its_rate,
     trained_factorisation,
     trained_near_the_target,
 )
 from experiments.imbalance.networks import trained, trained_coordinates
-from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, order, rounding
+from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, order, rounding
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import level
-from theory.imbalance.problem import Network, coordinates
+from theory.imbalance.problem import coordinates
 
 Training = tuple[Regression, list[Trajectory]]
 
@@ -85,21 +86,13 @@ def _attained(study: Study) -> Iterator[Check]:
 
 def _far_from_white(study: Study) -> Iterator[Check]:
     """y~ comes from where X is largest, the residual from where it is smallest: the rate is that of the margin."""
-    problem, network, within = _residual_across(study, residual=1e-4)
+    problem, network, within = tight_far_from_white(study, residual=1e-4)
     rate, slack = rate_of(study, problem, network)
     within += algebra(slack)
     start = measured("rate where the margin is attained, Sigma_x far from white", rate, within=within)
     yield start.equals(tighter_rate.margin_rate(problem, coordinates(problem, network)))
     wrong = _rate_of_margins(problem, coordinates(problem, network), factor=problem.S[0] / problem.S[-1])
     yield start.control("margin divided by the smallest singular value of X").at_least(wrong)
-
-
-def _residual_across(study: Study, residual: float) -> tuple[Regression, Network, Tolerance]:
-    """r = 2, m = 1, U1 V^T along the larger singular value of X: mu_1 is within 2 |E| / s_1 of sigma_1(U1 V^T)."""
-    sides = {"above": 2.0, "below": 0.2}
-    start = tight(study, "far", S=(5.0, 1.0), m=1, products=(0.4,), extra=(0.3,), residual=residual, **sides)
-    lipschitz = "c is 2-Lipschitz in mu_1, which is within 2 |E| / s_1 of sigma_1(U1 V^T)"
-    return *start, Tolerance(4 * start[0].S[-1] ** 2 * residual / start[0].S[0], lipschitz)
 
 
 def _non_increasing(near: Training) -> Iterator[Check]:
@@ -120,9 +113,9 @@ def _loss(study: Study, trainings: list[Training]) -> Iterator[Check]:
     """Far below the bound, as in the paper, and where the loss follows it all the way, so that 5% more break it."""
     sides = {"above": 3.0, "below": 2.0}
     white = tight(study, "lazy", S=(1.3, 1.3), m=2, products=(0.02, 0.01), residual=5e-3, **sides)
-    far = _residual_across(study, residual=1e-3)[:2]
+    far = tight_far_from_white(study, residual=1e-3)[:2]
     trainings.append((white[0], trained_at_its_rate(study, *white)))
-    trainings.append((far[0], trained_at_its_rate(study, *far, step=0.02, horizon=8.0)))  # curvature 50 times the rate
+    trainings.append((far[0], trained_at_its_rate(study, *far, step=0.02, horizon=8.0)))
     over, bound = over_bounds("loss over Theorem 3's bound", [bounded(*training) for training in trainings])
     yield over.at_most(bound)
     yield over.control("loss with the exponent 5% larger").at_most(bound(1.05))
