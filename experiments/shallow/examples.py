@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from theory.core.separable import Separable, apply, labelled_by_a_teacher
+from theory.core.separable import Separable, apply, labelled_by_a_teacher, planted
 
 
 def random_problems(rng: np.random.Generator, runs: int) -> Separable:
@@ -13,3 +13,11 @@ def random_problems(rng: np.random.Generator, runs: int) -> Separable:
     slack = np.where(candidates.support, np.inf, apply(candidates.Z, candidates.w) - 1).min(-1)
     fits = (candidates.condition < 60) & (slack > 0.1)
     return Separable(candidates.Z[fits][:runs])
+
+
+def separated_problem(rng: np.random.Generator) -> Separable:
+    """Three support vectors in four dimensions whose Gram matrix has a smallest eigenvalue below half of the others."""
+    candidates = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=4, margin=0.8, runs=200))
+    spectrum = np.linalg.eigvalsh(candidates.Z @ candidates.Z.mT)
+    fits = (spectrum[:, 1] > 2.2 * spectrum[:, 0]) & (candidates.condition < 12)
+    return candidates.run(int(np.flatnonzero(fits)[0]))

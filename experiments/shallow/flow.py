@@ -26,7 +26,8 @@ RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
     source="Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
     source_kind=RECONSTRUCTED,
     statement=r"w' = -a(w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}:"
-    r"\quad V = \tfrac{|w - \hat w|^2}{2a} + \tfrac{|\lambda - \alpha|^2}{2b},\ V' \le -|w - \hat w|^2 - \lambda \cdot (Z \hat w - 1);"
+    r"\quad V = \tfrac{|w - \hat w|^2}{2a} + \tfrac{|\lambda - \alpha|^2}{2b},"
+    r"\ V' \le -|w - \hat w|^2 - \lambda \cdot (Z \hat w - 1);"
     r"\quad \text{eigenvalues } \{-a\}^{d - |S|} \cup \{s : s^2 + a s + a b g_k = 0\},"
     r"\ \text{slowest } r = \tfrac{a}{2} \text{ iff } b \ge \tfrac{a}{4 \min_k g_k}",
     hypotheses=(

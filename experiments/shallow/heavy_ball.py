@@ -36,7 +36,8 @@ SIMULTANEOUS = Rule(
     "minnorm.shallow_heavy_ball",
     source="ours (Polyak 1964 for the best alternating steps); the method is Bansal et al. 2018 (reconstruction)",
     source_kind=OURS,
-    statement=r"w_{t+1} = (1 - A) w_t + A Z^\top \lambda_t,\ \lambda_{t+1} = \lambda_t + B (1 - Z w_{t+1}),\ G = Z Z^\top:"
+    statement=r"w_{t+1} = (1 - A) w_t + A Z^\top \lambda_t,\ \lambda_{t+1} = \lambda_t + B (1 - Z w_{t+1}),\ "
+    r"\ G = Z Z^\top:"
     r"\quad \lambda_{t+1} - \lambda_t = A B (1 - G \lambda_t) + (1 - A)(\lambda_t - \lambda_{t-1});\quad"
     r"\rho_{\text{alt}} = \tfrac{\sqrt\kappa - 1}{\sqrt\kappa + 1},\ "
     r"\rho_{\text{sim}} = \tfrac{2 \kappa - 1}{2 \kappa + 1} \text{ the best contractions; stable iff}"

@@ -1,5 +1,7 @@
 """The last time at which a direction error is above a level: gradient flow, loss-normalised flow, Minnorm."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from theory.core.arrays import Array
@@ -48,8 +50,14 @@ def minnorm_times(problem: Separable, w0: Array, a: float, b: Array, ends: Array
     return np.array(last)
 
 
-def minnorm_weights(problem: Separable, w0: Array, a: float, b: Array, t: Array) -> Array:
-    """w (T, runs, d) of the exact solution from multipliers 0, with each run's own b."""
+def minnorm_flows(problem: Separable, w0: Array, a: float, b: Array, until: float) -> Callable[[Array], Array]:
+    """t -> w (T, runs, d) of the exact solution from multipliers 0, with each run's own b, up to `until`."""
     zero = np.zeros(problem.duals.shape[-1])
     starts = zip(problem.Z, w0, b)
-    return np.stack([event_driven.solution(Z, w, zero, t, a=a, b=float(rate))[0] for Z, w, rate in starts], axis=1)
+    solutions = [event_driven.solve(Z, w, zero, a=a, b=float(rate), until=until) for Z, w, rate in starts]
+    return lambda t: np.stack([solution(t)[0] for solution in solutions], axis=1)
+
+
+def minnorm_weights(problem: Separable, w0: Array, a: float, b: Array, t: Array) -> Array:
+    """The same at times t."""
+    return minnorm_flows(problem, w0, a, b, float(t.max()))(t)

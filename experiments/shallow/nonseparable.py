@@ -24,8 +24,9 @@ CLEAR = 0.1  # of every violation, and of every margin of an example that is sat
     "minnorm.shallow_nonseparable",
     source="ours; the method is Bansal et al. 2018 (reconstruction: gradient descent-ascent on the Lagrangian)",
     source_kind=OURS,
-    statement=r"w' = -a (w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}:\quad \lambda' \to b\,v,\quad"
-    r" v = (1 - Z w_q)_+,\ w_q \in \arg\min_w |(1 - Z w)_+|^2;\quad v \cdot \lambda' \ge b\,|v|^2 \text{ always}",
+    statement=r"w' = -a (w - Z^\top \lambda),\ \lambda' = b\,[1 - Z w]_{\lambda \ge 0}:\quad \lambda' \to b\,v,"
+    r"\quad v = (1 - Z w_q)_+,\ w_q \text{ a minimiser of } |(1 - Z w)_+|^2;"
+    r"\quad v \cdot \lambda' \ge b\,|v|^2 \text{ always}",
     hypotheses=("examples z_i = y_i x_i, the rows of Z, not separable by a classifier without bias",),
     theory_side="law",
     controls=(
