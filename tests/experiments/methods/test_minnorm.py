@@ -379,3 +379,27 @@ def test_a_learning_rate_beyond_the_stable_one(order: type[Minnorm]) -> None:
     subject = order(SGD(model.parameters(), lr=0.98 * limit), Equality(3), **options)
     fit(subject, model, torch.tensor(X), torch.ones(3, dtype=torch.float64), 500)
     assert subject.violation < 1e-3
+
+
+@pytest.mark.parametrize("order", [Minnorm, SimultaneousMinnorm])
+def test_the_edges_of_what_is_refused(order: type[Minnorm]) -> None:
+    """Just within, every step size is taken; at the edge and just beyond, none."""
+    B, added = 0.3, 0.3 if order is Minnorm else 0.0
+    modes, m, g = linear_chain(3, 1.7), -1.0, 3 * 1.7 ** (4 / 3)
+    critical = B - m / g - added
+
+    def made(lr: float, c: float) -> Minnorm:
+        return method(network(), Equality(1, 1), order, lr=lr, dual_learning_rate=B, augmentation=c, modes=modes)
+
+    largest = 4 / (2 * (m + (0.9 + added) * g) - B * g)
+    made(0.01, critical * (1 + 1e-9))
+    made(largest * (1 - 1e-9), 0.9)
+    for c in (critical * (1 - 1e-9), 0.0):
+        with refused("augmentation = "):
+            made(0.01, c)
+    for lr in (largest * (1 + 1e-9), 1.9):
+        with refused("lr = "):
+            made(lr, 0.9)
+    with refused("lr = 2.0: expected a number in [0, 2)"):
+        method(network(), Margin(3), order, lr=2.0)
+    method(network(), Margin(3), order, lr=2.0 - 1e-9, augmentation=0.0)
