@@ -146,16 +146,17 @@ def _training_tends_to_the_flow(study: Study, problem: Separable, w: Array) -> I
 
 
 def _direction(study: Study, problem: Separable, w: Array) -> Iterator[Check | Curves]:
-    """Trained until log t is 20 and more, and read at sizes that about double, to be extrapolated in 1/size."""
+    """Trained until log t is 20 and more, and read at five sizes, to be extrapolated in 1/size."""
     loss, steps = exponential_loss(problem.Z, study.device), study.pick(smoke=4096, quick=8192, paper=65_536)
-    trainee = Trainee(study, loss, {"w": w}, GrowingSteps(loss))
-    record = [steps // 64, steps // 16, steps // 4, steps]
-    run = trainee.train(learning_rate=_log_time_step(problem), steps=steps, record=record)
+    start, late = _curvatures(problem)
+    trainee = Trainee(study, loss, {"w": w}, GrowingSteps(loss, late / start))
+    run = trainee.train(learning_rate=1 / start, steps=steps, record=[steps // 2**j for j in (4, 3, 2, 1, 0)])
     size = (run["w"] * problem.w).sum(-1) * problem.margin**2
     read = np.linalg.norm(run["w"], axis=-1) * direction_error(problem, run["w"])
     limit, fewer = _at_zero(1 / size, read), _at_zero(1 / size[1:], read[1:])
-    because = "what the first of four sizes changes in the extrapolation in 1/size, largest of the runs, doubled"
-    within = Tolerance(2 * np.abs(limit - fewer).max(), because)
+    # The correction from four sizes to five; in 120 runs the error that is left was up to 1.2 times as large.
+    because = "what the first of five sizes changes in the extrapolation in 1/size, largest of the runs, three times"
+    within = Tolerance(3 * np.abs(limit - fewer).max(), because)
     direction = measured("|w| x direction error", limit, within=within, axes=("run",))
     each = [problem.run(i) for i in range(len(w))]
     predicted = np.array([exponential.direction_limit(one) for one in each])
@@ -167,11 +168,11 @@ def _direction(study: Study, problem: Separable, w: Array) -> Iterator[Check | C
     yield curves(direction_limits=predicted, direction_size=size, direction_read=read)
 
 
-def _log_time_step(problem: Separable) -> Array:
-    """1 / curvature of each run: e^(1/2) |Z|^2 at the start, and (1 + log t) |sum_i alpha_i z_i z_i^T| later."""
+def _curvatures(problem: Separable) -> tuple[Array, Array]:
+    """Of each run: e^(1/2) |Z|^2 at the start, and |sum_i alpha_i z_i z_i^T| for each unit of log t later."""
     start = np.exp(0.5) * np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
     late = np.linalg.norm(np.sqrt(problem.duals)[..., None] * problem.Z, ord=2, axis=(-2, -1)) ** 2
-    return 1 / np.maximum(start, late)
+    return start, late
 
 
 def _at_zero(x: Array, y: Array) -> Array:

@@ -11,8 +11,16 @@ from theory.core.regression import Regression, random_regression
 
 
 class GrowingSteps(GradientDescent):
-    """Norm-minimising descent whose learning rate grows with t, eta_k = learning rate (1 + t_k) / (1 + log(1 + t_k)),
-    its weights those of the flow, lambda_k = eta_k / (1 + t_{k+1}): log t grows as the root of the steps."""
+    """Norm-minimising descent whose learning rate grows, eta_k = learning rate (1 + t_k) / (1 + slow log(1 + t_k)), its
+    weights those of the flow, lambda_k = eta_k / (1 + t_{k+1}): log t grows as the root of the steps.
+
+    Args:
+        slow: one a run, by how much the curvature grows with log t, in units of that at the start.
+    """
+
+    def __init__(self, loss: Loss, slow: Array) -> None:
+        super().__init__(loss)
+        self.slow = slow
 
     def begin(self, state: State) -> None:
         super().begin(state)
@@ -21,7 +29,7 @@ class GrowingSteps(GradientDescent):
 
     def apply(self, state: State, work: tuple[torch.Tensor, ...], learning_rate: torch.Tensor) -> None:
         time = state["time"]
-        eta = learning_rate * (1 + time) / (1 + time.log1p())
+        eta = learning_rate * (1 + time) / (1 + torch.as_tensor(self.slow).to(time) * time.log1p())
         super().apply(state, work, eta)
         time += eta
         for name in self.names:

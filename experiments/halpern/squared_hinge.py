@@ -154,7 +154,7 @@ def _bound(study: Study, problem: Separable) -> Check:
     every = Separable(np.concatenate([orthogonal[None], problem.Z]))
     run = _train(study, every, np.zeros_like(every.w), 300, longer=2)
     bound = fixed_points.residual_bound(np.linalg.norm(run.problem.w, axis=-1), run.k)
-    within = exactly("Lieder's Theorem 2.1: w_hat is the fixed point nearest to 0")
+    within = run.rounding + exactly("Lieder's Theorem 2.1: w_hat is the fixed point nearest to 0")
     residual = np.linalg.norm(run.residual, axis=-1)
     return measured("residual", residual, within=within, part="Theorem 2.1", axes=("record", "run")).at_most(bound)
 

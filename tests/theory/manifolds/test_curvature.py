@@ -62,6 +62,13 @@ def test_formulas_are_gauss_equation(formula: Callable, tangent: Callable, point
         assert formula(X, Y) == pytest.approx(_gauss(tangent, w, X, Y), rel=1e-6)
 
 
+def test_planes_come_in_batches() -> None:
+    X, Y = np.random.default_rng(4).standard_normal((2, 2, 5, 3, 3))
+    X, Y = X - X.mT, Y - Y.mT
+    for formula in (curvature.stiefel, curvature.oblique, curvature.rotations):
+        assert formula(X, Y)[1, 3] == pytest.approx(formula(X[1, 3], Y[1, 3]))
+
+
 def test_rotations_are_stiefel_with_as_many_rows_as_columns() -> None:
     X, Y = np.random.default_rng(3).standard_normal((2, 6, 4, 4))
     X, Y = X - X.mT, Y - Y.mT

@@ -52,7 +52,7 @@ def test_what_is_outside_the_domain_is_named() -> None:
     with pytest.raises(InvalidArgument, match="t = -1"):
         rayleigh.solution(PROBLEM, X, -1.0)
     with pytest.raises(InvalidArgument, match="theta"):
-        rayleigh.alignment(np.array([2.0]), 1.0)
+        rayleigh.alignment(np.array([0.1, -1.6]), 1.0)
     with pytest.raises(InvalidArgument, match="g h = 2"):
         rayleigh.cycle_angle(2.0)
 

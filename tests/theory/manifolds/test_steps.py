@@ -23,10 +23,12 @@ def test_zeta_without_curvature_or_distance_is_one() -> None:
 
 
 def test_what_is_outside_the_domain_is_named() -> None:
-    with pytest.raises(InvalidArgument, match="rho = -1"):
-        steps.largest_step(-1.0, 1.0)
-    with pytest.raises(InvalidArgument, match="k = -1"):
-        steps.zeta(-1.0, np.ones(1))
+    with pytest.raises(InvalidArgument, match="rho = -0.1"):
+        steps.largest_step(-0.1, 1.0)
+    with pytest.raises(InvalidArgument, match="c = -0.1"):
+        steps.largest_step(1.0, -0.1)
+    with pytest.raises(InvalidArgument, match="k = -0.1"):
+        steps.zeta(-0.1, np.ones(1))
 
 
 @pytest.mark.parametrize(
