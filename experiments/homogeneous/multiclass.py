@@ -26,7 +26,7 @@ CLASSES = 3
     source="Soudry et al. 2018 (JMLR 19), Theorem 7, with the constant worked out",
     source_kind=RECONSTRUCTED,
     statement=r"\rho\,\Big|\frac{W}{\rho} - \frac{\hat W}{|\hat W|}\Big| \to |P \tilde W|,\ \rho = |W|_F,\quad"
-    r" \hat W = \arg\min \tfrac12 |W|_F^2 \text{ s.t. } (w_y - w_k) \cdot x \ge 1",
+    r" \hat W = \mathrm{argmin}\, \tfrac12 |W|_F^2 \text{ s.t. } (w_y - w_k) \cdot x \ge 1",
     hypotheses=(
         "separable examples x of class y; cross-entropy of a linear classifier, rows w_k of W (K, d)",
         "W_hat = sum_n alpha_n z_n over the examples z_n = (e_y - e_k) (x) x, alpha > 0 on linearly independent "
