@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
 
 from theory.chain import minnorm, times, weight_decay
 from theory.chain.problem import Chain, distance
@@ -36,11 +38,66 @@ def test_the_flow_of_minnorm_starts_where_it_is_and_falls_at_its_rate() -> None:
     assert 1.6 < late < 2  # -2 a, and a factor t
 
 
-def test_times_of_weight_decay_tend_to_their_formulas() -> None:
-    assert times.fixed_time(CHAIN, W, 1e-2) == pytest.approx(weight_decay.best_fixed_time(CHAIN, W, 1e-2), rel=0.05)
-    annealed = times.annealed_times(CHAIN, W, np.array([1e-3, 1e-2]))
-    assert annealed[0] == pytest.approx(weight_decay.annealed_time(CHAIN, 1.0, 1e-3), rel=0.05)
-    assert annealed[1] < annealed[0]
+SIGMA, GENERIC = 1.44, Chain(1.7, 3, x=1.2)
+
+
+def path(gamma, start: np.ndarray = W, end: float = 60.0):
+    """Distance from the minimum norm under weight decay gamma(t), by scipy alone: a function of time."""
+
+    def velocity(t: float, w: np.ndarray) -> np.ndarray:
+        return SIGMA * (1.7 - w.prod()) * w.prod() / w - gamma(t) * w
+
+    solution = solve_ivp(velocity, (0, end), start, rtol=1e-10, atol=1e-12, dense_output=True).sol
+    return lambda t: np.linalg.norm(solution(t).T - 1.7 ** (1 / 3), axis=-1), solution
+
+
+def arrival(away, epsilon: float, end: float = 60.0) -> float:
+    t = np.linspace(0, end, 6001)
+    last = np.flatnonzero(away(t) > epsilon)[-1]
+    if last == len(t) - 1:
+        return np.inf
+    return float(brentq(lambda time: away(time) - epsilon, t[last], t[last + 1], xtol=1e-12))
+
+
+def test_times_under_constant_decays_are_those_of_their_paths() -> None:
+    gamma = np.array([0.9, 1.3, 4.0]) * 0.05 / weight_decay.distance_per_gamma(GENERIC) / 1.5
+    found = times.decayed_times(GENERIC, W, gamma, 0.05)
+    for number, time in zip(gamma[:2], found):
+        assert time == pytest.approx(arrival(path(lambda t, g=number: g)[0], 0.05), rel=1e-6)
+    assert found[2] == np.inf
+    assert times.fixed_time(GENERIC, W, 0.05) <= found.min()
+    theta = np.linspace(0.7, 1.0, 61)
+    many = times.decayed_times(GENERIC, W, theta * 0.05 / weight_decay.distance_per_gamma(GENERIC), 0.05)
+    assert times.fixed_time(GENERIC, W, 0.05) == pytest.approx(many.min(), rel=1e-3)
+
+
+def test_annealed_times_are_those_of_their_path() -> None:
+    away = path(lambda t: 1 / (1 + t))[0]
+    found = times.annealed_times(GENERIC, W, np.array([0.1, 0.02]))
+    assert found == pytest.approx([arrival(away, 0.1), arrival(away, 0.02)], rel=1e-6)
+
+
+def test_the_best_switch_is_the_best_of_many() -> None:
+    before = path(lambda t: 0.5, end=14.0)[1]
+    switches = np.linspace(0, 14, 113)[8:48:2]
+    ends = [switch + arrival(path(lambda t: 0.0, before(switch), 8.0)[0], 0.03, 8.0) for switch in switches]
+    found = times.two_phase_times(GENERIC, W, 0.5, np.array([0.03]))[0]
+    assert min(ends) - 0.15 < found < min(ends) + 1e-5
+
+
+def test_the_flow_of_minnorm_is_that_of_its_equations() -> None:
+    tuning, omega = minnorm.best_tuning(GENERIC, 0.8), 1.7 ** (1 / 3)
+
+    def velocity(_: float, state: np.ndarray) -> np.ndarray:
+        w, multiplier = state[:3], state[3]
+        h = 1.2 * (1.7 - w.prod())
+        force = 1.2 * (multiplier + tuning.c * h)
+        return np.append(0.8 * (-w + force * w.prod() / w), tuning.b * h)
+
+    t = np.linspace(0, 6, 13)
+    solution = solve_ivp(velocity, (0, 6), np.append(W, 0.0), t_eval=t, rtol=1e-11, atol=1e-13).y[:3].T
+    expected = np.linalg.norm(solution - omega, axis=-1)
+    assert times.minnorm_distances(GENERIC, tuning, W, t) == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
 def test_two_phases_cost_a_logarithm() -> None:

@@ -27,6 +27,46 @@ def test_without_decay_there_is_no_bias(L: int) -> None:
 
 
 @pytest.mark.parametrize("L", range(2, 7))
+def test_the_threshold_is_the_largest_force(L: int) -> None:
+    """By looking everywhere: sigma (s - u) u^(1 - 2/L), that of the others on a weight over the weight itself."""
+    chain, u = Chain(1.7, L, x=1.2), np.linspace(0, 1.7, 400_001)
+    force = 1.44 * (1.7 - u) * u ** (1 - 2 / L)
+    assert weight_decay.collapse_threshold(chain) == pytest.approx(force.max(), rel=1e-9)
+    gamma = 0.6 * force.max()
+    assert weight_decay.equilibrium(chain, gamma) == pytest.approx(u[force >= gamma].max(), abs=1e-5)
+
+
+@pytest.mark.parametrize("L", range(1, 7))
+def test_the_bias_is_proportional_to_small_decay(L: int) -> None:
+    chain, gamma = Chain(1.7, L, x=1.2), 1e-5
+    bias = 1.7 - weight_decay.equilibrium(chain, gamma)
+    assert weight_decay.small_bias(chain, gamma) == pytest.approx(bias, rel=1e-3)
+
+
+@pytest.mark.parametrize("gamma", [0.4, np.array([0.4, 0.9])])
+def test_weight_decay_descends_the_loss_with_half_the_squared_norm(gamma) -> None:
+    chain, w, step = Chain(1.7, 3, x=1.2), np.array([[-0.8, -1.3, 0.6], [1.1, 0.7, 0.9]]), 1e-6
+
+    def loss(w: np.ndarray) -> np.ndarray:
+        return (1.2 * 1.7 - 1.2 * w.prod(-1)) ** 2 / 2 + gamma * (w**2).sum(-1) / 2
+
+    gradient = np.stack([(loss(w + step * e) - loss(w - step * e)) / (2 * step) for e in np.eye(3)], axis=-1)
+    assert np.allclose(weight_decay.velocity(chain, w, gamma), -gradient, atol=1e-8)
+
+
+def test_the_best_constant_decay_is_the_best_of_many() -> None:
+    """Time at which bias and what is left of the imbalance, added in squares, are epsilon."""
+    chain, w, epsilon = Chain(1.7, 3, x=1.2), np.array([1.8, 1.0, 0.9]), 0.02
+    kappa = np.sqrt(3) * 1.7 ** (1 / 3) / (1.44 * 3 * 1.7 ** (4 / 3))
+    spread = w**2 - (w**2).mean()
+    A = np.sqrt((spread**2).sum()) / (2 * 1.7 ** (1 / 3))
+    gamma = np.linspace(0.2, 0.9999, 200_001) * epsilon / kappa
+    times = np.log(A / np.sqrt(epsilon**2 - (kappa * gamma) ** 2)) / (2 * gamma)
+    assert weight_decay.best_fixed_time(chain, w, epsilon) == pytest.approx(times.min(), rel=1e-7)
+    assert weight_decay.distance_per_gamma(chain) == pytest.approx(kappa, rel=1e-13)
+
+
+@pytest.mark.parametrize("L", range(2, 7))
 def test_at_the_threshold_the_equilibrium_is_the_strongest_point(L: int) -> None:
     chain = Chain(1.7, L)
     threshold = weight_decay.collapse_threshold(chain)

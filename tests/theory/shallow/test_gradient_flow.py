@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.core.flows import flow
-from theory.core.separable import Separable, direction_error, planted
+from theory.core.separable import Separable, apply, direction_error, margin_gap, planted
 from theory.core.validation import InvalidArgument
 from theory.shallow import gradient_flow
 
@@ -101,6 +101,70 @@ def test_hitting_times_invert_the_direction_error() -> None:
         tau = gradient_flow.log_hitting_time(problem, offset, error)
         w = problem.w * tau[:, None] + offset
         assert np.allclose(direction_error(problem, w), error, rtol=1e-9)
+
+
+def far_along(problem: Separable, offset: np.ndarray, tau: float) -> np.ndarray:
+    return problem.w * tau + offset
+
+
+def test_the_constants_are_limits_along_w_hat_log_t() -> None:
+    """log t x direction error, s x direction error with s = |w_hat|^2 log t, log t x margin gap."""
+    problem, tau = Separable(planted(np.random.default_rng(3), SHARES, d=5, margin=0.7)[0]), 1e6
+    offset = gradient_flow.offset(problem, np.random.default_rng(4).standard_normal((2, 5)))
+    w = far_along(problem, offset, tau)
+    error = direction_error(problem, w)
+    assert np.allclose(gradient_flow.direction_constant(problem, offset), tau * error, rtol=1e-4)
+    assert np.allclose(gradient_flow.normalised_constant(problem, offset), tau / 0.49 * error, rtol=1e-4)
+    assert np.allclose(gradient_flow.margin_constant(problem), tau * margin_gap(problem, w), rtol=1e-3)
+
+
+def test_offsets_settle_where_the_duals_say() -> None:
+    """e^(-z_i . w~) = alpha_i, and off the span of the support vectors the start stays."""
+    problem = Separable(planted(np.random.default_rng(6), SHARES, d=5, margin=0.7)[0])
+    w0 = np.random.default_rng(7).standard_normal(5)
+    offset = gradient_flow.offset(problem, w0)
+    assert np.allclose(np.exp(-problem.Z @ offset), problem.duals, rtol=1e-10)
+    off_span = np.linalg.svd(problem.Z)[2][3:]
+    assert np.allclose(off_span @ offset, off_span @ w0, atol=1e-12)
+
+
+def test_deviations_relax_at_the_smallest_rate_of_the_flow_in_log_time() -> None:
+    """From beside its limit the flow in log time comes back as e^(-rate tau), on the slowest direction."""
+    problem = Separable(planted(np.random.default_rng(8), SHARES, d=5, margin=0.7, slack=np.array([0.5])))
+    support = problem.Z[0][:3]
+    limit = np.linalg.pinv(support) @ -np.log(problem.duals[0, :3])
+    values, vectors = np.linalg.eigh(support.T @ np.diag(problem.duals[0, :3]) @ support)
+    rate = gradient_flow.relaxation_rate(problem)[0]
+    assert rate == pytest.approx(values[2], rel=1e-9)
+    # The example beyond the margin only adds e^(-tau / 2), so late; hence without it.
+    alone, start = Separable(support[None]), limit + 1e-6 * vectors[:, 2]
+    rho = gradient_flow.flow_in_log_time(alone, start[None], np.array([0.0, 1.5]), relative_tolerance=1e-12)["rho"]
+    assert np.linalg.norm(rho[1, 0] - limit) == pytest.approx(1e-6 * np.exp(-1.5 * rate), rel=1e-4)
+
+
+def test_both_times_are_those_of_gradient_flow() -> None:
+    """Against plain gradient flow by the equations: w(t) at log(1 + t) = tau, and ds = L dt."""
+    problem = Separable(planted(np.random.default_rng(9), SHARES, d=4, slack=np.array([0.5])))
+    Z, w0 = problem.Z[0], np.random.default_rng(1).standard_normal((1, 4))
+
+    def velocity(_: float, state: dict) -> dict:
+        losses = np.exp(-apply(problem.Z, state["w"]))
+        return {"w": losses @ Z, "s": losses.sum(-1)}
+
+    t = np.array([0.0, 0.7, 6.0])
+    plain = flow(velocity, {"w": w0, "s": np.zeros(1)}, t, relative_tolerance=1e-12)
+    late = gradient_flow.flow_in_log_time(problem, w0, np.log1p(t), relative_tolerance=1e-12)["rho"]
+    assert np.allclose(late + problem.w * np.log1p(t)[:, None, None], plain["w"], atol=1e-9)
+    normalised = gradient_flow.normalised_flow(problem.Z, w0, plain["s"][:, 0], relative_tolerance=1e-12)
+    assert np.allclose(normalised["w"], plain["w"], atol=1e-9)
+    assert np.allclose(normalised["tau"][:, 0], np.log1p(t), atol=1e-9)
+
+
+def test_hardly_orthogonal_examples_are_refused_and_so_is_none() -> None:
+    almost = np.array([[1.0, 1e-9], [0.0, 1.0]])
+    for Z in (almost, np.array([[1.0, 0.0], [0.0, 0.0]])):
+        with pytest.raises(InvalidArgument, match="none of them 0"):
+            gradient_flow.exponential_solution(Z, np.zeros(2), 1.0)
 
 
 def test_equal_duals_leave_no_margin_constant() -> None:

@@ -51,3 +51,23 @@ def test_the_limits_of_stability(A: float, g: float) -> None:
     ):
         inside, beyond = (heavy_ball.radius(*modes(np.array([g]), A, float(f * limit)))[0] for f in (0.99, 1.01))
         assert inside < 1 < beyond
+
+
+def test_alternating_steps_are_a_heavy_ball_on_the_dual() -> None:
+    rng = np.random.default_rng(0)
+    Z, w, multipliers, A, B = rng.standard_normal((3, 5)), rng.standard_normal(5), rng.exponential(size=3), 0.3, 0.07
+    path = [multipliers]
+    for _ in range(3):
+        w = (1 - A) * w + A * Z.T @ path[-1]
+        path.append(path[-1] + B * (1 - Z @ w))
+    for before, now, after in zip(path[:-2], path[1:-1], path[2:]):
+        assert np.allclose(heavy_ball.next_difference(Z @ Z.T, before, now, A, B), after - now, atol=1e-13)
+
+
+def test_the_best_contractions_are_those_of_the_condition_number() -> None:
+    """kappa = 9: Polyak's (3 - 1) / (3 + 1), and (18 - 1) / (18 + 1)."""
+    g_min, g_max = np.array(0.7), np.array(6.3)
+    assert heavy_ball.best_alternating(g_min, g_max).contraction == pytest.approx(0.5, rel=1e-14)
+    assert heavy_ball.best_simultaneous(g_min, g_max).contraction == pytest.approx(17 / 19, rel=1e-14)
+    assert heavy_ball.alternating_limit(g_max, 0.6) == pytest.approx(2.8 / (0.6 * 6.3), rel=1e-14)
+    assert heavy_ball.simultaneous_limit(g_max) == pytest.approx(1 / 6.3, rel=1e-14)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from theory.core.flows import flow
 from theory.core.separable import Separable, labelled_by_a_teacher, planted
+from theory.core.validation import InvalidArgument
 from theory.shallow import minnorm_flow
 from theory.shallow.minnorm_flow import ActiveSetFlow
 
@@ -120,6 +121,78 @@ def test_the_lyapunov_function_falls_at_every_state(seed: int, a: float, b: floa
     loss = minnorm_flow.dissipation(problem, w, multipliers)
     assert slope <= -loss + 1e-9 * (1 + abs(slope))
     assert loss >= ((w - problem.w) ** 2).sum() * (1 - 1e-12) - 1e-9
+
+
+def test_the_lyapunov_function_and_its_fall_by_hand() -> None:
+    """V by its definition; along the velocity it changes by its gradient: by the dissipation, where all are free."""
+    problem = Separable(planted(np.random.default_rng(2), SHARES, d=4, slack=np.array([0.7]))[0])
+    rng = np.random.default_rng(3)
+    w, multipliers, a, b, step = rng.standard_normal(4), rng.exponential(size=4), 1.3, 0.7, 1e-6
+    off, above = w - problem.w, multipliers - problem.duals
+    V = minnorm_flow.lyapunov(problem, w, multipliers, a, b)
+    assert V == pytest.approx(off @ off / 2.6 + above @ above / 1.4, rel=1e-13)
+    w_dot, m_dot = minnorm_flow.velocity(problem.Z, w, multipliers, a, b)
+    ahead, behind = (
+        minnorm_flow.lyapunov(problem, w + t * w_dot, multipliers + t * m_dot, a, b) for t in (step, -step)
+    )
+    assert (ahead - behind) / (2 * step) == pytest.approx(-minnorm_flow.dissipation(problem, w, multipliers), rel=1e-7)
+
+
+def test_a_multiplier_at_0_only_grows() -> None:
+    Z, w = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 1.0]]), np.array([0.5, 3.0])
+    w_dot, m_dot = minnorm_flow.velocity(Z, w, np.array([0.0, 0.0, 0.4]), 1.3, 0.7)
+    assert w_dot == pytest.approx([-1.3 * (0.5 - 0.8), -1.3 * (3.0 - 0.4)])
+    assert m_dot == pytest.approx([0.35, 0.0, -2.1])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.1, 3), st.floats(0.5, 2), st.floats(0.02, 3))
+def test_the_rate_is_that_of_the_slowest_mode(g_min: float, a: float, b: float) -> None:
+    roots = np.roots([1, a, a * b * g_min])
+    assert minnorm_flow.rate(g_min, a, b) == pytest.approx(-roots.real.max(), abs=1e-6)
+    assert minnorm_flow.critical_dual_rate(g_min, a) == pytest.approx(a / (4 * g_min), rel=1e-14)
+
+
+def test_near_the_double_root_the_propagators_stay_accurate() -> None:
+    """On both sides of nu = 0, where the series takes over: continuous to twelve digits."""
+    t = np.array([0.7, 3.0])
+    around = [
+        ActiveSetFlow(np.array([[1.0]]), np.array([True]), np.array([0.4]), np.array([1.1]), 1.3, 1.3 / 4 * factor)(t)
+        for factor in (1 - 1e-13, 1.0, 1 + 1e-13)
+    ]
+    for w, multipliers in around:
+        assert np.allclose(w, around[1][0], rtol=1e-11)
+        assert np.allclose(multipliers, around[1][1], rtol=1e-11)
+    for factor in (0.9985, 0.9995, 1.0005, 1.0015):  # square of nu t on both sides of 1e-3
+        b = 1.3 / 4 * factor
+        piece = ActiveSetFlow(np.array([[1.0]]), np.array([True]), np.array([0.4]), np.array([1.1]), 1.3, b)
+
+        def velocity(_: float, state: dict, b: float = b) -> dict:
+            return {"w": -1.3 * (state["w"] - state["m"]), "m": b * (1 - state["w"])}
+
+        solution = flow(velocity, {"w": np.array([0.4]), "m": np.array([1.1])}, t, relative_tolerance=1e-12)
+        assert np.allclose(solution["w"], piece(t)[0], atol=1e-10)
+        assert np.allclose(solution["m"], piece(t)[1], atol=1e-10)
+
+
+def test_what_a_piece_refuses() -> None:
+    Z, w = np.array([[1.0, 0.0], [0.0, 1.0]]), np.zeros(2)
+    with pytest.raises(InvalidArgument, match="a = 0.0"):
+        ActiveSetFlow(Z, np.ones(2, bool), w, np.zeros(2), 0.0, 1.0)
+    with pytest.raises(InvalidArgument, match="b = -1.0"):
+        ActiveSetFlow(Z, np.ones(2, bool), w, np.zeros(2), 1.0, -1.0)
+    for multipliers in (np.array([-0.1, 0.0]), np.array([0.0, 0.1])):
+        with pytest.raises(InvalidArgument, match="none below 0, and 0 off the active set"):
+            ActiveSetFlow(Z, np.array([True, False]), w, multipliers, 1.0, 1.0)
+
+
+def test_the_fastest_mode() -> None:
+    def fastest(b: float) -> float:
+        return ActiveSetFlow(np.diag([3.0, 0.5]), np.ones(2, bool), np.zeros(2), np.zeros(2), 1.3, b).fastest
+
+    assert fastest(0.7) == pytest.approx(3 * np.sqrt(1.3 * 0.7))
+    assert fastest(0.01) == 1.3
+    assert ActiveSetFlow(np.eye(2), np.zeros(2, bool), np.ones(2), np.zeros(2), 1.3, 0.7).fastest == 1.3
 
 
 def test_the_integrated_flow_says_what_it_may_be_off_by() -> None:
