@@ -6,12 +6,15 @@ from experiments.deep_linear.sweep import Sweep
 
 # Two times, one draw, three rules, two scales; the first scale does best at the first time.
 ERRORS = np.arange(12.0).reshape(2, 1, 3, 2)
+NOTHING = np.zeros((2, 1, 2))
 SWEEP = Sweep(
     scales=np.array([0.1, 0.2]),
     errors=ERRORS,
-    cross=np.array([[[0.5, 0.25]], [[1.0, 2.0]]]),
+    flow=NOTHING,
+    correction=NOTHING,
     expected=np.array([[[1.0, 4.0]], [[3.0, 2.0]]]),
-    bias=np.array([[0.1, 0.2], [0.3, 0.4]]),
+    excess=np.array([[[0.5, 0.25]], [[1.0, 2.0]]]),
+    gain=np.zeros((1, 2)),
     fitted=np.array([5.0]),
     decayed=np.array([8.2]),
     overdecayed=np.array([9.0]),
@@ -27,11 +30,10 @@ def test_errors_of_each_method() -> None:
     assert SWEEP.of("stopped early").tolist() == [[0.0, 7.0]]  # each scale at its own best time
 
 
-def test_what_is_expected_and_steadier() -> None:
-    assert SWEEP.steadier("stopped early").tolist() == [[-0.5, 5.0]]
-    assert SWEEP.steadier("gradient descent").tolist() == [[5.0, 5.0]]
+def test_what_is_expected_and_when() -> None:
+    assert SWEEP.when("stopped early", SWEEP.excess).tolist() == [[0.5, 2.0]]
+    assert SWEEP.when("gradient descent", SWEEP.excess).tolist() == [[1.0, 2.0]]
     assert SWEEP.expected_of("stopped early").tolist() == [[1.0, 2.0]]
     assert SWEEP.expected_of("gradient descent").tolist() == [[3.0, 2.0]]
     assert SWEEP.expected_of("Minnorm").tolist() == [[5.0, 5.0]]
-    assert SWEEP.bias_of("stopped early").tolist() == [0.1, 0.4]
     assert SWEEP.nearer_limit().tolist() == [[8.2, 8.8]]

@@ -44,7 +44,7 @@ def nuclear_optimum(problem: Completion) -> float:
     return clarabel.DefaultSolver(empty, cost, A, b, cones, options).solve().obj_val
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(entries, entries, entries, signs, signs, signs)
 def test_one_entry_is_filled_in_at_least_norm(a: float, b: float, c: float, s1: float, s2: float, s3: float) -> None:
     a, b, c = s1 * a, s2 * b, s3 * c
@@ -77,7 +77,7 @@ def test_planted_completions_are_optimal(seed: int) -> None:
     assert not problem.violation(W).any()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10_000))
 def test_the_gap_is_never_below_the_distance_to_the_optimum(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -104,3 +104,20 @@ def test_what_is_no_completion_is_refused() -> None:
         schatten_fill(0.0, 1.0, 1.0, 2)
     with pytest.raises(InvalidArgument, match="expected 0 there"):
         duality_gap(corner(1.0, 2.0, 3.0), np.ones((2, 2)), np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("size", [0.05, 3.0])
+def test_the_gap_is_the_norm_less_what_is_certified(size: float) -> None:
+    rng = np.random.default_rng(0)
+    problem, W = planted(KNOWN, 1.5, rng)
+    multiplier = np.where(KNOWN, size * rng.standard_normal((4, 5)), 0.0)
+    largest = np.linalg.svd(multiplier, compute_uv=False)[0]
+    assert (largest < 1) == (size < 1)
+    certified = (multiplier * problem.Y).sum() / (largest if largest > 1 else 1)
+    assert duality_gap(problem, 2 * W, multiplier) == pytest.approx(3.0 - certified)
+
+
+def test_only_known_entries_are_violated() -> None:
+    problem = corner(1.0, 2.0, 3.0)
+    assert problem.violation(np.full((2, 2), 0.5)).tolist() == [[0.5, 1.5], [2.5, 0.0]]
+    assert problem.known.tolist() == [[True, True], [True, False]]

@@ -6,6 +6,7 @@ import pytest
 from theory.core.linear_networks import end_to_end, gaussian_stack
 from theory.core.validation import InvalidArgument
 from theory.deep_linear import frozen, weight_decay
+from theory.deep_linear.modes import aligned
 from theory.deep_linear.problem import Ensemble, conditioned, draw, generalisation_error
 
 RNG = np.random.default_rng
@@ -106,3 +107,72 @@ def test_too_much_decay_leaves_nothing_at_depth_three() -> None:
     problem = conditioned(RNG(0), 6, np.array([1.3, 1.0, 0.8]), np.array([1.5]), K=1, draws=3)
     assert not weight_decay.decayed_solution(problem, 50.0, 3).any()
     assert weight_decay.decayed_solution(problem, 1e-4, 3).any()
+
+
+@pytest.mark.parametrize("L", [1, 2, 3])
+def test_a_typical_start_has_the_mean_error_of_its_draw(L: int) -> None:
+    ensemble = Ensemble(12, 5, K=2, teacher=0.7, noise=0.4)
+    problem = draw(ensemble, RNG(0), 3)
+    gaussian = gaussian_stack(RNG(1), [12, *[4] * (L - 1), 2], 1.0, runs=3)
+    start = frozen.typical_start(problem, gaussian, RNG(2))
+    assert np.allclose(start[0] @ problem.seen, gaussian[0] @ problem.seen)
+    rows = start[0] @ problem.unseen
+    assert np.allclose(rows @ rows.mT, 7 * np.eye(rows.shape[-2]))
+    assert np.allclose(rows @ problem.teacher.mT, 0)
+    W = [0.6 * layer for layer in start]
+    luck = ((problem.teacher @ problem.unseen) ** 2).sum((-2, -1)) / 12 - 7 * 2 * 0.49 / 12
+    given_seen = frozen.error_given_seen(ensemble, problem, frozen.seen_layers(problem, W), 0.6)
+    assert given_seen + luck == pytest.approx(generalisation_error(ensemble, problem, end_to_end(W)))
+
+
+def test_a_typical_start_needs_a_dimension_for_each_row() -> None:
+    problem = draw(Ensemble(9, 5, K=2), RNG(0), 1)
+    frozen.typical_start(problem, gaussian_stack(RNG(1), [9, 2, 2], 1.0), RNG(2))
+    with pytest.raises(InvalidArgument, match=r"rows of W_1 and teacher = 5: expected a number in \[2, 4\]"):
+        frozen.typical_start(problem, gaussian_stack(RNG(1), [9, 3, 2], 1.0), RNG(2))
+
+
+def test_the_excess_is_what_the_start_adds() -> None:
+    ensemble = Ensemble(9, 4, K=2, teacher=0.7, noise=0.4)
+    problem = draw(ensemble, RNG(0), 3)
+    layers = frozen.seen_layers(problem, gaussian_stack(RNG(1), [9, 3, 2], 0.5, runs=3))
+    added = frozen.error_given_seen(ensemble, problem, layers, 0.8) - frozen.error_given_seen(
+        ensemble, problem, layers, 0.0
+    )
+    assert frozen.excess_error(ensemble, frozen.output_gain(layers), 0.8) == pytest.approx(added)
+    assert frozen.excess_error(ensemble, 3.0, 0.8) == pytest.approx(5 * 0.64 * 3 / 9)
+
+
+def test_layers_are_what_is_seen_and_what_is_not() -> None:
+    problem, W = draw(ENSEMBLE, RNG(0), 2), stack(2)
+    seen = frozen.seen_layers(problem, W)
+    assert np.allclose(seen[0] @ problem.basis.mT + frozen.frozen_layer(problem, W), W[0])
+    assert seen[1] is W[1]
+
+
+def test_the_invariant_of_two_layers() -> None:
+    problem, W = draw(ENSEMBLE, RNG(0), 2), stack(2)
+    B = W[0] @ problem.seen
+    C = frozen.two_layer_invariant(problem, W)
+    assert np.allclose(C, W[1].mT @ W[1] - B @ B.mT)
+    late = [layer[-1] for layer in frozen.seen_flow(problem, W, np.array([2.0]), relative_tolerance=1e-10)[1]]
+    assert np.allclose(C, late[1].mT @ late[1] - late[0] @ late[0].mT, atol=1e-8)
+
+
+def test_gains_are_those_that_the_flow_ends_with() -> None:
+    """From orthogonal rows of squared norm kappa at depth 2."""
+    kappa, problem = 0.7, conditioned(RNG(0), 6, np.array([1.3, 1.0, 0.8]), np.array([1.5, 0.6]), K=2, draws=2)
+    frame = np.sqrt(kappa) * np.linalg.qr(RNG(1).standard_normal((2, 6, 5)))[0].mT
+    W = [frame[:, 2:].mT @ problem.basis.mT, frame[:, :2]]
+    layers = frozen.seen_flow(problem, W, np.array([60.0]), relative_tolerance=1e-10)[1]
+    predicted = frozen.gain_from_orthogonal_start(problem.minimum_norm_solution, kappa)
+    assert frozen.output_gain(layers)[0] == pytest.approx(predicted, rel=1e-7)
+
+
+@pytest.mark.parametrize("L", [2, 3, 4])
+def test_balanced_layers_have_the_gain_from_small_starts(L: int) -> None:
+    solution = RNG(0).standard_normal((3, 2, 6))
+    U, s, Vt = np.linalg.svd(solution, full_matrices=False)
+    W = aligned([Vt.mT, *[np.eye(4, 2)] * (L - 1), U], s[..., None] ** (1 / L) * np.ones(L))
+    assert np.allclose(end_to_end(W), solution)
+    assert frozen.output_gain(W) == pytest.approx(frozen.gain_from_small_start(solution, L))

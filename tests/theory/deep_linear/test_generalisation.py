@@ -147,3 +147,81 @@ def test_one_student_by_hand() -> None:
     W = law.student(problem, np.full((1, 1), 5.0), law.flow_memory(problem.rates, np.log(2)))
     assert W == pytest.approx(4.0)
     assert generalisation_error(Ensemble(1, 1, noise=0.5), problem, W) == pytest.approx(4.25)
+
+
+GENERIC = Ensemble(9, 5, K=3, teacher=0.7, noise=0.4)
+
+
+@pytest.mark.parametrize("n", [5, 13])
+def test_the_error_is_the_mean_over_its_sources_one_by_one(n: int) -> None:
+    """Teacher, start and noise are uncorrelated: the mean is the sum over their entries, each alone at its size."""
+    ensemble, start = Ensemble(9, n, K=1, teacher=0.7, noise=0.4), 0.6
+    X = draw(ensemble, np.random.default_rng(0), 1).X
+    zero = np.zeros((1, 1, 9)), np.zeros((1, 1, 9)), np.zeros((1, 1, n))
+    total = 0.16
+    for which, size in enumerate((0.7, 0.6, 0.4)):
+        for entry in range(zero[which].size):
+            teacher, begun, noise = (array.copy() for array in zero)
+            (teacher, begun, noise)[which].flat[entry] = size
+            problem = TeacherStudent(X, teacher, noise)
+            W = law.student(problem, begun, law.flow_memory(problem.rates, 1.3))
+            total += ((problem.teacher - W) ** 2).sum() / 9
+    assert law.error(ensemble, problem.rates, law.flow_memory(problem.rates, 1.3), start)[0] == pytest.approx(total)
+
+
+def test_ridge_is_a_memory() -> None:
+    problem = draw(GENERIC, np.random.default_rng(0), 2)
+    W = law.student(problem, np.zeros((2, 3, 9)), law.ridge_memory(problem.rates, 0.3))
+    gram = problem.X @ problem.X.mT + 0.3 * np.eye(9)
+    assert np.allclose(W, problem.Y @ problem.X.mT @ np.linalg.inv(gram))
+
+
+def test_flow_and_descent_follow_their_equations() -> None:
+    problem, eta = draw(GENERIC, np.random.default_rng(0), 2), 0.1
+    W = start = np.random.default_rng(1).standard_normal((2, 3, 9))
+    for _ in range(3):
+        W = W + eta * (problem.Y - W @ problem.X) @ problem.X.mT
+    assert np.allclose(law.student(problem, start, law.descent_memory(problem.rates, 3, eta)), W)
+    slope = (law.solution(problem, start, 1e-6) - start) / 1e-6
+    assert np.allclose(slope, (problem.Y - start @ problem.X) @ problem.X.mT, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.6])
+def test_best_memories_and_times_are_the_best_of_many(start: float) -> None:
+    memories = np.linspace(0, 1, 2001)
+    for rate in RATES:
+        errors = law.error(GENERIC, np.array([rate]), memories[:, None], start)
+        assert law.best_memory(GENERIC, np.array([rate]), start)[0] == pytest.approx(
+            memories[errors.argmin()], abs=1e-3
+        )
+    stopped = np.diagonal(law.flow_memory(RATES, law.best_times(GENERIC, RATES, start)))
+    assert stopped == pytest.approx(law.best_memory(GENERIC, RATES, start))
+
+
+def test_limits_of_any_ensemble() -> None:
+    assert law.final_error(GENERIC, 0.6) == pytest.approx(3 * (4 / 9 * (0.49 + 0.36) + 0.16 * (1 + 5 / 3)))
+    assert law.expected_error(GENERIC, at(0.0), 0.6) == pytest.approx(3 * (0.49 + 0.36 + 0.16))
+    assert law.final_error(Ensemble(5, 9, K=2, noise=0.4), 0.6) == pytest.approx(2 * 0.16 * (1 + 5 / 3))
+
+
+def test_the_best_time_and_strength_are_the_best_of_many() -> None:
+    t = law.best_time(GENERIC, 0.6)
+    times = np.linspace(0.8 * t, 1.2 * t, 201)
+    errors = law.expected_error(GENERIC, at(times), 0.6)
+    assert t == pytest.approx(times[errors.argmin()], rel=3e-3)
+    assert law.best_stopped_error(GENERIC, 0.6) == pytest.approx(errors.min(), rel=1e-5)
+    strengths = np.geomspace(0.2, 0.6, 201)
+    ridge = [law.expected_error(GENERIC, lambda x, mu=mu: law.ridge_memory(x, mu)) for mu in strengths]
+    assert law.best_ridge_strength(GENERIC) == pytest.approx(strengths[np.argmin(ridge)], rel=8e-3)
+    assert law.best_ridge_error(GENERIC) == pytest.approx(min(ridge), rel=1e-4)
+
+
+def test_the_crossover_of_any_ensemble_and_memory() -> None:
+    memory = lambda rates, t: law.descent_memory(rates, t / 0.2, 0.2)  # noqa: E731
+    for ensemble in (GENERIC, Ensemble(9, 5, K=1, teacher=0.7, noise=0.4)):
+        start = law.crossover(ensemble, memory)
+        assert law.best_stopped_error(ensemble, start, memory) == pytest.approx(law.final_error(ensemble))
+        assert law.best_stopped_error(ensemble, 1.1 * start, memory) > law.final_error(ensemble)
+    t = law.best_time(GENERIC, 0.6, memory)
+    around = [float(law.expected_error(GENERIC, lambda x, t=t: memory(x, t), 0.6)) for t in (0.97 * t, t, 1.03 * t)]
+    assert np.argmin(around) == 1

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain
+from theory.core import flows
 from theory.core.linear_networks import end_to_end, imbalances
 from theory.core.validation import InvalidArgument
+from theory.deep_linear import minnorm
 from theory.deep_linear.modes import (
     Modes,
     aligned,
@@ -30,7 +32,7 @@ def modes_of(seed: int, draws: int = 2) -> Modes:
     return Modes(whitened(STRENGTHS, x=1.2, d=6, n=4, K=3, rng=np.random.default_rng(seed), draws=draws))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(1, 6), st.floats(0.01, 5), st.floats(0, 2), st.floats(0, 2))
 def test_a_curve_goes_on_from_where_it_is(L: int, start: float, first: float, second: float) -> None:
     chain = Chain(1.7, L, 1.2)
@@ -42,7 +44,7 @@ def test_a_curve_goes_on_from_where_it_is(L: int, start: float, first: float, se
     assert balanced_solution(chain, start, np.inf) == pytest.approx(chain.s)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=12)
 @given(st.floats(0.01, 5), st.floats(0, 4))
 def test_at_depth_two_it_is_logistic(start: float, t: float) -> None:
     chain = Chain(1.7, 2, 1.2)
@@ -84,7 +86,7 @@ def test_orthogonal_directions_do_not_couple() -> None:
     assert np.allclose(decoupled_starts(G), [0.01, 0.04, 0.09])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=12)
 @given(seeds, st.integers(1, 4))
 def test_amplitudes_are_read_off_an_aligned_stack(seed: int, L: int) -> None:
     modes, rng = modes_of(seed), np.random.default_rng(seed)
@@ -146,3 +148,69 @@ def test_what_cannot_be_is_refused() -> None:
         balanced_solution(Chain(1.0, 2), 0.0, 1.0)
     with pytest.raises(InvalidArgument, match="expected times of at least 0"):
         balanced_solution(Chain(1.0, 2), 0.5, -1.0)
+
+
+@pytest.mark.parametrize(("L", "start"), [(1, 0.3), (2, 0.2), (3, 0.3), (4, 0.5), (3, 2.9)])
+def test_a_curve_solves_its_equation(L: int, start: float) -> None:
+    chain, t = Chain(1.7, L, 1.2), np.array([0.2, 0.5, 1.1])
+    velocity = lambda _, z: {"u": L * 1.44 * z["u"] ** (2 - 2 / L) * (1.7 - z["u"])}  # noqa: E731
+    flow = flows.flow(velocity, {"u": np.array([start])}, t)["u"][:, 0]
+    assert balanced_solution(chain, start, t) == pytest.approx(flow, rel=1e-8)
+
+
+def test_coupled_modes_solve_riccatis_equation() -> None:
+    modes, t, S = modes_of(0), np.array([0.1, 0.4, 0.9]), np.diag(STRENGTHS)
+    G = 0.4 * np.random.default_rng(1).standard_normal((2, 5, 3))
+    velocity = lambda _, z: {"P": 1.44 * (S @ z["P"] + z["P"] @ S - 2 * z["P"] @ z["P"])}  # noqa: E731
+    flow = flows.flow(velocity, {"P": G.mT @ G}, t)["P"]
+    assert np.allclose(modes.coupled_solution(G, t), flow, atol=1e-8)
+
+
+def test_the_part_of_a_small_start_that_grows() -> None:
+    modes, rng = modes_of(0), np.random.default_rng(1)
+    G, dies = rng.standard_normal((2, 2, 5, 3))
+    W = [(G + dies) @ modes.V.mT, modes.U @ (G - dies).mT]
+    assert np.allclose(modes.effective_start(W), G)
+
+
+def test_starts_of_modes_one_after_the_other() -> None:
+    G = np.random.default_rng(0).standard_normal((4, 5, 3))
+    assert np.allclose(decoupled_starts(G), np.diagonal(np.linalg.cholesky(G.mT @ G), axis1=1, axis2=2) ** 2)
+
+
+def test_the_transverse_jacobian_is_that_of_the_velocity() -> None:
+    tuning, multiplier, step = Tuning(0.8, 0.6, 0.9), 1.3, 1e-5
+    modes = Modes(whitened([1.5, 0.4], x=1.2, d=4, n=3, K=2, rng=np.random.default_rng(0)))
+    other, weak = modes.chains(3)
+    frames = modes.frames([4, 3, 3, 2], np.random.default_rng(1))
+    rest = minnorm.solution_multiplier(modes.problem, 3)
+    at_rest = modes.multipliers(rest)[0, 0]
+
+    def velocity(q: float, nu: float) -> np.ndarray:
+        W = aligned(frames, np.array([[[other.omega] * 3, [0.0] * 3]]))
+        W[0] = W[0] + q * frames[1][..., :1] @ modes.V[..., 1:].mT
+        W[2] = W[2] + q * modes.U[..., 1:] @ frames[2][..., :1].mT
+        inside = np.array([[at_rest, nu], [nu, multiplier]])
+        layers, integral = minnorm.velocity(
+            modes.problem, tuning, W, modes.U @ inside @ modes.V.mT @ modes.problem.X / modes.x
+        )
+        moved = (frames[1][..., :1].mT @ layers[0] @ modes.V[..., 1:])[0, 0, 0]
+        grown = (modes.U.mT @ integral @ modes.problem.X.mT @ modes.V / modes.x)[0, 0, 1]
+        return np.array([moved, grown])
+
+    columns = [(velocity(*(step * e)) - velocity(*(-step * e))) / (2 * step) for e in np.eye(2)]
+    assert np.allclose(transverse_jacobian(weak, other, tuning, multiplier), np.stack(columns, -1), atol=1e-7)
+
+
+def test_whitened_examples_are() -> None:
+    problem = whitened([2.0, 1.0], x=1.3, d=5, n=3, K=2, rng=np.random.default_rng(0), draws=2)
+    assert np.allclose(problem.X @ problem.X.mT, 1.69 * problem.seen) and not problem.noise.any()
+    assert Modes(problem).x == pytest.approx(1.3)
+
+
+def test_modes_of_draws_have_to_agree_for_chains() -> None:
+    a, b = (whitened([2.0, s], x=1.0, d=5, n=3, K=2, rng=np.random.default_rng(0)) for s in (1.0, 1.1))
+    both = type(a)(*(np.concatenate(pair) for pair in ((a.X, b.X), (a.teacher, b.teacher), (a.noise, b.noise))))
+    with pytest.raises(InvalidArgument, match="the same strengths in every draw"):
+        Modes(both).chains(2)
+    assert [chain.s for chain in Modes(a).chains(4)] == pytest.approx([2.0, 1.0])

@@ -85,3 +85,33 @@ def test_conditioned_problems_have_the_spectra_asked_for() -> None:
         conditioned(RNG(0), 2, np.ones(3), np.ones(1), K=1, draws=1)
     with pytest.raises(InvalidArgument, match="strengths"):
         conditioned(RNG(0), 4, np.ones(3), np.ones(2), K=1, draws=1)
+
+
+def test_draws_have_the_variances_of_their_ensemble() -> None:
+    problem = draw(Ensemble(9, 4, K=3, teacher=0.7, noise=0.4), RNG(0), 20_000)
+    assert problem.X.var() == pytest.approx(1 / 9, rel=0.02)
+    assert problem.teacher.std() == pytest.approx(0.7, rel=0.01)
+    assert problem.noise.std() == pytest.approx(0.4, rel=0.01)
+    assert (problem.d, problem.n, problem.K) == (9, 4, 3)
+    assert np.allclose(problem.Y[0], problem.teacher[0] @ problem.X[0] + problem.noise[0])
+
+
+def test_sizes_of_an_ensemble() -> None:
+    few, many = Ensemble(9, 4), Ensemble(4, 9)
+    assert (few.aspect, few.unseen, many.aspect, many.unseen) == (4 / 9, 5, 9 / 4, 0)
+
+
+def test_the_error_is_the_distance_over_the_inputs_and_the_noise_of_every_output() -> None:
+    ensemble = Ensemble(5, 3, K=2, noise=0.3)
+    problem = draw(ensemble, RNG(0), 2)
+    by_hand = ((problem.teacher - 1.0) ** 2).sum((1, 2)) / 5 + 2 * 0.09
+    assert generalisation_error(ensemble, problem, np.ones((2, 2, 5))) == pytest.approx(by_hand)
+
+
+def test_the_unseen_teacher_of_a_conditioned_problem_is_gaussian() -> None:
+    problem = conditioned(RNG(0), 8, np.array([1.5, 1.0, 0.5]), np.array([2.0, 0.7]), K=3, draws=2000)
+    unseen = problem.teacher @ problem.unseen
+    assert (unseen**2).sum((1, 2)).mean() == pytest.approx(3 * 5, rel=0.03)
+    assert not problem.noise.any()
+    seen = problem.teacher @ problem.seen
+    assert np.allclose(seen, problem.minimum_norm_solution)
