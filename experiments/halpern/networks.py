@@ -20,16 +20,17 @@ class GrowingSteps(GradientDescent):
 
     def __init__(self, loss: Loss, slow: Array) -> None:
         super().__init__(loss)
-        self.slow = slow
+        self.slow = torch.as_tensor(slow)
 
     def begin(self, state: State) -> None:
         super().begin(state)
         first = state[self.names[0]]
+        self.slow = self.slow.to(first)
         state["time"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
 
     def apply(self, state: State, work: tuple[torch.Tensor, ...], learning_rate: torch.Tensor) -> None:
         time = state["time"]
-        eta = learning_rate * (1 + time) / (1 + torch.as_tensor(self.slow).to(time) * time.log1p())
+        eta = learning_rate * (1 + time) / (1 + self.slow * time.log1p())
         super().apply(state, work, eta)
         time += eta
         for name in self.names:

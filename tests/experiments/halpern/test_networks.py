@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.halpern.networks import anchored, polynomial, squared_hinge_loss, squared_loss
+from experiments.halpern.networks import GrowingSteps, anchored, polynomial, squared_hinge_loss, squared_loss
 from experiments.methods.halpern import HalpernDescent, RegularisedDescent, halpern_, vanishing
 from experiments.training import GradientDescent, Trainee
 from theory.claims import Study
@@ -50,6 +50,19 @@ def test_weights_of_a_flow_know_the_learning_rate() -> None:
     assert np.allclose(regularised["w"], told["w"], atol=1e-14)
 
 
+def test_growing_steps_keep_what_a_flow_would_and_grow_as_said() -> None:
+    slow, still = np.array([0.0, 0.5, 2.0]), lambda state: 0 * state["w"].sum((1, 2))
+    run = Trainee(STUDY, still, {"w": W}, GrowingSteps(still, slow)).train(learning_rate=0.1, steps=3, record=range(4))
+    t = [np.zeros(3)]
+    for _ in range(3):
+        t.append(t[-1] + 0.1 * (1 + t[-1]) / (1 + slow * np.log1p(t[-1])))
+    assert np.allclose(run["time"], t)
+    assert np.allclose(run["w"], W / (1 + np.array(t))[..., None, None])
+    step = Trainee(STUDY, LOSS, {"w": W}, GrowingSteps(LOSS, slow)).train(learning_rate=0.1, steps=1, record=[1])
+    descended = W - 0.1 * PROBLEM.X.T @ (PROBLEM.X @ W - PROBLEM.Y)
+    assert np.allclose(step["w"][-1], descended / 1.1)
+
+
 def test_runs_that_are_held_are_not_anchored() -> None:
     losses = LOSS({"w": torch.tensor(W)}).numpy()
     low = float(np.sort(losses)[:2].mean())  # one run is below from the start
@@ -69,6 +82,7 @@ def test_everything_stays_on_one_device() -> None:
     for rule in (
         HalpernDescent(GradientDescent(squared_loss(PROBLEM, "meta")), polynomial(1.0, 1.0, "meta")),
         RegularisedDescent(GradientDescent(squared_loss(PROBLEM, "meta"))),
+        GrowingSteps(squared_loss(PROBLEM, "meta"), np.ones(3)),
     ):
         state = {"w": torch.zeros(3, 6, 2, dtype=torch.float64, device="meta")}
         rule.begin(state)

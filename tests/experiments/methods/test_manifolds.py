@@ -119,6 +119,48 @@ def test_unknown_groupings_and_weights_off_their_manifold_are_named() -> None:
         FineGrainedSGD([Stiefel().project(normal(2, 3)).requires_grad_()], RiemannianStep(Stiefel()), Schedule(0.1))
 
 
+@pytest.mark.parametrize(
+    ("size", "distance", "curvature", "expected"),
+    [
+        (0.5, 1.0, 1.0, 1.25),  # 0.5 (2 + 0.5)
+        (1.0, 0.0, 3.0, 2.0),  # (1 + 3)^(1/2)
+        (0.3, 1.0, 1.0, 1.0),
+        (10.0, 0.7, 0.5, 114.0),  # 10 (1.4 + 10)
+    ],
+)
+def test_the_normaliser_by_hand(size: float, distance: float, curvature: float, expected: float) -> None:
+    G = torch.tensor([[0.6 * size, 0.0], [0.0, 0.8 * size]], dtype=torch.float64)
+    step = FineGrainedStep(Sphere(), curvature=curvature, distance=distance)
+    assert step.normaliser(G).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("grouping", "pooled"), [("alone", ()), ("PI", (0,)), ("PO", (1,)), ("PIO", (0, 1))])
+def test_groups_pool_gradients_and_distances(grouping: str, pooled: tuple[int, ...]) -> None:
+    G = 5 * normal(2, 4, 3, 3)  # D, C, A, B
+    squares = G.square().sum((-2, -1)).numpy()
+    R = np.sqrt(squares.sum(axis=pooled, keepdims=True)) if pooled else np.sqrt(squares)
+    rho = np.pi * np.sqrt(np.prod([(2, 4)[axis] for axis in pooled]))
+    seen = FineGrainedStep(Sphere(), grouping=grouping).normaliser(G)[..., 0, 0].numpy()
+    assert np.allclose(seen, R * (2 * rho + R))
+
+
+def test_spreads() -> None:
+    assert Sphere().spread(4, 3) == pytest.approx(np.pi)
+    assert Oblique().spread(4, 3) == pytest.approx(3**0.5 * np.pi)
+    assert Stiefel().spread(3, 3) == pytest.approx(3**0.5 * np.pi)
+
+
+@pytest.mark.parametrize("manifold", [Sphere(), Oblique()], ids=NAMES[:2])
+def test_the_logarithm_undoes_the_exponential(manifold: Sphere | Oblique) -> None:
+    w, v = normal(2, 7, 4, 3)
+    w = manifold.project(w)
+    v = manifold.tangent(w, v)
+    v = 2 * v / v.square().sum((-2, -1), keepdim=True).sqrt()
+    y = manifold.exponential(w, v)
+    assert torch.allclose(manifold.logarithm(w, y), v)
+    assert torch.allclose(manifold.distance(w, y), torch.full((7,), 2.0, dtype=w.dtype))
+
+
 @pytest.mark.parametrize("manifold", SPACES, ids=NAMES)
 def test_a_step_stays_on_its_device(manifold: Manifold) -> None:
     w = torch.empty(3, 5, 2, dtype=torch.float64, device="meta")

@@ -75,7 +75,9 @@ def test_the_norm_of_a_convolution_is_that_of_its_matrix() -> None:
         for d, a, b in np.ndindex(2, 2, 3):
             row = d * side**2 + (i + a) % side * side + (j + b) % side
             image[row, c * side**2 + i * side + j] += kernels[d, c, a, b]
-    assert norms.convolution_norm(kernels, side) == pytest.approx(np.linalg.norm(image, ord=2))
+    norm = np.linalg.norm(image, ord=2)
+    assert norms.convolution_norm(kernels, side) == pytest.approx(norm)
+    assert norms.convolution_norm(np.stack([3 * kernels, kernels]), side) == pytest.approx(np.array([3, 1]) * norm)
 
 
 def test_sizes_of_extreme_points() -> None:
