@@ -24,10 +24,10 @@ def across(gradient: Array, V: Array) -> Array:
 
 def at_rest(study: Study, problem: Separable, w: Array) -> tuple[Array, Array, Tolerance]:
     """Sizes (runs,), directions (runs, d), and what the latter are off by, of linear classifiers on one problem, or on
-    one a run: the force that is left turns a direction by itself over the curvature, to first order; twice is safe."""
+    one a run: Newton's step from the force that is left, to first order what is left to turn; twice is safe."""
     size = np.linalg.norm(w, axis=-1)
     V = w / size[:, None]
-    force = np.linalg.norm(across(descent(study, problem.Z, w), V), axis=-1)
-    stiffness = np.linalg.eigvalsh(curvature(problem, size, V))[:, 0]
-    because = "twice the force that is left over the least curvature, and 100 roundings"
-    return size, V, Tolerance((2 * force / stiffness + 100 * EPS * size)[:, None], because)
+    force = across(descent(study, problem.Z, w), V)
+    step = np.linalg.solve(curvature(problem, size, V), force[..., None])[..., 0]
+    because = "twice Newton's step from the force that is left, and 100 roundings"
+    return size, V, Tolerance((2 * np.linalg.norm(step, axis=-1) + 100 * EPS * size)[:, None], because)
