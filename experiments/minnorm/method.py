@@ -27,7 +27,7 @@ from theory.minnorm.problems import well_conditioned
     r" - A \sum_i [\lambda_i + c h_i]_+ \nabla h_i,\ h_i = 1 - y_i f_\theta(x_i)"
     r" \;\Rightarrow\; \lambda \to \alpha \text{ if } f_\theta(x) = \theta^\top x,\quad "
     r"\|\theta\|^2 - L \sum_i \lambda_i \to 0 \text{ if } f_{r \theta} = r^L f_\theta \text{ for } r > 0,\quad "
-    r"\alpha = \arg\max_{\alpha \ge 0} \textstyle\sum_i \alpha_i - \tfrac12 \|\sum_i \alpha_i y_i x_i\|^2",
+    r"\alpha \ge 0 \text{ maximising } \textstyle\sum_i \alpha_i - \tfrac12 \|\sum_i \alpha_i y_i x_i\|^2",
     hypotheses=("plain SGD", "separable data", "convergence"),
     theory_side="law",
     controls=(

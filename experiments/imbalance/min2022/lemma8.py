@@ -19,10 +19,10 @@ BECAUSE = "the eigenvalues of Gram matrices: the bound is Lipschitz in D and A B
     "min2022.lemma8",
     source="Min et al. 2022, Lemma 8",
     source_kind=AS_PRINTED,
-    statement=r"A^\top A - B B^\top = D \Rightarrow \lambda_m(B^\top B) \ge \tfrac12\left(-\bar\lambda + "
-    r"\underline\lambda + \sqrt{(\bar\lambda + \underline\lambda)^2 + 4 \sigma_m^2(A B)}\right),\quad "
-    r"\bar\lambda = [\lambda_1(D)]_+,\ \underline\lambda = [\lambda_m(-D)]_+,\quad "
-    r"A \in \mathbb{R}^{r \times h},\ B \in \mathbb{R}^{h \times m}",
+    statement=r"A^\top A - B B^\top = D \Rightarrow \lambda_m(B^\top B) \ge "
+    r"\tfrac12\left(b - a + \sqrt{(a + b)^2 + 4 \sigma_m^2(A B)}\right),\quad "
+    r"a = [\lambda_1(D)]_+,\quad b = [\lambda_m(-D)]_+,\quad "
+    r"A \in \mathbb{R}^{r \times h},\quad B \in \mathbb{R}^{h \times m}",
     hypotheses=("A and B of any shape",),
     theory_side="bound",
     controls=(

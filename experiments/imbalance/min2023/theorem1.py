@@ -27,7 +27,7 @@ from theory.imbalance.three_layers import FullRankRegression
     source_kind=AS_PRINTED,
     statement=r"L(t) - L^* \le e^{-\gamma \alpha_2 t}(L(0) - L^*),\quad \alpha_2 = \tfrac12 B(\nu_n, \nu_m),\quad "
     r"\nu_k = [\sigma_k(W^*) - \sqrt{K/\mu}\, \|W(0) - W^*\|_F]_+,\quad "
-    rf"{TWO_LAYERS},\quad {LAYERS},\quad W^* = \arg\min f,\quad {PL}",
+    rf"{TWO_LAYERS},\quad {LAYERS},\quad f(W^*) = f^* = \min f,\quad {PL}",
     hypotheses=("gradient flow", "two linear layers, L = 2", "f is K-smooth and mu-strongly convex, and gamma-PL"),
     theory_side="bound",
     controls=(
