@@ -69,7 +69,7 @@ def _normalised(study: Study, name: str, examples: Examples, W: Layers, c: float
 
 def refined(trainee: Trainee, horizon: float) -> list[Polar]:
     """Sizes and directions at three learning rates, at nine times from 0 to the horizon."""
-    rate = horizon / trainee.study.pick(smoke=32, quick=96, paper=512)
+    rate = horizon / trainee.study.pick(smoke=64, quick=96, paper=512)
     runs = trainee.refine(learning_rate=rate, horizon=horizon, records=9)
     return [sizes_and_directions(run) for run in runs]
 

@@ -61,7 +61,7 @@ def _share(V: Array, unseen: Array) -> Array:
 def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), HORIZON)[-1]
     rho, share, first = seen.rho[..., 0], _share(seen.V[0], unseen), np.abs(seen.V[0][0, :, 0] @ unseen)
-    steps = 4 * study.pick(smoke=32, quick=96, paper=512)
+    steps = 4 * study.pick(smoke=64, quick=96, paper=512)
     # The frozen part collects a rounding of |w| a step.
     tolerance = (steps + 16) * 5 * EPS * np.abs(rho).max() / (first * rho[0]) * share
     within = Tolerance(tolerance, "one rounding of |w| times 5 a step, relative to the part")
