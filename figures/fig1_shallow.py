@@ -119,7 +119,7 @@ def _draw_steps(axes: Axes, times: Evidence) -> None:
         style = markers(i, linestyle="-", linewidth=0.8)
         axes.loglog(errors, times.group(method)["median_steps"], **style, label=label)
     axes.axhline(budget, color="0.5", linestyle=":")
-    axes.text(4e-9, budget * 1.15, "budget of training", fontsize=8, ha="right")
+    axes.text(4e-9, budget * 1.15, "budget of the longest training", fontsize=8, ha="right")
     axes.set(xlim=(0.5, 5e-9), ylim=(1, 30 * budget))
     axes.set(xlabel=r"direction error $\varepsilon$", ylabel="steps of training (median)")
     axes.set_xticks(10.0 ** np.arange(-8, 0, 2))
