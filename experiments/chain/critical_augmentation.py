@@ -18,8 +18,8 @@ ETA, A, B = 0.01, 0.8, 0.5
     "minnorm.chain_critical_augmentation",
     source="ours: Minnorm (reconstructed from Bansal et al. 2018) on the scalar chain",
     source_kind=OURS,
-    statement=r"w_l' = a \big({-w_l} + x (\lambda + c h)\, q_l\big),\ \lambda' = b h,"
-    r"\ q_l = \textstyle\prod_{j \ne l} w_j,\ h = x (s - w_l q_l):"
+    statement=r"w_l' = a \big(x (\lambda + c h)\, q_l - w_l\big),\ \lambda' = b h,"
+    r"\ q_l = \textstyle\prod_{j \neq l} w_j,\ h = x (s - w_l q_l):"
     r"\quad \text{minima attract the flow} \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}},"
     r"\quad\text{descent at the learning rate } \eta \iff c > \frac{L - 2}{\sigma L s^{2 - 2/L}} + \eta b",
     hypotheses=(

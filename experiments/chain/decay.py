@@ -15,8 +15,8 @@ REFINEMENT = {"learning_rate": 0.01, "horizon": 1.0, "records": 17, "levels": 4}
     "minnorm.chain_decay",
     source="Bansal et al. 2018 (reconstruction: Minnorm on the scalar chain)",
     source_kind=RECONSTRUCTED,
-    statement=r"w_l' = a \big({-w_l} + x (\lambda + c h)\, q_l\big),\ \lambda' = b h,"
-    r"\ q_l = \textstyle\prod_{j \ne l} w_j,\ h = x (s - w_l q_l):\quad w_i^2 - w_j^2 = e^{-2 a t} (w_i^2 - w_j^2)(0)",
+    statement=r"w_l' = a \big(x (\lambda + c h)\, q_l - w_l\big),\ \lambda' = b h,"
+    r"\ q_l = \textstyle\prod_{j \neq l} w_j,\ h = x (s - w_l q_l):\quad w_i^2 - w_j^2 = e^{-2 a t} (w_i^2 - w_j^2)(0)",
     hypotheses=("L weights w_l, input x, target x s", "squared norm", "any a > 0, b and c; any start and multiplier"),
     theory_side="closed form",
     controls=("half the rate", "rate 10 % larger", "gradient descent forgets"),
