@@ -50,7 +50,7 @@ POWERS = (0, 1, 2, HEAVY)
     ),
 )
 def random_starts_are_asymptotically_minimal(study: Study) -> Iterator[Check | Curves]:
-    widths = np.array(study.pick(smoke=(10, 20, 40, 80), quick=(10, 20, 40, 80, 160), paper=(10, 20, 40, 80, 160, 320)))
+    widths = np.array(study.pick(smoke=(8, 16, 32, 64), quick=(10, 20, 40, 80, 160), paper=(10, 20, 40, 80, 160, 320)))
     least = {s: _least(study, widths, s) for s in POWERS}
     yield from _lower_bound(widths, least[1])
     typical = {s: _typical(study, widths, s) / least[s] for s in POWERS}
@@ -145,7 +145,7 @@ def _law_of_heavy_energies(study: Study) -> Iterator[Check]:
     for d in (3, 4, 6):
         yield _tail(d)
     # The scale's statistic rejects 5 % by one half from 34 000 draws on, 10 % but for a share of 1e-6 from 38 000 on.
-    N, draws, rng = 40, study.pick(smoke=48_000, quick=48_000, paper=160_000), study.rng("heavy")
+    N, draws, rng = 30, 80_000, study.rng("heavy")
     E = [energies(gaussian(rng, (1000, N, SPACE)).to(study.device), HEAVY).cpu().numpy() for _ in range(draws // 1000)]
     law = asymptotics.heavy_tailed_energy(N, SPACE)
     because = "close pairs are a Poisson process, triples a shift; what is left is 1 / N^2 of the scale"

@@ -1,5 +1,6 @@
 """Many neurons: where a random start has asymptotically the least energy (s < d - 1), where not, and its spectrum."""
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -50,6 +51,7 @@ def close_pairs(d: int) -> float:
     return float(np.exp(gammaln(d / 2) - gammaln((d - 1) / 2)) / (np.sqrt(np.pi) * (d - 1)))
 
 
+@cache
 def close_triples(d: int) -> float:
     r"""tau of -log E e^(-y E_s) ~ ... + y tau N (N-1) (N-2), what three close neurons add at s = 2 (d - 1).
 
