@@ -61,7 +61,10 @@ def _must_collapse(study: Study, chain: Chain) -> Iterator[Check | Curves]:
     sizes, error = richardson([run["w"][..., 0] for run in runs])
 
     def bound(k: float) -> Array:
-        return collapse.size_bound(chain, Tuning(A, 0.9 * k, 0.2), start, multipliers, t)
+        """Of a b that is k times as large; there is none where the criterion is above 1."""
+        with np.errstate(invalid="ignore"):
+            sizes = collapse.size_bound(chain, Tuning(A, 0.9 * k, 0.2), start, multipliers, t)
+        return np.nan_to_num(sizes, nan=np.inf)
 
     because = "v = w^(2-L) stays above the largest force there can be; slack: last Richardson correction"
     within = Tolerance(error.max(0) + 8 * EPS, because)

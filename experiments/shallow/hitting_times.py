@@ -145,15 +145,16 @@ def _steps_of_training(study: Study, problem: Separable, w0: Array) -> Iterator[
 
 
 def _steps_a_decade(study: Study) -> Iterator[Check]:
-    """One problem at b below the critical: in the end a single real mode of the flow is left, e^(-r t), and a step of
-    training contracts it by 1 - learning rate x r."""
+    """One problem at b below the critical, off its solution along the slowest mode: a real one of the flow, e^(-r t),
+    that a step of training contracts by 1 - learning rate x r."""
     problem, eta = separated_problem(study.rng("separated")), 0.1
     g_min = float(problem.gram_range[0])
     b = SHARES_OF_CRITICAL_B * minnorm_flow.critical_dual_rate(g_min, SPEED)
-    # From multipliers near the duals none of them is ever held at 0.
-    w0, multipliers0 = problem.w + 0.1 * problem.Z[0], np.tile(1.1 * problem.duals, (b.size, 1))
+    slowest = np.linalg.eigh(problem.Z @ problem.Z.T)[1][:, 0]
+    # From multipliers so near the duals none of them is ever held at 0.
+    multipliers0 = np.tile(problem.duals + 0.3 * problem.duals.min() * slowest, (b.size, 1))
     steps = int(25 / minnorm_flow.rate(g_min, SPEED, b.min()) / eta)
-    trainee = minnorm_classifier(study, problem.Z, Tuning(SPEED, b), np.tile(w0, (b.size, 1)), multipliers0)
+    trainee = minnorm_classifier(study, problem.Z, Tuning(SPEED, b), np.tile(problem.w, (b.size, 1)), multipliers0)
     run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
     error = direction_error(problem, run["w"])
     early, late = (last_above(error, level) for level in (1e-6, 1e-10))
