@@ -133,7 +133,7 @@ def eigenvalue(matrix, k):
 @pytest.mark.parametrize("widths", [(3, 5, 4, 2), (2, 3, 5, 3), (1, 4, 2, 3), (4, 3, 6, 1)])
 def test_delta_star_is_its_definition(widths):
     (n, h1, h2, m), layers = widths, example(4, widths, runs=1)[1]
-    D21, D23 = (D[0] * sign for D, sign in zip(imbalances([2 * layers[0], 0.5 * layers[1], layers[2]]), (1, -1)))
+    D21, D23 = (D[0] * sign for D, sign in zip(imbalances([2 * layers[0], 0.4 * layers[1], 2.5 * layers[2]]), (1, -1)))
 
     def gains(own, size, other, k, power):
         Dbar = [max(eigenvalue(own, i), eigenvalue(other, i), 0) for i in range(1, size + 1)]
@@ -168,7 +168,9 @@ def test_curvature_is_that_of_the_product_by_differences(widths):
             moved = end_to_end([*layers[:l], W + step, *layers[l + 1 :]]) - end_to_end(layers)
             columns.append(moved.ravel())
     J = np.array(columns).T
-    np.testing.assert_allclose(three_layers.curvature(layers)[0], J @ J.T, atol=1e-12)
+    T = three_layers.curvature(layers)
+    assert T.shape == (1, len(J), len(J))
+    np.testing.assert_allclose(T[0], J @ J.T, atol=1e-12)
 
 
 def test_drift_of_one_step_is_exact():
@@ -187,8 +189,12 @@ def test_two_layers_of_known_spectrum():
     level = three_layers.two_layer_level(D, 3, 2, np.array([0.35]), np.array([0.6]))
     expected = -1.3 + np.sqrt(2.4**2 + 4 * 0.6**2) - 0.5 + np.sqrt(1.6**2 + 4 * 0.35**2)
     np.testing.assert_allclose(level, expected, rtol=1e-13)
-    beyond = three_layers.two_layer_level(D, 6, 2, np.array([0.35]), np.array([0.6]))
-    expected = -2 + np.sqrt(2.4**2 + 4 * 0.6**2) - 0.5 + np.sqrt(0.9**2 + 4 * 0.35**2)
+    for n in (4, 6):  # of the other sign, or beyond the end: 0
+        beyond = three_layers.two_layer_level(D, n, 2, np.array([0.35]), np.array([0.6]))
+        expected = -2 + np.sqrt(2.4**2 + 4 * 0.6**2) - 0.5 + np.sqrt(0.9**2 + 4 * 0.35**2)
+        np.testing.assert_allclose(beyond, expected, rtol=1e-13)
+    beyond = three_layers.two_layer_level(D, 3, 3, np.array([0.35]), np.array([0.6]))
+    expected = -1.3 + np.sqrt(2.0**2 + 4 * 0.6**2) - 0.9 + np.sqrt(1.6**2 + 4 * 0.35**2)
     np.testing.assert_allclose(beyond, expected, rtol=1e-13)
 
 
@@ -229,6 +235,18 @@ def test_scalars_that_turn_at_zero_attain_the_product(values, turn):
     others = np.prod([value**2 for value in values if value != 0])
     np.testing.assert_allclose(three_layers.unimodal_bound(W, turn), others)
     np.testing.assert_allclose(three_layers.homogeneous_bound(W, turn), others)
+
+
+@pytest.mark.parametrize("turn", [0, 3])
+def test_no_layer_turns_beyond_the_ends(turn):
+    with pytest.raises(InvalidArgument, match="turn"):
+        three_layers.unimodal_bound([np.ones((1, 1, 1)), np.ones((1, 1, 1))], turn)
+
+
+def test_equal_layers_turn_anywhere():
+    """Their imbalances are 0, of either sign."""
+    for turn in (1, 2):
+        assert three_layers.unimodal_bound([np.ones((1, 1, 1)), np.ones((1, 1, 1))], turn) == 0
 
 
 def test_scalars_that_attain_the_homogeneous_bound():
