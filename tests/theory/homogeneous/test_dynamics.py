@@ -91,6 +91,17 @@ def test_an_orbit_is_the_curve_of_its_flow(name, widths):
         assert along[f"V{k}"] == pytest.approx(path[f"V{k}"], abs=1e-8)
 
 
+def test_runs_may_be_one_or_a_table():
+    """Axes are counted from the last: nothing is taken for a run's that is a layer's."""
+    table = Polar(np.stack([START.rho, START.rho[::-1]]), [np.stack([V, V[::-1]]) for V in START.V])
+    alone = Polar(START.rho[1], [V[1] for V in START.V])
+    law, t = FIVE["weight normalisation"], np.array([0.0, 0.05])
+    for follow in (dynamics.flow, dynamics.orbit):
+        many, one = (follow(law, EXAMPLES, start, t, exponential_slope) for start in (table, alone))
+        for name in ("rho", "V1", "V2"):
+            assert many[name][:, 0, 1] == pytest.approx(one[name], abs=1e-8)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_one_aligned_example_blows_up_when_it_can_at_the_earliest(depth):
     """rho' = L rho^2 |x|, so rho = rho(0) / (1 - t / T)."""
