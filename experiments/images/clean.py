@@ -1,28 +1,34 @@
-"""Five methods on images with the labels as they are: Minnorm's multipliers find the difficult ones."""
+"""Images with right labels: Minnorm's multipliers find the difficult ones; so does what needs no training."""
 
 from collections.abc import Iterator
 
-from experiments.images.comparison import difficulty_scores, drawn, scores_find
+from experiments.images.comparison import CLASS_MEANS, OWN_MEAN, difficulty_scores, drawn, scores_find
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import five_methods
-from experiments.images.settings import COMPARED, prepared
-from theory.claims import Check, Curves, Study, claim, curves
+from experiments.images.settings import COMPARED, pilot, prepared
+from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves
 
 
 @claim(
     "minnorm.images_clean",
     source="Bansal et al. 2018, abstract, on MNIST (experiment ours: no other text was at hand)",
-    statement=r"\lambda_i \text{ find the examples that networks which never saw them get wrong}",
-    hypotheses=("labels as they are", "each method with the learning rate and penalty its validation split prefers"),
+    source_kind=AS_THE_ABSTRACT_SAYS,
+    statement=r"\tfrac12 < A(\lambda), \quad A(|x - \mu_y|) \le A(\lambda) \le"
+    r" A(|x - \mu_y| - \min_{k \ne y} |x - \mu_k|)",
+    hypotheses=(
+        "A(s): area under the ROC curve of the score s for the examples that networks which never saw them get wrong",
+        "lambda: the multipliers of the examples; mu_k: the mean of class k, without the example x of class y itself",
+        "labels as they are; means over independent random splits of these images",
+    ),
     theory_side="law",
     controls=("shuffled multipliers",),
     accepts_data="images",
 )
 def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, COMPARED, flipped=0.0)
-    outcomes = five_methods(trainer)
+    outcomes = five_methods(trainer, pilot(study, images, COMPARED, flipped=0.0))
     difficult = held_out_margins(trainer, "difficult") < 0
     scores = difficulty_scores(study, trainer, outcomes)
-    yield from scores_find(scores, difficult, "difficult")
+    yield from scores_find(scores, difficult, no_less_than=[OWN_MEAN], no_more_than=[CLASS_MEANS])
     yield curves(images=images.name)
     yield from drawn(trainer, outcomes, scores, difficult, images.shape)

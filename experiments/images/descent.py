@@ -5,6 +5,7 @@ of the groups of a `Split`, its seed: that decides its examples.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,13 @@ class Examples:
 
     def batch(self, count: Tensor) -> Batch:
         """The mini-batch of step `count`, a tensor (1,): the device is not waited for."""
+        if self.per_epoch == 1:
+            return self._all
         return self.take(self.orders.index_select(0, count.long() % len(self.orders))[0])
+
+    @cached_property
+    def _all(self) -> Batch:
+        return self.take(torch.arange(self.size, device=self.x.device))
 
     def take(self, rows: Tensor) -> Batch:
         x, y = self.x.index_select(1, rows), self.y.index_select(1, rows)

@@ -16,7 +16,7 @@ FOLDS = 5
 def held_out_margins(trainer: Trainer, name: str) -> Array:
     """Margin (seeds, n) of every training example under a network that learned the other four fifths.
 
-    Cross-entropy at the middle learning rate, a quarter of the steps; random folds and starts of its own for each
+    Cross-entropy, a quarter of the steps; random folds and starts of its own for each
     `name`. Below 0 the example is misclassified.
 
     Raises:
@@ -40,8 +40,8 @@ def held_out_margins(trainer: Trainer, name: str) -> Array:
     def observe(state: State) -> dict[str, Tensor]:
         return {"margin": margins(asking.outputs(trainer.network, state), asking.labels)}
 
-    rate = float(trainer.budget.rates[1])
-    run = single_precision(study, rule, start, observe).train(learning_rate=rate, steps=steps, record=[steps])
+    trainee = single_precision(study, rule, start, observe)
+    run = trainee.train(learning_rate=trainer.budget.rate, steps=steps, record=[steps])
     found = np.empty(task.train.y.shape)
     found[seeds[:, None], held_out] = run["margin"][-1]
     return found

@@ -1,4 +1,4 @@
-"""The five methods on one task: the same budget, the same starts, the same search of the learning rate."""
+"""The five methods on one task: the same budget, the same starts, penalties chosen on images of other draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,8 +33,7 @@ CROSS_ENTROPY, EARLY, L2, HINGE, MINNORM = METHODS = (
     "hinge + L2",
     "Minnorm",
 )
-RATES = (0.25, 0.5, 1.0)  # the learning rates that every method may choose from, over the budget's
-STRENGTHS = (0.03, 0.1, 0.3, 1.0)  # C: the two methods with a penalty choose from these first
+STRENGTHS = (0.03, 0.1, 0.3, 1.0)  # C: the two methods with a penalty choose from these
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class Budget:
 
     Attributes:
         hidden: widths of the hidden layers.
-        steps: of training; a quarter of them to choose a penalty.
+        steps: of training; half of them to choose a penalty.
         batch: examples a step.
-        rate: the largest learning rate, at the first step.
+        rate: the learning rate of every method, at the first step.
         augmentation, dual_learning_rate: c and B of Minnorm.
         window: the share of the steps, the last ones, whose gradients are averaged to certify what was found.
     """
@@ -57,11 +56,6 @@ class Budget:
     augmentation: float = 0.3
     dual_learning_rate: float = 0.01
     window: float = 0.1
-
-    @property
-    def rates(self) -> Array:
-        """The learning rates that every method may choose from."""
-        return self.rate * np.array(RATES)
 
     @property
     def degree(self) -> int:
@@ -179,43 +173,40 @@ def single_precision(study: Study, rule: Annealed, start: Layers, observe: Obser
 
 def recorded(steps: int) -> list[int]:
     """Early steps densely, late ones evenly."""
-    early = {round(step) for step in np.geomspace(10, steps, 12)}
-    return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, 13))})
+    early = {round(step) for step in np.geomspace(10, steps, 9)}
+    return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, 9))})
 
 
-def five_methods(trainer: Trainer) -> dict[str, dict[str, Array]]:
-    """Each method with the settings that its seeds chose on the validation split; what each then had, (seeds, ...).
+def five_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]]:
+    """What each method had in the end, (seeds, ...), and cross-entropy where its validation split was best.
 
-    Methods with a penalty first choose its strength, at the middle learning rate in a quarter of the steps. Minnorm
-    chooses among the learning rates at which it has converged, where it has.
+    The two methods with a penalty take the strength that does best on the validation splits of `pilot`, whose draws
+    are not judged.
     """
-    free = trainer.penalised(cross_entropy, Cells(trainer.budget.rates))
-    solved = trainer.minnorm(Cells(trainer.budget.rates))
-    certified = solved.convergence().certified
-    usable = np.where(certified.any(1, keepdims=True), certified, True)
+    rate, strength = (trainer.budget.rate,), _best_strength(pilot, cross_entropy)
+    free = trainer.penalised(cross_entropy, Cells(rate, (np.inf, strength)))
     return {
-        CROSS_ENTROPY: _best(free),
-        EARLY: _best_ever(free),
-        L2: _best(_with_penalty(trainer, cross_entropy)),
-        HINGE: _best(_with_penalty(trainer, hinge)),
-        MINNORM: _best(solved, usable),
+        CROSS_ENTROPY: _last(free, 0),
+        EARLY: _best_ever(free, 0),
+        L2: _last(free, 1),
+        HINGE: _last(trainer.penalised(hinge, Cells(rate, (_best_strength(pilot, hinge),))), 0),
+        MINNORM: _last(trainer.minnorm(Cells(rate)), 0),
     }
 
 
-def _with_penalty(trainer: Trainer, losses: Losses) -> Runs:
-    short, rates = trainer.budget.steps // 4, trainer.budget.rates
-    search = trainer.penalised(losses, Cells(rates[1:2], STRENGTHS), steps=short)
-    return trainer.penalised(losses, Cells(rates, _best(search)["strength"][:, None]))
+def _best_strength(pilot: Trainer, losses: Losses) -> float:
+    """The strength with the best mean accuracy on validation splits, in half of the steps."""
+    search = pilot.penalised(losses, Cells((pilot.budget.rate,), STRENGTHS), steps=pilot.budget.steps // 2)
+    return STRENGTHS[search.records["validation"][-1].mean(0).argmax()]
 
 
-def _best(runs: Runs, usable: Array | bool = True) -> dict[str, Array]:
-    """The cell that does best on the validation split at the end of training."""
-    score = np.where(usable, runs.records["validation"][-1], -1)
-    return runs.at(np.full(len(score), -1), score.argmax(1))
+def _last(runs: Runs, cell: int) -> dict[str, Array]:
+    """What the seeds had at the end of training."""
+    seeds = runs.records["test"].shape[1]
+    return runs.at(np.full(seeds, -1), np.full(seeds, cell))
 
 
-def _best_ever(runs: Runs) -> dict[str, Array]:
-    """The cell and the record that do best on the validation split."""
-    score = np.moveaxis(runs.records["validation"], 0, -1)
-    cell, record = np.unravel_index(score.reshape(len(score), -1).argmax(1), score.shape[1:])
-    return runs.at(record, cell)
+def _best_ever(runs: Runs, cell: int) -> dict[str, Array]:
+    """What each seed had when it did best on its validation split."""
+    record = runs.records["validation"][:, :, cell].argmax(0)
+    return runs.at(record, np.full_like(record, cell))

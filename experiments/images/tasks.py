@@ -9,6 +9,8 @@ from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive_integer, reject
 
+TESTED = 1000  # images that a seed is tested on, drawn anew for each
+
 
 @dataclass(frozen=True)
 class Split:
@@ -60,7 +62,7 @@ def images_of(study: Study) -> Images:
 
 
 def draw(images: Images, rng: np.random.Generator, *, train: int, validation: int, seeds: int, flipped: float) -> Task:
-    """Split the images at random, once a seed; the test images are those kept for it, or all that are left.
+    """Split the images at random, once a seed; the test images are some kept for it, or of all that are left.
 
     Args:
         train, validation: how many images to train and to choose on.
@@ -75,8 +77,8 @@ def draw(images: Images, rng: np.random.Generator, *, train: int, validation: in
         reject("train + validation", needed, f"fewer than the {total} images of {images.name}")
     inside("flipped", flipped, 0, 1, "[)")
     orders = np.stack([rng.permutation(total) for _ in range(positive_integer("seeds", seeds))])
-    kept = np.arange(total, len(images.labels))
-    tests = np.tile(kept, (seeds, 1)) if images.kept_for_testing else orders[:, needed:]
+    kept = np.stack([total + rng.permutation(images.kept_for_testing) for _ in range(seeds)])
+    tests = (kept if images.kept_for_testing else orders[:, needed:])[:, :TESTED]
     clean = images.labels[orders[:, :train]]
     wrong = np.stack([rng.permutation(train) < round(flipped * train) for _ in range(seeds)])
     labels = np.where(wrong, (clean + rng.integers(1, images.classes, wrong.shape)) % images.classes, clean)

@@ -25,13 +25,11 @@ def ranking_error(wanted: Bool[Array, "*runs n"]) -> Float[Array, "*runs"]:
     return np.where(pairs > 0, np.sqrt((n + 1) / (12 * np.maximum(pairs, 1))), np.nan)
 
 
-def pooled_score(areas: Float[Array, "*runs"], errors: Float[Array, "*runs"]) -> float:
-    """Standard errors by which the mean of independent areas exceeds 1/2; standard normal if the scores know nothing.
-
-    Runs in which nothing could be ranked (NaN) do not count.
-    """
-    known = np.isfinite(areas)
-    return float((areas[known] - 0.5).sum() / np.sqrt(np.square(errors[known]).sum()))
+def chance_error(errors: Float[Array, "*runs"]) -> float:
+    """Standard deviation of the mean of independent areas from theirs; runs in which nothing could be ranked (NaN) do
+    not count."""
+    known = errors[np.isfinite(errors)]
+    return float(np.sqrt(np.square(known).sum()) / known.size)
 
 
 def roc(

@@ -17,10 +17,10 @@ def rng() -> np.random.Generator:
 
 def test_no_image_is_in_two_splits() -> None:
     task = draw(DIGITS, rng(), train=100, validation=60, seeds=3, flipped=0.1)
-    assert task.train.x.shape == (3, 100, 64) and task.validation.y.shape == (3, 60) and task.test.y.shape == (3, 1637)
+    assert task.train.x.shape == (3, 100, 64) and task.validation.y.shape == (3, 60) and task.test.y.shape == (3, 1000)
     for seed in range(3):
         images = np.concatenate([split.x[seed] for split in (task.train, task.validation, task.test)])
-        assert len(np.unique(images, axis=0)) == len(np.unique(DIGITS.pixels, axis=0))
+        assert len(np.unique(images, axis=0)) == len(images)
     assert (task.train.x[0] != task.train.x[1]).any()
 
 
@@ -33,7 +33,16 @@ def test_a_share_of_the_training_labels_is_flipped() -> None:
 
 def test_images_kept_for_testing_are_tested_on() -> None:
     task = draw(KEPT, rng(), train=200, validation=50, seeds=2, flipped=0.0)
-    assert (task.test.x == KEPT.pixels[250:]).all() and task.test.y.shape == (2, 50)
+    assert task.test.y.shape == (2, 50)
+    for images in task.test.x:
+        assert (np.sort(images, axis=0) == np.sort(KEPT.pixels[250:], axis=0)).all()
+
+
+def test_many_images_are_tested_on_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.images.tasks.TESTED", 20)
+    task = draw(KEPT, rng(), train=200, validation=50, seeds=2, flipped=0.0)
+    assert task.test.y.shape == (2, 20) and (task.test.x[0] != task.test.x[1]).any()
+    assert all((KEPT.pixels[250:] == image).all(1).any() for image in task.test.x.reshape(-1, 64))
 
 
 @pytest.mark.parametrize(

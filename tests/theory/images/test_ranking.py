@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from theory.images.ranking import pooled_score, ranking, ranking_error, roc
+from theory.images.ranking import chance_error, ranking, ranking_error, roc
 
 RNG = np.random.default_rng(0)
 
@@ -25,7 +25,8 @@ def test_nothing_to_rank() -> None:
     scores, wanted = RNG.normal(size=(2, 4)), np.array([[False] * 4, [True, False, False, False]])
     areas, errors = ranking(scores, wanted), ranking_error(wanted)
     assert np.isnan(areas[0]) and np.isnan(errors[0]) and np.isfinite(areas[1])
-    assert pooled_score(areas, errors) == pytest.approx((areas[1] - 0.5) / errors[1])
+    assert chance_error(errors) == pytest.approx(errors[1])
+    assert chance_error(np.array([0.3, np.nan, 0.4])) == pytest.approx(0.25)
 
 
 def test_scores_that_know_nothing_have_the_error_of_mann_and_whitney() -> None:
@@ -34,7 +35,7 @@ def test_scores_that_know_nothing_have_the_error_of_mann_and_whitney() -> None:
     assert areas.mean() == pytest.approx(0.5, abs=5 * ranking_error(wanted)[0] / 20000**0.5)
     assert areas.std() == pytest.approx(ranking_error(wanted)[0], rel=0.03)
     groups = areas.reshape(2000, 10), ranking_error(wanted).reshape(2000, 10)
-    standard = np.array([pooled_score(*pair) for pair in zip(*groups)])
+    standard = np.array([(some.mean() - 0.5) / chance_error(errors) for some, errors in zip(*groups)])
     assert standard.std() == pytest.approx(1, rel=0.1)
 
 
