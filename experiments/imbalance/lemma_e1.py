@@ -34,7 +34,7 @@ def singular_values_of_gaussian_matrices_concentrate(study: Study) -> Iterator[C
 
 def _large_matrices(study: Study) -> Iterator[Check]:
     """A matrix large enough for its spectrum to fill the interval, at the t where the lemma allows one draw in two."""
-    m, draws = study.pick(smoke=500, quick=4000, paper=10_000), study.pick(smoke=60, quick=100, paper=200)
+    m, draws = study.pick(smoke=2000, quick=4000, paper=10_000), study.pick(smoke=60, quick=100, paper=200)
     n, t, rng = 4 * m, np.sqrt(2 * np.log(4)), study.rng("large matrices")
     extremes = np.array([width.extreme_singular_values(n, m, rng) for _ in range(draws)])
     furthest = np.abs(extremes - np.sqrt(n)).max(1)

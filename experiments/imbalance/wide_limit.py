@@ -86,7 +86,7 @@ def _growing_width(study: Study, problem: Regression) -> Iterator[Check | Curves
 
     A run has the same draws at every width, so that its slope is free of their spread, but for a share h^(-1/2).
     """
-    widths = 10 ** np.arange(3, study.pick(smoke=6, quick=7, paper=8))
+    widths = 10 ** np.arange(4, study.pick(smoke=7, quick=8, paper=9))
 
     def slope_of(errors: Array) -> Estimated:
         return slope("distance to infinite width", loglog_slope(widths, errors))
