@@ -84,6 +84,11 @@ class Check:
         return self.own and self.passed and self.resolution is not None and self.resolution > self.resolves
 
     @property
+    def is_bound(self) -> bool:
+        """Whether it can lie so many times above what it bounds; one at 0 resolves a share of what it is against."""
+        return self.kind in BOUNDS and self.predicted != 0
+
+    @property
     def label(self) -> str:
         """Case and name."""
         return f"{self.case}: {self.name}" if self.case else self.name

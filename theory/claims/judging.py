@@ -113,7 +113,7 @@ class Evidence:
     @property
     def above(self) -> float:
         """The share by which the loosest of the theorem's own bounds could be sharpened."""
-        bounds = [check.resolution for check in self.checks if check.own and check.kind in BOUNDS]
+        bounds = [check.resolution for check in self.checks if check.own and check.is_bound]
         return max((r for r in bounds if r is not None), default=0.0)
 
     @property

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claims import VERDICTS, Check, Evidence
-from theory.claims.check import BOUNDS
 from theory.claims.verdicts import LIMIT, percent, times
 from theory.harness.runner import Stopped
 from theory.harness.statements import readable
@@ -63,7 +62,7 @@ def _fineness(check: Check) -> str:
     if check.resolution is None:
         return ""
     role = "" if check.own else " (supporting)"
-    if check.kind in BOUNDS and check.resolution > LIMIT:
+    if check.is_bound and check.resolution > LIMIT:
         found, asked = f"{times(check.resolution)} above", f"{times(check.resolves)} at most"
     else:
         found = "exact" if check.resolution == 0 else f"resolves {percent(check.resolution)}"
