@@ -124,7 +124,7 @@ def _final_errors(study: Study, L: int) -> Iterator[Check]:
     reached = measured(
         "distance of W P from W^", distance, within=_products(problem, late, steps), case=f"depth {L}", axes=("run",)
     )
-    yield reached.at_most(residual / problem.singular_values[:, -1])
+    yield reached.supporting().at_most(residual / problem.singular_values[:, -1])
     yield from _law_of_the_frozen_part(ensemble, problem, late, start, L)
     yield from _mean_cost(ensemble, problem, late, start, L)
     yield from _cost_of_typical_starts(study, ensemble, start, L)

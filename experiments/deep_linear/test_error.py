@@ -49,7 +49,7 @@ from theory.minnorm.tuning import Tuning
 )
 def minnorm_forgets_its_start(study: Study) -> Iterator[Check | Curves]:
     yield from _one_rule_for_all(study)
-    ensemble = Ensemble(*study.pick(smoke=(24, 12), quick=(60, 30), paper=(60, 30)), noise=0.5)
+    ensemble = Ensemble(*study.pick(smoke=(24, 8), quick=(60, 30), paper=(60, 30)), noise=0.5)
     depths, spreads = study.pick(smoke=(1, 2), quick=(1, 2, 3), paper=(1, 2, 3)), []
     for L in depths:
         result = sweep(study, ensemble, L)
