@@ -196,12 +196,21 @@ def _decades(arrived: Measured) -> Iterator[Check]:
 
 
 def _rate_of_a_double_root(taken: Array) -> float:
-    """r from the times (3,) at which C (t - z) e^(-r t) has fallen by a factor 100 each: r is the same for both."""
+    """r from the times (3,) at which C (t - z) e^(-r t) has fallen by a factor 100 each: r is the same for both.
+
+    NaN if no z between 0 and the first of them makes it so.
+    """
 
     def rates(zero: float) -> Array:
         return (np.log(100) + np.diff(np.log(taken - zero))) / np.diff(taken)
 
-    return float(rates(brentq(lambda zero: np.diff(rates(zero))[0], 0, taken[0] - 1e-6))[0])
+    def differ(zero: float) -> float:
+        return float(np.diff(rates(zero))[0])
+
+    latest = taken[0] - 1e-6
+    if differ(0) * differ(latest) > 0:
+        return float("nan")
+    return float(rates(brentq(differ, 0, latest))[0])
 
 
 def _times_of_weight_decay(study: Study, minnorm: Measured) -> Iterator[Check | Curves]:

@@ -68,7 +68,7 @@ def decayed_times(chain: Chain, w: Float[Array, " L"], gamma: Float[Array, " n"]
 
 def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
     """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit."""
-    theta = np.linspace(0.7, 1 + 0.9 * epsilon, 27)
+    theta = np.linspace(0.5, 1 + 0.9 * epsilon, 45)
     times = decayed_times(chain, w, theta * epsilon / weight_decay.distance_per_gamma(chain), epsilon)
     # Between the gammas tried, by a spline through the best and three on either side.
     best = int(times.argmin())

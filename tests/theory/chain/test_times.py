@@ -71,6 +71,12 @@ def test_times_under_constant_decays_are_those_of_their_paths() -> None:
     assert times.fixed_time(GENERIC, W, 0.05) == pytest.approx(many.min(), rel=1e-3)
 
 
+def test_the_best_constant_decay_of_a_rough_accuracy_is_found_too() -> None:
+    gamma = np.linspace(0.5, 0.8, 61) * 0.2 / weight_decay.distance_per_gamma(CHAIN)
+    many = times.decayed_times(CHAIN, W, gamma, 0.2)
+    assert times.fixed_time(CHAIN, W, 0.2) == pytest.approx(many.min(), rel=1e-3)
+
+
 def test_annealed_times_are_those_of_their_path() -> None:
     away = path(lambda t: 1 / (1 + t))[0]
     found = times.annealed_times(GENERIC, W, np.array([0.1, 0.02]))
