@@ -10,7 +10,7 @@ from figures.style import COLOURS, MARKERS, canvas, letter, line, markers
 from theory.claims import Evidence
 
 Curves = Mapping[str, np.ndarray]
-STYLES = ("-", "--", "-.", ":")
+STYLES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 2)), ":")
 COLUMNS = 12  # of the montage
 CERTIFICATE = ("stationarity", "radius", "gap", "violation")
 
@@ -19,7 +19,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Montage, multipliers, ROC, accuracy, and convergence of the norm."""
     clean, flipped, norm = (evidence[f"minnorm.images_{word}"] for word in ("clean", "flipped", "norm"))
     name, count = flipped.curves["images"], flipped.curves["train_size"]
-    title = f"Minnorm's multipliers find the flipped labels; fitting them costs accuracy ({name}, {count} for training)"
+    title = f"Minnorm's multipliers find the flipped labels, class means find more; fitting them costs accuracy ({name}, {count} for training)"
     figure = canvas(title, evidence, width=13.0, height=9.4)
     panels = figure.subplot_mosaic(
         [
