@@ -17,10 +17,10 @@ def test_moments_without_noise_are_squares_of_what_remains() -> None:
 
 
 def test_what_is_outside_the_domain_is_named() -> None:
-    for g in (0.0, 2.0):
-        with pytest.raises(InvalidArgument, match=f"g h = {g:g}"):
-            noise.stationary(g, 1.0, 1.0)
-    assert noise.stationary(1.9, 1.0, 1.0) == pytest.approx(19)
+    for g in (0.0, 4.0):
+        with pytest.raises(InvalidArgument, match=f"g h = {g / 2:g}"):
+            noise.stationary(g, 0.5, 1.0)
+    assert noise.stationary(3.8, 0.5, 1.0) == pytest.approx(76)
     with pytest.raises(InvalidArgument, match="2 c h - 1 = 0"):
         noise.harmonic(Schedule(0.5), 1.0, 1.0, np.ones(1))
 
