@@ -43,3 +43,24 @@ def test_eulers_identity_holds_up_to_what_is_left() -> None:
         violation=np.array(h[-1].max()),
     )
     assert abs(left.euler_ratio(1) - 1) <= left.euler_error(1)
+
+
+def test_what_is_left_of_eulers_identity_term_by_term() -> None:
+    left = Convergence(*(np.array(value) for value in (4.0, 1.8, 0.3, 0.2, 0.7, 0.05, 0.001)))
+    assert left.stationarity == pytest.approx(0.15)
+    assert left.euler_ratio(3) == pytest.approx(3 * 1.8 / 4)
+    assert left.euler_error(3) == pytest.approx((2 * 0.3 + 0.2 * 0.7 + 3 * 0.05 + 2 * 0.2 * 2 + 0.2**2) / 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"), [("gradient", 0.1 * 3), ("radius", 0.05 * 3), ("gap", 0.01 * 9), ("violation", 0.02)]
+)
+def test_certified_up_to_each_threshold(name: str, limit: float) -> None:
+    """|theta| = 3: the radius scales with it, the gap with its square, the violation with neither."""
+    clean = Convergence(np.array(9.0), *np.zeros((6, 1)))
+    assert replace(clean, **{name: np.array([0.999 * limit])}).certified.all()
+    assert not replace(clean, **{name: np.array([1.001 * limit])}).certified.any()
+
+
+def test_the_normalised_margin_in_numbers() -> None:
+    assert normalised_margin(np.array(0.6), np.array(4.0), 3) == pytest.approx(0.6 / 8)

@@ -1,0 +1,70 @@
+"""Scores held against each other: which wrong sentences are refused."""
+
+import numpy as np
+import pytest
+
+from experiments.images.comparison import (
+    CLASS_MEANS,
+    LOOKS,
+    MULTIPLIERS,
+    OWN_MEAN,
+    SHUFFLED,
+    above,
+    over_seeds,
+    scores_find,
+)
+from theory.claims import Check
+from theory.claims.estimates import SIGNIFICANCE, mean
+from theory.core.validation import InvalidArgument
+
+SEEDS, N = 32, 150
+WANTED = np.tile(np.arange(N) < 15, (SEEDS, 1))
+
+
+def score(strength: float, cell: int) -> np.ndarray:
+    """Scores that are larger by so many standard deviations for the wanted examples."""
+    return np.random.default_rng(cell).normal(size=(SEEDS, N)) + strength * WANTED
+
+
+def judged(multipliers: float, own: float, means: float) -> dict[str, Check]:
+    strengths = {MULTIPLIERS: multipliers, OWN_MEAN: own, CLASS_MEANS: means, SHUFFLED: 0.0}
+    scores = {name: score(strength, cell) for cell, (name, strength) in enumerate(strengths.items())}
+    checks = scores_find(scores, WANTED, no_less_than=[OWN_MEAN], no_more_than=[CLASS_MEANS])
+    known, shuffled, less, more = checks
+    return {"known": known, "shuffled": shuffled, "less": less, "more": more}
+
+
+def test_what_is_so_holds() -> None:
+    assert all(check.passed and not check.is_undecided for check in judged(1.7, 1.6, 1.8).values())
+
+
+@pytest.mark.parametrize(
+    ("multipliers", "own", "means", "refused_by"),
+    [
+        (1.7, 3.0, 3.5, "less"),  # the distance to the own class finds more
+        (1.7, 0.5, 0.8, "more"),  # the multipliers find more than class means
+        (0.0, 0.0, 0.0, "known"),  # the multipliers know nothing
+    ],
+)
+def test_what_is_not_so_is_refused(multipliers: float, own: float, means: float, refused_by: str) -> None:
+    check = judged(multipliers, own, means)[refused_by]
+    assert not check.passed or check.is_undecided
+
+
+def test_shuffled_multipliers_that_find_are_noticed() -> None:
+    scores = {name: score(1.7, cell) for cell, name in enumerate((MULTIPLIERS, SHUFFLED))}
+    control = list(scores_find(scores, WANTED))[1]
+    assert control.is_control and not control.passed
+
+
+def test_each_look_has_its_share_of_the_significance() -> None:
+    values = np.random.default_rng(0).gamma(4.0, size=20)
+    estimate = over_seeds(np.append(values, np.nan), LOOKS)
+    assert estimate == mean(values, SIGNIFICANCE / LOOKS)
+    assert above(estimate, LOOKS).value == pytest.approx(estimate.high - estimate.value)
+    assert above(estimate, LOOKS).significance == pytest.approx(SIGNIFICANCE / 5)
+
+
+def test_draws_without_wanted_examples() -> None:
+    with pytest.raises(InvalidArgument, match="wanted examples = some, and others, in 2 of 4 draws"):
+        over_seeds(np.array([0.1, np.nan, 0.3, np.nan]), 1)
