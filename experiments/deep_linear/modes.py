@@ -23,7 +23,7 @@ from theory.deep_linear.problem import TeacherStudent
 STRENGTHS = (3.0, 1.5, 0.75)
 START = 0.01  # strength of every mode at the start
 SIZES = (0.08, 0.01)  # of small starts
-HIDDEN = 7
+HIDDEN, RECORDS = 7, 41
 
 
 @claim(
@@ -171,6 +171,6 @@ def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
 
 
 def _refine(study: Study, problem: TeacherStudent, W: Layers, horizon: float = 6.0) -> list[Trajectory]:
-    eta, records = study.pick(smoke=(0.02, 21), quick=(0.02, 41), paper=(0.01, 41))
+    eta = study.pick(smoke=0.02, quick=0.02, paper=0.01)
     trainee = students(study, Constraint(problem, W, study.device), W, ControlledDescent(problem), product)
-    return trainee.refine(learning_rate=eta, horizon=horizon, records=records, levels=4)
+    return trainee.refine(learning_rate=eta, horizon=horizon, records=RECORDS, levels=4)
