@@ -89,3 +89,50 @@ def test_descent_outside_its_domain_is_refused(change: dict, message: str) -> No
 def test_descent_takes_one_run() -> None:
     with pytest.raises(InvalidArgument, match="one run"):
         compression.gradient_descent(compression.compress(*setting(20)), learning_rate=0.1, steps=1, record=[0])
+
+
+def test_descent_is_that_of_every_weight() -> None:
+    """The recursion against plain gradient descent on U and V, by the gradient of the loss."""
+    problem, network = setting(20, runs=1)
+    U, V, eta = network.U[0], network.V[0], 0.02
+    for _ in range(7):
+        G = problem.X.T @ (problem.Y - problem.X @ U @ V.T)
+        U, V = U + eta * G @ V, V + eta * G.T @ U
+    small = compression.compress(problem, network)
+    run = compression.gradient_descent(small, learning_rate=eta, steps=9, record=[7])
+    one = compression.Compressed(problem, small.problem, small.network, small.frozen[0])
+    np.testing.assert_allclose(one.end_to_end(run["U"], run["V"])[0], U @ V.T, atol=1e-11)
+    loss = 0.5 * ((problem.Y - problem.X @ U @ V.T) ** 2).sum() - problem.optimal_loss
+    assert run["excess_loss"][0] == pytest.approx(loss, rel=1e-10)
+    unseen = np.linalg.norm(problem.Phi2.T @ U @ V.T)
+    assert one.unseen(run["V"])[0] == pytest.approx(unseen, rel=1e-10)
+
+
+def test_a_draw_has_the_law_of_a_compressed_gaussian_network() -> None:
+    """Moments of Z Z^T and of U2 Q: E Z Z^T = h, E (Z Z^T)_ij^2 = h off the diagonal, a row off the others h - 4."""
+    problem, _ = setting(3)
+    h, runs, scales = 12, 4000, (3.0, 0.5)
+    drawn = compression.gaussian_compressed(problem, h, np.random.default_rng(1), scales=scales, runs=runs)
+    rows = np.concatenate([drawn.network.V / scales[1], drawn.network.U / scales[0]], axis=1)
+    gram = rows @ rows.mT
+    size = np.arange(5)
+    off = 1 / np.linalg.inv(gram)[:, size, size]
+    # Five standard errors of each mean, chi^2 having variance twice its degrees of freedom.
+    np.testing.assert_allclose(gram[:, size, size].mean(0), h, atol=5 * np.sqrt(2 * h / runs))
+    np.testing.assert_allclose(off.mean(0), h - 4, atol=5 * np.sqrt(2 * (h - 4) / runs))
+    np.testing.assert_allclose((gram[:, 0, 1:] ** 2).mean(0), h, rtol=5 * np.sqrt(2.5 / runs))
+    assert drawn.frozen.shape == (runs, 4, 5)
+    assert drawn.frozen.std() == pytest.approx(scales[0], rel=5 / np.sqrt(2 * drawn.frozen.size))
+
+
+def test_a_draw_may_be_as_narrow_as_its_rows() -> None:
+    problem, _ = setting(3)
+    assert compression.gaussian_compressed(problem, 5, np.random.default_rng(0)).network.V.shape == (1, 2, 5)
+
+
+def test_records_may_be_the_first_and_the_last_step() -> None:
+    small = compression.compress(*setting(20, runs=1))
+    run = compression.gradient_descent(small, learning_rate=0.01, steps=3, record=[3, 0, 3])
+    np.testing.assert_allclose(run.t, [0, 0.03])
+    with pytest.raises(InvalidArgument, match="record"):
+        compression.gradient_descent(small, learning_rate=0.01, steps=3, record=[-1])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.core.regression import random_regression
+from theory.core.regression import Regression, random_regression
 from theory.core.validation import InvalidArgument
 from theory.imbalance import dynamics, invariant_set
 from theory.imbalance.problem import coordinates, gaussian
@@ -49,3 +49,35 @@ def test_the_overlap_at_the_start_is_the_unseen_map_itself() -> None:
     problem, network = setting(9)
     unseen = invariant_set.unseen_end_to_end(problem, network, network.V)
     np.testing.assert_allclose(unseen, problem.Phi2.T @ network.end_to_end, atol=1e-12)
+
+
+def test_the_leakage_is_that_of_each_layer() -> None:
+    problem, network = setting(6)
+    U1, U2 = problem.Phi1.T @ network.U, problem.Phi2.T @ network.U
+    output, hidden = invariant_set.leakage(problem, network)
+    for run in range(2):
+        assert output[run] == pytest.approx(np.linalg.norm(network.V[run] @ U2[run].T), rel=1e-12)
+        assert hidden[run] == pytest.approx(np.linalg.norm(U1[run] @ U2[run].T), rel=1e-12)
+
+
+def test_the_growth_bound_is_the_exponential_of_the_larger_ends() -> None:
+    """|S E|_2 of diagonal residuals, by hand: 3, 1, 2 at times 0, 1, 3 make 0, 3 and 3 + 2 x 2."""
+    problem = Regression(np.diag([2.0, 0.5]), np.ones((2, 2)))
+    residual = np.array([np.diag([1.5, 2.0]), np.diag([0.5, 1.0]), np.diag([0.25, 4.0])])
+    growth = invariant_set.growth_bound(problem, np.array([0.0, 1.0, 3.0]), residual)
+    np.testing.assert_allclose(np.log(growth), [0, 3, 7], atol=1e-13)
+
+
+def test_the_unseen_map_is_carried_by_the_flow() -> None:
+    problem, network = setting(9)
+    Z = dynamics.gradient_flow(problem, network, np.array([0.4]), relative_tolerance=1e-12)["Z"][-1]
+    V = Z[:, : problem.m]
+    unseen = problem.Phi2.T @ network.U @ V.mT
+    assert np.abs(unseen - problem.Phi2.T @ network.end_to_end).max() > 0.1
+    np.testing.assert_allclose(invariant_set.unseen_end_to_end(problem, network, V), unseen, atol=1e-8)
+
+
+def test_only_the_rows_named_lose_their_overlap() -> None:
+    problem, network = setting(9)
+    output, hidden = invariant_set.leakage(problem, invariant_set.without_overlap(problem, network, network.V))
+    assert output.max() < 1e-12 and hidden.min() > 0.1

@@ -134,7 +134,7 @@ def test_fan_in_scale() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 1000), st.integers(1, 3), st.integers(0, 4))
+@given(st.integers(0, 1000), st.integers(1, 5), st.integers(0, 4))
 def test_balanced_starts_have_no_imbalance(seed: int, m: int, extra: int) -> None:
     problem = regression(seed, m=m)
     network = setting.balanced(problem, m + extra, np.random.default_rng(seed))
@@ -143,6 +143,17 @@ def test_balanced_starts_have_no_imbalance(seed: int, m: int, extra: int) -> Non
     size = (Z**2).sum()
     assert size > 1e-3
     assert np.abs(U1.T @ U1 - V.T @ V).max() <= 1e4 * EPS * size
+
+
+def test_balanced_starts_are_those_of_the_paper() -> None:
+    """V V^T = (Theta0^T P1 Theta0)^(1/2) and P1 U V^T = P1 Theta0, Theta0 with N(0, 1/D) entries."""
+    problem = regression(3, D=40, n=6, m=2, rank=5)
+    network = setting.balanced(problem, 4, np.random.default_rng(7))
+    theta0 = np.random.default_rng(7).standard_normal((40, 2)) / np.sqrt(40)
+    seen = problem.Phi1.T @ theta0
+    assert problem.Phi1.T @ network.end_to_end[0] == pytest.approx(seen, abs=1e-12)
+    gram = network.V[0] @ network.V[0].T
+    assert gram @ gram == pytest.approx(seen.T @ seen, abs=1e-12)
 
 
 def test_balanced_needs_room() -> None:

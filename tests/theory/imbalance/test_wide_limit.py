@@ -82,6 +82,22 @@ def test_the_distance_for_one_output_is_the_formula_of_the_paper() -> None:
     assert wide_limit.squared_distance(problem, 500, 0.4) == pytest.approx(expected, rel=1e-12)
 
 
+def test_stretched_rows_are_stretched_in_the_hidden_layer_alone() -> None:
+    problem = regression()
+    network = wide_limit.orthogonal_frame(problem, 0.8, 5, np.random.default_rng(0), hidden_scale=1.5)
+    Z = coordinates(problem, network)[0]
+    assert Z @ Z.T == pytest.approx(np.diag([0.8] * 2 + [0.8 * 1.5**2] * 3), abs=1e-14)
+    assert problem.Phi2.T @ network.U[0] == pytest.approx(np.zeros((3, 5)), abs=1e-14)
+
+
+def test_the_distance_for_several_outputs_is_a_sum_over_singular_values() -> None:
+    problem = regression(4)
+    theta = np.linalg.svd(np.linalg.pinv(problem.X) @ problem.Y, compute_uv=False)
+    k = 700**0.1
+    expected = 3 * 700**-0.9 * np.sqrt(k**2 + theta**2).sum()
+    assert wide_limit.squared_distance(problem, 700, 0.45) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("exponent", [0.25, 0.6, np.nan])
 def test_exponents_outside_lemma_1_are_rejected(exponent: float) -> None:
     with pytest.raises(InvalidArgument, match="exponent"):
