@@ -240,11 +240,18 @@ def _fingerprint(state: State, *settings: Any) -> str:
 def _save(path: Path, key: str, run: _Run) -> None:
     buffer = io.BytesIO()
     torch.save({"key": key, **vars(run)}, buffer)
-    write_atomically(path, buffer.getvalue())
+    content = buffer.getvalue()
+    write_atomically(path, hashlib.sha256(content).digest() + content)
 
 
 def _resume(path: Path | None, key: str, device: str) -> _Run | None:
-    if path is None or not path.exists():
+    """The state saved by an earlier run of this same call; a file that is damaged, or another's, counts as none."""
+    try:
+        content = path.read_bytes() if path else b""
+    except OSError:
         return None
-    saved = torch.load(path, map_location=device, weights_only=True)
+    checksum, content = content[:32], content[32:]
+    if checksum != hashlib.sha256(content).digest():
+        return None
+    saved = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     return _Run(**saved) if saved.pop("key") == key else None

@@ -78,6 +78,10 @@ class Check:
     resolves: float = LIMIT
     significance: float = 0.0
 
+    def __bool__(self) -> bool:
+        """Whether it passed and is decided, so that `assert check` says what it seems to say."""
+        return self.passed and not self.is_undecided
+
     @property
     def is_undecided(self) -> bool:
         """Whether it passed, but resolves less than it has to."""
@@ -238,6 +242,8 @@ class Measured(Subject):
 
     def _numbers(self, predicted: Prediction) -> tuple[Array, ...]:
         numbers = (self.value, resolution.at(predicted), self.within.value)
+        if any(np.iscomplexobj(number) for number in numbers):  # numpy would drop the imaginary part
+            reject(f"'{self.name}'", "complex numbers", "real numbers")
         return np.broadcast_arrays(*(np.asarray(number, dtype=np.float64) for number in numbers))
 
     def _finest(self, predicted: Prediction, finest: Callable[[], float]) -> float | None:

@@ -19,7 +19,8 @@ SHARE, TIMES = 0.9, 1e4  # the largest changes tried: of a constant, and of a bo
 
 def at(predicted: Prediction, k: float = 1.0) -> Array:
     """The prediction with the constant multiplied by k."""
-    return np.asarray(predicted(k) if callable(predicted) else np.multiply(k, predicted), dtype=np.float64)
+    numbers = np.asarray(predicted(k) if callable(predicted) else np.multiply(k, predicted))
+    return numbers if np.iscomplexobj(numbers) else np.asarray(numbers, dtype=np.float64)
 
 
 def of_equality(value: Array, predicted: Prediction, tolerance: Array) -> float:

@@ -7,7 +7,7 @@ from scipy.integrate import solve_ivp
 
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
-from theory.core.validation import positive, reject, times
+from theory.core.validation import positive, positive_integer, reject, times
 
 State = Mapping[str, Array]
 
@@ -25,6 +25,7 @@ def flow(
     absolute_tolerance: float = 1e-12,
     method: str = "DOP853",
     events: Sequence[Callable[[float, dict[str, Array]], float]] = (),
+    evaluations: int = 1_000_000,
 ) -> Trajectory:
     """Integrate d(state)/dt = velocity(t, state) from `start` at time 0, with error control.
 
@@ -35,6 +36,7 @@ def flow(
         relative_tolerance, absolute_tolerance: local error allowed a step, on every entry of the state.
         method: any method of `scipy.integrate.solve_ivp`.
         events: functions of time and state whose zeros are to be found (attribute `terminal = True` stops there).
+        evaluations: of the velocity, at most this many.
 
     Returns:
         Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the accepted steps,
@@ -43,25 +45,40 @@ def flow(
         one). After a terminal event the trajectory ends with the requested times before it.
 
     Raises:
-        InvalidArgument: times not increasing, a start that is not finite, a tolerance out of range.
-        FlowStopped: the solver could not reach the last time; says where it stopped and what to try.
+        InvalidArgument: times not increasing, a start that is not finite, a tolerance out of range, a velocity that
+            has not the names and shapes of the start.
+        FlowStopped: the solver could not reach the last time, the velocity was not finite on the way, or it took more
+            evaluations than it may; says where it stopped and what to try.
     """
     t = times(t)
     if t.ndim != 1 or t.size == 0 or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
         reject("t", t if t.size < 8 else f"{t.size} times", "finite times in strictly increasing order")
     positive("relative_tolerance", relative_tolerance)
     positive("absolute_tolerance", absolute_tolerance)
+    positive_integer("evaluations", evaluations)
     shapes = {name: np.shape(array) for name, array in start.items()}
     y0 = _pack(start, shapes)
     if not np.isfinite(y0).all():
         reject("start", "an array with NaN or infinity", "finite numbers")
 
-    reached = 0.0
+    reached, spent = 0.0, 0
 
     def right_hand_side(time: float, y: Array) -> Array:
-        nonlocal reached
-        reached = time
-        return _pack(velocity(time, _unpack(y, shapes)), shapes)
+        nonlocal reached, spent
+        reached, spent = time, spent + 1
+        moving = velocity(time, _unpack(y, shapes))
+        seen = {name: np.shape(array) for name, array in moving.items()}
+        if seen != shapes:
+            reject("velocity", seen, f"the names and shapes of the start, {shapes}")
+        packed = _pack(moving, shapes)
+        if not np.isfinite(packed).all():  # scipy's steps would shrink for ever
+            raise FlowStopped(f"{method} stopped near t = {time:.6g} of {t[-1]:.6g}: the velocity is not finite there.")
+        if spent > evaluations:
+            raise FlowStopped(
+                f"{method} stopped near t = {time:.6g} of {t[-1]:.6g} after {evaluations} evaluations of the velocity. "
+                f"Use method = 'LSODA' if the problem is stiff, ask for earlier times, or allow more evaluations."
+            )
+        return packed
 
     if t[-1] == 0:
         return Trajectory(t, {name: np.array(a)[None] for name, a in start.items()}, _facts(0, [], 0.0))

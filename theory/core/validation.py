@@ -1,5 +1,6 @@
 """Errors that name the argument, its value and what was expected; raised before any work is done."""
 
+from numbers import Real
 from typing import Any, NoReturn
 
 import numpy as np
@@ -59,9 +60,10 @@ def finite_arrays(problem: Any, **layouts: str) -> None:
 
 def positive(name: str, value: Any) -> float:
     """`value` if it is a finite number above zero."""
-    if not (np.isfinite(value) and value > 0):
+    number = _number(name, value, "a finite number above 0")
+    if not (np.isfinite(number) and number > 0):
         reject(name, value, "a finite number above 0")
-    return float(value)
+    return number
 
 
 def positive_integer(name: str, value: Any) -> int:
@@ -73,29 +75,51 @@ def positive_integer(name: str, value: Any) -> int:
 
 def inside(name: str, value: Any, low: float | int, high: float | int, brackets: str = "[]") -> float:
     """`value` if it lies between `low` and `high`; `brackets` says which ends belong, as in mathematics."""
-    above = value >= low if brackets[0] == "[" else value > low
-    below = value <= high if brackets[1] == "]" else value < high
+    expected = f"a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}"
+    number = _number(name, value, expected)
+    above = number >= low if brackets[0] == "[" else number > low
+    below = number <= high if brackets[1] == "]" else number < high
     if not (above and below):
-        reject(name, value, f"a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}")
-    return float(value)
+        reject(name, value, expected)
+    return number
 
 
 def times(value: Any) -> Array:
     """`value` as times: any shape, none negative, none NaN (infinity is allowed: it asks for the limit)."""
-    t = np.asarray(value, dtype=np.float64)
+    t = _real_array("t", value)
     if np.isnan(t).any() or (t < 0).any():
         bad = t[np.isnan(t) | (t < 0)].flat[0]
         reject("t", bad, "times of at least 0 (infinity asks for the limit)")
     return t
 
 
+def _number(name: str, value: Any, expected: str) -> float:
+    """`value` as a number: not text that reads like one, not an array of several, not complex."""
+    if isinstance(value, (str, bytes)) or np.ndim(value) > 0 or np.iscomplexobj(value):
+        reject(name, repr(value), expected)
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        reject(name, repr(value), expected)
+
+
+REAL = "biuf"  # numpy's kinds of numbers; text and dates would be read as such, imaginary parts dropped
+
+
 def _real_array(name: str, value: Any) -> Array:
     """`value` as float64."""
     try:
-        if np.iscomplexobj(value):
-            raise TypeError  # numpy would drop the imaginary part
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.asanyarray(value)
+        if array.dtype.kind not in REAL and not (
+            array.dtype.kind == "O" and all(isinstance(x, Real) for x in array.flat)
+        ):
+            raise TypeError
+        if np.ma.is_masked(array):
+            reject(name, "a masked array", "an array without masked entries")
+        return np.asarray(array, dtype=np.float64)
+    except InvalidArgument:
+        raise
+    except (TypeError, ValueError, OverflowError):
         reject(name, f"an object of type {type(value).__name__}", "an array of real numbers")
 
 

@@ -195,6 +195,33 @@ def test_the_checkpoint_of_another_call_is_not_used(other: dict[str, Any], tmp_p
     assert np.array_equal(resumed["x"], trained(**other)["x"])
 
 
+DAMAGES = [
+    lambda content: b"",
+    lambda content: content[:20],
+    lambda content: content[:200],
+    lambda content: content[:-40],
+    lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    lambda content: bytes(len(content)),
+    lambda content: content[32:],
+    lambda content: b"PK" + content,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_counts_as_none(damage: Any, tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    whole = trained(checkpoint=path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert np.array_equal(trained(checkpoint=path)["x"], whole["x"])
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_counts_as_none(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    path.mkdir()
+    with pytest.raises(OSError, match="run.ckpt"):  # it cannot be written to in the end
+        trained(checkpoint=path)
+
+
 def test_a_killed_process_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "SAVE_EVERY", 0)
     monkeypatch.setattr(training, "CHUNK", 3)

@@ -228,3 +228,16 @@ def test_what_a_source_says_and_is_not_so_has_to_fail(kind: str) -> None:
     assert check.resolution is None and not check.own and not check.is_undecided
     assert check.reason.startswith("it is 4. must fail")
     assert not said.at_most(4.0).passed
+
+
+def test_a_check_is_true_if_it_passed_and_is_decided() -> None:
+    assert equal(1.0, 1.0, 0.01)
+    assert not equal(1.0, 2.0, 0.01)
+    assert not equal(1.0, 1.0, 0.5)
+
+
+@pytest.mark.parametrize("judge", [Measured.equals, Measured.at_most, Measured.at_least])
+def test_complex_numbers_are_not_cut(judge: Callable[..., Check]) -> None:
+    for value, predicted in (([1 + 5j], [1.0]), ([1.0], [1 + 5j])):
+        with pytest.raises(InvalidArgument, match="'it' = complex numbers: expected real numbers"):
+            judge(off_by(value, 1.0), predicted)

@@ -142,3 +142,26 @@ def test_start_must_be_finite() -> None:
 def test_tolerances_must_be_positive(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"{name} = 0.0: expected a finite number above 0"):
         flow(decay, {"x": np.ones(1)}, T, **{name: 0.0})
+
+
+@pytest.mark.parametrize(
+    "velocity",
+    [
+        lambda t, s: {"x": np.full((2, 3), np.nan)},
+        lambda t, s: {"x": np.full((2, 3), np.inf if t > 0.5 else 1.0)},
+    ],
+)
+def test_a_velocity_that_is_not_finite_ends_the_flow(velocity) -> None:
+    with pytest.raises(FlowStopped, match="the velocity is not finite there"):
+        flow(velocity, {"x": np.ones((2, 3))}, [1.0])
+
+
+@pytest.mark.parametrize("moving", [{"x": np.ones((3, 2))}, {"x": 1.0}, {"y": np.ones((2, 3))}, {}])
+def test_a_velocity_has_the_shapes_of_the_start(moving) -> None:
+    with pytest.raises(InvalidArgument, match=r"velocity = .*: expected the names and shapes of the start"):
+        flow(lambda t, s: moving, {"x": np.ones((2, 3))}, [1.0])
+
+
+def test_a_flow_without_end_is_ended() -> None:
+    with pytest.raises(FlowStopped, match="after 3000 evaluations of the velocity. Use method = 'LSODA'"):
+        flow(lambda t, s: {"x": -1e8 * s["x"]}, {"x": np.ones(1)}, [1.0], evaluations=3000)

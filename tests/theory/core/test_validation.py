@@ -1,6 +1,7 @@
 """Every refusal names the argument, its value and what was expected."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,11 @@ def test_finite_matrix_is_a_float64_copy(rows: int, columns: int) -> None:
     [
         ("abc", {}, "X = an object of type str: expected an array of real numbers"),
         ([[1, 2], [3]], {}, "X = an object of type list: expected an array"),
+        ([["1", "2"]], {}, "X = an object of type list: expected an array of real numbers"),
+        (np.array([["1"]], dtype=object), {}, "X = an object of type ndarray: expected an array of real numbers"),
+        (np.array([["2020-01-01"]], dtype="M8[D]"), {}, "X = an object of type ndarray: expected an array of real"),
+        (np.ma.masked_equal([[1.0, 2.0]], 2.0), {}, "X = a masked array: expected an array without masked entries"),
+        ([[10**400]], {}, "X = an object of type list: expected an array of real numbers"),
         ([[1j]], {}, "X = an object of type list: expected an array of real numbers"),
         (np.array([[1 + 1j]]), {}, "X = an object of type ndarray: expected an array of real numbers"),
         ([1.0, 2.0], {}, r"X.shape = \(2,\): expected \(any, any\)"),
@@ -126,3 +132,23 @@ def test_times_take_any_shape_and_infinity() -> None:
 def test_times_refuse(value: object) -> None:
     with pytest.raises(InvalidArgument, match="t = .*: expected times of at least 0"):
         validation.times(value)
+
+
+@pytest.mark.parametrize("value", ["1", b"1", [1.0], np.ones(2), 1j, None, 10**400])
+def test_what_is_no_number_is_named(value: Any) -> None:
+    """Text is none, even if it reads like one."""
+    with pytest.raises(InvalidArgument, match="^width = .*: expected a finite number above 0$"):
+        validation.positive("width", value)
+    with pytest.raises(InvalidArgument, match=r"^share = .*: expected a number in \[0, 1\]$"):
+        validation.inside("share", value, 0, 1)
+    if not isinstance(value, (list, np.ndarray)):
+        with pytest.raises(InvalidArgument, match="^t = .*: expected an array of real numbers$"):
+            validation.times(value)
+
+
+def test_numbers_of_other_types_are_numbers() -> None:
+    for two in (2, 2.0, np.float32(2), np.int8(2), Fraction(2), np.array(2.0)):
+        assert validation.positive("width", two) == 2.0 == validation.inside("width", two, 2, 3)
+        assert validation.times(two) == 2.0
+    assert validation.finite_matrix("X", [[Fraction(1, 2), 2]])[0, 0] == 0.5
+    assert validation.finite_matrix("X", np.ma.masked_equal([[1.0, 2.0]], 3.0)).tolist() == [[1.0, 2.0]]
