@@ -189,7 +189,8 @@ class Measured(Subject):
 
         Args:
             predicted: numbers that are the theorem's constant themselves, or a function of the factor by which the
-                constant is multiplied; a curve over t has to be one. Whole numbers (of an integer type) are exact.
+                constant is multiplied; a curve over t has to be one. Where it and the value are whole numbers, of an
+                integer type, it is exact.
             against: where 0 is predicted, what was measured where the theorem does not hold: the scale of resolution.
 
         Raises:
@@ -204,11 +205,13 @@ class Measured(Subject):
         def finest() -> float:
             if against is not None:
                 return _over(float((np.abs(m - p) + tolerance).max()), against)
-            if _counts(predicted) and (tolerance < 0.5).all():
+            if _counts(predicted) and _counts(self.value) and (tolerance < 0.5).all():
                 return 0.0
             return resolution.of_equality(m, predicted, tolerance)
 
-        return self._at("equal", worst, p, m, tolerance, _inverse(excess[worst]), self._finest(predicted, finest))
+        return self._at(
+            "equal", worst, p, m, tolerance, _inverse(excess[worst]), self._finest(predicted, against, finest)
+        )
 
     def at_most(self, bound: Prediction, *, against: float | None = None) -> Check:
         """value <= bound + tolerance everywhere (bounds on positive quantities).
@@ -225,7 +228,7 @@ class Measured(Subject):
                 return _over(float(slack.max()), against)
             return resolution.of_bound(bound, lambda b: _inverse(_ratio(b + slack, m).min()))
 
-        return self._at("at_most", worst, b, m, slack, ratio[worst], self._finest(bound, finest))
+        return self._at("at_most", worst, b, m, slack, ratio[worst], self._finest(bound, against, finest))
 
     def at_least(self, bound: Prediction, *, against: float | None = None) -> Check:
         """value + tolerance >= bound everywhere; the headroom is the smallest (value + tolerance) / bound."""
@@ -238,7 +241,7 @@ class Measured(Subject):
                 return _over(float(slack.max()), against)
             return resolution.of_bound(bound, lambda b: _inverse(_ratio(m + slack, b).min()))
 
-        return self._at("at_least", worst, b, m, slack, ratio[worst], self._finest(bound, finest))
+        return self._at("at_least", worst, b, m, slack, ratio[worst], self._finest(bound, against, finest))
 
     def _numbers(self, predicted: Prediction) -> tuple[Array, ...]:
         numbers = (self.value, resolution.at(predicted), self.within.value)
@@ -246,12 +249,12 @@ class Measured(Subject):
             reject(f"'{self.name}'", "complex numbers", "real numbers")
         return np.broadcast_arrays(*(np.asarray(number, dtype=np.float64) for number in numbers))
 
-    def _finest(self, predicted: Prediction, finest: Callable[[], float]) -> float | None:
+    def _finest(self, predicted: Prediction, against: float | None, finest: Callable[[], float]) -> float | None:
         """None for a check that has to fail. A curve that is no function of its constant resolves nothing."""
         if self._has_to_fail:
             return None
         is_a_curve = "t" in self.axes and np.ndim(self.value) > 0 and np.shape(self.value)[self.axes.index("t")] > 1
-        if self.own and is_a_curve and not callable(predicted):
+        if self.own and is_a_curve and not callable(predicted) and against is None:
             return float(np.inf)
         return finest()
 

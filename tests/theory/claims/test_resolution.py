@@ -71,14 +71,17 @@ def test_where_0_is_predicted_the_scale_is_what_a_control_measured() -> None:
     assert off_by(-0.3, 1e-8).at_most(0, against=0.4).resolution == pytest.approx(2.5e-8)
     assert off_by(0.3, 1e-8).at_least(0, against=0.4).resolution == pytest.approx(2.5e-8)
     assert off_by(0.0, 1e-8).equals(0, against=0.0).resolution == np.inf
+    assert off_by(np.zeros(5), 1e-8, axes=("t",)).equals(0, against=0.5).resolution == pytest.approx(2e-8)
 
 
 def test_whole_numbers_are_exact() -> None:
     assert off_by(3, 0.1).equals(3).resolution == 0
-    assert off_by([3.0, 4.0], 0.1).equals(np.array([3, 4])).resolution == 0
+    assert off_by([3, 4], 0.1).equals(np.array([3, 4])).resolution == 0
     assert off_by(True, 0.1).equals(True).resolution == 0
     assert off_by(3, 0.6).equals(3).resolution == pytest.approx(0.2, rel=0.02)
-    assert off_by(3.0, 0.1).equals(3.0).resolution == pytest.approx(0.0333, rel=0.02)
+    for value, predicted in ((3.0, 3.0), (3.0, 3), (3, 3.0)):
+        assert off_by(value, 0.1).equals(predicted).resolution == pytest.approx(0.0333, rel=0.02)
+    assert off_by(0.001, 0.01).equals(0).resolution == np.inf
 
 
 @given(st.floats(0.1, 10), st.floats(1.001, 500))
