@@ -121,3 +121,10 @@ def test_only_known_entries_are_violated() -> None:
     problem = corner(1.0, 2.0, 3.0)
     assert problem.violation(np.full((2, 2), 0.5)).tolist() == [[0.5, 1.5], [2.5, 0.0]]
     assert problem.known.tolist() == [[True, True], [True, False]]
+
+
+def test_a_planted_completion_has_its_certificate() -> None:
+    problem, W = planted(KNOWN, 1.5, np.random.default_rng(0))
+    multiplier = np.where(KNOWN, np.random.default_rng(0).uniform(0.5, 1.5, KNOWN.shape), 0.0)
+    multiplier /= np.linalg.norm(multiplier, ord=2)
+    assert duality_gap(problem, W, multiplier) == pytest.approx(0, abs=1e-12)

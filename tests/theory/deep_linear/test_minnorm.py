@@ -204,3 +204,12 @@ def test_the_least_norm_of_known_singular_values() -> None:
 def test_the_multiplier_is_refused_where_the_rank_is_too_small() -> None:
     many = planted([1.0, 0.5], [1.0, 0.7], d=2, K=3, rng=np.random.default_rng(0))
     assert minnorm.solution_multiplier(many, 2).shape == (1, 3, 2)
+
+
+def test_problems_of_any_batch_and_size() -> None:
+    many = planted([1.3], [1.2, 0.9], d=4, K=1, rng=np.random.default_rng(0))
+    one = TeacherStudent(many.X[0], many.teacher[0], many.noise[0])
+    assert np.allclose(minnorm.linearisation(one, Tuning(), 3), minnorm.linearisation(many, Tuning(), 3)[0])
+    assert np.allclose(minnorm.undamped_frequency(one, Tuning()), minnorm.undamped_frequency(many, Tuning())[0])
+    small = planted([2e-8, 1e-8], [1.2, 0.9], d=4, K=2, rng=np.random.default_rng(0))
+    assert np.isfinite(minnorm.solution_multiplier(small, 2)).all()
