@@ -18,7 +18,8 @@ from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, cur
     hypotheses=(
         "A(s): area under the ROC curve of the score s for the examples that networks which never saw them get wrong",
         "lambda: the multipliers of the examples; mu_k: the mean of class k, without the example x of class y itself",
-        "labels as they are; means over independent random splits of these images",
+        "labels as they are",
+        "over independent random splits of these images: mean A against 1/2, medians of paired differences",
     ),
     theory_side="law",
     controls=("shuffled multipliers",),

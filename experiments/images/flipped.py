@@ -8,7 +8,7 @@ from experiments.images.comparison import (
     above,
     difficulty_scores,
     drawn,
-    over_seeds,
+    over_draws,
     scores_find,
 )
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, five_methods
@@ -30,7 +30,7 @@ LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judg
         "A(s): area under the ROC curve of the score s for the flipped labels, one in ten of each training set",
         "lambda: the multipliers of the examples; mu_k: the mean of class k, without the example x of class y itself",
         "E: test error; the hinge loss with the penalty that validation images without flips prefer",
-        "means over independent random splits of these images",
+        "over independent random splits of these images: mean A against 1/2, medians of paired differences",
     ),
     theory_side="law",
     controls=("shuffled multipliers", "test accuracy is boosted over that of L2, chosen on validation"),
@@ -53,7 +53,7 @@ def _accuracy(outcomes: Outcomes) -> Iterator[Check]:
     yield fits.supporting().at_least(1.0)
     lost = _gain(outcomes, MINNORM, HINGE)
     costs = measured("test accuracy, hinge + L2 less Minnorm", lost.value, within=above(lost, LOOKS))
-    because = "the effect is four standard deviations of a draw, so its half-width is half of it or less"
+    because = "the effect is four standard deviations of a draw, so its interval reaches half of it or less"
     yield costs.resolving(0.8, because=because).at_least(0, against=abs(lost.value))
     gain = _gain(outcomes, L2, MINNORM)
     boosted = measured("test accuracy, cross-entropy + L2 less Minnorm", -gain.value, within=above(gain, LOOKS))
@@ -61,4 +61,4 @@ def _accuracy(outcomes: Outcomes) -> Iterator[Check]:
 
 
 def _gain(outcomes: Outcomes, before: str, after: str) -> Estimate:
-    return over_seeds(outcomes[after]["test"] - outcomes[before]["test"], LOOKS)
+    return over_draws(outcomes[after]["test"] - outcomes[before]["test"], LOOKS)

@@ -25,7 +25,7 @@ class Setting(NamedTuple):
 
 Settings = Mapping[str, Mapping[str, Setting]]
 
-_SHORT = Budget((20,), 500, 150, 0.04, augmentation=0.1, dual_learning_rate=0.01)
+_SHORT = Budget((20,), 400, 150, 0.04, augmentation=0.1, dual_learning_rate=0.01)
 _LONG = Budget((32,), 1000, 150, 0.02, augmentation=0.1, dual_learning_rate=0.005)
 _FILES = Setting(1000, 1000, 24, Budget((64,), 4000, 1000, 0.01))
 _SMALLEST = Setting(40, 40, 5, Budget((32,), 1000, 40, 0.03, augmentation=0.1, dual_learning_rate=0.01))
@@ -34,12 +34,12 @@ _SOLVED = Budget((32,), 2000, 100, 0.02, augmentation=0.1, dual_learning_rate=0.
 # By what the images are, the digits that come along or files, and by profile.
 COMPARED = {
     "digits": {
-        "smoke": Setting(150, 150, 24, _SHORT),
+        "smoke": Setting(150, 150, 32, _SHORT),
         "quick": Setting(150, 150, 48, _LONG),
         "paper": Setting(150, 150, 192, _LONG),
     },
     "files": {
-        "smoke": Setting(150, 150, 24, _SHORT),
+        "smoke": Setting(150, 150, 32, _SHORT),
         "quick": Setting(150, 150, 48, _LONG),
         "paper": _FILES,
     },
