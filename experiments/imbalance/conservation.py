@@ -82,7 +82,7 @@ def _along_the_flow(problem: Regression, network: Network) -> Iterator[Check]:
     )
     imbalance, total = (gram - gram[0] for gram in (convergence.imbalance(problem, Z), Z.mT @ Z))
     kept = measured("change of the imbalance along the flow", imbalance, within=within, axes=("t", "run"))
-    yield kept.equals(lambda k: 0.0, against=float(np.abs(total).max()))
+    yield kept.equals(0.0, against=float(np.abs(total).max()))
     wrong = measured("change of the sum along the flow", total, within=within, axes=("t", "run"))
     yield wrong.control("the sum U1^T U1 + V^T V is conserved by the flow").equals(0.0)
 

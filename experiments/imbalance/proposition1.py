@@ -96,7 +96,7 @@ def _the_set_is_invariant(problem: Regression, run: Trajectory, rounding: Array)
     leak = np.hypot(*invariant_set.leakage(problem, trained(run)))
     within = Tolerance(rounding[:, :INSIDE], STEP_BY_STEP)
     inside = measured("H = Z U2^T inside the set", leak[:, :INSIDE], within=within, axes=("t", "run"))
-    yield inside.equals(lambda k: 0.0, against=float(leak[-1, STARTS.index("generic")]))
+    yield inside.equals(0.0, against=float(leak[-1, STARTS.index("generic")]))
 
 
 def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
