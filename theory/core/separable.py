@@ -1,16 +1,25 @@
 """The examples, and their max-margin classifier by least-distance programming."""
 
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.optimize import nnls
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import finite_matrix, inside, positive, reject
 
-# Data whose margin is below this share of its largest example count as not separable: nnls resolves no less.
-SMALLEST_MARGIN = 1e-6
+# Examples count as not separable if every direction comes this close to a right angle with one that it has to classify:
+# margins are inner products, whose rounding is then no longer small against them.
+SMALLEST_COSINE = 1e-10
+# Units of the weights in which least-distance programming is tried: it resolves best what is of size 1.
+UNITS = (1.0, 1e-4, 1e-8)
+LONGEST = 1e150  # the squares of longer examples, and of those shorter than its inverse, are no normal numbers
+
+
+class Uncertified(RuntimeError):
+    """A solver's answer that does not satisfy the conditions of optimality."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Separable:
 
     Raises:
         InvalidArgument: Z is no finite array of at least two dimensions, or some run is not separable.
+        Uncertified: the solver's answer neither satisfies the conditions of optimality nor proves that there is none.
     """
 
     Z: Float[Array, "*runs n d"]
@@ -35,9 +45,9 @@ class Separable:
         if np.ndim(self.Z) < 2:
             reject("Z.shape", np.shape(self.Z), "(*runs, n, d)")
         *runs, n, d = self.Z.shape
-        alphas = [_duals(finite_matrix("Z", Z)) for Z in self.Z.reshape(-1, n, d)]
-        object.__setattr__(self, "duals", np.reshape(alphas, (*runs, n)))
-        object.__setattr__(self, "w", apply(self.Z.mT, self.duals))
+        found = [_max_margin(finite_matrix("Z", Z)) for Z in self.Z.reshape(-1, n, d)]
+        object.__setattr__(self, "w", np.reshape([w for w, _ in found], (*runs, d)))
+        object.__setattr__(self, "duals", np.reshape([alpha for _, alpha in found], (*runs, n)))
 
     @property
     def margin(self) -> Float[Array, "*runs"]:
@@ -48,6 +58,13 @@ class Separable:
     def support(self) -> Bool[Array, "*runs n"]:
         """S = {alpha > 0}."""
         return self.duals > 0
+
+    @property
+    def slack(self) -> Float[Array, "*runs n"]:
+        """z_i . w_hat - 1; exactly 0 where that is its rounding, which the support always is."""
+        slack = apply(self.Z, self.w) - 1
+        length = np.linalg.norm(self.Z, axis=-1) / self.margin[..., None]
+        return np.where(self.support | (slack <= _rounding(self.Z) * length), 0.0, slack)
 
     @property
     def gram_range(self) -> tuple[Float[Array, "*runs"], Float[Array, "*runs"]]:
@@ -74,22 +91,78 @@ def apply(matrix: Float[Array, "*#runs n d"], vector: Float[Array, "*#batch d"])
     return (matrix @ vector[..., None])[..., 0]
 
 
-def _duals(Z: Float[Array, "n d"]) -> Float[Array, " n"]:
-    """alpha of one run: min |E u - f| over u >= 0, E = [Z^T; 1^T], f = e_{d+1}, and with r = E u - f the solution is
-    w_hat = -r_{1..d} / r_{d+1}, alpha = -u / r_{d+1} (Lawson & Hanson 1974, chapter 23, section 4)."""
+def _max_margin(Z: Float[Array, "n d"]) -> tuple[Float[Array, " d"], Float[Array, " n"]]:
+    """(w_hat, alpha) of one run by least-distance programming: with g_i = z_i / |z_i| and heights h_i in proportion to
+    1 / |z_i|, min |E u - f| over u >= 0, E = [G^T; h^T], f = e_{d+1}, is positive on the support only (Lawson & Hanson
+    1974, chapter 23, section 4). Whoever found the support, the conditions of optimality are checked."""
     n, d = Z.shape
-    scale = np.linalg.norm(Z, axis=1).max()
-    if scale == 0:
+    lengths = np.hypot.reduce(Z, axis=1)  # no overflow
+    shortest, longest = lengths.min(), lengths.max()
+    if longest == 0:
         reject("Z", "the zero matrix", "examples that a classifier without bias separates")
-    u = nnls(np.vstack([Z.T / scale, np.ones(n)]), np.eye(d + 1)[-1], maxiter=30 * (n + d))[0]
-    distance = 1 - u.sum()  # |r|^2 = 1 / (1 + |scale w_hat|^2)
-    if distance < SMALLEST_MARGIN**2:
-        reject("Z", f"{n} examples in {d} dimensions", "examples that a classifier without bias separates")
-    support = u > 0
-    alpha = np.zeros(n)
-    # nnls found S, of linearly independent rows; solving G alpha = 1 on it removes what rounding nnls left.
-    alpha[support] = np.linalg.solve(Z[support] @ Z[support].T, np.ones(support.sum()))
-    return alpha
+    if shortest == 0:
+        _not_separable(Z)
+    if shortest < 1 / LONGEST or longest > LONGEST:
+        reject("|z_i|", f"{shortest:g} ... {longest:g}", f"lengths from {1 / LONGEST:g} to {LONGEST:g}")
+    G, h = Z / lengths[:, None], shortest / lengths
+    for unit in UNITS:
+        answer = _certified(G, h, _shares(G, unit * h) > 0)
+        if answer is not None:
+            w, beta = answer
+            return w / shortest, beta / lengths / shortest
+    # Any unit vector v has min_i g_i . v <= sum_i u_i g_i . v / sum_i u_i <= |G^T u| / sum_i u_i.
+    u = _shares(G, np.ones(n))
+    if np.linalg.norm(G.T @ u) <= 1e3 * SMALLEST_COSINE * u.sum():
+        _not_separable(Z)
+    raise Uncertified(f"nnls found no classifier of {n} examples in {d} dimensions that satisfies the KKT conditions")
+
+
+def _shares(G: Array, h: Array) -> Array:
+    """u >= 0 with least |G^T u|^2 + (h . u - 1)^2."""
+    n, d = G.shape
+    return nnls(np.vstack([G.T, h]), np.eye(d + 1)[-1], maxiter=30 * (n + d))[0]
+
+
+def _certified(G: Array, h: Array, guess: Array) -> tuple[Array, Array] | None:
+    """w and beta with w = G^T beta, beta >= 0, G w >= h and equality where beta > 0, from a guess of the support; None
+    if there is none. Solving on the support removes what rounding the guess has left."""
+    if not guess.any():
+        return None
+    w, beta = _on_support(G, h, guess)
+    needed = beta > _rounding(G) * beta.max()
+    if (needed != guess).any() and needed.any():
+        # What has hardly any weight may lie on the margin, but the classifier does not need it.
+        fewer = _on_support(G, h, needed)
+        if _optimal(G, h, *fewer):
+            return fewer
+    return (w, beta) if _optimal(G, h, w, beta) else None
+
+
+def _on_support(G: Array, h: Array, support: Array) -> tuple[Array, Array]:
+    """The shortest w with g_i . w = h_i there, and its multipliers."""
+    w = np.linalg.lstsq(G[support], h[support])[0]
+    beta = np.zeros(len(G))
+    beta[support] = np.linalg.lstsq(G[support].T, w)[0]
+    return w, beta
+
+
+def _optimal(G: Array, h: Array, w: Array, beta: Array) -> bool:
+    """Karush, Kuhn and Tucker's conditions, to rounding."""
+    size = _rounding(G)
+    above, off = G @ w - h, size * (np.abs(G) @ np.abs(w) + h)
+    feasible = (above >= -off).all() and (above <= off)[beta > 0].all()
+    stationary = (beta >= 0).all() and np.linalg.norm(G.T @ beta - w) <= size * beta.sum()
+    resolved = h[beta > 0].max(initial=0) >= SMALLEST_COSINE * np.linalg.norm(w)
+    return bool(feasible and stationary and resolved)
+
+
+def _not_separable(Z: Array) -> NoReturn:
+    reject("Z", f"{len(Z)} examples in {Z.shape[1]} dimensions", "examples that a classifier without bias separates")
+
+
+def _rounding(Z: Array) -> float:
+    """What sums over the examples or over their entries may be off by, relatively."""
+    return 64 * sum(Z.shape[-2:]) * EPS
 
 
 def planted(

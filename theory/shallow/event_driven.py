@@ -13,10 +13,12 @@ from theory.core.separable import Separable
 from theory.core.validation import positive, reject, times
 from theory.shallow.minnorm_flow import ActiveSetFlow, lyapunov
 
+SOON = float(np.finfo(float).tiny)
 CELLS = 128  # looked at together
 CELL = 0.25  # width of a cell in units of the fastest mode: a smooth function turns at most once in it
 MOST_EVENTS = 10_000
-TOUCH = 1e-12  # multipliers and violations of this size count as 0 at an event
+MOST_LOOKS = 100_000
+TOUCH = 1e-12  # what counts as 0 at an event: of violations, and of multipliers in units of 1 / max |z_i|^2
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def solution(
     last = np.max(times(t), initial=0.0)
     if np.isinf(last):
         reject("t", last, "finite times")
-    return solve(Z, w, multipliers, a=a, b=b, until=max(float(last), EPS))(t)
+    return solve(Z, w, multipliers, a=a, b=b, until=max(float(last), SOON))(t)
 
 
 def solve(
@@ -97,7 +99,8 @@ def solve(
 
     Raises:
         InvalidArgument: a multiplier below 0, a, b or `until` not positive.
-        FlowStopped: more than 10 000 changes of the active set.
+        FlowStopped: more than 10 000 changes of the active set, or of the fastest mode's time constants more than
+            3 200 000.
     """
     return _march(Z, w, multipliers, a, b, positive("until", until), lambda piece, w, multipliers: False)
 
@@ -127,9 +130,14 @@ def _march(
 ) -> EventDriven:
     active = (multipliers > 0) | (1 - Z @ w > 0)
     pieces = [ActiveSetFlow(Z, active, w, multipliers, a, b)]
-    starts, now = [0.0], 0.0  # `now` counts from the start of the last piece
+    starts, now, looks = [0.0], 0.0, 0  # `now` counts from the start of the last piece
     while starts[-1] + now < until:
-        piece = pieces[-1]
+        piece, looks = pieces[-1], looks + 1
+        if looks > MOST_LOOKS:
+            raise FlowStopped(
+                f"t = {starts[-1] + now:.6g} of {until:.6g} is as far as {MOST_LOOKS} looks reach: the fastest mode "
+                f"moves at the rate {piece.fastest:.6g}. Ask for earlier times, or bring the examples to one size."
+            )
         grid = now + CELL / piece.fastest * np.arange(CELLS + 1)
         event = _first_event(piece, grid)
         if event is None:
@@ -149,12 +157,17 @@ def _march(
 
 def _room(piece: ActiveSetFlow, t: Array) -> tuple[Array, Array]:
     """What must stay positive for the active set to stay, and its time derivative: lambda_i and b h_i where active,
-    -h_i = z_i . w - 1 and z_i . w' elsewhere; (*times, n)."""
+    times max |z_i|^2 so that units do not matter; -h_i = z_i . w - 1 and z_i . w' elsewhere; (*times, n)."""
     w, multipliers = piece(t)
-    margins = w @ piece.Z.T
+    margins, unit = w @ piece.Z.T, _multiplier_unit(piece.Z)
     motion = -piece.a * (w - multipliers @ piece.Z) @ piece.Z.T
-    room = np.where(piece.active, multipliers, margins - 1)
-    return room, np.where(piece.active, piece.b * (1 - margins), motion)
+    room = np.where(piece.active, multipliers / unit, margins - 1)
+    return room, np.where(piece.active, piece.b * (1 - margins) / unit, motion)
+
+
+def _multiplier_unit(Z: Array) -> float:
+    """1 / max |z_i|^2."""
+    return 1 / (float(np.square(Z).sum(1).max()) or 1.0)
 
 
 def _first_event(piece: ActiveSetFlow, grid: Array) -> float | None:
@@ -179,6 +192,7 @@ def _first_event(piece: ActiveSetFlow, grid: Array) -> float | None:
 
 def _crossing(piece: ActiveSetFlow, i: int, left: float, right: float, crossed: bool) -> float | None:
     """The root of room i in a cell, or None if a dip stays positive."""
+    short = 1e-14 / piece.fastest
 
     def value(t: float) -> float:
         return float(_room(piece, np.array(t))[0][i])
@@ -187,15 +201,15 @@ def _crossing(piece: ActiveSetFlow, i: int, left: float, right: float, crossed: 
         return float(_room(piece, np.array(t))[1][i])
 
     if not crossed:
-        right = brentq(derivative, left, right, xtol=1e-14)
+        right = brentq(derivative, left, right, xtol=short)
         if value(right) >= 0:
             return None
     if value(left) <= TOUCH:
         # Zero at the left end: a multiplier that has just been set free rises first, and crosses after its summit.
         if derivative(left) <= 0 or derivative(right) > 0:
             return left
-        left = brentq(derivative, left, right, xtol=1e-14)
-    return float(toms748(value, left, right, xtol=1e-14, rtol=4 * EPS))
+        left = brentq(derivative, left, right, xtol=short)
+    return float(toms748(value, left, right, xtol=short, rtol=4 * EPS))
 
 
 def _after(piece: ActiveSetFlow, event: float) -> ActiveSetFlow:
@@ -203,7 +217,7 @@ def _after(piece: ActiveSetFlow, event: float) -> ActiveSetFlow:
     t = np.array(event)
     w, multipliers = piece(t)
     room, slope = _room(piece, t)
-    scale = 1 + np.abs(multipliers).max()
+    scale = 1 + np.abs(multipliers).max() / _multiplier_unit(piece.Z)
     change = (room <= TOUCH * scale) & (slope <= 0)
     change[np.argmin(np.where(slope <= 0, room, np.inf))] = True
     active = piece.active ^ change

@@ -13,11 +13,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax, wrightomega
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.flows import flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
-from theory.core.validation import reject, times
+from theory.core.validation import inside, reject, times
+
+NEWTON_STEPS = 200
+VANISHING = 1e-8  # a share of the largest dual below which one counts as tending to 0
 
 
 def exponential_solution(
@@ -26,7 +29,7 @@ def exponential_solution(
     """w(t) on pairwise orthogonal examples, L = sum e^{-m_i}; the margins are `exponential_margins` (ours).
 
     The weights move in the span of the examples alone, w = w0 + sum_i (m_i - m_i(0)) z_i / |z_i|^2. Shape
-    (*times, *runs, d); they grow without bound, so times are finite.
+    (*times, *runs, d); they grow without bound, so that infinite times are refused.
 
     >>> Z, w0 = np.array([[2.0, 0.0], [0.0, 1.0]]), np.zeros(2)
     >>> exponential_solution(Z, w0, np.array([0.0, 1.0, 10.0])).round(3)
@@ -74,10 +77,17 @@ def logistic_margins(
     omega is Wright's function, omega + log omega = C. Shapes and errors as for `exponential_margins`.
     """
     m0, grown = _start(Z, w0, t)
-    return np.log(wrightomega(np.exp(m0) + m0 + grown))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        C = np.exp(m0) + m0 + grown
+        omega = wrightomega(C)
+        # log omega = C - omega, which of the two rounds less; beyond the range of floats m + e^m is e^m.
+        m = np.where(C > 1, np.log(omega), C - omega)
+        return np.where(np.isinf(C), np.logaddexp(m0, np.log(grown)), m)
 
 
 def _weights(Z: Array, w0: Array, margins: Array) -> Array:
+    if np.isinf(margins).any():
+        reject("t", np.inf, "finite times: the weights grow without bound")
     return w0 + ((margins - w0 @ Z.T) / (Z**2).sum(1)) @ Z
 
 
@@ -85,7 +95,8 @@ def _start(Z: Array, w0: Array, t: Array | float) -> tuple[Array, Array]:
     """m(0), and |z_i|^2 t with as many dimensions as times x runs x examples."""
     gram = Z @ Z.T
     squares = np.diag(gram)
-    if np.abs(gram - np.diag(squares)).max() > 1e-12 * squares.max() or squares.min() == 0:
+    lengths = np.sqrt(squares)
+    if lengths.min() == 0 or np.abs(gram / lengths / lengths[:, None] - np.eye(len(Z))).max() > 1e-12:
         reject("Z", "examples that are not", "pairwise orthogonal examples, none of them 0")
     m0 = w0 @ Z.T
     return m0, times(t).reshape((*np.shape(t), *[1] * m0.ndim)) * squares
@@ -129,26 +140,92 @@ def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*ru
     """w~ = Z_S^+ (-log alpha) + (I - Z_S^+ Z_S) w0, of one problem whose examples all lie in the span of S (ours).
 
     e^{-z_i . w~} = alpha_i settles w~ in the span of the support vectors; off it the gradient is 0, and the start
-    stays. (Examples off the span move w there for a while, and w~ has then no closed form.)
+    stays. (Examples off the span move w there for a while, and w~ has then no closed form.) The duals are those of
+    `settled_duals`.
+
+    >>> offset(Separable(np.array([[1.0, 0.0], [1.0, 0.0]])), np.zeros(2)).round(6).tolist()
+    [0.693147, 0.0]
 
     Raises:
-        InvalidArgument: a batch of problems, or an example off the span.
+        InvalidArgument: a batch of problems, or an example off the span; and as `settled_duals`.
     """
     if problem.Z.ndim != 2:
         reject("problem.Z.shape", problem.Z.shape, "one problem, (n, d)")
-    Z_S = problem.Z[problem.support]
-    inverse = np.linalg.pinv(Z_S)
-    if np.abs(problem.Z - problem.Z @ inverse @ Z_S).max() > 1e-9 * np.abs(problem.Z).max():
+    duals, lengths = settled_duals(problem), np.linalg.norm(problem.Z, axis=-1)
+    Z_S, seen = problem.Z[duals > 0], problem.Z / lengths[:, None]
+    # Of rows of one length, so that a long one does not pass for the span.
+    basis = _row_space(seen[duals > 0])
+    if np.linalg.norm(seen - seen @ basis.T @ basis, axis=1).max() > 1e-9:
         reject("problem.Z", "examples off the span of the support vectors", "examples in their span")
-    return inverse @ -np.log(problem.duals[problem.support]) + w0 - (w0 @ Z_S.T) @ inverse.T
+    heights = -np.log(duals[duals > 0]) / lengths[duals > 0]
+    return np.linalg.lstsq(Z_S / lengths[duals > 0, None], heights)[0] + w0 - (w0 @ basis.T) @ basis
+
+
+def settled_duals(problem: Separable) -> Float[Array, "*runs n"]:
+    """lim t e^{-z_i . w(t)}: the duals that gradient flow tends to, unique even where the support vectors are linearly
+    dependent (ours). Duplicates share theirs equally.
+
+    In the span of the examples on the margin w~ minimises sum_i e^{-z_i . w~} + w_hat . w~ over them, which is
+    sum_i e^{-z_i . w~} z_i = w_hat.
+
+    >>> settled_duals(Separable(np.array([[1.0, 1.0], [1.0, 1.0], [1.0, -1.0]]))).round(9).tolist()
+    [0.25, 0.25, 0.5]
+
+    Raises:
+        InvalidArgument: an example on the margin that no choice of duals needs: there log t e^{-z_i . w} has no
+            positive limit, and the flow is slower than any power.
+    """
+    touching = (problem.slack == 0) & ~problem.support
+    duals = problem.duals.copy()
+    for i in map(tuple, np.argwhere(touching.any(-1))):
+        duals[i] = _settled(problem.run(i) if i else problem)
+    return duals
+
+
+def _settled(problem: Separable) -> Float[Array, " n"]:
+    """Newton's method, damped, in units in which w_hat is a unit vector and the duals add up to 1."""
+    on_margin = problem.slack == 0
+    unit = problem.w * problem.margin
+    Z = problem.Z[on_margin] / problem.margin
+    basis = _row_space(Z / np.linalg.norm(Z, axis=1)[:, None])
+    A, goal = Z @ basis.T, basis @ unit
+    y = goal * np.log(len(A))
+    for _ in range(NEWTON_STEPS):
+        p = np.exp(-A @ y)
+        step = np.linalg.solve(A.T @ (p[:, None] * A), A.T @ p - goal)
+        change = np.abs(A @ step).max()
+        if change < 1e-14 or p.min() < VANISHING * p.max():
+            break
+        y = y + step / max(1.0, change)
+    if change > 1e-9:
+        reject("problem.Z", "an example on the margin whose dual is 0", "examples off the margin, or needed there")
+    duals = np.zeros(len(problem.Z))
+    duals[on_margin] = np.exp(-A @ y) / problem.margin**2
+    return duals
+
+
+def _row_space(unit_rows: Float[Array, "n d"]) -> Float[Array, "r d"]:
+    """Its orthonormal basis."""
+    _, sigma, Vt = np.linalg.svd(unit_rows, full_matrices=False)
+    return Vt[sigma > max(unit_rows.shape) * EPS * sigma[0]]
 
 
 def relaxation_rate(problem: Separable) -> Float[Array, "*runs"]:
-    """Smallest nonzero eigenvalue of Z_S^T diag(alpha) Z_S: near w~, w - w_hat log t - w~ shrinks in the span of the
-    support vectors as e^{-rate log t} (ours; linearly independent support vectors)."""
-    weighted = np.sqrt(problem.duals)[..., None] * problem.Z
-    spectrum = np.linalg.eigvalsh(weighted @ weighted.mT)
-    return np.take_along_axis(spectrum, (~problem.support).sum(-1)[..., None], -1)[..., 0]
+    """How w - w_hat log t - w~ shrinks in the span of the support vectors, as e^{-rate log t} (ours): the smallest
+    nonzero eigenvalue of Z_S^T diag(alpha) Z_S, or the smallest z_i . w_hat - 1 of the other examples, whose losses are
+    t^{-z_i . w_hat}.
+
+    >>> float(relaxation_rate(Separable(np.array([[1.0], [1.2]]))).round(9))
+    0.2
+
+    Raises as `settled_duals`.
+    """
+    duals = settled_duals(problem)
+    weighted = np.sqrt(duals)[..., None] * problem.Z
+    values = np.linalg.svd(weighted, compute_uv=False)
+    nonzero = values > max(weighted.shape[-2:]) * EPS * values[..., :1]
+    own = np.where(nonzero, values, np.inf).min(-1) ** 2
+    return np.minimum(own, np.where(duals > 0, np.inf, problem.slack).min(-1))
 
 
 def direction_constant(problem: Separable, offset: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
@@ -164,9 +241,10 @@ def normalised_constant(problem: Separable, offset: Float[Array, "*runs d"]) -> 
 
 def margin_constant(problem: Separable) -> Float[Array, "*runs"]:
     """lim log t (gamma* - min_i z_i . w / |w|) = (log alpha_max - sum_i p_i log alpha_i) / |w_hat|,
-    p = alpha / sum alpha (after Soudry et al., Theorem 9): the same from every start, 0 where all alpha are equal."""
-    alpha = problem.duals
-    log_alpha = np.log(np.where(problem.support, alpha, 1))
+    p = alpha / sum alpha (after Soudry et al., Theorem 9): the same from every start, 0 where all alpha are equal.
+    Raises as `settled_duals`."""
+    alpha = settled_duals(problem)
+    log_alpha = np.log(np.where(alpha > 0, alpha, 1))
     p = alpha / alpha.sum(-1, keepdims=True)
     return (np.log(alpha.max(-1)) - (p * log_alpha).sum(-1)) * problem.margin
 
@@ -177,7 +255,12 @@ def log_hitting_time(
     """log t at which the direction error of w_hat log t + w~ falls to `error` = 2 sin(angle / 2).
 
     tan(angle) = |P w~| / (|w_hat| log t + w~ . w_hat / |w_hat|). The o(1) left out decays exponentially in log t.
+
+    Raises:
+        InvalidArgument: an error outside (0, 2).
     """
+    for end in (np.min(error), np.max(error)):
+        inside("error", end, 0, 2, "()")
     along = (offset * problem.w).sum(-1) * problem.margin
     angle = 2 * np.arcsin(np.asarray(error) / 2)
     return (_across(problem, offset) / np.tan(angle) - along) * problem.margin

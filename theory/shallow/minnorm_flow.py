@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Complex, Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.flows import flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
 from theory.core.validation import positive, reject, times
 
-# Singular values below this share of the largest are 0: their modes do not move w.
-RANK = 1e-10
+# Components of e = U^T 1 below this are rounding: no multiplier grows for ever by them.
+ROUNDED = 1e-10
 
 
 def velocity(
@@ -72,13 +72,17 @@ def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Co
     g = np.linalg.eigvalsh(Z_S @ Z_S.T)
     half = a * (1 + c * g) / 2
     nu = np.sqrt(half**2 - a * b * g + 0j)
-    return np.concatenate([-half + nu, -half - nu, np.full(Z_S.shape[1] - len(Z_S), -a + 0j)])
+    # The product of the roots is a b g: the slow one, without a difference.
+    first = np.where(nu.imag == 0, -a * b * g / (half + nu), -half + nu)
+    return np.concatenate([first, -half - nu, np.full(Z_S.shape[1] - len(Z_S), -a + 0j)])
 
 
 def rate(g_min: float | Float[Array, "*#runs"], a: float, b: float | Float[Array, "*#runs"]) -> Float[Array, "*runs"]:
     """r = a/2 if b >= a / (4 g_min), else (a - sqrt(a^2 - 4 a b g_min)) / 2:
     a larger b only adds oscillation (ours)."""
-    return (a - np.sqrt(np.maximum(a**2 - 4 * a * b * np.asarray(g_min), 0))) / 2
+    # Without a difference, so that slow modes keep their digits.
+    share = np.minimum(4 * np.asarray(g_min) * b / a, 1)
+    return a / 2 * share / (1 + np.sqrt(1 - share))
 
 
 def critical_dual_rate(g_min: float | Float[Array, "*runs"], a: float) -> Float[Array, "*runs"]:
@@ -94,9 +98,9 @@ class ActiveSetFlow:
 
         x' = -a (x - sigma y),   y' = b (e - sigma x),   e = U^T 1,
 
-    each with fixed point (e / sigma, e / sigma^2) and deviations that move by e^{-at/2} [cosh(nu t) I +
-    sinh(nu t) / nu (A + a/2 I)], A = [[-a, a sigma], [-b sigma, 0]], nu^2 = a^2/4 - a b sigma^2. Off the row space
-    x decays as e^{-at}; off the column space y grows by b e t.
+    which move by e^{tA} = e^{-at/2} [cosh(nu t) I + sinh(nu t) / nu (A + a/2 I)], A = [[-a, a sigma], [-b sigma, 0]],
+    nu^2 = a^2/4 - a b sigma^2, and tend to (e / sigma, e / sigma^2); e is counted by int_0^t of the same, so that
+    nothing is divided by a small sigma. Off the row space x decays as e^{-at}; off the column space y grows by b e t.
     """
 
     Z: Float[Array, "n d"]
@@ -118,7 +122,7 @@ class ActiveSetFlow:
         Z_S = self.Z[self.active]
         k, d = Z_S.shape
         U, sigma, Vt = np.linalg.svd(Z_S) if k else (np.zeros((0, 0)), np.zeros(0), np.eye(d))
-        sigma = sigma[sigma > RANK * sigma.max(initial=0)]
+        sigma = sigma[sigma > max(k, d) * EPS * sigma.max(initial=0)]
         return U, sigma, Vt, Vt @ self.w, U.T @ self.multipliers[self.active]
 
     @property
@@ -138,12 +142,13 @@ class ActiveSetFlow:
         U, sigma, Vt, x0, y0 = self._modes
         r = sigma.size
         e = U.sum(0)
-        dx, dy = x0[:r] - e[:r] / sigma, y0[:r] - e[:r] / sigma**2
-        C, S = _propagators(t, self.a, np.sqrt(self.a**2 / 4 - self.a * self.b * sigma**2 + 0j))
-        x = e[:r] / sigma + C * dx + S * (-self.a / 2 * dx + self.a * sigma * dy)
-        y = e[:r] / sigma**2 + C * dy + S * (-self.b * sigma * dx + self.a / 2 * dy)
+        nu = np.sqrt(self.a**2 / 4 - self.a * self.b * sigma**2 + 0j)
+        C, S = _propagators(t, self.a, nu)
+        F = _forced(t, self.a, self.b, sigma, nu, C, S)
+        x = C * x0[:r] + S * (-self.a / 2 * x0[:r] + self.a * sigma * y0[:r]) + e[:r] * sigma * F
+        y = C * y0[:r] + S * (-self.b * sigma * x0[:r] + self.a / 2 * y0[:r]) + e[:r] * (F + self.b * S)
         w = x @ Vt[:r] + (np.exp(-self.a * t) * x0[r:]) @ Vt[r:]
-        stuck = np.where(np.abs(e[r:]) < RANK, 0.0, e[r:])
+        stuck = np.where(np.abs(e[r:]) < ROUNDED, 0.0, e[r:])
         moving = stuck != 0
         unbounded = y0[r:] + self.b * stuck * np.where(moving, t, 0.0)
         multipliers = np.zeros((*t.shape[:-1], len(self.Z)))
@@ -156,7 +161,7 @@ def _combine(coordinates: Array, basis: Array) -> Array:
     """coordinates @ basis^T, where infinite coordinates meet zeros of the basis as zeros."""
     if np.isfinite(coordinates).all():
         return coordinates @ basis.T
-    return np.where(np.abs(basis) < RANK, 0.0, coordinates[..., None, :] * basis).sum(-1)
+    return np.where(np.abs(basis) < ROUNDED, 0.0, coordinates[..., None, :] * basis).sum(-1)
 
 
 def _propagators(t: Array, a: float, nu: Array) -> tuple[Array, Array]:
@@ -169,6 +174,17 @@ def _propagators(t: Array, a: float, nu: Array) -> tuple[Array, Array]:
     S = np.where(near, series, (forth - back) / np.where(near, 1, 2 * nu))
     C = (forth + back) / 2
     return np.where(np.isinf(t), 0.0, C.real), np.where(np.isinf(t), 0.0, S.real)
+
+
+def _forced(t: Array, a: float, b: float, sigma: Array, nu: Array, C: Array, S: Array) -> Array:
+    """a b int_0^t S = (1 - C - a/2 S) / sigma^2, and 1 / sigma^2 at infinity."""
+    fast = -(nu + a / 2)
+    slow = a * b * sigma**2 / fast  # nu - a/2 without the difference
+    overdamped = 4 * b * sigma**2 < a / 2
+    finite = np.where(np.isinf(t), 0.0, t)
+    integral = np.expm1(slow * finite) / slow - np.expm1(fast * finite) / fast
+    F = np.where(overdamped, (a * b * integral / np.where(overdamped, 2 * nu, 1)).real, (1 - C - a / 2 * S) / sigma**2)
+    return np.where(np.isinf(t), 1 / sigma**2, F)
 
 
 def solution(
