@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import reject
+from theory.core.validation import finite_arrays, reject
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Brockett:
     m: Array
 
     def __post_init__(self) -> None:
+        finite_arrays(self, l="n", m="p")
         for name, values in (("l", self.l), ("m", self.m)):
-            if np.ndim(values) != 1 or not np.isfinite(values).all() or (np.diff(values) >= 0).any():
+            if (np.diff(values) >= 0).any():
                 reject(name, values, "finite numbers, falling")
         if len(self.m) > len(self.l) or (self.m <= 0).any():
             reject("m", self.m, f"at most {len(self.l)} numbers above 0")
@@ -48,7 +49,7 @@ def modes(problem: Brockett) -> Float[Array, "modes n p"]:
     n, p = len(problem.l), len(problem.m)
     unit = lambda i, j: np.outer(np.eye(n)[i], np.eye(p)[j])  # noqa: E731
     within = [(unit(i, j) - unit(j, i)) / np.sqrt(2) for i, j in _pairs(p)]
-    return np.array(within + [unit(k, j) for k, j in _outside(n, p)])
+    return np.array(within + [unit(k, j) for k, j in _outside(n, p)]).reshape(-1, n, p)
 
 
 def rates(problem: Brockett) -> Float[Array, " modes"]:

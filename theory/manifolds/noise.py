@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive
+from theory.core.validation import inside, positive, times
 from theory.manifolds.schedules import Schedule
 
 
@@ -23,9 +23,10 @@ def stationary(g: float, h: float, sigma: float) -> float:
     """g sigma^2 / (h (2 - g h)) under a constant step: it does not vanish.
 
     Raises:
-        InvalidArgument: g h is not in (0, 2), where there is no stationary law.
+        InvalidArgument: g h not in (0, 2) or h not above 0, where there is no stationary law.
     """
     inside("g h", g * h, 0, 2, "()")
+    positive("h", h)
     return g * sigma**2 / (h * (2 - g * h))
 
 
@@ -34,8 +35,11 @@ def harmonic(schedule: Schedule, h: float, sigma: float, t: Float[Array, "*times
     1 / t^2, and what t^(1 - 2 c h) leaves of the start.
 
     Raises:
-        InvalidArgument: 2 c h <= 1, where the start decides, and the decay is slower than 1 / t.
+        InvalidArgument: another q than 1; 2 c h <= 1, where the start decides, and the decay is slower than 1 / t;
+            times before the law's pole, (1 + c h) / 2 - a.
     """
-    c, a = schedule.c, schedule.a
+    c, a, t = schedule.c, schedule.a, times(t)
+    inside("q", schedule.q, 1, 1)
     positive("2 c h - 1", 2 * c * h - 1)
-    return c**2 * sigma**2 / ((2 * c * h - 1) * (np.asarray(t) + a - (1 + c * h) / 2))
+    inside("min t", t.min(), (1 + c * h) / 2 - a, np.inf, "(]")
+    return c**2 * sigma**2 / ((2 * c * h - 1) * (t + a - (1 + c * h) / 2))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.linalg import hadamard, helmert
 
 from theory.core.arrays import Array
-from theory.core.validation import positive_integer, reject
+from theory.core.validation import inside, positive_integer, reject
 
 Manifold = Literal["sphere", "oblique", "Stiefel"]
 MANIFOLDS: tuple[Manifold, ...] = ("sphere", "oblique", "Stiefel")
@@ -28,7 +28,7 @@ def ranges(manifold: Manifold, A: int, B: int) -> dict[str, tuple[float, float]]
     Raises:
         InvalidArgument: A < B, or sizes that are not whole numbers above 0.
     """
-    _sizes(A, B)
+    require_sizes(A, B)
     a, b = float(np.sqrt(A)), float(np.sqrt(B))
     table: dict[Manifold, tuple[tuple[float, float], ...]] = {
         "sphere": ((1, 1), (1 / b, 1), (1, b), (1, b), (1 / b, a), (1 / a, b), (1, a * b)),
@@ -50,7 +50,7 @@ def extreme_points(manifold: Manifold, A: int, B: int) -> Float[Array, "points A
     Raises:
         InvalidArgument: other sizes.
     """
-    _sizes(A, B)
+    require_sizes(A, B)
     if A & (A - 1) or A % B:
         reject("A, B", (A, B), "A a power of 2, B a divisor of it")
     frame, spread = np.eye(A, B), np.sqrt(B / A) * (np.arange(A)[:, None] % B == np.arange(B))
@@ -83,12 +83,18 @@ def convolution_bound(A: int, B: int, kernel: float) -> float:
 
 
 def convolution_norm(kernels: Float[Array, "*runs D C A B"], side: int) -> Float[Array, "*runs"]:
-    """Operator norm of the circular convolution on side x side images: the largest |K(xi)|_2 over all frequencies."""
+    """Operator norm of the circular convolution on side x side images: the largest |K(xi)|_2 over all frequencies.
+
+    Raises:
+        InvalidArgument: images smaller than the kernels, which would be cut.
+    """
+    inside("side", positive_integer("side", side), max(kernels.shape[-2:]), np.inf, "[)")
     transfer = np.fft.fft2(kernels, s=(side, side), axes=(-2, -1))
     return np.linalg.norm(np.moveaxis(transfer, (-4, -3), (-2, -1)), ord=2, axis=(-2, -1)).max((-2, -1))
 
 
-def _sizes(A: int, B: int) -> None:
+def require_sizes(A: int, B: int) -> None:
+    """Refuse sizes that no weight manifold has."""
     positive_integer("A", A)
     positive_integer("B", B)
     if A < B:

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, positive
-from theory.manifolds.rayleigh import relative_growth
+from theory.core.validation import finite_matrix
+from theory.manifolds.rayleigh import require_gap, turned, unit
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class RankOne:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "M", finite_matrix("M", self.M))
-        positive("gap between the two largest singular values of M", float(np.min(rates(self))))
+        s = np.linalg.svd(self.M, compute_uv=False)
+        require_gap("gap between the two largest singular values of M", s[0] - sum(s[1:2]), s)
 
 
 def rates(problem: RankOne) -> Float[Array, " modes"]:
@@ -46,7 +47,7 @@ def modes(problem: RankOne) -> Float[Array, "modes a_plus_b"]:
     fast = [np.concatenate([U[:, k], -Vt[k]]) / np.sqrt(2) for k in both]
     left = [np.concatenate([U[:, k], np.zeros(b)]) for k in range(b, a)]
     right = [np.concatenate([np.zeros(a), Vt[k]]) for k in range(a, b)]
-    return np.array(slow + fast + left + right)
+    return np.array(slow + fast + left + right).reshape(-1, a + b)
 
 
 def optimum(problem: RankOne) -> Float[Array, " a_plus_b"]:
@@ -58,17 +59,17 @@ def optimum(problem: RankOne) -> Float[Array, " a_plus_b"]:
 def solution(
     problem: RankOne, u: Float[Array, "*runs a"], v: Float[Array, "*runs b"], t: Float[Array, "*times"] | float
 ) -> tuple[Array, Array]:
-    """(u, v)(t), each (*times, *runs, ...), from unit vectors; t = inf gives the limit.
+    """(u, v)(t), each (*times, *runs, ...), from u / |u| and v / |v|; t = inf gives the limit.
 
     >>> problem, t = RankOne(np.diag([2.0, 1.0])), np.array([0.0, np.inf])
     >>> u, v = solution(problem, np.array([0.6, 0.8]), np.array([0.8, 0.6]), t)
     >>> u.round(3).tolist(), v.round(3).tolist()
     ([[0.6, 0.8], [1.0, 0.0]], [[0.8, 0.6], [1.0, 0.0]])
+
+    Raises:
+        InvalidArgument: a vector that is 0; a negative or NaN time.
     """
     a, b = problem.M.shape
     dilation = np.block([[np.zeros((a, a)), problem.M], [problem.M.T, np.zeros((b, b))]])
-    l, E = np.linalg.eigh(dilation)
-    z = np.concatenate([u, v], axis=-1)
-    z = (relative_growth(l, t, z.ndim) * (z @ E)) @ E.T
-    U, V = z[..., :a], z[..., a:]
-    return U / np.linalg.norm(U, axis=-1, keepdims=True), V / np.linalg.norm(V, axis=-1, keepdims=True)
+    z = turned(dilation, np.concatenate([unit(u), unit(v)], axis=-1), t)
+    return unit(z[..., :a]), unit(z[..., a:])

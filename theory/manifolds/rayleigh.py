@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
-from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, inside, positive, reject, times
-from theory.manifolds.steps import normaliser
+from theory.core.arrays import EPS, Array
+from theory.core.validation import finite_matrix, inside, reject, times
+from theory.manifolds.steps import TINY, normaliser, sine
+
+MOST_STEPS = 10**7
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Rayleigh:
         if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
             reject("A", "a matrix that differs from its transpose", "a symmetric matrix")
         if len(A) > 1:
-            positive("gap between the two largest eigenvalues of A", self.rates[0])
+            require_gap("gap between the two largest eigenvalues of A", self.rates[0], np.linalg.eigvalsh(A))
 
     @property
     def optimum(self) -> Float[Array, " d"]:
@@ -52,25 +54,67 @@ def solution(
 ) -> Float[Array, "*batch"]:
     """x(t) = e^(At) x0 / |e^(At) x0|, shape (*times, *runs, d); t = inf gives the limit.
 
+    A start orthogonal to the optimum stays so, and ends in the largest eigenvalue that it has a part of.
+
     >>> problem, t = Rayleigh(np.diag([np.log(2), 0.0])), np.array([0.0, 2.0, np.inf])
     >>> solution(problem, np.array([3.0, 4.0]), t).round(3).tolist()
     [[0.6, 0.8], [0.949, 0.316], [1.0, 0.0]]
+
+    Raises:
+        InvalidArgument: a start that is 0; a negative or NaN time.
     """
-    l, V = np.linalg.eigh(problem.A)
-    x = (relative_growth(l, t, np.ndim(x0)) * (x0 @ V)) @ V.T
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return unit(turned(problem.A, unit(x0), t))
 
 
-def relative_growth(l: Float[Array, " d"], t: Float[Array, "*times"] | float, ndim: int) -> Float[Array, "*batch"]:
-    """e^((l - l_max) t), l ascending, shaped to multiply (*times, *runs, d) with (*runs, d) of `ndim` dimensions.
+def turned(
+    A: Float[Array, "d d"], x: Float[Array, "*runs d"], t: Float[Array, "*times"] | float
+) -> Float[Array, "*batch"]:
+    """e^(At) x, A symmetric, up to a positive factor of each, which keeps it finite, shape (*times, *runs, d).
+
+    Parts of x and gaps between eigenvalues that are within rounding of 0 are 0.
 
     Raises:
         InvalidArgument: a time that is negative or NaN.
     """
-    t = times(t)
-    with np.errstate(invalid="ignore"):  # 0 * inf where l is the largest
-        decay = np.where(l == l[-1], 1.0, np.exp((l - l[-1]) * t[..., None]))
-    return decay.reshape(*t.shape, *[1] * (ndim - 1), -1)
+    l, V = np.linalg.eigh(A)
+    z, t = x @ V, times(t)[(..., *[None] * np.ndim(x))]
+    z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ np.abs(V)), 0.0, z)
+    gap = np.where(z == 0, -np.inf, l).max(-1, keepdims=True) - l
+    stays = gap <= _rounding(l)
+    with np.errstate(invalid="ignore"):  # 0 * inf in what stays
+        return np.where(stays, 1.0, np.exp(-np.where(stays, 0.0, gap) * t)) * z @ V.T
+
+
+def unit(x: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
+    """x / |x|, however large or small.
+
+    Raises:
+        InvalidArgument: a vector that is 0 or not finite.
+    """
+    size = np.abs(x).max(-1, keepdims=True)
+    inside("greatest entry of a vector", float(size.min()), 0, np.inf, "()")
+    inside("greatest entry of a vector", float(size.max()), 0, np.inf, "()")
+    return x / size / np.linalg.norm(x / size, axis=-1, keepdims=True)
+
+
+def require_gap(name: str, gap: float, spectrum: Float[Array, " d"]) -> None:
+    """Refuse a gap that is no more than what rounding makes of equal values."""
+    if not gap > _rounding(spectrum):
+        reject(name, gap, f"more than {_rounding(spectrum):.1g}, which is rounding")
+
+
+def _rounding(spectrum: Array) -> float:
+    return float(4 * len(spectrum) * EPS * np.abs(spectrum).max())
+
+
+def _lost(x: float) -> float:
+    """1 - sin(x) / x, to all its digits."""
+    if x > 1:
+        return float(1 - np.sin(x) / x)
+    rest = 1.0
+    for k in range(18, 3, -2):
+        rest = 1 - x**2 / (k * (k + 1)) * rest
+    return x**2 / 6 * rest
 
 
 def circle_angles(theta: Float[Array, "*runs"], h: float, steps: Float[Array, " steps"]) -> Float[Array, "*batch"]:
@@ -78,7 +122,7 @@ def circle_angles(theta: Float[Array, "*runs"], h: float, steps: Float[Array, " 
     the optimum, h the only rate. Shape (steps + 1, *runs)."""
     angles = [np.asarray(theta, dtype=float)]
     for g in steps:
-        angles.append(angles[-1] - g * h / 2 * np.sin(2 * angles[-1]))
+        angles.append(angles[-1] - g * h / 2 * sine(2 * angles[-1]))
     return np.stack(angles)
 
 
@@ -86,7 +130,7 @@ def alignment(theta: Float[Array, "*runs"], h: float) -> Float[Array, "*runs"]:
     """<log_x x*, grad L> = -theta (h / 2) sin 2 theta, |theta| <= pi / 2: the convergence theorem wants it below 0, but
     it vanishes at theta = pi / 2, where L is greatest."""
     inside("max |theta|", float(np.abs(theta).max()), 0, np.pi / 2)
-    return -theta * h / 2 * np.sin(2 * theta)
+    return -theta * h / 2 * sine(2 * theta)
 
 
 def fine_grained_angles(
@@ -95,7 +139,7 @@ def fine_grained_angles(
     """The same under the normalised step, R = |(h / 2) sin 2 theta|. Shape (steps + 1, *runs)."""
     angles = [np.asarray(theta, dtype=float)]
     for g in steps:
-        gradient = h / 2 * np.sin(2 * angles[-1])
+        gradient = h / 2 * sine(2 * angles[-1])
         angles.append(angles[-1] - g * gradient / normaliser(np.abs(gradient), rho, c))
     return np.stack(angles)
 
@@ -107,14 +151,21 @@ def cycle_angle(strength: float) -> float:
         InvalidArgument: g h is not above 2, where the optimum itself attracts.
     """
     inside("g h", strength, 2, np.inf, "()")
-    return float(brentq(lambda x: np.sinc(x / np.pi) - 2 / strength, 1e-9, np.pi)) / 2
+    return float(brentq(lambda x: (strength - 2) / strength - _lost(x), 0, 4, xtol=TINY)) / 2
 
 
 def steps_to_leave(beta: Float[Array, "*runs"], strength: float) -> Int[Array, "*runs"]:
     """Steps after which the angle beta = pi / 2 - theta to the saddle has grown to pi / 4, strength = g h.
 
-    It grows by 1 + g h a step while it is small: about ln(1 / beta) / ln(1 + g h) steps.
+    It grows by 1 + g h a step while it is small: about ln(1 / beta) / ln(1 + g h) steps, and never by less than
+    1 + 2 g h / pi.
+
+    Raises:
+        InvalidArgument: an angle or a strength not above 0, from where nothing leaves, or more than ten million steps.
     """
+    inside("min beta", np.min(beta), 0, np.inf, "(]")
+    inside("g h", strength, 0, np.inf, "(]")
+    inside("number of steps", np.log(np.pi / 4 / np.min(beta)) / np.log1p(2 * strength / np.pi), -np.inf, MOST_STEPS)
     beta, steps = np.array(beta, dtype=float), np.zeros(np.shape(beta), dtype=int)
     while (near := beta < np.pi / 4).any():
         steps += near

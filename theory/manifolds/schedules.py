@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import gammaln, gammasgn
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, reject, times
+
+LARGE = 16.0  # from here on Stirling's series, as far as it is taken, is exact to rounding
+MOST_CROSSINGS = 10**6
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Schedule:
         inside("q", self.q, 0, np.inf, "[)")
 
     def __call__(self, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-        return self.c * (t + self.a) ** -self.q
+        return self.c * (times(t) + self.a) ** -self.q
 
     @property
     def reaches_everywhere(self) -> bool:
@@ -48,9 +50,10 @@ class Schedule:
 
 
 def remaining(schedule: Schedule, h: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """prod_{s < t} (1 - g_s h), what is left of theta: q = 0, 1 or 2, t of any shape, t = inf included.
+    """prod_{s < t} (1 - g_s h), what is left of theta: q = 0, 1 or 2, whole t of any shape, t = inf included.
 
-    q = 1: Gamma(t + a - c h) Gamma(a) / (Gamma(t + a) Gamma(a - c h)), which falls as t^(-c h);
+    q = 1: Gamma(t + a - c h) Gamma(a) / (Gamma(t + a) Gamma(a - c h)), which falls as t^(-c h), and is 0 from the step
+    on that lands on the minimum, t > c h - a where that is a whole number;
     q = 2: with r = sqrt(c h), the same quotient for r and for -r, which tends to Gamma(a)^2 / (Gamma(a - r)
     Gamma(a + r)), and not to 0.
 
@@ -58,21 +61,53 @@ def remaining(schedule: Schedule, h: float, t: Float[Array, "*times"] | float) -
     [1.0, 0.5, 0.25, 0.0]
 
     Raises:
-        InvalidArgument: another q, a time that is negative or NaN.
+        InvalidArgument: another q, h below 0, a time that is negative, NaN or not whole, t = inf where a constant step
+            overshoots by as much as it corrects or more, or more than a million steps overshoot.
     """
-    c, a, t = schedule.c, schedule.a, times(t)
+    c, t = schedule.c, times(t)
+    strength = c * inside("h", h, 0, np.inf, "[)")
     if schedule.q not in (0, 1, 2):
         reject("q", schedule.q, "0, 1 or 2")
+    if (fractions := t[t != np.floor(t)]).size:
+        reject("t", fractions[0], "a whole number of steps")
     if schedule.q == 0:
-        return (1 - c * h) ** t
-    if schedule.q == 1:
-        return np.where(np.isinf(t), 0.0, _quotient(a, c * h, t))
-    return _quotient(a, np.sqrt(c * h), t) * _quotient(a, -np.sqrt(c * h), t)
+        if np.isinf(t).any():
+            inside("c h", strength, 0, 2, "[)")
+        return (1 - strength) ** t
+    return _product(schedule, strength, t)
 
 
-def _quotient(a: float, r: float, t: Array | float) -> Array:
-    """prod_{s < t} (1 - r / (s + a)), without its factor t^-r at t = inf, where the two of q = 2 cancel."""
-    finite = np.where(np.isinf(t), 1.0, t)
-    grown = gammaln(finite + a - r) - gammaln(finite + a)
-    sign = gammasgn(a - r) * gammasgn(finite + a - r)
-    return sign * np.exp(np.where(np.isinf(t), 0.0, grown) + gammaln(a) - gammaln(a - r))
+def _product(schedule: Schedule, strength: float, t: Array) -> Array:
+    """The product for q = 1 and 2: factor by factor while one may overshoot, then by Stirling's series.
+
+    It is taken as sign and logarithm, since large rates overshoot to numbers beyond a float before they come back.
+    """
+    a, q = schedule.a, int(schedule.q)
+    root = strength ** (1 / q)
+    few = LARGE + inside("(c h)^(1 / q) - a", np.ceil(max(root - a, 0)), 0, MOST_CROSSINGS)
+    at = np.arange(few) + a
+    factors = (at - strength) / at if q == 1 else (at - root) * (at + root) / at**2
+    signs = np.cumprod([1, *np.sign(factors)])
+    with np.errstate(divide="ignore"):
+        logs = np.cumsum([0, *np.log(np.abs(factors))])
+    first = np.minimum(t, few).astype(int)
+    start, end = a + few, a + np.maximum(t, few)
+    rest = sum(_excess(end, r) - _excess(start, r) for r in ((strength,) if q == 1 else (root, -root)))
+    if q == 1 and strength > 0:
+        rest = rest - strength * np.log(end / start)
+    return signs[first] * np.exp(logs[first] + rest)
+
+
+def _excess(x: Array | float, r: float) -> Array:
+    """log(Gamma(x - r) / Gamma(x)) + r log x, which tends to 0, for x and x - r of at least `LARGE`.
+
+    What is large in the two logarithms is taken out by hand: their difference would lose it.
+    """
+    finite = np.where(np.isinf(x), np.finfo(float).max, x)
+    return (finite - r - 0.5) * np.log1p(-r / finite) + r + _stirling(finite - r) - _stirling(finite)
+
+
+def _stirling(x: Array) -> Array:
+    """log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2."""
+    y = x**-2.0
+    return (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y * (1 / 1188 - y * 691 / 360360))))) / x

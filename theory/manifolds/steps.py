@@ -7,27 +7,36 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import inside
+
+TINY = float(np.finfo(float).tiny)  # an absolute tolerance for roots of any size: the relative one is left
+
+
+def sine(theta: Array) -> Array:
+    """sin, and 0 at half turns, of which theta is the nearest float only: what rests there would leave by rounding."""
+    found = np.sin(theta)
+    return np.where(np.abs(found) <= EPS * np.abs(theta), 0.0, found)
 
 
 def normaliser(R: Float[Array, "*runs"] | float, rho: float, c: float) -> Float[Array, "*runs"] | float:
     """gfrak >= 1: 1 exactly where the gradient is small, about R (2 rho + R) where it is large."""
-    Gamma = np.maximum((2 * rho + R) ** 2, 1 + c * (rho + R))
-    return np.sqrt(np.maximum(1, R**2 * Gamma))
+    return np.maximum(1, R * np.maximum(2 * rho + R, np.hypot(1, np.sqrt(c) * np.sqrt(rho + R))))
 
 
 def largest_step(rho: float, c: float) -> float:
     """Greatest R / gfrak over all R: the root of R^2 Gamma = 1, since beyond it R / gfrak = Gamma^(-1/2) falls.
 
-    rho = 0, c = 1: R^3 + R^2 = 1, 0.7549.
+    rho = 0, c = 1: R^3 + R^2 = 1, 0.7549. Every term of R^2 Gamma is at most 1 there, and one of them 1/4 at least.
 
     Raises:
         InvalidArgument: rho or c below 0.
     """
     inside("rho", rho, 0, np.inf, "[)")
     inside("c", c, 0, np.inf, "[)")
-    return float(brentq(lambda R: R**2 * max((2 * rho + R) ** 2, 1 + c * (rho + R)) - 1, 0, 1, xtol=1e-15))
+    most = min(1, 1 / (rho + np.hypot(rho, 1)), 1 / np.hypot(1, np.sqrt(c) * np.sqrt(rho)), max(c, 1) ** (-1 / 3))
+    root_Gamma = lambda R: max(2 * rho + R, np.hypot(1, np.sqrt(c) * np.sqrt(rho + R)))  # noqa: E731
+    return float(brentq(lambda R: R * root_Gamma(R) - 1, most / 4, 2 * most, xtol=TINY))
 
 
 def zeta(k: float, rho: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
@@ -38,7 +47,7 @@ def zeta(k: float, rho: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
     """
     inside("k", k, 0, np.inf, "[)")
     x = np.sqrt(k) * np.asarray(rho)
-    return np.divide(x, np.tanh(x), out=np.ones_like(x), where=x > 0)
+    return np.divide(x, np.tanh(x), out=np.ones_like(x), where=x != 0)
 
 
 def squared_distance_bound(
