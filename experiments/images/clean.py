@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from experiments.images.comparison import CLASS_MEANS, OWN_MEAN, difficulty_scores, drawn, scores_find
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import five_methods
-from experiments.images.settings import COMPARED, pilot, prepared
+from experiments.images.settings import DIFFICULT, pilot, prepared
 from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves
 
 
@@ -26,8 +26,8 @@ from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, cur
     accepts_data="images",
 )
 def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, COMPARED, flipped=0.0)
-    outcomes = five_methods(trainer, pilot(study, images, COMPARED, flipped=0.0))
+    images, trainer = prepared(study, DIFFICULT, flipped=0.0)
+    outcomes = five_methods(trainer, pilot(study, images, DIFFICULT, flipped=0.0))
     difficult = held_out_margins(trainer, "difficult") < 0
     scores = difficulty_scores(study, trainer, outcomes)
     yield from scores_find(scores, difficult, no_less_than=[OWN_MEAN], no_more_than=[CLASS_MEANS])

@@ -12,11 +12,11 @@ from experiments.images.comparison import (
     scores_find,
 )
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, five_methods
-from experiments.images.settings import COMPARED, pilot, prepared
+from experiments.images.settings import FLIPPED, pilot, prepared
 from theory.claims import OURS, Check, Curves, Study, claim, curves, exactly, measured
 from theory.claims.estimates import Estimate
 
-FLIPPED = 0.1
+SHARE = 0.1
 LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judged or shown
 
 
@@ -37,8 +37,8 @@ LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judg
     accepts_data="images",
 )
 def multipliers_find_flipped_labels(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, COMPARED, flipped=FLIPPED)
-    outcomes = five_methods(trainer, pilot(study, images, COMPARED, flipped=FLIPPED))
+    images, trainer = prepared(study, FLIPPED, flipped=SHARE)
+    outcomes = five_methods(trainer, pilot(study, images, FLIPPED, flipped=SHARE))
     scores = difficulty_scores(study, trainer, outcomes)
     yield from scores_find(scores, trainer.task.flipped, no_more_than=[CLASS_MEANS])
     yield from _accuracy(outcomes)

@@ -42,7 +42,7 @@ class Budget:
 
     Attributes:
         hidden: widths of the hidden layers.
-        steps: of training; half of them to choose a penalty.
+        steps: of training.
         batch: examples a step.
         rate: the learning rate of every method, at the first step.
         augmentation, dual_learning_rate: c and B of Minnorm.
@@ -195,8 +195,8 @@ def five_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]
 
 
 def _best_strength(pilot: Trainer, losses: Losses) -> float:
-    """The strength with the best mean accuracy on validation splits, in half of the steps."""
-    search = pilot.penalised(losses, Cells((pilot.budget.rate,), STRENGTHS), steps=pilot.budget.steps // 2)
+    """The strength with the best mean accuracy on validation splits, at the end of a whole training."""
+    search = pilot.penalised(losses, Cells((pilot.budget.rate,), STRENGTHS))
     return STRENGTHS[search.records["validation"][-1].mean(0).argmax()]
 
 
