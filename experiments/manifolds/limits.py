@@ -138,7 +138,7 @@ def _cycle(study: Study) -> Iterator[Check]:
     cycle = np.array([rayleigh.cycle_angle(float(each * h)) for each in g])
     within = rounding(1e4, of="an angle; the cycle attracts by 0.8 a step or more")
     yield measured("a large constant step: its cycle", np.abs(theta), within=within, axes=("step", "run")).equals(cycle)
-    signs = measured("it alternates", np.sign(theta[0] * theta[1]), within=WHOLE, axes=("run",))
+    signs = measured("it alternates", np.sign(theta[0] * theta[1]).astype(int), within=WHOLE, axes=("run",))
     yield signs.equals(-1)
     settled = measured("angle", theta, within=within, axes=("step", "run"))
     yield settled.control("a constant step settles whatever its size").equals(0)

@@ -148,7 +148,7 @@ def _edge(
     yield found.equals(predicted)
     for control, number in wrong.items():
         yield found.control(control).equals(number)
-    answers = np.array([refused(stable), refused(unstable)], dtype=float)
+    answers = np.array([refused(stable), refused(unstable)])
     asked = measured(f"{name}: refused within and beyond", answers, within=Tolerance(0.25, "no or yes"), case=case)
     yield asked.equals(np.array([0, 1]))
 
