@@ -11,9 +11,11 @@ from theory.halpern.least_squares import (
     Steps,
     Weights,
     after_steps,
-    factors,
     in_eigendirections,
-    nearest_solution,
+    powers,
+    sums,
+    towards,
+    whole_steps,
 )
 
 
@@ -29,11 +31,10 @@ def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) 
 
     which is (I - A^(k + 1)) (v - w*) if w = v, and at most 2 |w - w*| + 2 |v - w*| for eta up to `largest_step` (ours).
     """
-    limit = nearest_solution(problem, v)
-    powers = factors(problem, eta) ** np.asarray(k)[..., None]
-    scaled = in_eigendirections(problem, eta * problem.S**2 * powers, w - limit)
-    scaled = scaled + in_eigendirections(problem, 1 - powers, v - limit)
-    return scaled / after_steps(np.asarray(k) + 1.0, w)
+    x, steps = eta * problem.S**2, whole_steps(problem, eta, k)
+    scaled = in_eigendirections(problem, x * powers(x, steps), w) + in_eigendirections(problem, 1 - powers(x, steps), v)
+    scaled = scaled - towards(problem, x * sums(x, steps + 1), w)
+    return scaled / after_steps(steps + 1, w)
 
 
 def attaining_rotation(k: Int[np.ndarray, "*runs"]) -> Float[Array, "*runs 2 2"]:

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import hyp1f1
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
 from theory.core.validation import inside, times
 from theory.halpern.least_squares import null_part
@@ -17,8 +17,14 @@ def share_left(c: float, power: float, t: Times) -> Float[Array, "*times"] | flo
     """exp(-int_0^t c / (1 + s)^power ds): what is left of the weights the data do not see, at any loss.
 
     (1 + t)^-c at power 1. For power > 1 it stops at e^(-c / (power - 1)).
+
+    Raises:
+        InvalidArgument: c below 0, a power that is not finite, a negative or NaN time.
     """
     grown = np.log1p(times(t))
+    inside("power", power, -np.inf, np.inf, "()")
+    if inside("c", c, 0, np.inf, "[)") == 0:
+        return np.ones_like(grown)
     if power == 1:
         return np.exp(-c * grown)
     return np.exp(-c * np.expm1((1 - power) * grown) / (1 - power))
@@ -32,10 +38,11 @@ def rest_point(
     It is where the flow tends to at u = 1 + t, in units of w*: g = 1 - c / (h u) + ...; at c = 1,
     g = 1 - 1 / (h u) + e^(-h u) / (h u).
     """
-    z = np.asarray(h * np.asarray(u))
-    # M(1, b, -z) is (b - 1)/z (1 - (2 - b)/z ...) where z is large, and at infinity g is 1.
+    h, u = np.broadcast_arrays(np.asarray(h, dtype=np.float64), np.asarray(u, dtype=np.float64))
+    z = h * np.where(h == 0, 0.0, u)  # what no example sees stays at 0 for ever
+    # M(1, b, -z) is (b - 1)/z (1 - (2 - b)/z ...) where z is large, and g rounds to 1; scipy has 0 from 1e155 on.
     with np.errstate(invalid="ignore"):
-        return np.where(np.isinf(z), 1.0, z / (c + 1) * hyp1f1(1.0, c + 2.0, -z))
+        return np.where(z > (1 + c) / EPS, 1.0, z / (c + 1) * hyp1f1(1.0, c + 2.0, -z))
 
 
 def solution(
@@ -52,9 +59,10 @@ def solution(
     [[0.0, 3.0], [1.333, 1.0], [2.0, 0.0]]
 
     Raises:
-        InvalidArgument: c below 0, a time that is negative, NaN or before `since`.
+        InvalidArgument: c below 0, a time that is negative, NaN or before `since`, which is finite.
     """
     inside("c", c, 0, np.inf, "[)")
+    inside("since", since, 0, np.inf, "[)")
     t = times(t)
     if np.size(t):
         inside("t", np.min(t), since, np.inf)

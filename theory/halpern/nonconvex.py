@@ -13,7 +13,7 @@ from jaxtyping import Float
 from theory.chain.problem import Chain, imbalance_after_step
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, imbalances
-from theory.core.validation import positive, reject
+from theory.core.validation import positive, reject, times
 
 Number = Float[Array, "*#shape"] | float
 
@@ -55,10 +55,14 @@ def collapse_bound(chain: Chain, c: float, w: Number, t: Number) -> Number:
     Tight while p is small against s. From a start above the threshold it is inf from some t on. Raises as
     `collapse_threshold`.
     """
-    filled = -np.expm1(-_exponent(chain, c) * np.log1p(t))
-    share = (w / collapse_threshold(chain, c)) ** (chain.L - 2)
-    with np.errstate(divide="ignore"):
-        return w * (1 + t) ** -c * np.maximum(1 - share * filled, 0) ** (-1 / (chain.L - 2))
+    share = (np.asarray(w) / collapse_threshold(chain, c)) ** (chain.L - 2)
+    t = times(t)
+    left = (1 - share) + share * np.exp(-_exponent(chain, c) * np.log1p(t))
+    # At infinity nothing is left of a start that is not above the threshold.
+    late = np.isinf(t) & (share <= 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = w * (1 + t) ** -c * np.maximum(left, 0) ** (-1 / (chain.L - 2))
+    return np.where(late, 0.0, np.where(left <= 0, np.inf, bound))
 
 
 def _exponent(chain: Chain, c: float) -> float:

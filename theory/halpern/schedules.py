@@ -2,8 +2,10 @@
 
 import numpy as np
 from jaxtyping import Float, Real
+from scipy.special import xlog1py
 
 from theory.core.arrays import Array
+from theory.core.validation import inside
 
 Steps = Real[np.ndarray | np.number, "*steps"] | int | float
 Share = Float[Array, "*steps"]
@@ -21,9 +23,15 @@ def harmonic(k: Steps) -> Share:
 
 def inverse_square(k: Steps) -> Share:
     """lambda_j = 1/(j + 2)^2: P_k = (k + 2) / (2 (k + 1)), which tends to 1/2 and not to 0."""
-    return (k + 2.0) / (2.0 * (k + 1))
+    return 0.5 + 0.5 / (np.asarray(k) + 1)
 
 
 def constant(weight: float, k: Steps) -> Share:
-    """lambda_j = weight: P_k = (1 - weight)^k."""
-    return (1.0 - weight) ** k
+    """lambda_j = weight: P_k = (1 - weight)^k.
+
+    Raises:
+        InvalidArgument: a weight outside [0, 1].
+    """
+    if inside("weight", weight, 0, 1) == 0:
+        return none(k)
+    return np.exp(xlog1py(k, -weight))

@@ -7,8 +7,9 @@ finds it from every start, at an error of 1/k, not 1 / log k (all of it ours).
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply
+from theory.core.validation import positive, reject
 from theory.halpern.least_squares import Steps
 
 
@@ -16,10 +17,19 @@ def hinge_error_limit(problem: Separable, eta: float | Float[Array, "*runs"]) ->
     """lim (k + 1) (w_k - w_hat) = -Z_S^+ alpha / eta in the span of the support vectors.
 
     Once only they have margins below 1 the step is affine, w + eta Z_S^T (1 - Z_S w), and `least_squares` applies:
-    the error tends to -(eta Z_S^T Z_S)^+ w_hat, with w_hat = Z_S^T alpha.
+    the error tends to -(eta Z_S^T Z_S)^+ w_hat, with w_hat = Z_S^T alpha. Of linearly dependent support vectors all
+    count, and alpha are the duals of least norm.
+
+    Raises:
+        InvalidArgument: eta not above 0, or duals of least norm that are not positive on the margin: which examples
+            stay below it then depends on the start.
     """
-    supported = problem.Z * problem.support[..., None]
-    return -apply(np.linalg.pinv(supported), problem.duals) / np.expand_dims(np.asarray(eta), -1)
+    positive("eta", np.min(eta))
+    supported = _on_the_margin(problem)
+    duals = apply(np.linalg.pinv(supported.mT), problem.w)
+    if (duals < -64 * EPS * duals.max(-1, keepdims=True)).any():
+        reject("problem.Z", "dependent examples on the margin, not all needed", "duals of least norm that are positive")
+    return -apply(np.linalg.pinv(supported), duals) / np.expand_dims(np.asarray(eta), -1)
 
 
 def duals_read_off(
@@ -32,5 +42,12 @@ def duals_read_off(
 
 def hinge_factor(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
     """1 - eta h_min, h the eigenvalues of Z_S Z_S^T: a step shrinks what is left of (k + 1) (w_k - w_hat) to this, for
-    eta up to 1 / |Z|^2."""
-    return 1 - eta * problem.gram_range[0]
+    eta up to 1 / |Z|^2, in their span."""
+    values = np.linalg.svd(_on_the_margin(problem), compute_uv=False)
+    smallest = np.where(values > max(problem.Z.shape[-2:]) * EPS * values[..., :1], values, np.inf).min(-1)
+    return 1 - eta * smallest**2
+
+
+def _on_the_margin(problem: Separable) -> Float[Array, "*runs n d"]:
+    """The examples of margin 1, the others as rows of zeros."""
+    return problem.Z * (problem.slack == 0)[..., None]
