@@ -1,7 +1,7 @@
 """Mutation testing of one setting's mathematics: `make mutants SETTING=imbalance`.
 
 cosmic-ray changes an operator or a number of `theory/<setting>`, one at a time; each such mutant is tried on the
-setting's unit tests and, separately, on its claims in the smoke profile, quickest first, until one fails. A seeded
+setting's unit tests and, separately, on its claims in the smoke profile, until one fails (see `trial`). A seeded
 sample of them is drawn, in proportion to the lines of each module; mutants of annotations change nothing and are not
 drawn. The work is done on a copy of the last commit under results/mutants, resumes where it was, and its scores go to
 tests/mutants/scores.
@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,13 +20,11 @@ from typing import Any
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkItem, WorkResult
 
-from theory.catalogue import CATALOGUE
-from theory.harness.discovery import stated_claims
+from trial import CLAIMS, UNIT
 
 ROOT = Path(__file__).resolve().parents[2]
 SCORES = ROOT / "tests" / "mutants" / "scores"
 LINES_A_MUTANT = 26  # of all settings together: three hundred mutants
-UNIT, CLAIMS = "unit tests", "claims"
 SECONDS = {UNIT: 120, CLAIMS: 300}  # after which a mutant counts as caught: it made a loop endless
 CONFIG = """[cosmic-ray]
 module-path = "theory/{setting}"
@@ -50,8 +47,8 @@ def main() -> int:
     setting, seed = arguments.setting, arguments.seed
     tree = _copy(ROOT / "results" / "mutants" / f"{setting}-{seed}" / "tree")
     outcomes = {}
-    for suite, command in ((UNIT, _unit_tests(tree, setting)), (CLAIMS, _claims(setting))):
-        session = _session(tree, setting, suite, command, seed, arguments.lines)
+    for suite in (UNIT, CLAIMS):
+        session = _session(tree, setting, suite, seed, arguments.lines)
         _git(tree, "checkout", "--quiet", "theory")  # what a killed run may have left mutated
         subprocess.run(["cosmic-ray", "exec", session.with_suffix(".toml"), session], cwd=tree, check=True)
         outcomes[suite] = dict(_outcomes(session))
@@ -70,28 +67,9 @@ def _git(tree: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=tree, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def _unit_tests(tree: Path, setting: str) -> str:
-    folders = [f"tests/{place}/{setting}" for place in ("theory", "experiments", "experiments/methods")]
-    return _pytest(*(folder for folder in folders if (tree / folder).exists()))
-
-
-def _claims(setting: str) -> str:
-    """The setting's claims, the quickest first."""
-    smoke = json.loads((ROOT / "figures" / "rendered" / "smoke.json").read_text(encoding="utf-8"))["claims"]
-    seconds = {claim["id"]: claim["seconds"] for claim in smoke}
-    own = [
-        claim.id for claim in stated_claims(CATALOGUE.packages).values() if fnmatch(str(claim.file), f"*/{setting}/*")
-    ]
-    own.sort(key=lambda name: seconds.get(name, 0.0))
-    return _pytest(*(f"'tests/test_claims.py::test_the_claim_holds[{name}]'" for name in own))
-
-
-def _pytest(*tests: str) -> str:
-    return f"{sys.executable} -m pytest -x -q -p no:cacheprovider {' '.join(tests)}"
-
-
-def _session(tree: Path, setting: str, suite: str, command: str, seed: int, lines: int) -> Path:
+def _session(tree: Path, setting: str, suite: str, seed: int, lines: int) -> Path:
     """The file in which cosmic-ray keeps what is left to do."""
+    command = f"{sys.executable} tests/mutants/trial.py '{suite}' {setting}"
     session = tree.parent / f"{suite.replace(' ', '-')}.sqlite"
     if not session.exists():
         subprocess.run(command, shell=True, cwd=tree, check=True)  # what fails unmutated tells nothing
