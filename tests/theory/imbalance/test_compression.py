@@ -44,6 +44,13 @@ def test_compression_keeps_the_imbalance_level(h: int, seed: int) -> None:
     np.testing.assert_allclose(measured, expected, atol=1e3 * EPS * h * 10)
 
 
+def test_a_network_no_wider_than_its_rows_is_left_alone() -> None:
+    problem, network = setting(5)
+    small = compression.compress(problem, network)
+    np.testing.assert_array_equal(small.network.V, network.V)
+    np.testing.assert_array_equal(small.network.U, problem.Phi1.T @ network.U)
+
+
 def test_descent_composes() -> None:
     problem, network = setting(20, runs=1)
     small = compression.compress(problem, network)

@@ -55,7 +55,7 @@ def test_the_generator_generates_the_velocity_and_anticommutes_with_J(seed: int,
     assert np.array_equal(A, A.swapaxes(-1, -2))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.integers(0, 1000), st.floats(0.05, 1.0), st.floats(0.05, 1.0))
 def test_two_flows_in_a_row_are_one(seed: int, first: float, second: float) -> None:
     problem, network = setup(seed)

@@ -32,7 +32,7 @@ def test_a_narrow_network_has_no_room_on_the_set() -> None:
         invariant_set.onto_invariant_set(*setting(5))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=5)
 @given(st.integers(5, 12), st.integers(0, 1000))
 def test_the_flow_leaks_no_faster_than_the_growth_bound(h: int, seed: int) -> None:
     problem, network = setting(h, seed)
@@ -81,3 +81,10 @@ def test_only_the_rows_named_lose_their_overlap() -> None:
     problem, network = setting(9)
     output, hidden = invariant_set.leakage(problem, invariant_set.without_overlap(problem, network, network.V))
     assert output.max() < 1e-12 and hidden.min() > 0.1
+
+
+def test_the_distance_is_to_the_solution_of_least_norm() -> None:
+    problem, network = setting(4)
+    expected = [np.linalg.norm(theta - np.linalg.pinv(problem.X) @ problem.Y) for theta in network.end_to_end]
+    found = invariant_set.distance_to_minimum_norm(problem, network.end_to_end)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -170,21 +170,39 @@ def test_orthogonal_rows_are_what_was_asked_for() -> None:
     assert np.allclose(frozen_weights(problem, network), 0, atol=1e-13)
 
 
+def test_orthogonal_rows_may_fill_the_width() -> None:
+    network = setting.orthogonal_rows(regression(), np.ones(3), np.ones(2), np.random.default_rng(0), 5)
+    assert network.h == 5
+
+
 def test_orthogonal_rows_need_room() -> None:
     with pytest.raises(InvalidArgument, match="h = 4: expected at least m . r = 5"):
         setting.orthogonal_rows(regression(), np.ones(3), np.ones(2), np.random.default_rng(0), 4)
 
 
+def _theta(problem: Regression) -> np.ndarray:
+    """The Theta of `paper_regression` with seed 0, which draws X first."""
+    rng = np.random.default_rng(0)
+    rng.standard_normal(problem.X.shape)
+    return rng.standard_normal((problem.D, 1)) / np.sqrt(problem.D)
+
+
 @pytest.mark.parametrize("whitened", [True, False])
 def test_the_regression_of_the_paper(whitened: bool) -> None:
     problem = setting.paper_regression(np.random.default_rng(0), whitened=whitened, D=60, n=20)
-    assert (problem.D, problem.r, problem.m) == (60, 20, 1)
+    assert problem.X.shape == (20, 60) and (problem.r, problem.m) == (20, 1)
     assert problem.optimal_loss < 1e-20
     assert np.allclose(problem.S, 1, atol=1e-12) == whitened
 
 
 def test_the_data_of_the_paper_have_rows_of_unit_length() -> None:
-    X = setting.paper_regression(np.random.default_rng(0), whitened=False).X
+    problem = setting.paper_regression(np.random.default_rng(0), whitened=False)
+    X = problem.X
+    assert X.shape == (100, 400)
+    # Y has variance |X theta|^2 / n + 0.01^2 = 1/400 + 0.01^2: 100 draws know it to 14 %.
+    assert problem.Y.var() == pytest.approx(1 / 400 + 1e-4, rel=0.5)
+    noise = problem.Y - X @ _theta(problem)
+    assert noise.std() == pytest.approx(0.01, rel=0.3)
     # 40000 entries N(0, 1/400): the mean of D X^2 is 1 with standard deviation (2 / 40000)^(1/2) = 0.007.
     assert 400 * (X**2).mean() == pytest.approx(1, abs=0.04)
 
