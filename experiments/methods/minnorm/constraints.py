@@ -44,7 +44,7 @@ class Constraint(ABC):
         """h (batch, *outputs), differentiable.
 
         Raises:
-            InvalidArgument: outputs or targets of another shape or dtype, or targets that are no such labels.
+            InvalidArgument: outputs or targets of another shape or dtype, or targets that are no such numbers.
         """
 
     @abstractmethod
@@ -69,6 +69,7 @@ class Equality(Constraint):
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
         _require_alike(outputs, targets, self.shape[1:])
+        _require("targets", targets, targets.isfinite(), "finite numbers")
         return targets - outputs
 
     def project(self, multipliers: Tensor) -> Tensor:
@@ -102,9 +103,7 @@ class Margin(_Inequality):
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
         _require_alike(outputs, targets, self.shape[1:])
-        wrong = targets.abs() != 1
-        if bool(wrong.any()):
-            reject("targets", f"a tensor with the entry {targets[wrong][0].item():g}", "-1 or 1 everywhere")
+        _require("targets", targets, targets.abs() == 1, "-1 or 1 everywhere")
         return 1 - targets * outputs
 
 
@@ -118,15 +117,15 @@ class MulticlassMargin(_Inequality):
         super().__init__(examples)
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        _require_real(outputs)
         if outputs.dim() != 2 or outputs.shape[1] < 2:
             reject("outputs.shape", tuple(outputs.shape), "(batch, classes), with at least 2 classes")
         if targets.shape != outputs.shape[:1]:
             reject("targets.shape", tuple(targets.shape), f"({len(outputs)},), one class an example")
         if targets.dtype != torch.int64:
             reject("targets.dtype", targets.dtype, "torch.int64")
-        wrong = (targets < 0) | (targets >= outputs.shape[1])
-        if bool(wrong.any()):
-            reject("targets", f"a tensor with the entry {targets[wrong][0].item()}", f"0 to {outputs.shape[1] - 1}")
+        named = (targets >= 0) & (targets < outputs.shape[1])
+        _require("targets", targets, named, f"0 to {outputs.shape[1] - 1}")
         right = targets[:, None]
         others = outputs.scatter(1, right, -torch.inf).amax(1)
         return 1 - (outputs.gather(1, right).squeeze(1) - others)
@@ -134,6 +133,7 @@ class MulticlassMargin(_Inequality):
 
 def _require_alike(outputs: Tensor, targets: Tensor, shape: tuple[int, ...]) -> None:
     """Both (batch, *shape), of one floating dtype: (batch,) and (batch, 1) would broadcast to something else."""
+    _require_real(outputs)
     expected = f"({', '.join(['batch', *map(str, shape)])}), one entry a multiplier"
     if outputs.dim() == 0 or outputs.shape[1:] != shape:
         reject("outputs.shape", tuple(outputs.shape), expected)
@@ -141,3 +141,14 @@ def _require_alike(outputs: Tensor, targets: Tensor, shape: tuple[int, ...]) -> 
         reject("targets.shape", tuple(targets.shape), f"{tuple(outputs.shape)}, the shape of the outputs")
     if targets.dtype != outputs.dtype:
         reject("targets.dtype", targets.dtype, f"{outputs.dtype}, the dtype of the outputs")
+
+
+def _require_real(outputs: Tensor) -> None:
+    if not outputs.is_floating_point():
+        reject("outputs.dtype", outputs.dtype, "a real floating dtype")
+
+
+def _require(name: str, tensor: Tensor, fine: Tensor, expected: str) -> None:
+    """Refuse a tensor with an entry that is not fine; on `meta` there are none to look at."""
+    if not tensor.is_meta and not bool(fine.all()):
+        reject(name, f"a tensor with the entry {tensor[~fine][0].item():.9g}", expected)

@@ -1,14 +1,25 @@
 """The method itself: a loss whose gradient is that of the Lagrangian, and a step that also moves the multipliers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
 from experiments.methods.minnorm.constraints import Constraint
+from experiments.methods.steps import was_skipped
 from theory.core.validation import inside, positive, reject
 from theory.minnorm.stability import Mode, require_stable
+
+
+class _Batch(NamedTuple):
+    """What a step needs of a loss: its examples, their h, and the backward pass that has reached it."""
+
+    rows: Tensor | slice
+    values: Tensor
+    backward: int
 
 
 class Minnorm(nn.Module):
@@ -21,7 +32,11 @@ class Minnorm(nn.Module):
         theta  <- the optimiser's step along  theta + sum_i [lambda_i + c h_i]_P grad h_i    with the new lambda.
 
     That is the gradient of the augmented Lagrangian, which is the loss. A batch of b examples stands for all n: its
-    sum, and its step in the multipliers, count n / b times.
+    sum, and its step in the multipliers, count n / b times. Several batches may be accumulated: divide each loss by
+    their number, and they make one step; the multipliers' is that of one batch of them all.
+
+    The multipliers move with every step of the optimiser after a `backward()`, whether `step` or a gradient scaler
+    calls it, and stay where it is skipped. Parameters, learning rates and c are what they are at the time of a loss.
 
     Args:
         optimizer: any torch optimiser without weight decay of its own. The norm is that of all it trains, so a weight
@@ -61,12 +76,24 @@ class Minnorm(nn.Module):
         self.constraint = constraint
         self.dual_learning_rate = positive("dual_learning_rate", dual_learning_rate)
         self.augmentation = inside("augmentation", augmentation, 0, torch.inf, "[)")
-        self.weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-        self._require_stable(modes)
-        like = self.weights[0].detach()
+        self.modes = tuple(modes)
+        self._accepted: tuple[Any, ...] = ()
+        self._require_stable()
+        like = torch.zeros((), dtype=_precision(self.weights), device=self.weights[0].device)
         self.register_buffer("multipliers", like.new_zeros(constraint.shape))
         self.register_buffer("values", like.new_full(constraint.shape, torch.inf))
-        self._pending: tuple[Tensor | slice, Tensor, Tensor] | None = None
+        self._pending: list[_Batch] = []
+        optimizer.register_step_post_hook(self._after_step)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of copies and of what was saved whole: they follow their own optimiser, without gradients, as torch has it."""
+        super().__setstate__(state | {"_pending": []})
+        self.optimizer.register_step_post_hook(self._after_step)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """All the optimiser trains now, each once."""
+        return list(dict.fromkeys(weight for group in self.optimizer.param_groups for weight in group["params"]))
 
     def forward(self, outputs: Tensor, targets: Tensor, index: Tensor | None = None) -> Tensor:
         """The augmented Lagrangian of a batch, a number to call `backward()` on.
@@ -78,46 +105,56 @@ class Minnorm(nn.Module):
                 Kept on the CPU, checking it does not wait for the device.
 
         Raises:
-            InvalidArgument: shape, dtype or labels the constraint does not accept, or an index out of range.
+            InvalidArgument: shape, dtype or labels the constraint does not accept, an index out of range, values that
+                are not finite (where training has diverged), or groups of the optimiser that would not do.
         """
+        self._require_stable()
         rows = slice(None) if index is None else self._checked(index)
-        values = self.constraint.values(outputs, targets)
+        values = self.constraint.values(outputs, targets).to(self.multipliers.dtype)
         count = len(self.multipliers) if index is None else len(index)
         if len(values) != count:
             reject("outputs.shape", tuple(outputs.shape), f"a batch of {count}, one example an index")
+        seen = values.detach()
+        _require_finite(seen, index)
         share = len(self.multipliers) / count
-        before, seen = self.multipliers[rows], values.detach()
+        before = self.multipliers[rows]
         after = self.constraint.ascended(before, seen, share * self.dual_learning_rate)
         multipliers, c = self._in_force(before, after), self.augmentation
         excess = self.constraint.slackened(values, multipliers, c)
-        norm = sum(weight.square().sum() for weight in self.weights)
-        loss = norm / 2 + share * ((multipliers + c / 2 * excess) * excess).sum()
+        loss = self._squared_norm() / 2 + share * ((multipliers + c / 2 * excess) * excess).sum()
         if loss.requires_grad:
-            self._pending = rows, after, seen
+            loss.register_hook(partial(self._felt, rows, seen))
         return loss
 
-    def step(self, closure: Callable[[], Tensor] | None = None) -> None:
-        """Move weights and multipliers as the last loss says, and clear the gradients.
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Any:
+        """Move weights and multipliers as the last losses say, and clear the gradients.
 
         Args:
             closure: handed to the optimiser; for those that evaluate the loss themselves, such as LBFGS.
 
+        Returns:
+            What the optimiser's step returns.
+
         Raises:
-            RuntimeError: no loss was computed since the last step.
+            RuntimeError: no loss was differentiated since the last step.
         """
-        if closure is None and self._pending is None:
-            raise RuntimeError("step() without a loss: call method(outputs, targets, index) and backward() before it")
-        self.optimizer.step(closure)
-        self.optimizer.zero_grad()
-        rows, after, seen = self._pending
-        self.multipliers[rows] = after
-        self.values[rows] = seen
-        self._pending = None
+        if closure is None:
+            self._require_pending()
+            result = self.optimizer.step()
+        else:
+            result = self.optimizer.step(self._anew(closure))
+        self.zero_grad()
+        return result
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear the optimiser's gradients, and with them what the multipliers were to move."""
+        self.optimizer.zero_grad(set_to_none)
+        self._pending.clear()
 
     @property
     def violation(self) -> Tensor:
-        """Largest violation of a constraint, as last seen; infinite until every example has been."""
-        return self.constraint.violation(self.values).max()
+        """Largest violation of a constraint, as last seen; infinite until every example has been, and never NaN."""
+        return self.constraint.violation(self.values).nan_to_num(nan=torch.inf, posinf=torch.inf).max()
 
     @property
     def complementarity_gap(self) -> Tensor:
@@ -125,7 +162,7 @@ class Minnorm(nn.Module):
 
         For a linear model with margins, where all are met and w = sum_i lambda_i y_i x_i, it is the duality gap.
         """
-        return (self.multipliers * self.values).abs().nan_to_num(nan=torch.inf).sum()
+        return (self.multipliers * self.values).abs().nan_to_num(nan=torch.inf, posinf=torch.inf).sum()
 
     def _in_force(self, before: Tensor, after: Tensor) -> Tensor:
         """The multipliers the weights feel in this step."""
@@ -135,18 +172,74 @@ class Minnorm(nn.Module):
         """Where simultaneous steps have c, this order of updates has c plus this much."""
         return self.dual_learning_rate
 
-    def _require_stable(self, modes: Sequence[Mode]) -> None:
-        for group in self.optimizer.param_groups:
-            if group.get("weight_decay", 0) != 0:
-                reject("weight_decay", group["weight_decay"], "0: the method holds the whole weight decay itself")
-            plain = isinstance(self.optimizer, SGD) and not (group["momentum"] or group["maximize"])
-            if plain and group["lr"] >= 2:
-                reject("lr", group["lr"], "a number in [0, 2): a step multiplies weights without data by 1 - lr")
-            if modes and not plain:
-                reject("optimizer", type(self.optimizer).__name__, "plain SGD where modes are given")
-            if modes:
-                added = self._added_augmentation()
-                require_stable(modes, float(group["lr"]), self.dual_learning_rate, self.augmentation, added)
+    def _squared_norm(self) -> Tensor:
+        """|theta|^2, of complex weights too, in the multipliers' precision."""
+        like = self.multipliers
+        parts = [weight.abs().square().sum(dtype=like.dtype).to(like.device) for weight in self.weights]
+        return sum(parts)  # type: ignore[return-value]
+
+    def _felt(self, rows: Tensor | slice, values: Tensor, _: Tensor) -> None:
+        """A backward pass has reached a loss: the next step moves its multipliers, unless its gradient is cleared."""
+        current = torch._C._current_graph_task_id()
+        if all(weight.grad is None for weight in self.weights):
+            self._pending[:] = [batch for batch in self._pending if batch.backward == current]
+        self._pending.append(_Batch(rows, values, current))
+
+    def _after_step(self, *_: Any) -> None:
+        """The weights have moved, so the multipliers do: batches that were accumulated count as one."""
+        batches = self._pending.copy()
+        self._pending.clear()
+        if not batches or was_skipped(self.optimizer):
+            return
+        share = len(self.multipliers) / sum(len(batch.values) for batch in batches)
+        for rows, values, _ in batches:
+            step = share * self.dual_learning_rate
+            self.multipliers[rows] = self.constraint.ascended(self.multipliers[rows], values, step)
+            self.values[rows] = values
+
+    def _anew(self, closure: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """The closure, each of whose evaluations replaces the one before."""
+
+        def evaluated() -> Tensor:
+            if not torch.is_grad_enabled():  # a look at the loss, no more
+                return closure()
+            self._pending.clear()
+            loss = closure()
+            self._require_pending()
+            return loss
+
+        return evaluated
+
+    def _require_pending(self) -> None:
+        if not self._pending:
+            raise RuntimeError("step() without a loss: call method(outputs, targets, index) and backward() before it")
+
+    def _require_stable(self) -> None:
+        """Refuse what the optimiser's groups are now, where it has changed and would not do."""
+        groups = self.optimizer.param_groups
+        if not self.weights:
+            reject("optimizer", "one without parameters", "one that trains some")
+        now = (self.dual_learning_rate, self.augmentation, *(_settings(group) for group in groups))
+        if now != self._accepted:
+            for group in groups:
+                self._require_stable_group(group)
+            self._accepted = now
+
+    def _require_stable_group(self, group: dict[str, Any]) -> None:
+        lr, decay, shrinkage, momentum, maximize = _settings(group)
+        if decay or shrinkage:
+            reject("weight_decay", decay or shrinkage, "0: the method holds the whole weight decay itself")
+        if maximize:
+            reject("maximize", maximize, "False: the loss is to be made small")
+        inside("lr", lr, 0, torch.inf, "[)")
+        plain = isinstance(self.optimizer, SGD) and not momentum
+        if plain and lr >= 2:
+            reject("lr", lr, "a number in [0, 2): a step multiplies weights without data by 1 - lr")
+        if self.modes and not plain:
+            reject("optimizer", type(self.optimizer).__name__, "plain SGD where modes are given")
+        if self.modes:
+            added = self._added_augmentation()
+            require_stable(self.modes, lr, self.dual_learning_rate, self.augmentation, added)
 
     def _checked(self, index: Tensor) -> Tensor:
         """`index` on the multipliers' device, if it names some of the examples, each once."""
@@ -160,7 +253,7 @@ class Minnorm(nn.Module):
                 reject("index", f"a tensor with the entry {bad.item()}", f"0 to {len(self.multipliers) - 1}")
         if len(distinct) < len(index):
             reject("index", f"{len(index)} entries, {len(distinct)} of them distinct", "every example at most once")
-        return index.to(self.multipliers.device)
+        return index.to(self.multipliers.device, copy=True)
 
 
 class SimultaneousMinnorm(Minnorm):
@@ -177,3 +270,23 @@ class SimultaneousMinnorm(Minnorm):
 
     def _added_augmentation(self) -> float:
         return 0.0
+
+
+def _settings(group: dict[str, Any]) -> tuple[float, ...]:
+    """Learning rate, decays (ASGD has one of its own), momentum and direction of a group of parameters."""
+    return tuple(float(group.get(name) or 0) for name in ("lr", "weight_decay", "lambd", "momentum", "maximize"))
+
+
+def _precision(weights: Iterable[Tensor]) -> torch.dtype:
+    """The finest of the weights', and no half precision: a sum of small steps would stand still in it."""
+    return reduce(torch.promote_types, (weight.real.dtype for weight in weights), torch.float32)
+
+
+def _require_finite(values: Tensor, index: Tensor | None) -> None:
+    """Refuse values that are not, and say of which training example; on `meta` there are none to look at."""
+    if values.is_meta or bool(values.isfinite().all()):
+        return
+    first = (~values.isfinite()).nonzero()[0].tolist()
+    example = first[0] if index is None else int(index[first[0]])
+    where = ", ".join(map(str, [example, *first[1:]]))
+    reject(f"values[{where}]", values[tuple(first)].item(), "a finite h: where training diverges, take smaller steps")

@@ -1,0 +1,394 @@
+"""Minnorm through the life of its optimiser: copied, pickled, accumulated, skipped, grown, scheduled, compiled."""
+
+import copy
+import io
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.optim import ASGD, LBFGS, SGD, Adam, Optimizer
+
+from experiments.methods.minnorm import (
+    Constraint,
+    Equality,
+    Margin,
+    Minnorm,
+    MulticlassMargin,
+    SimultaneousMinnorm,
+    linear_model,
+)
+from theory.core.validation import InvalidArgument
+
+ORDERS = pytest.mark.parametrize("order", [Minnorm, SimultaneousMinnorm])
+
+
+def network(dtype: torch.dtype = torch.float64) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0)).to(dtype)
+
+
+def data(n: int = 12, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    return x.to(dtype), torch.sign(torch.randn(n, generator=generator, dtype=torch.float64)).to(dtype)
+
+
+def method(optimizer: Optimizer, constraint: Constraint | None = None, order: type[Minnorm] = Minnorm) -> Minnorm:
+    return order(optimizer, constraint or Margin(12), dual_learning_rate=0.1, augmentation=0.5)
+
+
+def scalar(value: float = 1.0, lr: float = 0.1, dtype: torch.dtype = torch.float64) -> tuple[nn.Parameter, Optimizer]:
+    """The model f = w of one example, x = 1."""
+    w = nn.Parameter(torch.tensor([value], dtype=dtype))
+    return w, SGD([w], lr=lr)
+
+
+def refused(message: str) -> pytest.RaisesExc:
+    return pytest.raises(InvalidArgument, match=re.escape(message))
+
+
+# Copies
+
+
+def go_on(model: nn.Module, subject: Minnorm, steps: int, call: Callable[..., Tensor] | None = None) -> None:
+    x, y = data()
+    for _ in range(steps):
+        subject((call or model)(x), y).backward()
+        subject.step()
+
+
+@pytest.mark.parametrize("how", ["deepcopy", "pickle"])
+@ORDERS
+def test_a_copy_goes_on_to_the_same_bits_and_leaves_the_original_alone(order: type[Minnorm], how: str) -> None:
+    """Copied between `backward` and `step`, it has no gradients, as torch copies none, and nothing to move."""
+    (x, y), model = data(), network()
+    subject = method(Adam(model.parameters(), lr=0.01), order=order)
+    go_on(model, subject, 3)
+    subject(model(x), y).backward()
+    if how == "deepcopy":
+        other, another = copy.deepcopy((model, subject))
+    else:
+        saved = io.BytesIO()
+        torch.save((model, subject), saved)
+        saved.seek(0)
+        other, another = torch.load(saved, weights_only=False)
+    with pytest.raises(RuntimeError, match=r"step\(\) without a loss"):
+        another.step()
+    before = subject.multipliers.clone()
+    go_on(other, another, 3)
+    another(other(x), y).backward()
+    another.optimizer.step()  # as a scaler calls it
+    assert torch.equal(subject.multipliers, before) and not torch.equal(another.multipliers, before)
+    subject.step()
+    go_on(model, subject, 3)
+    assert torch.equal(subject.multipliers, another.multipliers) and torch.equal(subject.values, another.values)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), other.parameters()))
+
+
+def test_a_shallow_copy_shares_the_multipliers_and_moves_them_once() -> None:
+    w, optimizer = scalar()
+    subject = method(optimizer, Equality(1))
+    copy.copy(subject)
+    subject(w, torch.full((1,), 2.0, dtype=torch.float64)).backward()
+    subject.step()
+    assert subject.multipliers.item() == pytest.approx(0.1)
+
+
+def test_saved_whole_it_goes_on_in_a_new_process(tmp_path: Path) -> None:
+    """w = 1, target 2: lambda = B, w <- w - lr (w - lambda - c h) = 1 - 0.1 (1 - 0.1 - 0.5) = 0.96."""
+    torch.save(method(scalar()[1], Equality(1)), tmp_path / "whole.pt")
+    code = f"""
+import torch
+method = torch.load({str(tmp_path / "whole.pt")!r}, weights_only=False)
+(w,) = method.weights
+method(w, torch.tensor([2.0], dtype=torch.float64)).backward()
+method.step()
+print(w.item(), method.multipliers.item(), method.violation.item())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [float(word) for word in done.stdout.split()] == pytest.approx([0.96, 0.1, 1.0])
+
+
+# What the optimiser trains, and how
+
+
+def test_the_norm_is_that_of_the_groups_as_they_are() -> None:
+    """1/2 (1 + 4): a group that comes later is in the norm, and its decay and learning rate are looked at."""
+    w, optimizer = scalar()
+    subject, one = method(optimizer, Equality(1)), torch.ones(1, dtype=torch.float64)
+    assert subject(w, one).item() == 0.5
+    late = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+    optimizer.add_param_group({"params": [late]})
+    assert subject(w, one).item() == 2.5 and len(subject.weights) == 2
+    for name, value, message in (
+        ("weight_decay", 0.1, "weight_decay = 0.1: expected 0"),
+        ("lr", 2.5, "lr = 2.5: expected a number in [0, 2)"),
+        ("lr", math.nan, "lr = nan: expected a number in [0, inf)"),
+        ("maximize", True, "maximize = 1.0: expected False"),
+    ):
+        was, optimizer.param_groups[1][name] = optimizer.param_groups[1][name], value
+        with refused(message):
+            subject(w, one)
+        optimizer.param_groups[1][name] = was
+    subject(w, one)
+
+
+def test_a_scheduler_is_watched_and_may_stay_in_the_stable_range() -> None:
+    w, optimizer = scalar(lr=0.1)
+    modes = linear_model(torch.ones(1, 1).numpy())
+    subject = Minnorm(optimizer, Equality(1), dual_learning_rate=0.2, augmentation=0.3, modes=modes)
+    scheduler = torch.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: {1: 10.0, 2: 1.5}[epoch])
+    one, limit = torch.ones(1, dtype=torch.float64), 4 / (2 * (1 + 0.5) - 0.2)
+    subject(w, one).backward()
+    subject.step()
+    scheduler.step()
+    subject(w, one)  # at 1
+    scheduler.step()
+    with refused(f"lr = 1.5: expected a number in (0, {limit:.6g})"):
+        subject(w, one)
+
+
+def test_decays_by_another_name_and_ascent_are_refused() -> None:
+    with refused("weight_decay = 0.0001: expected 0"):
+        method(ASGD([nn.Parameter(torch.ones(1))]), Equality(1))
+    method(ASGD([nn.Parameter(torch.ones(1))], lambd=0), Equality(1))
+    with refused("maximize = 1.0: expected False"):
+        method(Adam([nn.Parameter(torch.ones(1))], maximize=True), Equality(1))
+    with refused("optimizer = one without parameters"):
+        method(SGD([{"params": []}], lr=0.1), Equality(1))
+
+
+def test_tied_and_frozen_weights() -> None:
+    """A tied weight counts once in the norm; a frozen one that is trained by nothing has no force on it."""
+    model = nn.ModuleList([nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)])
+    model[1].weight = model[0].weight
+    subject = method(SGD(model.parameters(), lr=0.1), Equality(1, 2))
+    x, y = torch.ones(1, 2), torch.zeros(1, 2)
+    subject.augmentation = 0.0
+    assert torch.allclose(subject(model[1](model[0](x)) * 0, y), model[0].weight.square().sum() / 2)
+    with pytest.warns(UserWarning):
+        twice = method(SGD([model[0].weight, model[1].weight], lr=0.1), Equality(1, 2))
+    assert len(twice.weights) == 1
+    free, frozen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1), requires_grad=False)
+    mixed = method(SGD([frozen, free], lr=0.1), Equality(1))
+    mixed(free * frozen, torch.ones(1)).backward()
+    mixed.step()
+    assert frozen.item() == 1.0 and free.item() == pytest.approx(0.9)
+
+
+# Backward, accumulation, steps that are none
+
+
+def test_a_loss_without_backward_moves_nothing() -> None:
+    w, optimizer = scalar()
+    subject, two = method(optimizer, Equality(1)), torch.full((1,), 2.0, dtype=torch.float64)
+    subject(w, two)
+    with pytest.raises(RuntimeError, match=r"step\(\) without a loss"):
+        subject.step()
+    with pytest.raises(RuntimeError, match=r"step\(\) without a loss"):
+        subject.step(lambda: w.sum())
+    subject(w, 3 * two)  # looked at, not trained on
+    subject(w, two).backward()
+    subject.step()
+    assert (subject.values.item(), subject.multipliers.item(), w.item()) == pytest.approx((1.0, 0.1, 0.96))
+
+
+@ORDERS
+@pytest.mark.parametrize("once", [False, True], ids=["a backward each", "one backward"])
+def test_accumulated_batches_all_move_their_multipliers(order: type[Minnorm], once: bool) -> None:
+    """Every example moves by B h, as in one batch of all; so do the weights where they feel the old multipliers."""
+    (x, y), model, whole = data(), network(), network()
+    subject, reference = (method(SGD(m.parameters(), lr=0.05), order=order) for m in (model, whole))
+    for seed in range(3):
+        rows = torch.randperm(12, generator=torch.Generator().manual_seed(seed)).split(4)
+        h = (1 - y * model(x)).detach()
+        before = subject.multipliers.clone()
+        losses = [subject(model(x[part]), y[part], part) / 3 for part in rows] if once else None
+        if losses:
+            sum(losses).backward()
+        else:
+            for part in rows:
+                (subject(model(x[part]), y[part], part) / 3).backward()
+        subject.step()
+        assert torch.allclose(subject.multipliers, (before + 0.1 * h).clamp(min=0), rtol=0, atol=1e-15)
+        assert torch.allclose(subject.values, h, rtol=0, atol=1e-14)
+        if order is SimultaneousMinnorm:
+            go_on(whole, reference, 1)
+            assert all(torch.allclose(p, q, rtol=0, atol=1e-14) for p, q in zip(model.parameters(), whole.parameters()))
+
+
+@pytest.mark.parametrize("clear", ["method", "optimizer"])
+def test_what_zero_grad_clears_moves_nothing(clear: str) -> None:
+    w, optimizer = scalar()
+    subject, two = method(optimizer, Equality(1)), torch.full((1,), 2.0, dtype=torch.float64)
+    subject(w, 7 * two).backward()
+    (subject if clear == "method" else optimizer).zero_grad()
+    subject(w, two).backward()
+    subject.step()
+    assert (subject.values.item(), subject.multipliers.item(), w.item()) == pytest.approx((1.0, 0.1, 0.96))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("late", [False, True], ids=["zero_grad first", "zero_grad after the loss"])
+def test_a_step_that_a_scaler_skips_moves_no_multipliers(fused: bool, late: bool) -> None:
+    w = nn.Parameter(torch.ones(1))
+    optimizer, scaler = SGD([w], lr=0.1, fused=fused), torch.amp.GradScaler("cpu", init_scale=4.0)
+    subject, seen = method(optimizer, Equality(1)), []
+    for factor in (1.0, math.inf, 1.0):
+        if not late:
+            optimizer.zero_grad()
+        loss = factor * subject(w, torch.full((1,), 2.0))
+        if late:
+            optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        seen.append((w.item(), subject.multipliers.item()))
+    second = 0.96 - 0.1 * (0.96 - 0.1 - 0.6 * 1.04)
+    assert sum(seen, ()) == pytest.approx((0.96, 0.1, 0.96, 0.1, second, 0.204))
+
+
+@pytest.mark.parametrize("to_none", [True, False])
+def test_a_closure_is_evaluated_anew_each_time_and_its_loss_returned(to_none: bool) -> None:
+    """f = w, h = 2 - w: of the evaluations of a line search the last one counts, whether gradients become 0 or None."""
+    w = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimizer = LBFGS([w], max_iter=20, line_search_fn="strong_wolfe")
+    subject, seen = method(optimizer, Equality(1), SimultaneousMinnorm), []
+
+    def closure() -> Tensor:
+        optimizer.zero_grad(set_to_none=to_none)
+        loss = subject(w, torch.full((1,), 2.0, dtype=torch.float64))
+        loss.backward()
+        seen.append((2 - w.item(), loss.item()))
+        return loss
+
+    assert subject.step(closure).item() == seen[0][1]
+    assert len(seen) > 2 and subject.values.item() == seen[-1][0]
+    assert subject.multipliers.item() == pytest.approx(0.1 * seen[-1][0], rel=1e-14)
+
+
+def test_an_index_may_be_overwritten_after_the_loss() -> None:
+    (x, y), model = data(), network()
+    subject, rows = method(SGD(model.parameters(), lr=0.01)), torch.tensor([3, 4])
+    subject(model(x[rows]), y[rows], rows).backward()
+    rows.zero_()
+    subject.step()
+    assert subject.values.isfinite().nonzero().flatten().tolist() == [3, 4]
+
+
+# Numbers that are none
+
+
+def test_divergence_is_an_error_that_says_where() -> None:
+    """x = 1, target 0, lr 1.9, c = 1000: w grows 1900-fold a step."""
+    w, optimizer = scalar(lr=1.9, dtype=torch.float32)
+    subject = Minnorm(optimizer, Equality(1), dual_learning_rate=0.1, augmentation=1e3)
+    with refused("values[0] = "):
+        for _ in range(100):
+            assert subject.violation > 0.05
+            subject(w, torch.zeros(1)).backward()
+            subject.step()
+    assert subject.violation > 1e30 and not subject.multipliers.isnan().any()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_name_their_example(bad: float) -> None:
+    subject, outputs = method(scalar()[1], Equality(4, 2)), torch.zeros(2, 2, dtype=torch.float64)
+    outputs[1, 0] = bad
+    with refused("values[3, 0] = "):
+        subject(outputs, torch.zeros(2, 2, dtype=torch.float64), torch.tensor([1, 3]))
+    for constraint, targets in ((Equality(2, 2), outputs * 0 + 1), (MulticlassMargin(2), torch.tensor([0, 1]))):
+        with refused("values[1"):
+            method(scalar()[1], constraint)(outputs, targets.nan_to_num(1.0, 1.0, 1.0))
+    with refused(f"targets = a tensor with the entry {bad:g}: expected finite numbers"):
+        Equality(2).values(torch.zeros(2), torch.tensor([0.0, bad]))
+
+
+def test_no_measure_of_what_is_left_is_nan() -> None:
+    subject = method(scalar()[1], Equality(2))
+    subject.values.copy_(torch.tensor([math.nan, 0.0]))
+    assert subject.violation == math.inf and subject.complementarity_gap == math.inf
+    subject.values.copy_(torch.tensor([math.inf, 0.0]))
+    subject.multipliers.fill_(1.0)
+    assert subject.violation == math.inf and subject.complementarity_gap == math.inf
+
+
+# Precisions, and the compiler
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_integrates_in_single(dtype: torch.dtype) -> None:
+    """100 steps of 4e-4 beside 1 are 0.04; summed up in half precision they would be none."""
+    w = nn.Parameter(torch.zeros(1, dtype=dtype))
+    subject = Minnorm(SGD([w], lr=0.0), Equality(2), dual_learning_rate=2e-4)
+    subject.multipliers.fill_(1.0)
+    for _ in range(100):
+        subject(w, torch.ones(1, dtype=dtype), torch.tensor([1])).backward()
+        subject.step()
+    assert subject.multipliers.dtype == torch.float32
+    assert subject.multipliers[1].item() == pytest.approx(1.04, abs=1e-5)
+    large = nn.Parameter(torch.full((1000,), 16.0, dtype=dtype))
+    assert method(SGD([large], lr=0.1), Equality(1))(large[:1] * 0, torch.zeros(1, dtype=dtype)).item() == 128_000.0
+
+
+def test_mixed_precisions_and_autocast() -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1), nn.Flatten(0))
+    model[0].to(torch.float64)
+    assert method(SGD(model.parameters(), lr=0.1)).multipliers.dtype == torch.float64
+    model, (x, y) = network(torch.float32), data(dtype=torch.float32)
+    subject, rows = method(SGD(model.parameters(), lr=0.1)), torch.tensor([5, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs = model(x[rows])
+        loss = subject(outputs, y[rows].to(outputs.dtype), rows)
+    loss.backward()
+    subject.step()
+    assert outputs.dtype == torch.bfloat16 and loss.dtype == torch.float32
+    assert subject.values.isfinite().sum() == 2
+
+
+def test_complex_weights_count_their_modulus_and_complex_outputs_are_refused() -> None:
+    """|3 + 4i|^2 / 2 = 12.5, whose gradient in torch's convention is the weight itself."""
+    w = nn.Parameter(torch.tensor([3 + 4j]))
+    subject = method(SGD([w], lr=0.1), Equality(1))
+    loss = subject(w.real - w.real.detach(), torch.zeros(1))
+    loss.backward()
+    assert loss.item() == 12.5 and w.grad.item() == 3 + 4j
+    for constraint, targets in ((Equality(1), torch.zeros(1)), (MulticlassMargin(1), torch.zeros(1, dtype=int))):
+        with refused("outputs.dtype = torch.complex64: expected a real floating dtype"):
+            method(SGD([w], lr=0.1), constraint)(w, targets)
+
+
+def test_labels_are_not_looked_for_where_there_are_none() -> None:
+    """On `meta`: margins too, of two classes and of several."""
+    w = nn.Parameter(torch.zeros(4, 3, device="meta"))
+    for constraint, outputs, targets in (
+        (Margin(4), w[:, 0], torch.ones(4, device="meta")),
+        (MulticlassMargin(4), w, torch.zeros(4, dtype=torch.int64, device="meta")),
+    ):
+        subject = method(SGD([w], lr=0.1), constraint)
+        subject(outputs, targets).backward()
+        subject.step()
+        assert subject.multipliers.is_meta
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo does not know")
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="not every torch from 2.5 on compiles there")
+def test_compiled_networks_and_losses_train_alike() -> None:
+    (x, y), (model, other, third) = data(), (network() for _ in range(3))
+    subject, another, last = (method(SGD(m.parameters(), lr=0.05)) for m in (model, other, third))
+    go_on(model, subject, 3)
+    go_on(other, another, 3, torch.compile(other, backend="eager"))
+    loss = torch.compile(lambda: last(third(x), y), backend="eager")
+    for _ in range(3):
+        loss().backward()
+        last.step()
+    for compiled, wrapped in ((other, another), (third, last)):
+        assert torch.allclose(subject.multipliers, wrapped.multipliers, rtol=0, atol=1e-12)
+        assert all(torch.allclose(p, q, rtol=0, atol=1e-12) for p, q in zip(model.parameters(), compiled.parameters()))
