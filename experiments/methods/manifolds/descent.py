@@ -16,6 +16,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from experiments.methods.factors import widened
+from experiments.methods.groups import Grouped
 from experiments.methods.manifolds.spaces import Manifold
 from experiments.training.updates import GradientDescent, Loss, State, along
 from theory.core.validation import inside, positive, reject
@@ -31,10 +33,19 @@ class RiemannianStep:
     Args:
         manifold: of the last two dimensions.
         move: along the geodesic, or the manifold's retraction.
+
+    Raises:
+        InvalidArgument: no manifold, or another move.
     """
 
     manifold: Manifold
     move: Literal["exponential", "retraction"] = "exponential"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.manifold, type) or not isinstance(self.manifold, Manifold):
+            reject("manifold", repr(self.manifold), "a manifold, such as Sphere()")
+        if self.move not in ("exponential", "retraction"):
+            reject("move", repr(self.move), "'exponential' or 'retraction'")
 
     def __call__(self, w: Tensor, gradient: Tensor, g: Tensor | float) -> Tensor:
         """The point after the step of size g; g broadcasts with w."""
@@ -64,6 +75,7 @@ class FineGrainedStep(RiemannianStep):
     distance: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.grouping not in GROUPS:
             reject("grouping", repr(self.grouping), f"one of {', '.join(GROUPS)}")
         inside("curvature", self.curvature, 0, torch.inf, "[)")
@@ -73,31 +85,50 @@ class FineGrainedStep(RiemannianStep):
         dims = GROUPS[self.grouping]
         if dims and G.dim() < 4:
             reject("grouping", repr(self.grouping), f"'alone', weights of shape {tuple(G.shape)} having no channels")
-        R = G.square().sum((*dims, -2, -1), keepdim=True).sqrt()
+        R = torch.linalg.vector_norm(G, dim=(*dims, -2, -1), keepdim=True)
         rho = self.distance
         if rho is None:
             rho = self.manifold.spread(*G.shape[-2:]) * prod(G.shape[dim] for dim in dims) ** 0.5
-        Gamma = torch.maximum((2 * rho + R).square(), 1 + self.curvature * (rho + R))
-        return (R.square() * Gamma).clamp_min(1).sqrt()
+        # R times the root of Gamma: squares would overflow, and make the step 0, long before.
+        return (R * torch.maximum(2 * rho + R, (1 + self.curvature * (rho + R)).sqrt())).clamp_min(1)
 
 
-class FineGrainedSGD(torch.optim.Optimizer):
+class FineGrainedSGD(Grouped):
     """FG-SGD for weights that lie on a manifold: put them there with `manifold.project` first.
 
+    Steps in half precision are taken in single, and rounded.
+
     Args:
-        params: weights, or groups of them with steps of their own, `{"params": ..., "move": FineGrainedStep(...)}`.
+        params: weights, or groups of them with steps of their own, `{"params": ..., "step": FineGrainedStep(...)}`.
         step: how a weight is moved, where its group does not say.
         schedule: g_t; convergence wants 1/2 < q <= 1 (`schedule.converges`).
+        lr: multiplies g_t; torch's learning-rate schedulers change it. It is saved with the state, step and schedule
+            are not.
 
     Raises:
-        InvalidArgument: a weight does not lie on its manifold.
+        InvalidArgument: a weight does not lie on its manifold or has no matrices, lr is not above 0, or step or
+            schedule are none.
     """
 
-    def __init__(self, params: Iterable[Any], step: RiemannianStep, schedule: Schedule) -> None:
-        super().__init__(params, {"move": step, "schedule": schedule})
-        for group in self.param_groups:
-            for w in group["params"]:
-                _on(group["move"].manifold, w)
+    functions = ("step", "schedule")
+
+    def __init__(self, params: Iterable[Any], step: RiemannianStep, schedule: Schedule, lr: float = 1.0) -> None:
+        super().__init__(params, {"step": step, "schedule": schedule, "lr": lr})
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        # "move" is what the key was called before.
+        super().add_param_group({"step" if key == "move" else key: value for key, value in param_group.items()})
+
+    def check(self, group: dict[str, Any]) -> None:
+        positive("lr", group["lr"])
+        step, schedule = group["step"], group["schedule"]
+        if not isinstance(step, RiemannianStep):
+            reject("step", repr(step), "a RiemannianStep or FineGrainedStep")
+        if not callable(schedule):
+            reject("schedule", repr(schedule), "a Schedule, or a function of the number of steps")
+        for w in group["params"]:
+            _on(step.manifold, w)
+            step.normaliser(w.detach())
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -108,7 +139,8 @@ class FineGrainedSGD(torch.optim.Optimizer):
                 if w.grad is None:
                     continue
                 count = self.state[w].get("count", 0)
-                w.copy_(group["move"](w, w.grad, float(group["schedule"](count))))
+                g = float(group["lr"] * group["schedule"](count))
+                w.copy_(group["step"](widened(w), widened(w.grad), g))
                 self.state[w]["count"] = count + 1
         return loss
 
@@ -139,7 +171,14 @@ class FineGrainedUpdate(GradientDescent):
 
 
 def _on(manifold: Manifold, w: Tensor) -> None:
+    shape = f"a weight of shape {tuple(w.shape)}"
+    if w.dim() < 2 or not w.is_floating_point():
+        reject("params", f"{shape} of {w.dtype}", "real matrices (..., A, B)")
     manifold.spread(*w.shape[-2:])
-    away = float((manifold.project(w.detach()) - w.detach()).abs().max())
-    if not away <= 1e3 * torch.finfo(w.dtype).eps:
-        reject("params", f"a weight of shape {tuple(w.shape)}, {away:.2g} away from it", f"points of {manifold}")
+    at = widened(w.detach())
+    near = manifold.project(at)
+    away, size = (torch.linalg.matrix_norm(each) for each in (near - at, near))
+    farthest = float((away / size).max())
+    # In half precision, the rounding of a projection there, a few eps, and not a thousand.
+    if not farthest <= min(1e3 * torch.finfo(w.dtype).eps, 0.02):
+        reject("params", f"{shape}, {farthest:.2g} of its size away from it", f"points of {manifold}")

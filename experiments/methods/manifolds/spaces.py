@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from experiments.methods.factors import exponential, orthonormal, polar
 from theory.core.validation import reject
 
 
@@ -34,30 +35,32 @@ class Spheres:
     dims: tuple[int, ...]
 
     def project(self, w: Tensor) -> Tensor:
-        return w / self._size(w)
+        moderate = w / w.detach().abs().amax(self.dims, keepdim=True)  # so that squares neither overflow nor vanish
+        return moderate / self._size(moderate)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
         return G - w * (w * G).sum(self.dims, keepdim=True)
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
-        size = self._size(v)
+        cos, sinc = _cos_and_sinc(v.square().sum(self.dims, keepdim=True))
         # Rounding would take the point off the sphere, a little more every step.
-        return self.project(w * size.cos() + v * torch.sinc(size / torch.pi))
+        return self.project(w * cos + v * sinc)
 
     def retraction(self, w: Tensor, v: Tensor) -> Tensor:
         return self.project(w + v)
 
     def logarithm(self, w: Tensor, y: Tensor) -> Tensor:
-        """The velocity whose geodesic is at y at time 1, the shortest; not defined at antipodes."""
+        """The velocity whose geodesic is at y at time 1, the shortest; NaN at antipodes, which have many."""
         across = self.tangent(w, y)
-        return across * (self._angle(w, y) / self._size(across).clamp_min(torch.finfo(w.dtype).tiny))
+        apart, beside, sine = (each.square().sum(self.dims, keepdim=True) for each in (w - y, w + y, across))
+        return across * _angle_by_sine(apart / 4, beside / 4, sine)
 
     def distance(self, w: Tensor, y: Tensor) -> Tensor:
-        """Length (...) of the shortest geodesic."""
-        return self._angle(w, y).square().sum((-2, -1)).sqrt()
+        """Length (...) of the shortest geodesic; its gradient at coincident points is 0, torch's for norms."""
+        return torch.linalg.vector_norm(self._angle(w, y), dim=(-2, -1))
 
     def _size(self, v: Tensor) -> Tensor:
-        return v.square().sum(self.dims, keepdim=True).sqrt()
+        return torch.linalg.vector_norm(v, dim=self.dims, keepdim=True)
 
     def _angle(self, w: Tensor, y: Tensor) -> Tensor:
         return 2 * torch.atan2(self._size(w - y), self._size(w + y))
@@ -89,25 +92,33 @@ class Stiefel:
     """
 
     def project(self, w: Tensor) -> Tensor:
-        U, _, Vh = torch.linalg.svd(w, full_matrices=False)
-        return U @ Vh
+        return polar(w)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
         inner = w.mT @ G
         return G - w @ (inner + inner.mT) / 2
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
-        """Edelman, Arias & Smith 1998, section 2.2.2: [w, v] exp [[a, -v^T v], [I, a]] [exp(-a); 0], a = w^T v."""
+        """Edelman, Arias & Smith 1998, section 2.2.2, with v = w a + n, w^T n = 0, and for any s
+
+            [w, n / s] exp [[2 a, -n^T n / s], [s I, 0]] [I; 0] exp(-a);
+
+        s = max(|n|, 1) balances the blocks: the error is |v| eps, and not |v|^2 eps, as long as |v| < eps^(-1/2).
+        Beyond, where it ends is not to be trusted, but that is a point of the manifold.
+        """
         a, p = w.mT @ v, w.shape[-1]
+        a = (a - a.mT) / 2
+        n = v - w @ a
+        s = torch.linalg.matrix_norm(n.detach(), keepdim=True).clamp_min(1)
         identity = torch.eye(p, dtype=w.dtype, device=w.device).expand_as(a)
-        top, bottom = torch.cat([a, -v.mT @ v], -1), torch.cat([identity, a], -1)
-        turned = torch.matrix_exp(torch.cat([top, bottom], -2))[..., :p] @ torch.matrix_exp(-a)
-        return self._closer(torch.cat([w, v], -1) @ turned)
+        top, bottom = torch.cat([2 * a, -n.mT @ n / s], -1), torch.cat([s * identity, 0 * a], -1)
+        turned = exponential(torch.cat([top, bottom], -2))[..., :p] @ exponential(-a)
+        # The exponential's rounding would take the point off the manifold, and add up.
+        return orthonormal(torch.cat([w, n / s], -1) @ turned)
 
     def retraction(self, w: Tensor, v: Tensor) -> Tensor:
         """Gram-Schmidt on the columns of w + v."""
-        Q, r = torch.linalg.qr(w + v)
-        return Q * torch.where(r.diagonal(dim1=-2, dim2=-1) < 0, -1.0, 1.0)[..., None, :]
+        return orthonormal(w + v)
 
     def spread(self, A: int, B: int) -> float:
         """pi sqrt(B): points are joined by exp(t S) w, S skew with |S|_2 <= pi, at speed |S w|_F <= pi |w|_F."""
@@ -115,7 +126,22 @@ class Stiefel:
             reject("A, B", (A, B), "A >= B: no fewer rows than columns")
         return float(torch.pi * B**0.5)
 
-    def _closer(self, w: Tensor) -> Tensor:
-        """One Newton step of the polar factor: the exponential's rounding would add up otherwise."""
-        identity = torch.eye(w.shape[-1], dtype=w.dtype, device=w.device)
-        return w @ (3 * identity - w.mT @ w) / 2
+
+def _cos_and_sinc(square: Tensor) -> tuple[Tensor, Tensor]:
+    """cos x and sin x / x of x^2: entire functions of it, whose derivatives at 0 the root would lose."""
+    near, x = square.clamp_max(1), square.clamp_min(1).sqrt()
+    cos, sinc = torch.ones_like(near), torch.ones_like(near)
+    for k in range(10, 0, -1):
+        cos = 1 - cos * near / (2 * k * (2 * k - 1))
+        sinc = 1 - sinc * near / (2 * k * (2 * k + 1))
+    return torch.where(square <= 1, cos, x.cos()), torch.where(square <= 1, sinc, x.sin() / x)
+
+
+def _angle_by_sine(apart: Tensor, beside: Tensor, sine: Tensor) -> Tensor:
+    """a / sin a of the squares of sin(a / 2), cos(a / 2) and sin a: by the first alone, a power series, near a = 0."""
+    near = apart <= 1 / 64
+    series = torch.ones_like(apart)
+    for k in range(10, 0, -1):
+        series = 1 + series * apart.clamp_max(1 / 64) * 2 * k / (2 * k + 1)
+    apart, beside, sine = (torch.where(near, 1, each).sqrt() for each in (apart, beside, sine))
+    return torch.where(near, series, 2 * torch.atan2(apart, beside) / sine)

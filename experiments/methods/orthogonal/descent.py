@@ -2,9 +2,9 @@
 
 With M the negative gradient (or its momentum) at R, one step turns R along the skew matrix
 
-    What = M R^T - R (R^T M R^T) / 2,  w = alpha (What - What^T),  alpha = min(learning rate, 1 / |What - What^T|_F),
+    What = M R^H - R (R^H M R^H) / 2,  w = alpha (What - What^H),  alpha = min(learning rate, 1 / |What - What^H|_F),
 
-which on O(d) is alpha times the tangent (M R^T - R M^T) / 2. A *step* says how: `cayley_step` stays on O(d) exactly,
+which on O(d) is alpha times the tangent (M R^H - R M^T) / 2. A *step* says how: `cayley_step` stays on O(d) exactly,
 `two_iterations` is the published approximation of it, and leaves O(d) by w^4 / 4 + w^6 / 16 each time.
 Orthogonal matrices of either determinant; the determinant never changes.
 """
@@ -15,8 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from experiments.methods.groups import Grouped
+from experiments.methods.orthogonal.maps import defect
 from experiments.training.updates import GradientDescent, Loss, State, along
-from theory.core.validation import inside, positive
+from theory.core.validation import inside, positive, reject
 
 Step = Callable[[Tensor, Tensor], Tensor]
 
@@ -30,7 +32,7 @@ def cayley_step(R: Tensor, w: Tensor) -> Tensor:
 def two_iterations(R: Tensor, w: Tensor) -> Tensor:
     """Two fixed-point iterations Y <- R + w (R + Y) / 2 from Y = R + w R, as published: (I + w + w^2/2 + w^3/4) R.
 
-    R R^T loses w^4 / 4 + w^6 / 16 with each step, and the losses add up.
+    R R^H loses w^4 / 4 + w^6 / 16 with each step, and the losses add up.
     """
     Y = R + w @ R
     for _ in range(2):
@@ -39,15 +41,15 @@ def two_iterations(R: Tensor, w: Tensor) -> Tensor:
 
 
 def tangent(R: Tensor, M: Tensor) -> Tensor:
-    """What - What^T, skew (*runs, d, d); on O(d) it is (M R^T - R M^T) / 2."""
-    what = M @ R.mT - R @ (R.mT @ M @ R.mT) / 2
-    return what - what.mT
+    """What - What^H, skew (*runs, d, d); on O(d) it is (M R^H - R M^T) / 2."""
+    what = M @ R.mH - R @ (R.mH @ M @ R.mH) / 2
+    return what - what.mH
 
 
 def capped(W: Tensor, learning_rate: Tensor | float) -> Tensor:
     """alpha W with alpha = min(learning_rate, 1 / |W|_F), one alpha a run."""
     size = torch.linalg.matrix_norm(W, keepdim=True)
-    return W * torch.minimum(torch.as_tensor(learning_rate, dtype=W.dtype, device=W.device), 1 / size)
+    return W * torch.minimum(torch.as_tensor(learning_rate, dtype=size.dtype, device=size.device), 1 / size)
 
 
 def descend(R: Tensor, M: Tensor, learning_rate: Tensor | float, step: Step) -> tuple[Tensor, Tensor]:
@@ -56,23 +58,36 @@ def descend(R: Tensor, M: Tensor, learning_rate: Tensor | float, step: Step) -> 
     return step(R, capped(W, learning_rate)), W @ R
 
 
-class PreservingDescent(torch.optim.Optimizer):
-    """Gradient descent with momentum over orthogonal matrices (*runs, d, d).
+class PreservingDescent(Grouped):
+    """Gradient descent with momentum over orthogonal (or unitary) matrices (*runs, d, d).
 
     Args:
-        params: orthogonal matrices, e.g. the weights of `Rotation(d, "free")`.
+        params: orthogonal matrices, e.g. the weights of `Rotation(d, "free")`, or groups of them with an lr, a momentum
+            and a step of their own.
         lr, momentum: as published, 0.02 and 0.9.
-        step: `cayley_step`, or `two_iterations` to follow the published code.
+        step: `cayley_step`, or `two_iterations` to follow the published code. It is not saved with the state.
 
     Raises:
-        InvalidArgument: lr not above 0, or momentum outside [0, 1).
+        InvalidArgument: lr not above 0, momentum outside [0, 1), a step that is no function, matrices that are not
+            square or in half precision, or, for `cayley_step`, which would keep them so, matrices off O(d).
     """
 
+    functions = ("step",)
+
     def __init__(
-        self, params: Iterable[Tensor], lr: float = 0.02, momentum: float = 0.9, step: Step = cayley_step
+        self, params: Iterable[Any], lr: float = 0.02, momentum: float = 0.9, step: Step = cayley_step
     ) -> None:
-        defaults = {"lr": positive("lr", lr), "momentum": inside("momentum", momentum, 0, 1, "[)"), "turn": step}
-        super().__init__(params, defaults)
+        super().__init__(params, {"lr": lr, "momentum": momentum, "step": step})
+
+    def check(self, group: dict[str, Any]) -> None:
+        positive("lr", group["lr"])
+        inside("momentum", group["momentum"], 0, 1, "[)")
+        if not callable(group["step"]):
+            reject("step", repr(group["step"]), "cayley_step, two_iterations, or a function (R, w) -> R")
+        for R in group["params"]:
+            _square(R)
+            if group["step"] is cayley_step:
+                _orthogonal(R)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -84,9 +99,23 @@ class PreservingDescent(torch.optim.Optimizer):
                     continue
                 memory = self.state[R].get("momentum", torch.zeros_like(R))
                 M = group["momentum"] * memory - R.grad
-                turned, self.state[R]["momentum"] = descend(R, M, group["lr"], group["turn"])
+                turned, self.state[R]["momentum"] = descend(R, M, group["lr"], group["step"])
                 R.copy_(turned)
         return loss
+
+
+def _square(R: Tensor) -> None:
+    if R.dim() < 2 or R.shape[-1] != R.shape[-2]:
+        reject("params", f"a tensor of shape {tuple(R.shape)}", "square matrices (*runs, d, d)")
+    if R.dtype not in (torch.float32, torch.float64, torch.complex64, torch.complex128):
+        reject("params", f"a matrix of {R.dtype}", "single precision at least: rounding adds up over the steps")
+
+
+def _orthogonal(R: Tensor) -> None:
+    """Half of the digits: rounding adds up over the steps of a run that is taken up again."""
+    away = float(defect(R.detach()).abs().max())
+    if not away <= torch.finfo(R.dtype).eps ** 0.5:
+        reject("params", f"a matrix of shape {tuple(R.shape)} with |R R^H - I| = {away:.2g}", "orthogonal matrices")
 
 
 class PreservingUpdate(GradientDescent):

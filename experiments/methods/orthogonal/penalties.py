@@ -3,19 +3,17 @@
 import torch
 from torch import Tensor
 
+from experiments.methods.orthogonal.maps import defect
+
 
 def squared_penalty(R: Tensor) -> Tensor:
-    """|R R^T - I|_F^2 of R (*runs, d, d): smooth, but its minimisers are orthogonal only up to 1 / weight."""
-    return _defect(R).square().sum((-2, -1))
+    """|R R^H - I|_F^2 of R (*runs, d, d): smooth, but its minimisers are orthogonal only up to 1 / weight."""
+    return defect(R).abs().square().sum((-2, -1))
 
 
 def unsquared_penalty(R: Tensor) -> Tensor:
-    """|R R^T - I|_F, as published: its minimisers are orthogonal from a threshold of the weight on, but it has a kink.
+    """|R R^H - I|_F, as published: its minimisers are orthogonal from a threshold of the weight on, but it has a kink.
 
     Its gradient at an orthogonal R is torch's subgradient 0; as the root of a sum of squares it would be NaN.
     """
-    return torch.linalg.matrix_norm(_defect(R))
-
-
-def _defect(R: Tensor) -> Tensor:
-    return R @ R.mT - torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
+    return torch.linalg.matrix_norm(defect(R))

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrize import is_parametrized
+from torch.optim import Optimizer
 
-from experiments.methods.orthogonal.parametrisations import Rotation, neurons
-from theory.core.validation import inside, positive_integer
+from experiments.methods.orthogonal.parametrisations import Rotation, neurons, put_on, turned
+from theory.core.validation import inside, positive_integer, reject
 
 
 def embed(block: Tensor, rows: Tensor, d: int) -> Tensor:
@@ -31,18 +32,42 @@ class BlockRotation(nn.Module):
         self.register_buffer("rows", self._draw())
 
     def forward(self, W0: Tensor) -> Tensor:
-        rotated = W0.flatten(1).clone()
-        rotated[:, self.rows] = self.rotation(rotated[:, self.rows])
+        rotated = W0.detach().flatten(1).clone()
+        rotated[:, self.rows] = turned(self.rotation, rotated[:, self.rows])
         return rotated.view_as(W0)
 
     @torch.no_grad()
-    def next_round(self, layer: nn.Module) -> None:
-        """Merge the block into the layer's fixed weight, start from the identity again, and draw the next block."""
-        original = layer.parametrizations.weight.original
+    def next_round(self, layer: nn.Module, optimizer: Optimizer | None = None) -> None:
+        """Merge the block into the layer's fixed weight, start from the identity again, and draw the next block.
+
+        Each merging rounds the weight, by an eps of its precision.
+
+        Args:
+            layer: the one that the block turns.
+            optimizer: made to forget what it remembers of the merged block (momentum, Adam's moments); without it they
+                act on the next block, which has other coordinates.
+
+        Raises:
+            InvalidArgument: another layer.
+        """
+        if not is_parametrized(layer, "weight") or layer.parametrizations.weight[0] is not self:
+            reject("layer", type(layer).__name__, "the layer that this block was put on")
+        original, P = layer.parametrizations.weight.original, self.rotation.parameter
         original.copy_(layer.weight)
-        start = Rotation(len(self.rows), self.rotation.name, dtype=original.dtype, device=original.device)
+        start = Rotation(len(self.rows), self.rotation.name, dtype=P.dtype, device=P.device)
         self.rotation.load_state_dict(start.state_dict())
+        P.grad = None
+        if optimizer is not None:
+            optimizer.state.pop(P, None)
         self.rows.copy_(self._draw())
+
+    def get_extra_state(self) -> Tensor | None:
+        """Where the generator stands, so that a loaded network draws the blocks that the saved one would have."""
+        return None if self.generator is None else self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor | None) -> None:
+        if self.generator is not None and state is not None:
+            self.generator.set_state(state.cpu())
 
     def _draw(self) -> Tensor:
         device = self.rotation.parameter.device
@@ -62,6 +87,5 @@ def orthogonalise_stochastically(
     d = weight[0].numel()
     inside("p", positive_integer("p", p), 2, d)
     block = BlockRotation(Rotation(p, map, dtype=weight.dtype, device=weight.device), d, generator)
-    weight.requires_grad_(False)
-    register_parametrization(layer, "weight", block)
+    put_on(layer, block)
     return block
