@@ -17,7 +17,7 @@ from jaxtyping import Float
 from theory.core import linear_networks as stacks
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
-from theory.core.validation import times
+from theory.core.validation import inside, times
 
 # Layers -> an imbalance of each pair of neighbours.
 Law = Callable[[Layers], list[Array]]
@@ -65,8 +65,9 @@ def solution(decay: float, t: Float[Array, "*times"] | float) -> Float[Array, "*
     [1.0, 0.5, 0.0]
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a decay below 0.
     """
     t = times(t)
+    inside("decay", decay, 0, np.inf, "[)")
     # Without decay the imbalance is conserved, however late.
     return np.exp(-2 * decay * np.where(decay == 0, 0.0, t))

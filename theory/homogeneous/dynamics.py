@@ -21,6 +21,7 @@ from jaxtyping import Float
 from theory.core import flows
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous.decomposition import Examples, LossSlope, Polar, per_layer, radial_and_tangential
 
 # rho (*runs, L) -> (radial, angular), each (*runs, L).
@@ -91,8 +92,15 @@ def orbit(
 ) -> Trajectory:
     """The curve of `flow`, by how much the product of the sizes has grown in place of time: log rho - log rho(0).
 
-    Only of dynamics whose sizes grow (A > 0); reaches sizes that time reaches exponentially late.
+    Only of dynamics whose sizes grow (A > 0), or backwards where they shrink; reaches sizes that time reaches
+    exponentially late.
+
+    Raises:
+        InvalidArgument: dynamics of frozen sizes, or a start at which they rest.
     """
+    moving = dynamics(start.rho)[0].sum(-1) * radial_and_tangential(examples, start, slope)[0]
+    if (moving == 0).any():
+        reject("dynamics", "one that leaves the sizes as they are at the start", "dynamics under which they grow")
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         rho = state["rho"]

@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.core.validation import inside, positive, positive_integer, reject
+from theory.homogeneous.max_margin import interpolant
 
 MOST_EXAMPLES = 16  # 2^16 signs are enumerated
 
@@ -46,14 +47,27 @@ def margin_bound(complexity: float, margin: float, n: int, confidence: float = 0
     """Test error <= (examples inside the margin, none) + 2 R_N / margin + 3 sqrt(log(2 / delta) / 2 N), delta = 1 -
     confidence (Bartlett & Mendelson 2002): above 1, and so empty, at most sizes a workstation trains."""
     inside("confidence", confidence, 0, 1, "()")
+    inside("complexity", complexity, 0, np.inf, "[)")
     positive("margin", margin)
+    positive_integer("n", n)
     return 2 * complexity / margin + 3 * np.sqrt(np.log(2 / (1 - confidence)) / (2 * n))
 
 
 def gaussian_test_error(w: Float[Array, "*runs d"], teacher: Float[Array, "*#runs d"]) -> Float[Array, "*runs"]:
-    """angle(w, teacher) / pi: how often two linear classifiers differ on isotropic Gaussian inputs."""
-    cosine = (w * teacher).sum(-1) / (np.linalg.norm(w, axis=-1) * np.linalg.norm(teacher, axis=-1))
-    return np.arccos(np.clip(cosine, -1, 1)) / np.pi
+    """angle(w, teacher) / pi: how often two linear classifiers differ on isotropic Gaussian inputs.
+
+    Raises:
+        InvalidArgument: a classifier that is 0, which has no direction.
+    """
+    units = []
+    for name, value in (("w", w), ("teacher", teacher)):
+        length = np.linalg.norm(value, axis=-1, keepdims=True)
+        if not (length > 0).all():
+            reject(name, "a classifier of length 0", "classifiers that have a direction")
+        units.append(value / length)
+    # Kahan's angle: the cosine of a small one has lost it.
+    apart, together = (np.linalg.norm(units[0] + sign * units[1], axis=-1) for sign in (-1, 1))
+    return 2 * np.arctan2(apart, together) / np.pi
 
 
 def interpolant_margin(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
@@ -61,15 +75,15 @@ def interpolant_margin(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> F
 
     |w|^2 = 1^T (Z Z^T)^{-1} 1 + |N w0|^2: the larger the start, the smaller the margin.
     """
-    gram = Z @ Z.T
-    seen = np.linalg.solve(gram, Z @ w0.reshape(-1, Z.shape[1]).T)
-    unseen = (w0**2).sum(-1) - ((w0 @ Z.T) * seen.T.reshape(*w0.shape[:-1], -1)).sum(-1)
-    return 1 / np.sqrt(np.linalg.solve(gram, np.ones(len(Z))).sum() + unseen)
+    return 1 / np.linalg.norm(interpolant(Z, w0), axis=-1)
 
 
 def cross_entropy(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs"]:
-    """Mean over examples of log sum_k e^{f_k} - f_y."""
-    return (logsumexp(f, axis=-1) - _own(f, labels)).mean(-1)
+    """Mean over examples of log sum_k e^{f_k} - f_y = log(1 + sum_{k != y} e^{f_k - f_y})."""
+    own = np.arange(f.shape[-1]) == labels[..., None]
+    others = np.where(own, -np.inf, f - _own(f, labels)[..., None])
+    with np.errstate(divide="ignore"):  # one class alone
+        return np.logaddexp(0, logsumexp(others, axis=-1)).mean(-1)
 
 
 def first_order(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs"]:
@@ -89,6 +103,8 @@ def gap_ratio(train: Float[Array, "*runs"], test: Float[Array, "*runs"], classes
     automatically, and only what is left of log K compares networks.
     """
     positive_integer("classes - 1", classes - 1)
+    if (np.asarray(train) == np.log(classes)).any():
+        reject("train", np.log(classes), "entropies off log K, at which nothing is learnt")
     return (np.log(classes) - test) / (np.log(classes) - train)
 
 

@@ -12,7 +12,10 @@ from scipy.special import expi, hyp1f1, hyp2f1
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer, reject, times
 
-BISECTIONS = 60  # each halves an interval no longer than a few hundred
+BISECTIONS = 70  # each halves an interval of log margins, no longer than about a thousand
+NODES, WEIGHTS = (np.polynomial.legendre.leggauss(24)[i] for i in (0, 1))
+NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # on [0, 1]
+LARGE = 500.0
 
 
 @dataclass(frozen=True)
@@ -65,20 +68,20 @@ def growth_time(
     The exponential integral at L = 2, e^x at L = 1; a margin of infinity is never reached.
 
     Raises:
-        InvalidArgument: a margin that is not above 0, where the network would not be aligned.
+        InvalidArgument: a margin that is not above 0, where the network would not be aligned; an infinite start.
     """
-    for name, value in (("start", start), ("m", m)):
-        if not (np.asarray(value) > 0).all():
-            reject(name, np.min(value), "margins above 0")
-    return (_antiderivative(network, m) - _antiderivative(network, start)) / network.rate
+    start, growth = np.asarray(start, dtype=np.float64), _log_growth(start, m)
+    integral = _integral(network, start, growth)
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.sign(integral) * np.exp(start + np.log(np.abs(integral))) / network.rate
 
 
 def logistic_growth_time(
     network: Aligned, start: Float[Array, "*#runs"], m: Float[Array, "*#runs"]
 ) -> Float[Array, "*runs"] | float:
     """As `growth_time` for the logistic loss, m' = rate m^(2 - 2/L) / (1 + e^m): int x^-(2 - 2/L) dx in addition."""
-    power = 2 / network.depth - 1
-    early = np.log(m / start) if power == 0 else (m**power - start**power) / power
+    power, growth = 2 / network.depth - 1, _log_growth(start, m)
+    early = growth if power == 0 else np.asarray(start) ** power * np.expm1(power * growth) / power
     return growth_time(network, start, m) + early / network.rate
 
 
@@ -92,26 +95,56 @@ def solution(network: Aligned, start: float, t: Float[Array, "*times"] | float) 
         InvalidArgument: a start that is not above 0, a negative or NaN time.
     """
     t, start = times(t), positive("start", start)
-    finite = np.where(np.isinf(t), 0.0, t)
-    low = np.full(t.shape, start)
+    with np.errstate(divide="ignore"):
+        wanted = np.log(network.rate) + np.log(np.where(np.isinf(t), 0.0, t))  # of int e^x x^-a dx
     # e^m / m^2 is above start's by more than rate x t there: x^(2/L - 2) >= m^-2 for m >= 1.
-    reach = max(start, 1.0) + 1 + np.log1p(network.rate * finite)
-    high = reach + 2 * np.log(reach + 8)
+    reach = max(start, 1.0) + 1 + np.logaddexp(0, wanted)
+    low, high = np.zeros(t.shape), np.log((reach + 2 * np.log(reach + 8)) / start)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        late = growth_time(network, np.array(start), middle) > finite
+        with np.errstate(divide="ignore"):
+            late = start + np.log(_integral(network, np.array(start), middle)) > wanted
         low, high = np.where(late, low, middle), np.where(late, middle, high)
-    return np.where(np.isinf(t), np.inf, np.where(t == 0, start, (low + high) / 2))
+    grown = start + start * np.expm1((low + high) / 2)
+    return np.where(np.isinf(t), np.inf, np.where(t == 0, start, grown))
+
+
+def _log_growth(start: Array | float, m: Array | float) -> Array:
+    """log(m / start), to all digits where they are close."""
+    start, m = np.asarray(start, dtype=np.float64), np.asarray(m, dtype=np.float64)
+    for name, value in (("start", start), ("m", m)):
+        if not (value > 0).all():
+            reject(name, np.min(value), "margins above 0")
+    if np.isinf(start).any():
+        reject("start", np.inf, "finite margins")
+    ratio = m / start
+    return np.where(np.abs(ratio - 1) < 0.5, np.log1p((m - start) / start), np.log(m) - np.log(start))
+
+
+def _integral(network: Aligned, start: Array, growth: Array) -> Array:
+    """e^-start int_start^m e^x x^-a dx, growth = log(m / start): by Gauss's rule in log x where m is close, otherwise
+    a difference of antiderivatives."""
+    with np.errstate(over="ignore"):
+        above = start * np.expm1(growth)
+        close = (np.abs(growth) < 0.7) & (np.abs(above) < 1)
+        u = np.where(close, growth, 0.0)[..., None] * NODES
+        s = start[..., None]
+        near = np.where(close, growth, 0.0) * (
+            WEIGHTS * np.exp(s * np.expm1(u)) * (s * np.exp(u)) ** (1 - network.power)
+        ).sum(-1)
+        far = np.exp(above) * _antiderivative(network, start + above) - _antiderivative(network, start)
+    return np.where(close, near, np.where(np.isposinf(above), np.inf, far))
 
 
 def _antiderivative(network: Aligned, m: Array) -> Array:
-    """int e^x x^{-a} dx = e^m m^{1-a} / (1 - a) 1F1(1; 2 - a; -m), a = 2 - 2/L; Ei(m) at a = 1."""
+    """e^-m int e^x x^{-a} dx = m^{1-a} / (1 - a) 1F1(1; 2 - a; -m), a = 2 - 2/L; e^-m Ei(m) at a = 1."""
+    m = np.where(np.isinf(m), 1.0, m)
     if network.depth == 2:
-        return expi(m)
+        # From m = 50 on the asymptotic series' smallest term is below rounding.
+        orders = np.cumprod(np.arange(1, 40) / np.maximum(m, 50.0)[..., None], axis=-1).sum(-1)
+        return np.where(m > 50, (1 + orders) / m, np.exp(-np.minimum(m, 50)) * expi(np.minimum(m, 50)))
     rest = 1 - network.power
-    with np.errstate(invalid="ignore"):
-        value = np.exp(m) * m**rest / rest * hyp1f1(1, 1 + rest, -np.asarray(m))
-    return np.where(np.isinf(m), np.inf, value)
+    return m**rest / rest * hyp1f1(1, 1 + rest, -m)
 
 
 @dataclass(frozen=True)
@@ -142,22 +175,43 @@ def two_point_invariant(points: TwoPoints, m: Float[Array, "*runs 2"]) -> Float[
 
     From s' = 2 (a + b) e^{-s/2} cosh(d/2) and d' = -2 (a - b) e^{-s/2} sinh(d/2).
     """
-    s, d = m.sum(-1), m[..., 0] - m[..., 1]
-    return np.sinh(d / 2) * np.exp(points.kappa * s / 2)
+    return _signed_invariant(points, m, 0.0)
 
 
 def two_point_log_clock(points: TwoPoints, m: Float[Array, "*runs 2"]) -> Float[Array, "*runs"]:
     """log T(m): gradient flow of the exponential loss takes the time T(m(t)) - T(m(0)) = t from m(0) to m(t) (ours).
 
-    T = e^{s/2} sech(d/2) 2F1(1/2, 1; (1 + 3 kappa) / (2 kappa); sech^2(d/2)) / ((1 + kappa) (a + b)), in logarithms
-    since margins may be large. With m_1 = m_2 it is e^m / (a + b), and m = log(e^{m(0)} + (a + b) t).
+    T = e^{s/2} sech(d/2) 2F1(1/2, 1; c; sech^2(d/2)) / ((1 + kappa) (a + b)), c = (1 + 3 kappa) / (2 kappa), which is
+    2 e^{min m} 2F1(1, 2 - c; c; e^{-|d|}) / ((1 + kappa) (a + b)) by a quadratic transformation, and keeps its digits
+    where m_1 and m_2 are close; in logarithms since margins may be large. With m_1 = m_2 it is e^m / (a + b), and
+    m = log(e^{m(0)} + (a + b) t).
     """
     kappa = points.kappa
-    s, sech = m.sum(-1), 1 / np.cosh((m[..., 0] - m[..., 1]) / 2)
-    series = hyp2f1(0.5, 1, (1 + 3 * kappa) / (2 * kappa), sech**2)
-    return s / 2 + np.log(sech * series / ((1 + kappa) * (points.square + points.product)))
+    series = _gauss(1.5 + 0.5 / kappa, np.exp(-np.abs(m[..., 0] - m[..., 1])))
+    return m.min(-1) + np.log(2 * series / ((1 + kappa) * (points.square + points.product)))
+
+
+def _gauss(c: float, z: Array) -> Array:
+    """2F1(1, 2 - c; c; z) = (c - 1) int_0^1 [(1 - x) (1 - z x)]^(c - 2) dx, 0 <= z <= 1; scipy has no answer for large
+    c, where nearly all of the integral comes from x = O(1 / c)."""
+    if c < LARGE:
+        return hyp2f1(1, 2 - c, c, z)
+    y, weights = np.polynomial.laguerre.laggauss(40)
+    x = y / (c - 2) / (1 + z[..., None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = (c - 2) * (np.log1p(-x) + np.log1p(-z[..., None] * x)) + y
+    inside = weights * np.where(x < 1, np.exp(beyond), 0.0)
+    return (c - 1) / (c - 2) / (1 + z) * inside.sum(-1)
+
+
+def _signed_invariant(points: TwoPoints, m: Array, shift: float) -> Array:
+    """sinh(d/2) e^{kappa s/2 + shift}: in one exponential, so that large margins do not overflow on the way."""
+    s, d = m.sum(-1), m[..., 0] - m[..., 1]
+    half = np.abs(d) / 2
+    with np.errstate(over="ignore"):
+        return np.sign(d) * -np.expm1(-2 * half) / 2 * np.exp(half + points.kappa * s / 2 + shift)
 
 
 def two_point_difference(points: TwoPoints, start: Float[Array, "*runs 2"]) -> Float[Array, "*runs"]:
     """lim t^kappa (m_1 - m_2) = 2 sinh(d(0)/2) e^{kappa s(0)/2} (a + b)^{-kappa} (ours)."""
-    return 2 * two_point_invariant(points, start) * (points.square + points.product) ** -points.kappa
+    return 2 * _signed_invariant(points, start, -points.kappa * np.log(points.square + points.product))

@@ -112,17 +112,28 @@ def polynomial_solution(
     """
     m0, squares, time = w0 @ Z.T, (Z**2).sum(1), times(t)
     positive("power", power)
-    if np.abs(Z @ Z.T - np.diag(squares)).max() > 1e-12 * squares.max():
+    lengths = np.sqrt(np.where(squares > 0, squares, 1))
+    if np.abs((Z @ Z.T - np.diag(squares)) / lengths / lengths[:, None]).max() > 1e-12:
         reject("Z", "examples that are not", "pairwise orthogonal examples")
     if not (m0 > 0).all():
         reject("w0", f"a start of margin {m0.min():g}", "margins above 0, where the loss is defined")
     grown = power * (power + 2) * squares * time.reshape((*time.shape, *[1] * m0.ndim))
-    return (m0 ** (power + 2) + grown) ** (1 / (power + 2))
+    with np.errstate(over="ignore", divide="ignore"):
+        margins = (m0 ** (power + 2) + grown) ** (1 / (power + 2))
+        in_logarithms = np.exp(np.logaddexp((power + 2) * np.log(m0), np.log(grown)) / (power + 2))
+    return np.where(np.isfinite(margins) & (margins > 0), margins, in_logarithms)
 
 
 def interpolant(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
-    """Z^+ 1 + N w0: where gradient descent of the squared loss 1/2 |Z w - 1|^2 ends, from w0; d >= n, rank n."""
-    inverse = np.linalg.pinv(Z)
+    """Z^+ 1 + N w0: where gradient descent of the squared loss 1/2 |Z w - 1|^2 ends, from w0; d >= n, rank n.
+
+    Raises:
+        InvalidArgument: linearly dependent examples, which no w fits in general.
+    """
+    lengths = np.linalg.norm(Z, axis=1, keepdims=True)
+    if lengths.min() == 0 or np.linalg.matrix_rank(Z / lengths) < len(Z):
+        reject("Z", f"{len(Z)} examples in {Z.shape[1]} dimensions", "linearly independent examples")
+    inverse = np.linalg.pinv(Z / lengths) / lengths.T
     return inverse.sum(1) + w0 - (w0 @ Z.T) @ inverse.T
 
 

@@ -11,12 +11,10 @@ the Euclidean sphere. Descent on it maximises the margin of the whitened example
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
-from theory.core.validation import inside, positive
+from theory.core.validation import inside, positive, reject
 from theory.homogeneous.decomposition import Examples
-
-RANK = 1e-10  # directions of less variance than this share of the largest count as not there
 
 
 def covariance(X: Float[Array, "n d"]) -> Float[Array, "d d"]:
@@ -26,8 +24,15 @@ def covariance(X: Float[Array, "n d"]) -> Float[Array, "d d"]:
 
 
 def normalised_outputs(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: float) -> Float[Array, "*runs n"]:
-    """w.(x_n - m) / (w^T S w + eps)^(1/2)."""
-    return w @ (X - X.mean(0)).T / np.sqrt(_variance(X, w) + eps)[..., None]
+    """w.(x_n - m) / (w^T S w + eps)^(1/2).
+
+    Raises:
+        InvalidArgument: no variance along w, at eps = 0: there is nothing to normalise.
+    """
+    scale = np.sqrt(_variance(X, w) + inside("eps", eps, 0, np.inf, "[)"))[..., None]
+    if not (scale > 0).all():
+        reject("w", "a direction without variance", "variance along w, or eps above 0")
+    return w @ (X - X.mean(0)).T / scale
 
 
 def radial_derivative(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: float) -> Float[Array, "*runs n"]:
@@ -72,8 +77,9 @@ def equilibrium_norm(angular_gradient: float, learning_rate: float, decay: float
     |w|^4 = eta^2 (|G| |w|)^2 / (1 - (1 - eta lambda)^2), about eta (|G| |w|)^2 / (2 lambda).
     """
     shrinkage = inside("learning_rate x decay", learning_rate * decay, 0, 1, "()")
-    positive("angular_gradient", angular_gradient)
-    return float((learning_rate * angular_gradient) ** 2 / (1 - (1 - shrinkage) ** 2)) ** 0.25
+    step = positive("learning_rate", learning_rate) * positive("angular_gradient", angular_gradient)
+    # 1 - (1 - s)^2 without a difference; roots first, so that no square overflows.
+    return step**0.5 / (shrinkage * (2 - shrinkage)) ** 0.25
 
 
 def relaxation_factor(learning_rate: float, decay: float) -> float:
@@ -87,7 +93,10 @@ def _variance(X: Array, w: Array) -> Array:
 
 
 def _principal(X: Array) -> tuple[Array, Array]:
-    """Principal axes (d, r) and standard deviations along them (r,), none of them 0."""
-    variances, axes = np.linalg.eigh(covariance(X))
-    kept = variances > RANK * variances[-1]
-    return axes[:, kept], np.sqrt(variances[kept])
+    """Principal axes (d, r) and standard deviations along them (r,), none of them 0; from X itself, since its squares
+    would lose directions of less than 1e-8 of the largest deviation."""
+    _, deviations, axes = np.linalg.svd((X - X.mean(0)) / np.sqrt(len(X)), full_matrices=False)
+    kept = deviations > max(X.shape) * EPS * max(deviations[0], np.abs(X).max())
+    if not kept.any():
+        reject("X", "examples that are all equal", "variance in some direction")
+    return axes[kept].T[:, ::-1], deviations[kept][::-1]

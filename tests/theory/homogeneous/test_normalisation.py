@@ -79,7 +79,7 @@ def test_the_equilibrium_norm_by_hand():
 
 
 def test_flat_directions_are_those_below_the_rank_kept():
-    for spread, dimensions in ((3e-5, 3), (3e-6, 2)):
+    for spread, dimensions in ((3e-5, 3), (3e-12, 3), (3e-17, 2)):
         scaled = (X - X.mean(0)) @ np.linalg.svd(X - X.mean(0))[2].T
         scaled = scaled / scaled.std(0) * np.array([1.0, 0.5, spread])
         assert normalisation.whitened_direction(scaled, W).shape == (4, dimensions)
