@@ -10,12 +10,14 @@ P is the identity for equalities and the positive part for inequalities h <= 0.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from experiments.methods.minnorm.constraints import any_sign, ascended, positive_part
 from experiments.training.updates import State, along
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.minnorm.tuning import Number, Tuning
 
 __all__ = [
@@ -47,6 +49,9 @@ class SimultaneousMinnormDescent:
         multipliers: lambda at the start; broadcasts with h.
         project: P, `any_sign` or `positive_part`.
         norm: N, summed over the runs.
+
+    Raises:
+        InvalidArgument: at the start of training, multipliers that are not finite or do not broadcast with h.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class SimultaneousMinnormDescent:
         self.names = tuple(state)
         h = self.constraints(state)
         self.a, self.b, self.c = (_per_run(number, h) for number in (self.tuning.a, self.tuning.b, self.tuning.c))
-        start = torch.tensor(self.multipliers, dtype=h.dtype, device=h.device)
+        start = torch.tensor(_startable(self.multipliers, tuple(h.shape)), dtype=h.dtype, device=h.device)
         state["multipliers"] = start.expand_as(h).clone()
 
     def loss(self, state: State) -> Tensor:
@@ -105,6 +110,17 @@ class AlternatingMinnormDescent(SimultaneousMinnormDescent):
         gradients, _ = work
         self._descend(state, gradients, learning_rate)
         self._ascend(state, self.constraints({name: state[name] for name in self.names}), learning_rate)
+
+
+def _startable(multipliers: Array | float, shape: tuple[int, ...]) -> Array:
+    """Finite real numbers that broadcast to the constraints' shape."""
+    start = np.asarray(multipliers)
+    if start.dtype.kind not in "iuf" or not np.isfinite(start).all():
+        reject("multipliers", multipliers, "finite real numbers")
+    ends = shape[len(shape) - start.ndim :] if start.ndim <= len(shape) else None
+    if ends is None or any(size not in (1, whole) for size, whole in zip(start.shape, ends)):
+        reject("multipliers.shape", start.shape, f"one that broadcasts to {shape}, the constraints'")
+    return start
 
 
 def _per_run(number: Number, like: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Minnorm(nn.Module):
     their number, and they make one step; the multipliers' is that of one batch of them all.
 
     The multipliers move with every step of the optimiser after a `backward()`, whether `step` or a gradient scaler
-    calls it, and stay where it is skipped. Parameters, learning rates and c are what they are at the time of a loss.
+    calls it, and stay where it is skipped. Parameters, learning rates, B and c are what they are at a loss.
 
     Args:
         optimizer: any torch optimiser without weight decay of its own. The norm is that of all it trains, so a weight
@@ -74,8 +74,8 @@ class Minnorm(nn.Module):
         super().__init__()
         self.optimizer = optimizer
         self.constraint = constraint
-        self.dual_learning_rate = positive("dual_learning_rate", dual_learning_rate)
-        self.augmentation = inside("augmentation", augmentation, 0, torch.inf, "[)")
+        self.dual_learning_rate = dual_learning_rate
+        self.augmentation = augmentation
         self.modes = tuple(modes)
         self._accepted: tuple[Any, ...] = ()
         self._require_stable()
@@ -86,7 +86,7 @@ class Minnorm(nn.Module):
         optimizer.register_step_post_hook(self._after_step)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Of copies and of what was saved whole: they follow their own optimiser, without gradients, as torch has it."""
+        """Copies, and what was saved whole, follow their own optimiser; like torch's they come without gradients."""
         super().__setstate__(state | {"_pending": []})
         self.optimizer.register_step_post_hook(self._after_step)
 
@@ -175,8 +175,8 @@ class Minnorm(nn.Module):
     def _squared_norm(self) -> Tensor:
         """|theta|^2, of complex weights too, in the multipliers' precision."""
         like = self.multipliers
-        parts = [weight.abs().square().sum(dtype=like.dtype).to(like.device) for weight in self.weights]
-        return sum(parts)  # type: ignore[return-value]
+        real = (torch.view_as_real(weight) if weight.is_complex() else weight for weight in self.weights)
+        return sum(weight.square().sum(dtype=like.dtype).to(like.device) for weight in real)  # type: ignore[return-value]
 
     def _felt(self, rows: Tensor | slice, values: Tensor, _: Tensor) -> None:
         """A backward pass has reached a loss: the next step moves its multipliers, unless its gradient is cleared."""
@@ -221,6 +221,8 @@ class Minnorm(nn.Module):
             reject("optimizer", "one without parameters", "one that trains some")
         now = (self.dual_learning_rate, self.augmentation, *(_settings(group) for group in groups))
         if now != self._accepted:
+            positive("dual_learning_rate", self.dual_learning_rate)
+            inside("augmentation", self.augmentation, 0, torch.inf, "[)")
             for group in groups:
                 self._require_stable_group(group)
             self._accepted = now
@@ -237,7 +239,7 @@ class Minnorm(nn.Module):
             reject("lr", lr, "a number in [0, 2): a step multiplies weights without data by 1 - lr")
         if self.modes and not plain:
             reject("optimizer", type(self.optimizer).__name__, "plain SGD where modes are given")
-        if self.modes:
+        if self.modes and lr > 0:
             added = self._added_augmentation()
             require_stable(self.modes, lr, self.dual_learning_rate, self.augmentation, added)
 

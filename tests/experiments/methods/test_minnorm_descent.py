@@ -13,6 +13,7 @@ from experiments.methods.minnorm.constraints import any_sign, positive_part
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
 from experiments.training.updates import State
 from one_device import OneDevice
+from theory.core.validation import InvalidArgument
 from theory.minnorm.tuning import Tuning
 
 RUNS, EXAMPLES = 3, 4
@@ -121,6 +122,18 @@ def test_multipliers_start_where_they_are_told_and_are_not_shared() -> None:
         state = {"u": torch.tensor(U), "v": torch.tensor(V)}
         SimultaneousMinnormDescent(constraints_on("cpu"), Tuning(), number).begin(state)
         assert torch.equal(state["multipliers"], torch.full((RUNS, EXAMPLES), 0.3, dtype=torch.float64))
+
+
+def test_multipliers_that_cannot_be_a_start() -> None:
+    for start, message in (
+        (np.nan, "multipliers = nan: expected finite real numbers"),
+        (np.full(EXAMPLES, 1j), "multipliers = "),
+        (np.zeros(EXAMPLES + 1), r"multipliers.shape = \(5,\): expected one that broadcasts to \(3, 4\)"),
+        (np.zeros((1, RUNS, EXAMPLES)), "multipliers.shape = "),
+    ):
+        state = {"u": torch.tensor(U), "v": torch.tensor(V)}
+        with pytest.raises(InvalidArgument, match=message):
+            SimultaneousMinnormDescent(constraints_on("cpu"), Tuning(), start).begin(state)
 
 
 @pytest.mark.parametrize("constraint", [Equality(EXAMPLES), Margin(EXAMPLES)], ids=["equalities", "inequalities"])

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import ASGD, LBFGS, SGD, Adam, Optimizer
 
@@ -137,7 +139,14 @@ def test_the_norm_is_that_of_the_groups_as_they_are() -> None:
         with refused(message):
             subject(w, one)
         optimizer.param_groups[1][name] = was
+    subject.augmentation = 0.0
     subject(w, one)
+    for name, value in (("augmentation", -1.0), ("augmentation", math.nan), ("dual_learning_rate", 0.0)):
+        was = getattr(subject, name)
+        setattr(subject, name, value)
+        with refused(f"{name} = {value}"):
+            subject(w, one)
+        setattr(subject, name, was)
 
 
 def test_a_scheduler_is_watched_and_may_stay_in_the_stable_range() -> None:
@@ -233,6 +242,44 @@ def test_what_zero_grad_clears_moves_nothing(clear: str) -> None:
     subject(w, two).backward()
     subject.step()
     assert (subject.values.item(), subject.multipliers.item(), w.item()) == pytest.approx((1.0, 0.1, 0.96))
+
+
+OPERATIONS = st.one_of(
+    st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True),
+    st.sampled_from(["look", "discard", "clear", "step", "step of the optimiser"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(OPERATIONS, max_size=12))
+def test_the_multipliers_belong_to_the_gradient(operations: list[list[int] | str]) -> None:
+    """Whatever the order of losses, clearings and steps: what is summed up in the gradient moves, and nothing else."""
+    w = nn.Parameter(torch.ones(4, dtype=torch.float64))
+    subject, targets = method(SGD([w], lr=0.1), Equality(4)), torch.tensor([2.0, -1.0, 0.5, 3.0], dtype=torch.float64)
+    expected, gathered = torch.zeros(4, dtype=torch.float64), []
+    for operation in operations:
+        if isinstance(operation, list):
+            rows = torch.tensor(operation)
+            subject(w[rows], targets[rows], rows).backward()
+            gathered.append((rows, (targets - w.detach())[rows]))
+        elif operation == "look":
+            with torch.no_grad():
+                subject(3 * w, targets)
+        elif operation == "discard":
+            subject(3 * w, targets)
+        elif operation == "clear":
+            subject.optimizer.zero_grad()
+            gathered.clear()
+        elif gathered:
+            for rows, h in gathered:
+                expected[rows] += 4 / sum(len(rows) for rows, _ in gathered) * 0.1 * h
+            (subject if operation == "step" else subject.optimizer).step()
+            subject.optimizer.zero_grad()
+            gathered.clear()
+        else:
+            with pytest.raises(RuntimeError):
+                subject.step()
+        assert torch.allclose(subject.multipliers, expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("fused", [False, True])
