@@ -151,6 +151,9 @@ class FineGrainedUpdate(GradientDescent):
     Args:
         steps: how each tensor of the state moves; those without one take steps of gradient descent.
         a, q: g_t = learning rate x (t + a)^-q; a constant step by default.
+
+    Raises:
+        InvalidArgument: a not above 0, q below 0, or, as training begins, a step for a tensor that is not there.
     """
 
     def __init__(self, loss: Loss, steps: Mapping[str, RiemannianStep], *, a: float = 1.0, q: float = 0.0) -> None:
@@ -159,6 +162,9 @@ class FineGrainedUpdate(GradientDescent):
 
     def begin(self, state: State) -> None:
         super().begin(state)
+        unknown = self.steps.keys() - state.keys()
+        if unknown:
+            reject("steps", f"steps for {sorted(unknown)}", f"names of the state: {', '.join(state)}")
         first = state[self.names[0]]
         state["count"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
 
@@ -172,8 +178,8 @@ class FineGrainedUpdate(GradientDescent):
 
 def _on(manifold: Manifold, w: Tensor) -> None:
     shape = f"a weight of shape {tuple(w.shape)}"
-    if w.dim() < 2 or not w.is_floating_point():
-        reject("params", f"{shape} of {w.dtype}", "real matrices (..., A, B)")
+    if w.dim() < 2:
+        reject("params", shape, "matrices (..., A, B)")
     manifold.spread(*w.shape[-2:])
     at = widened(w.detach())
     near = manifold.project(at)

@@ -1,5 +1,6 @@
-"""Weight manifolds in torch: w (..., A, B), each of the leading dimensions a batch of points, in the metric of the
-embedding. Every manifold has the same verbs, so that any step works on any of them."""
+"""Weight manifolds in torch: w (..., A, B), real or complex, each of the leading dimensions a batch of points, in the
+metric of the embedding, the real part of the inner product. Every manifold has the same verbs, so that any step works
+on any of them."""
 
 from typing import Protocol, runtime_checkable
 
@@ -39,10 +40,10 @@ class Spheres:
         return moderate / self._size(moderate)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
-        return G - w * (w * G).sum(self.dims, keepdim=True)
+        return G - w * (w.conj() * G).real.sum(self.dims, keepdim=True)
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
-        cos, sinc = _cos_and_sinc(v.square().sum(self.dims, keepdim=True))
+        cos, sinc = _cos_and_sinc(self._square(v))
         # Rounding would take the point off the sphere, a little more every step.
         return self.project(w * cos + v * sinc)
 
@@ -52,7 +53,7 @@ class Spheres:
     def logarithm(self, w: Tensor, y: Tensor) -> Tensor:
         """The velocity whose geodesic is at y at time 1, the shortest; NaN at antipodes, which have many."""
         across = self.tangent(w, y)
-        apart, beside, sine = (each.square().sum(self.dims, keepdim=True) for each in (w - y, w + y, across))
+        apart, beside, sine = map(self._square, (w - y, w + y, across))
         return across * _angle_by_sine(apart / 4, beside / 4, sine)
 
     def distance(self, w: Tensor, y: Tensor) -> Tensor:
@@ -61,6 +62,9 @@ class Spheres:
 
     def _size(self, v: Tensor) -> Tensor:
         return torch.linalg.vector_norm(v, dim=self.dims, keepdim=True)
+
+    def _square(self, v: Tensor) -> Tensor:
+        return (v * v.conj()).real.sum(self.dims, keepdim=True)
 
     def _angle(self, w: Tensor, y: Tensor) -> Tensor:
         return 2 * torch.atan2(self._size(w - y), self._size(w + y))
@@ -85,7 +89,7 @@ class Oblique(Spheres):
 
 
 class Stiefel:
-    """w^T w = I, A >= B: orthonormal columns. With A = B, the rotations (or the reflections) of A dimensions.
+    """w^H w = I, A >= B: orthonormal columns. With A = B, the rotations (or the reflections) of A dimensions.
 
     Raises:
         InvalidArgument: in `spread`, where A < B.
@@ -95,23 +99,23 @@ class Stiefel:
         return polar(w)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
-        inner = w.mT @ G
-        return G - w @ (inner + inner.mT) / 2
+        inner = w.mH @ G
+        return G - w @ (inner + inner.mH) / 2
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
-        """Edelman, Arias & Smith 1998, section 2.2.2, with v = w a + n, w^T n = 0, and for any s
+        """Edelman, Arias & Smith 1998, section 2.2.2, with v = w a + n, w^H n = 0, and for any s
 
-            [w, n / s] exp [[2 a, -n^T n / s], [s I, 0]] [I; 0] exp(-a);
+            [w, n / s] exp [[2 a, -n^H n / s], [s I, 0]] [I; 0] exp(-a);
 
         s = max(|n|, 1) balances the blocks: the error is |v| eps, and not |v|^2 eps, as long as |v| < eps^(-1/2).
         Beyond, where it ends is not to be trusted, but that is a point of the manifold.
         """
-        a, p = w.mT @ v, w.shape[-1]
-        a = (a - a.mT) / 2
+        a, p = w.mH @ v, w.shape[-1]
+        a = (a - a.mH) / 2
         n = v - w @ a
         s = torch.linalg.matrix_norm(n.detach(), keepdim=True).clamp_min(1)
         identity = torch.eye(p, dtype=w.dtype, device=w.device).expand_as(a)
-        top, bottom = torch.cat([2 * a, -n.mT @ n / s], -1), torch.cat([s * identity, 0 * a], -1)
+        top, bottom = torch.cat([2 * a, -n.mH @ n / s], -1), torch.cat([s * identity, 0 * a], -1)
         turned = exponential(torch.cat([top, bottom], -2))[..., :p] @ exponential(-a)
         # The exponential's rounding would take the point off the manifold, and add up.
         return orthonormal(torch.cat([w, n / s], -1) @ turned)

@@ -127,7 +127,7 @@ class PreservingUpdate(GradientDescent):
 
     def __init__(self, loss: Loss, momentum: float = 0.9, step: Step = cayley_step) -> None:
         super().__init__(loss)
-        self.momentum, self.turn = momentum, step
+        self.momentum, self.turn = inside("momentum", momentum, 0, 1, "[)"), step
 
     def begin(self, state: State) -> None:
         super().begin(state)

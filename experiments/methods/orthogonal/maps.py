@@ -9,10 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from experiments.methods.factors import exponential, orthonormal, polar, widened
+from theory.core.validation import reject
 
 
 def defect(R: Tensor) -> Tensor:
-    """R R^H - I of R (*runs, d, d)."""
+    """R R^H - I of R (*runs, d, d).
+
+    Raises:
+        InvalidArgument: R is not square.
+    """
+    if R.dim() < 2 or R.shape[-1] != R.shape[-2]:
+        reject("R.shape", tuple(R.shape), "(*runs, d, d)")
     return R @ R.mH - torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
 
 

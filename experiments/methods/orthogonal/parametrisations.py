@@ -151,6 +151,8 @@ def hyperspherical_energy(weight: Tensor, s: float | int = 1) -> Tensor:
 
     -log in place of the power at s = 0. `theory.orthogonal.energy.energy(W, s)` is the same of columns, in numpy.
     """
+    if weight.dim() < 2:
+        reject("weight.shape", tuple(weight.shape), "(N, ...): the weight of a layer")
     return energies(weight.flatten(1), s)
 
 
@@ -186,4 +188,6 @@ def neurons(layer: nn.Module) -> Tensor:
         reject("layer", computed, "one with a weight of its own; remove the other first")
     if isinstance(weight, nn.UninitializedParameter):
         reject("layer", "a lazy layer without a weight yet", "one that has seen its first inputs")
+    if weight.numel() == 0:
+        reject("layer", f"a layer whose weight has shape {tuple(weight.shape)}", "one with neurons")
     return weight

@@ -17,7 +17,7 @@ from experiments.methods.orthogonal import (
     orthogonalise_stochastically,
     squared_penalty,
 )
-from experiments.methods.orthogonal.descent import two_iterations
+from experiments.methods.orthogonal.descent import PreservingUpdate, two_iterations
 from experiments.methods.orthogonal.parametrisations import MAPS, Rotation, energies
 from theory.core.validation import InvalidArgument
 
@@ -253,6 +253,22 @@ def test_energies_at_every_scale_and_where_neurons_agree() -> None:
     assert float(energies(torch.ones(2, 3, dtype=torch.float64))) == torch.inf
     assert float(energies(normal(1, 3))) == 0
     assert float(energies(W.half())) == pytest.approx(float(energies(W)), rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: squared_penalty(normal(1, 3)), r"R.shape = \(1, 3\): expected \(\*runs, d, d\)"),
+        (lambda: hyperspherical_energy(normal(3)), r"weight.shape = \(3,\)"),
+        (lambda: Rotation(3, "householder", dtype=torch.complex64), "map = 'householder': expected another"),
+        (lambda: orthogonalise(nn.Linear(3, 0)), "expected one with neurons"),
+        (lambda: PreservingUpdate(lambda state: state["R"], momentum=1.5), "momentum = 1.5"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+def test_what_has_no_answer_is_named(call, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        call()
 
 
 def block_of(layer: nn.Linear, seed: int = 3):
