@@ -104,7 +104,7 @@ class Halpern:
     Halpern that belong together. Weights that are frozen and have no gradient stay where they are.
 
     Args:
-        optimizer: any torch optimiser.
+        optimizer: any torch optimiser whose weights are free: on a manifold, the way to the anchor leads off it.
         anchor: a tensor for each parameter, in the optimiser's order; None: the origin, for weights of least norm.
         schedule: k -> lambda_k in [0, 1]; `harmonic`, or `vanishing(learning_rate)` for deep networks, whose first
             steps `harmonic` shrinks to a half, a third, ... of their size.
