@@ -46,7 +46,7 @@ class Check:
 
     Attributes:
         name: what is measured; together with `case` no other check of the claim has it.
-        kind: equal, at_most, at_least, order, slope, rate, probability, identity, or one of `HAVE_TO_FAIL`.
+        kind: equal, at_most, at_least, order, slope, rate, probability, law, identity, or one of `HAVE_TO_FAIL`.
         predicted, measured: the two numbers at the worst point of what was compared.
         tolerance: what they may differ by, in their own units; `reason` says where it comes from.
         headroom: how far the check was from the other verdict, as a ratio above 1 if passed (1 is on the edge). For a
@@ -353,7 +353,7 @@ class Samples(Subject):
         reason = f"{self.because}; {test}"
         found = {"resolution": self._finest(law, draws), "significance": SIGNIFICANCE}
         numbers = stated.mean(), draws.mean(), SIGNIFICANCE
-        return self._judge("probability", *numbers, reason, p_value / SIGNIFICANCE, **found)
+        return self._judge("law", *numbers, reason, p_value / SIGNIFICANCE, **found)
 
     def _finest(self, law: Any, draws: Array) -> float | None:
         if self._has_to_fail:

@@ -36,11 +36,12 @@ def in_words(verdict: str, resolution: float, above: float) -> str:
     """The verdict with the share to which it holds, and how many times the loosest bound lies above what it bounds."""
     if verdict in (FAILS, UNDECIDED, OVERSTATED):
         return verdict
-    fineness = "exactly" if resolution == 0 else f"to {percent(resolution)}"
-    if verdict == HOLDS:
-        return "holds exactly" if resolution == 0 else f"holds, {fineness}"
-    if verdict == ABOVE:
-        return f"holds, {times(above)} above"
+    if above > LIMIT and above >= resolution:
+        fineness = f"{times(above)} above"
+    else:
+        fineness = "exactly" if resolution == 0 else f"to {percent(resolution)}"
+    if verdict in (HOLDS, ABOVE):
+        return "holds exactly" if fineness == "exactly" else f"holds, {fineness}"
     return f"{verdict} ({fineness})"
 
 
