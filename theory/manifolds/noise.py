@@ -27,7 +27,7 @@ def stationary(g: float, h: float, sigma: float) -> float:
     """
     inside("g h", g * h, 0, 2, "()")
     positive("h", h)
-    return g * sigma**2 / (h * (2 - g * h))
+    return g * inside("sigma", sigma, 0, np.inf, "[)") * sigma / h / (2 - g * h)
 
 
 def harmonic(schedule: Schedule, h: float, sigma: float, t: Float[Array, "*times"]) -> Float[Array, "*times"]:
@@ -42,4 +42,5 @@ def harmonic(schedule: Schedule, h: float, sigma: float, t: Float[Array, "*times
     inside("q", schedule.q, 1, 1)
     positive("2 c h - 1", 2 * c * h - 1)
     inside("min t", t.min(), (1 + c * h) / 2 - a, np.inf, "(]")
-    return c**2 * sigma**2 / ((2 * c * h - 1) * (t + a - (1 + c * h) / 2))
+    noise = c * inside("sigma", sigma, 0, np.inf, "[)")
+    return noise * noise / ((2 * c * h - 1) * (t + a - (1 + c * h) / 2))

@@ -66,6 +66,7 @@ def remaining(schedule: Schedule, h: float, t: Float[Array, "*times"] | float) -
     """
     c, t = schedule.c, times(t)
     strength = c * inside("h", h, 0, np.inf, "[)")
+    inside("first step times h", float(schedule(0.0)) * h, 0, np.inf, "[)")
     if schedule.q not in (0, 1, 2):
         reject("q", schedule.q, "0, 1 or 2")
     if (fractions := t[t != np.floor(t)]).size:
@@ -86,7 +87,7 @@ def _product(schedule: Schedule, strength: float, t: Array) -> Array:
     root = strength ** (1 / q)
     few = LARGE + inside("(c h)^(1 / q) - a", np.ceil(max(root - a, 0)), 0, MOST_CROSSINGS)
     at = np.arange(few) + a
-    factors = (at - strength) / at if q == 1 else (at - root) * (at + root) / at**2
+    factors = (at - strength) / at if q == 1 else (at - root) / at * ((at + root) / at)
     signs = np.cumprod([1, *np.sign(factors)])
     with np.errstate(divide="ignore"):
         logs = np.cumsum([0, *np.log(np.abs(factors))])

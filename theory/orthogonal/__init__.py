@@ -20,6 +20,8 @@ leading batch dimensions (runs).
     preserving     descent on O(d): the defect of the published step
     relaxed        a penalty in place of the constraint
     stochastic     random blocks of coordinates
+    gamma          quotients of gamma functions, to all their digits
+    decay          what a time leaves of modes and of angles
     procrustes     linear OPT solved for all times: limit and rate in either component of O(d)
     landscape      its critical points and their indices
     discrete       its steps: contraction, stability, the metric of each map

@@ -16,8 +16,10 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, times
+from theory.orthogonal.decay import turned_back
 
 NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any start needs
+LARGEST_START = 1e70  # its fourth power is still a float
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Plane:
     def __post_init__(self) -> None:
         positive("m", self.m)
         positive("kappa", self.kappa)
+        positive("m kappa^2", self.m * self.kappa * self.kappa)
 
 
 def half_turn_loss(plane: Plane, a: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
@@ -43,10 +46,11 @@ def half_turn_time(
     """When the flow from `start` is at a: t = (F(b) - F(b_0)) / (4 m kappa^2), F = ln b + b^2 + b^4 / 4.
 
     Raises:
-        InvalidArgument: a start not above 0.
+        InvalidArgument: a start not in (0, 1e70], or an a not above 0.
     """
-    inside("start", np.min(start), 0, np.inf, "()")
-    return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.m * plane.kappa**2)
+    _require_start(start)
+    inside("a", np.min(a), 0, np.inf, "(]")
+    return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.m * plane.kappa * plane.kappa)
 
 
 def half_turn_solution(
@@ -58,11 +62,11 @@ def half_turn_solution(
     array([0.5  , 1.661,   inf])
 
     Raises:
-        InvalidArgument: a start not above 0 (at 0 the flow rests), a negative or NaN time.
+        InvalidArgument: a start not in (0, 1e70] (at 0 the flow rests), a negative or NaN time.
     """
-    inside("start", np.min(start), 0, np.inf, "()")
+    _require_start(start)
     t, b = times(t)[(..., *[None] * np.ndim(start))], plane.kappa * np.asarray(start)
-    clock = _clock(b) + 4 * plane.m * plane.kappa**2 * t
+    clock = _clock(b) + 4 * plane.m * plane.kappa * plane.kappa * t
     # F > b^4 / 4 from b = 1 on, and F is convex and increasing in ln b: Newton comes down to the root.
     with np.errstate(invalid="ignore"):
         y = np.log(np.maximum(4 * clock, 1)) / 4
@@ -72,13 +76,18 @@ def half_turn_solution(
 
 
 def half_turn_asymptote(plane: Plane, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """Loss (m / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start."""
-    return np.sqrt(plane.m / t) / (2 * plane.kappa)
+    """Loss (m / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start.
+
+    Raises:
+        InvalidArgument: a negative or NaN time.
+    """
+    with np.errstate(divide="ignore"):
+        return np.sqrt(plane.m / times(t)) / (2 * plane.kappa)
 
 
 def rate(plane: Plane, phi: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
     """Rate 4 m kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi."""
-    return 4 * plane.m * plane.kappa**2 * np.cos(phi / 2) ** 4
+    return 4 * plane.m * plane.kappa * plane.kappa * np.cos(phi / 2) ** 4
 
 
 def exponential_solution(
@@ -86,7 +95,7 @@ def exponential_solution(
 ) -> Float[Array, "*times_runs"] | float:
     """theta(t) of R = exp(A) instead, shape (*times, *runs): tan((theta - phi) / 2) decays at rate m for any phi.
 
-    Angles are those within half a turn of phi.
+    Angles are continuous, theta ends at the nearest of phi's whole turns, and half a turn from phi it rests.
 
     >>> exponential_solution(Plane(m=1.4), np.pi, 0.5, np.array([0.0, 1.0, np.inf])).round(3)
     array([0.5  , 1.606, 3.142])
@@ -95,9 +104,16 @@ def exponential_solution(
         InvalidArgument: a negative or NaN time.
     """
     t = times(t)[(..., *[None] * np.ndim(theta))]
-    return phi + 2 * np.arctan(np.exp(-plane.m * t) * np.tan((np.asarray(theta) - phi) / 2))
+    return phi + turned_back(np.asarray(theta) - phi, np.exp(-plane.m * t))
+
+
+def _require_start(start: Array | float) -> None:
+    inside("min start", float(np.min(start)), 0, LARGEST_START, "(]")
+    inside("max start", float(np.max(start)), 0, LARGEST_START, "(]")
 
 
 def _clock(b: Array | float) -> Array | float:
     """F(b) = ln b + b^2 + b^4 / 4, the antiderivative of (1 + b^2)^2 / b."""
-    return np.log(b) + b**2 + b**4 / 4
+    with np.errstate(over="ignore"):
+        square = np.multiply(b, b)
+        return np.log(b) + square + square * square / 4

@@ -11,16 +11,19 @@ that the step alternates between +theta and -theta with cos theta = 1 / h.
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import inside
 from theory.orthogonal.procrustes import Component
 
 
 def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float, steps: int) -> Float[Array, "*batch"]:
-    """Angles theta before each step and after the last, shape (steps + 1, *runs)."""
+    """Angles theta before each step and after the last, shape (steps + 1, *runs); half turns rest."""
     angles = [np.broadcast_to(theta, np.broadcast_shapes(np.shape(theta), np.shape(h)))]
     for _ in range(steps):
-        angles.append(angles[-1] - 2 * np.arctan(h * np.sin(angles[-1])))
+        sine = np.sin(angles[-1])
+        # theta is only the nearest float to a half turn: rounding would make it leave.
+        sine = np.where(np.abs(sine) <= EPS * np.abs(angles[-1]), 0.0, sine)
+        angles.append(angles[-1] - 2 * np.arctan(h * sine))
     return np.stack(angles)
 
 
@@ -30,8 +33,9 @@ def contraction(chart: Component, learning_rate: float) -> Float[Array, "*runs d
 
 
 def largest_learning_rate(chart: Component) -> Float[Array, "*runs"] | float:
-    """The optimum attracts below 2 / max rate = 4 / (s_1 + s_2), and repels above it."""
-    return 2 / chart.rates.max((-2, -1))
+    """The optimum attracts below 2 / max rate = 4 / (s_1 + s_2), and repels above it; infinite if nothing turns."""
+    with np.errstate(divide="ignore"):
+        return 2 / chart.rates.max((-2, -1))
 
 
 def cycle_angle(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
@@ -40,13 +44,22 @@ def cycle_angle(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | flo
     Raises:
         InvalidArgument: h is not above 1.
     """
-    inside("h", np.min(h), 1, np.inf, "()")
-    return np.arccos(1 / h)
+    _require_cycle(h)
+    return np.arctan(np.sqrt(h - 1) * np.sqrt(h + 1))
 
 
 def cycle_contraction(h: Float[Array, "*runs"] | float) -> Float[Array, "*runs"] | float:
-    """What one step leaves of a deviation from the cycle: 1 - 2 / h^2, with the sign of the cycle."""
-    return 1 - 2 / h**2
+    """What one step leaves of a deviation from the cycle: 1 - 2 / h^2, with the sign of the cycle.
+
+    Raises:
+        InvalidArgument: h is not above 1.
+    """
+    _require_cycle(h)
+    return 1 - 2 / h / h
+
+
+def _require_cycle(h: Array | float) -> None:
+    inside("h", np.min(h), 1, np.inf, "()")
 
 
 # Gradient descent on the parameters of a map runs this much faster at R = I than descent on O(d) itself. What a map

@@ -13,9 +13,9 @@ least directions of Sigma, its slopes K_ij (i one of the others, j one of the le
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import positive, reject
-from theory.orthogonal.procrustes import decay
+from theory.orthogonal.decay import decay
 
 
 def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -> Float[Array, "*runs d d"]:
@@ -66,6 +66,9 @@ def frame_solution(
         reject("W", "a frame orthogonal to one of the least directions of Sigma", "one that is not")
     slopes = np.linalg.solve(V[..., :N, :].mT, V[..., N:, :].mT).mT
     gaps = sigma[..., N:, None] - sigma[..., None, :N]
+    gaps = np.where(
+        gaps <= 10 * EPS * np.abs(sigma).max(-1)[..., None, None], 0.0, gaps
+    )  # equal to rounding: they rest
     K = decay(g * gaps / 2, t) * slopes
     graph = np.concatenate([np.broadcast_to(np.eye(N), (*K.shape[:-2], N, N)), K], axis=-2)
     basis = v @ np.linalg.qr(graph)[0]

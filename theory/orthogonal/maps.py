@@ -3,8 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
-from theory.core.validation import positive
+from theory.core.arrays import EPS, Array
+from theory.core.validation import positive, reject
+
+NOT_ORTHOGONAL = 1e-8
 
 
 def defect(R: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
@@ -12,12 +14,24 @@ def defect(R: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
     return np.abs(R @ R.mT - np.eye(R.shape[-1])).max((-2, -1))
 
 
+def require_orthogonal(name: str, R: Float[Array, "*runs d d"]) -> None:
+    """Refuse a matrix whose rows are not orthonormal to eight digits."""
+    off = np.max(defect(R))
+    if not off <= NOT_ORTHOGONAL:
+        reject(name, f"a matrix whose {name} {name}^T is {off:.2g} from I", "an orthogonal matrix")
+
+
 def gram_schmidt(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """Makes the rows of P orthonormal from the first to the last.
 
     That is Q^T, where P^T = Q r is a QR factorisation whose r has a positive diagonal.
+
+    Raises:
+        InvalidArgument: rows that depend on each other to rounding; so do the maps below.
     """
     Q, r = np.linalg.qr(P.mT)
+    across = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    _require_independent(across > P.shape[-1] * EPS * np.linalg.norm(r, axis=-2))
     signs = np.sign(np.diagonal(r, axis1=-2, axis2=-1))
     return (Q * signs[..., None, :]).mT
 
@@ -36,7 +50,7 @@ def householder(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
 
 def polar(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """The orthogonal matrix nearest to P = U diag(s) V^T, which is U V^T = P (P^T P)^(-1/2)."""
-    U, _, Vt = np.linalg.svd(P)
+    U, _, Vt = _svd(P)
     return U @ Vt
 
 
@@ -50,7 +64,7 @@ def polar_differential(P: Float[Array, "*runs d d"], dP: Float[Array, "*runs d d
 
     The map dP -> dR is self-adjoint, and finite wherever P is invertible.
     """
-    U, s, Vt = np.linalg.svd(P)
+    U, s, Vt = _svd(P)
     Z = U.mT @ dP @ Vt.mT
     return U @ ((Z - Z.mT) / (s[..., :, None] + s[..., None, :])) @ Vt
 
@@ -60,7 +74,7 @@ def nearest_to_reflection(A: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]
 
     The smallest singular value of I + R is 2 / sqrt(1 + |A|_2^2), which is never 0.
     """
-    return 2 / np.sqrt(1 + np.linalg.norm(A, ord=2, axis=(-2, -1)) ** 2)
+    return 2 / np.hypot(1, np.linalg.norm(A, ord=2, axis=(-2, -1)))
 
 
 def lengthened(squared_norm: Array, squared_gradient: Array, learning_rate: float) -> Array:
@@ -72,3 +86,17 @@ def lengthened(squared_norm: Array, squared_gradient: Array, learning_rate: floa
         InvalidArgument: a learning rate that is not above 0.
     """
     return squared_norm + positive("learning_rate", learning_rate) ** 2 * squared_gradient
+
+
+def _require_independent(independent: Array) -> None:
+    if not np.all(independent):
+        reject("P", "a matrix singular to rounding", "an invertible one, which has one image")
+
+
+def _svd(P: Array) -> tuple[Array, Array, Array]:
+    """The singular value decomposition of an invertible matrix."""
+    if not np.isfinite(P).all():
+        reject("P", "a matrix with entries that are not finite", "finite numbers")
+    U, s, Vt = np.linalg.svd(P)
+    _require_independent(s > P.shape[-1] * EPS * s[..., :1])
+    return U, s, Vt

@@ -20,7 +20,7 @@ def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: f
     what = M @ Rt - R @ (Rt @ M @ Rt) / 2
     W = what - what.mT
     size = np.linalg.norm(W, axis=(-2, -1), keepdims=True)
-    return W * np.minimum(cap, 1 / size)
+    return W * np.minimum(cap, 1 / np.where(size > 0, size, 1 / cap))
 
 
 def tangent(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:

@@ -17,7 +17,12 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_arrays, reject, times
+from theory.core.validation import finite_arrays, inside, reject, times
+from theory.orthogonal.decay import decay
+from theory.orthogonal.maps import require_orthogonal
+
+LOST = 1e-7  # of R, when coordinates made large by a half turn nearby drown small ones
+OVERFLOWS = 700.0  # from here on e^x is no float
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,9 @@ def component(problem: LinearOPT, R: Float[Array, "*runs d d"]) -> Component:
     """The component of O(d) that R lies in, run by run.
 
     Raises:
-        InvalidArgument: neither are the inputs whitened nor the neurons a tight frame.
+        InvalidArgument: neither are the inputs whitened nor the neurons a tight frame; R is not orthogonal.
     """
+    require_orthogonal("R", R)
     if not problem.solvable:
         reject("problem", "Sigma and Omega not multiples of I", "whitened inputs or a tight frame of neurons")
     P, s, Qt = np.linalg.svd(problem.M)
@@ -121,8 +127,10 @@ def coordinates(chart: Component, R: Float[Array, "*runs d d"]) -> Float[Array, 
     """Cayley's coordinates of R: the skew A = (R~ - I) (R~ + I)^-1, with R~ = P^T R Q.
 
     Raises:
-        InvalidArgument: R~ has the eigenvalue -1: R is on the cut locus, from where the flow ends in a saddle.
+        InvalidArgument: R~ has the eigenvalue -1: R is on the cut locus, from where the flow ends in a saddle; R is
+            not orthogonal.
     """
+    require_orthogonal("R", R)
     aligned = chart.P.mT @ R @ chart.Q
     one = np.eye(aligned.shape[-1])
     if np.linalg.svd(aligned + one, compute_uv=False).min() < 1e3 * EPS:
@@ -152,20 +160,6 @@ def coordinates_solution(
     return decay(chart.rates, t) * A
 
 
-def decay(rates: Float[Array, "*runs"], t: Float[Array, "*times"] | float) -> Float[Array, "*times_runs"]:
-    """e^(-rate t) of each rate, shape (*times, *runs); what has rate 0 stays, at t = infinity too.
-
-    >>> decay(np.array([0.0, 2.0]), np.inf)
-    array([1., 0.])
-
-    Raises:
-        InvalidArgument: a negative or NaN time.
-    """
-    t = times(t)[(..., *[None] * np.ndim(rates))]
-    with np.errstate(invalid="ignore"):
-        return np.where(rates == 0, 1.0, np.exp(-rates * t))
-
-
 def solution(
     problem: LinearOPT, R: Float[Array, "*runs d d"], t: Float[Array, "*times"] | float
 ) -> Float[Array, "*batch d d"]:
@@ -182,10 +176,16 @@ def solution(
     e^((s_1 - s_d) t / 2) takes; in Cayley's coordinates nothing but decaying exponentials is left.
 
     Raises:
-        InvalidArgument: see `component`, `coordinates`; a negative or NaN time.
+        InvalidArgument: see `component`, `coordinates`; a start whose coordinates do not give it back to seven digits,
+            since it is nearly on the cut locus; a negative or NaN time.
     """
     chart = component(problem, R)
-    return matrix(chart, coordinates_solution(chart, coordinates(chart, R), t))
+    A = coordinates(chart, R)
+    if np.abs(matrix(chart, A) - R).max() > LOST:
+        reject(
+            "R", "a matrix that is nearly P^T R Q v = -v for some v", "no rotation by nearly pi away from the optimum"
+        )
+    return matrix(chart, coordinates_solution(chart, A, t))
 
 
 def riccati_solution(
@@ -201,18 +201,24 @@ def riccati_solution(
     array([1.   , 0.243])
 
     Raises:
-        InvalidArgument: a negative or NaN time, or infinity.
+        InvalidArgument: a negative or NaN time, infinity, or one too late for C and H.
     """
     t = times(t)
     if np.isinf(t).any():
         reject("t", np.inf, "finite times: `solution` has the limit")
+    inside("max s t / 2", float(np.max(np.abs(s), initial=0) * np.max(t, initial=0)) / 2, 0, OVERFLOWS)
     half = s * t[(..., *[None] * s.ndim)] / 2
     C, H = (f(half)[..., :, None] * np.eye(s.shape[-1]) for f in (np.cosh, np.sinh))
     return np.linalg.solve((H @ aligned + C).mT, (C @ aligned + H).mT).mT
 
 
 def slowest_rate(chart: Component) -> Float[Array, "*runs"] | float:
-    """The slowest mode's (s_(d-1) + s_d) / 2: smaller if s_d < 0, and 0 if s_d = -s_(d-1), which leaves many optima."""
+    """The slowest mode's (s_(d-1) + s_d) / 2: smaller if s_d < 0, and 0 if s_d = -s_(d-1), which leaves many optima.
+
+    Raises:
+        InvalidArgument: d = 1, where nothing turns.
+    """
+    inside("d", chart.s.shape[-1], 2, np.inf, "[)")
     return (chart.s[..., -2] + chart.s[..., -1]) / 2
 
 
@@ -226,10 +232,10 @@ def expressivity_gap(W0: Float[Array, "*runs d N"], T: Float[Array, "*runs d N"]
     """Least 1/2 |R W0 - T|^2 over O(d), and over the component of O(d) that does not attain it: each (*runs,).
 
     They are (|W0|^2 + |T|^2) / 2 - |T W0^T|_*, and 2 s_min(T W0^T) more. The first is zero exactly if
-    T^T T = W0^T W0, while free weights fit any T.
+    T^T T = W0^T W0, while free weights fit any T; it is evaluated at the optimum, where its parts do not cancel.
     """
-    s = np.linalg.svd(T @ W0.mT, compute_uv=False)
-    gap = ((W0**2).sum((-2, -1)) + (T**2).sum((-2, -1))) / 2 - s.sum(-1)
+    P, s, Qt = np.linalg.svd(T @ W0.mT)
+    gap = ((P @ Qt @ W0 - T) ** 2).sum((-2, -1)) / 2
     return gap, gap + 2 * s[..., -1]
 
 
@@ -276,8 +282,13 @@ def random_problem(
     Args:
         inputs, neurons: singular values of X and of W0; one number makes the inputs white, or the neurons tight.
         N, n: at least d. Labels have a part that no layer reaches, unless N = n = d.
+
+    Raises:
+        InvalidArgument: N or n below d, or a singular value of X or W0 not above 0: M could not be reached.
     """
     d = len(s)
+    inside("N", N, d, np.inf, "[)"), inside("n", n, d, np.inf, "[)")
+    inside("inputs", float(np.min(inputs)), 0, np.inf, "()"), inside("neurons", float(np.min(neurons)), 0, np.inf, "()")
     P, Q, left, right = (random_rotation(rng, d, runs) for _ in range(4))
     frame = lambda columns: random_rotation(rng, columns, runs)[..., :d].mT  # noqa: E731
     X = left * (inputs * np.ones(d)) @ frame(n)
@@ -295,9 +306,9 @@ def start_near(chart: Component, rng: np.random.Generator, size: float) -> Float
 
 
 def _saturated(A: Array) -> Array:
-    """B (I + B)^-1 with B = A^T A."""
-    B = A.mT @ A
-    return np.linalg.solve(np.eye(A.shape[-1]) + B, B)
+    """B (I + B)^-1 with B = A^T A, through the singular values of A: near a half turn B would drown its small ones."""
+    _, size, Vt = np.linalg.svd(A)
+    return Vt.mT * ((size / np.hypot(1, size)) ** 2)[..., None, :] @ Vt
 
 
 def _multiple_of_identity(matrix: Array) -> bool:

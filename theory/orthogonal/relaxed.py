@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import positive
+from theory.core.validation import inside, positive
 
 NEWTON_STEPS = 80  # at most: enough from any start to the right of the root, where the cubic is convex
 NEXT_TO_IT = 1e-12  # of the threshold: there r - 1 is of that size too
@@ -18,12 +18,15 @@ def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Arr
     """Largest root r of (r - s) + 4 lambda r (r^2 - 1) = 0, which is never 1: r^2 - 1 ~ (s - 1) / (4 lambda).
 
     Raises:
-        InvalidArgument: a weight that is not above 0.
+        InvalidArgument: a weight or a singular value that is not above 0.
     """
     positive("weight", weight)
-    r = np.maximum(s, 1.0)
+    inside("min s", float(np.min(s)), 0, np.inf, "()"), inside("max s", float(np.max(s)), 0, np.inf, "()")
+    a, b = 4 * weight, 1 - 4 * weight
+    least = s / b if b > 0 else np.inf
+    r = np.sqrt(max(-b / a, 0)) + np.minimum(np.cbrt(s) / np.cbrt(a), least)  # at the root or to the right of it
     for _ in range(NEWTON_STEPS):
-        step = (r - s + 4 * weight * r * (r**2 - 1)) / (1 + 4 * weight * (3 * r**2 - 1))
+        step = (a * r * r * r + b * r - s) / (3 * a * r * r + b)
         r = r - step
         if (np.abs(step) <= EPS * r).all():
             break
@@ -46,8 +49,9 @@ def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[A
     That is the squared penalty's equation at weight kappa / 2, with lambda = kappa |r^2 - 1|_2 = |(s - r) / 2 r|_2.
 
     Raises:
-        InvalidArgument: a weight that is not above 0.
+        InvalidArgument: a weight or a singular value that is not above 0.
     """
+    inside("min s", float(np.min(s)), 0, np.inf, "()"), inside("max s", float(np.max(s)), 0, np.inf, "()")
     if positive("weight", weight) >= threshold(s) * (1 - NEXT_TO_IT):
         return np.ones_like(s)
 
@@ -55,4 +59,8 @@ def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[A
         r = squared_penalty_minimiser(s, float(np.exp(log_kappa)) / 2)
         return float(np.linalg.norm((s - r) / (2 * r))) - weight
 
-    return squared_penalty_minimiser(s, float(np.exp(brentq(excess, -60, 60, xtol=1e-14))) / 2)
+    low = float(np.log(weight) - np.log(np.linalg.norm((s - 1) * (s + 1))))  # r^2 - 1 is smaller than s^2 - 1
+    high = low + 1
+    while excess(high) < 0:
+        high += 2 * (high - low)
+    return squared_penalty_minimiser(s, float(np.exp(brentq(excess, low - 1, high, xtol=1e-14))) / 2)

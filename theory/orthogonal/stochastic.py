@@ -3,6 +3,7 @@
 import numpy as np
 
 from theory.core.validation import inside, positive_integer
+from theory.orthogonal.gamma import harmonic
 
 
 def captured_share(d: int, p: int) -> float:
@@ -20,15 +21,19 @@ def captured_share(d: int, p: int) -> float:
 
 def rounds_to_see_all_pairs(d: int) -> float:
     """Mean rounds until every pair of coordinates was in a block, p = 2: n H_n with n = d (d - 1) / 2."""
-    n = d * (d - 1) // 2
-    return float(n * (1 / np.arange(1, n + 1)).sum())
+    n = _pairs(d)
+    return n * harmonic(n)
 
 
 def most_rounds_to_see_all_pairs(d: int, p: int) -> float:
     """Upper bound of that mean for any p: sum over rounds t of min(1, n (1 - q)^t), q the probability of a pair."""
-    missing = 1 - captured_share(d, p)
-    if missing in (0.0, 1.0):
-        return 1.0 if missing == 0 else float(np.inf)
-    n = d * (d - 1) / 2
-    certain = int(np.ceil(-np.log(n) / np.log(missing)))
-    return certain + n * missing**certain / (1 - missing)
+    n, q = _pairs(d), captured_share(d, p)
+    if q in (0, 1):
+        return 1.0 if q else float(np.inf)
+    certain = float(np.ceil(-np.log(n) / np.log1p(-q)))
+    return certain + n * float(np.exp(certain * np.log1p(-q))) / q
+
+
+def _pairs(d: int) -> int:
+    inside("d", positive_integer("d", d), 2, np.inf, "[)")
+    return int(d) * (int(d) - 1) // 2

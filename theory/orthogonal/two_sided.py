@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.validation import finite_matrix
-from theory.orthogonal.procrustes import decay
+from theory.orthogonal.decay import decay, turned_back
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Alignment:
         An equal pair of s or of tau is a flat direction: its first rate is 0.
         """
         i, j = np.triu_indices(len(self.s), 1)
-        s, tau = self.s, self.tau
-        return np.stack([(s[i] - s[j]) * (tau[i] - tau[j]), (s[i] + s[j]) * (tau[i] + tau[j])]) / 2
+        s, tau = _signed_pairs(self.s, i, j), _signed_pairs(self.tau, i, j)
+        return s * tau / 2
 
 
 def alignment(problem: TwoSided) -> Alignment:
@@ -87,6 +87,8 @@ def plane_solution(
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """(alpha(t), beta(t)) of two rotations in one plane whose two `rates` are given, each (*times, *runs).
 
+    Angles are continuous: alpha +- beta end at the nearest whole turns, and a half turn of one of them rests.
+
     >>> alpha, beta = plane_solution(np.array([0.5, 1.5]), np.array(0.9), np.array(0.3), np.array([0.0, 1.0, np.inf]))
     >>> print(alpha.round(3), beta.round(3))
     [0.9   0.462 0.   ] [0.3   0.324 0.   ]
@@ -95,6 +97,11 @@ def plane_solution(
         InvalidArgument: a negative or NaN time.
     """
     slow, fast, alpha, beta = np.broadcast_arrays(*rates, alpha, beta)
-    total = 2 * np.arctan(decay(slow, t) * np.tan((alpha + beta) / 2))
-    difference = 2 * np.arctan(decay(fast, t) * np.tan((alpha - beta) / 2))
+    total, difference = turned_back(alpha + beta, decay(slow, t)), turned_back(alpha - beta, decay(fast, t))
     return (total + difference) / 2, (total - difference) / 2
+
+
+def _signed_pairs(values: Array, i: Array, j: Array) -> Array:
+    """values_i - values_j and values_i + values_j, 0 within rounding of it."""
+    pairs = np.stack([values[i] - values[j], values[i] + values[j]])
+    return np.where(np.abs(pairs) <= 10 * EPS * np.abs(values[0]), 0.0, pairs)

@@ -20,7 +20,7 @@ def test_asymptotic_minimality_is_asked_of_d_and_s() -> None:
         (lambda: asymptotics.smeared_potential(3.0), r"r = 3.0: expected a number in \[0, 2\]"),
         (lambda: asymptotics.least_energy_bound(3, 0.0), r"r = 0\.0"),
         (lambda: asymptotics.close_pairs(1), r"d = 1: expected a number in \[2, inf\)"),
-        (lambda: asymptotics.close_triples(2), r"d = 2: expected a number in \[3, inf\)"),
+        (lambda: asymptotics.close_triples(2), r"d = 2: expected a number in \[3, 100\]"),
     ],
 )
 def test_errors_name_the_argument(call, message: str) -> None:

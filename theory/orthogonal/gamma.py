@@ -1,0 +1,44 @@
+"""Quotients of gamma functions without the cancellation that the difference of two logarithms has."""
+
+import numpy as np
+from scipy.special import polygamma, psi
+
+LARGE = 16.0  # from here on Stirling's series, as far as it is taken, is exact to rounding
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
+NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
+
+
+def log_quotient(x: float, r: float) -> float:
+    """log(Gamma(x - r) / Gamma(x)) for x and x - r above 0."""
+    return excess(x, r) - r * float(np.log(x))
+
+
+def excess(x: float, r: float) -> float:
+    """log(Gamma(x - r) / Gamma(x)) + r log x, which tends to 0 for large x; x and x - r above 0."""
+    steps = np.arange(max(0.0, np.ceil(LARGE - min(x, x - r))))
+    y = x + len(steps)
+    above = (y - r - 0.5) * np.log1p(-r / y) + r + _stirling(y - r) - _stirling(y)
+    return float(above - r * np.log(y / x) - np.log1p(-r / (x + steps)).sum())
+
+
+def second_difference(x: float, r: float) -> float:
+    """log(Gamma(x) Gamma(x - 2 r) / Gamma(x - r)^2), r and x - 2 r above 0: about r^2 psi'(x - r) for small r.
+
+    It is r^2 times the mean of psi' over [x - 2 r, x] with the weight of a hat, for which Gauss' rule is exact to
+    rounding while the pole at 0 is far; where it is near nothing cancels.
+    """
+    if 4 * r > x:
+        return excess(x, 2 * r) - 2 * excess(x, r)
+    at = x - r + r * np.multiply.outer([1, -1], NODES)
+    return float(r**2 * (WEIGHTS * (1 - NODES) * polygamma(1, at)).sum())
+
+
+def harmonic(n: float) -> float:
+    """1 + 1/2 + ... + 1/n."""
+    return float(psi(n + 1) + np.euler_gamma)
+
+
+def _stirling(x: float) -> float:
+    """log Gamma(x) - (x - 1/2) log x + x - log(2 pi) / 2."""
+    y = float(x) ** -2.0
+    return (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y * (1 / 1188 - y * 691 / 360360))))) / x
