@@ -147,7 +147,10 @@ class Minnorm(nn.Module):
         return result
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clear the optimiser's gradients, and with them what the multipliers were to move."""
+        """Clear the optimiser's gradients, and with them what the multipliers were to move.
+
+        The optimiser's own zero_grad does the same where it sets gradients to None, as it does by default.
+        """
         self.optimizer.zero_grad(set_to_none)
         self._pending.clear()
 
