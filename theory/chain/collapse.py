@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from theory.chain.problem import Chain
 from theory.core.arrays import Array
-from theory.core.validation import reject
+from theory.core.validation import reject, times
 from theory.minnorm.tuning import Number, Tuning
 
 
@@ -28,14 +28,22 @@ def collapse_criterion(chain: Chain, tuning: Tuning, w: Number, multiplier: Numb
 def size_bound(
     chain: Chain, tuning: Tuning, w: Number, multiplier: Number, t: Float[Array, "*#shape"]
 ) -> Float[Array, "*shape"]:
-    """Upper bound on w(t) if `collapse_criterion` is below 1, from the solution of v' = a (L-2) (v - largest m).
+    """Upper bound on w(t) from the solution of v' = a (L-2) (v - largest m): it falls to 0 if `collapse_criterion` is
+    below 1; otherwise it says nothing from some time on, and is infinite.
 
     Tight while p is small against s.
+
+    Raises:
+        InvalidArgument: a negative or NaN time, depth below 3, or a norm that is not squared.
     """
     largest, growth = _largest_force(chain, tuning, multiplier)
-    rate = tuning.a * (chain.L - 2)
-    above = w ** (2.0 - chain.L) - largest - growth / rate
-    return (largest + growth * (t + 1 / rate) + above * np.exp(rate * t)) ** (-1 / (chain.L - 2))
+    t, rate = times(t), tuning.a * (chain.L - 2)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        above = np.asarray(w) ** (2.0 - chain.L) - largest - growth / rate
+        forced = largest + growth * (np.where(np.isinf(t) & (growth == 0), 0.0, t) + 1 / rate)
+        departed = np.where(above == 0, 0.0, above * np.exp(rate * t))
+        v = np.where(np.isneginf(departed), -np.inf, forced + departed)
+        return np.where(v > 0, np.maximum(v, 0) ** (-1 / (chain.L - 2)), np.inf)
 
 
 def growth_criterion(chain: Chain, tuning: Tuning, w: Number) -> Number:

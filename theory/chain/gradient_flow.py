@@ -10,6 +10,8 @@ from theory.core.validation import reject
 from theory.imbalance.closed_forms import scalar_solution
 
 NEWTON_STEPS = 100  # far more than a convex increasing function needs
+NODES, WEIGHTS = (np.polynomial.legendre.leggauss(16)[i] for i in (0, 1))
+NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # on [0, 1]
 
 
 def velocity(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
@@ -45,7 +47,7 @@ def two_layer_solution(
 def balanced_time(
     chain: Chain, start: Float[Array, "*#shape"] | float, p: Float[Array, "*#shape"] | float
 ) -> Float[Array, "*shape"] | float:
-    """Time at which the product of a balanced chain, at `start` at time 0, is p; infinite at p = s.
+    """Time at which the product of a balanced chain, at `start` at time 0, is p; infinite at p = s, 0 at p = start.
 
     p' = L sigma p^(2 - 2/L) (s - p), so t = (H(p) - H(start)) / (L sigma), H' = p^(2/L - 2) / (s - p).
 
@@ -56,15 +58,30 @@ def balanced_time(
     on_the_way = (start > 0) & ((p - start) * (chain.s - p) >= 0)
     if not on_the_way.all():
         reject("p", p[~on_the_way].flat[0], f"products from the start, above 0, to s = {chain.s:g}")
-    return (_antiderivative(chain, p) - _antiderivative(chain, start)) / (chain.L * chain.sigma)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        grown, approached = np.log1p((p - start) / start), np.log1p((p - start) / (chain.s - p))
+        if chain.L == 1:
+            return np.where(p == start, 0.0, np.where(p == chain.s, np.inf, approached)) / chain.sigma
+        far = _antiderivative(chain, p) - _antiderivative(chain, start)
+        close = (np.abs(grown) < 0.5) & (np.abs(approached) < 0.5)
+        # By how much log v / (s - v) grows.
+        moved = np.where(close, np.log1p(chain.s * (p - start) / start / (chain.s - p)), 0.0)
+    near = _short(chain, start, moved)
+    return np.where(p == start, 0.0, np.where(close, near, far)) / (chain.L * chain.sigma)
+
+
+def _short(chain: Chain, start: Array, moved: Array) -> Array:
+    """H(p) - H(start) = int v^(2/L - 1) / s dy, y = log v / (s - v), without a difference: by Gauss's rule."""
+    with np.errstate(divide="ignore"):
+        ahead = ((chain.s - start) / start)[..., None] * np.exp(-moved[..., None] * NODES)
+    v = chain.s / (1 + ahead)
+    return moved / chain.s * (WEIGHTS * v ** (2 / chain.L - 1)).sum(-1)
 
 
 def _antiderivative(chain: Chain, v: Array) -> Array:
     """H with H' = v^(e - 1) / (s - v), e = 2/L - 1: the geometric series in v/s, or s/v, integrated term by term."""
     s, e = chain.s, 2 / chain.L - 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        if chain.L == 1:
-            return -np.log(np.abs(s - v))
         if chain.L == 2:
             return np.log(v / np.abs(s - v)) / s
         small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)

@@ -50,7 +50,16 @@ def spectrum(chain: Chain, tuning: Tuning) -> Array:
     friction = a * ((k - chain.L) * stiffness + c * chain.g)
     root = np.sqrt((friction**2 - 4 * a * b * chain.g).astype(complex))
     tangential = np.repeat(-a[..., None] * k * stiffness, chain.L - 1, axis=-1)
-    pair = np.stack([(-friction - root) / 2, (-friction + root) / 2], axis=-1)
+    first, second = (-friction - root) / 2, (-friction + root) / 2
+    # Of real roots the one of smaller size from the product, a b g, so that slow modes keep their digits.
+    real, swap = root.imag == 0, friction < 0
+    product = a * b * chain.g
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (
+            np.where(real & swap & (second != 0), product / second, first),
+            np.where(real & ~swap & (first != 0), product / first, second),
+        )
+    pair = np.stack([first, second], axis=-1)
     return np.concatenate([tangential, pair], axis=-1)
 
 
@@ -90,12 +99,22 @@ def orbit_energy(
     There p' = 2 a (x (lambda + c h) - 1) p: Lotka and Volterra's equations if c = 0, which conserve H.
 
     Raises:
-        InvalidArgument: a depth other than 2, a norm that is not squared.
+        InvalidArgument: a depth other than 2, a norm that is not squared, a product below 0.
     """
     if (chain.L, chain.power) != (2, 2):
         reject("(chain.L, chain.power)", (chain.L, chain.power), "(2, 2): depth 2, squared norm")
-    potential = p - chain.s - chain.s * np.log(p / chain.s)
+    if not (np.asarray(p) >= 0).all():
+        reject("p", np.min(p), "products of at least 0")
+    potential = chain.s * _above_its_logarithm((np.asarray(p) - chain.s) / chain.s)
     return tuning.a * (chain.x * multiplier - 1) ** 2 + tuning.b * chain.sigma * potential
+
+
+def _above_its_logarithm(r: Array) -> Array:
+    """r - log(1 + r) >= 0: near 0, by log(1 + r) = 2 atanh q, q = r / (2 + r), it is q r - 2 (q^3/3 + q^5/5 + ...)."""
+    q = np.where(np.abs(r) < 0.3, r / (2 + r), 0.0)
+    series = sum(2 * q**n / n for n in range(3, 25, 2))
+    with np.errstate(divide="ignore"):
+        return np.where(np.abs(r) < 0.3, q * r - series, r - np.log1p(r))
 
 
 def orbit_dissipation(

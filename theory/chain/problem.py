@@ -61,7 +61,7 @@ def others(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
 
 def imbalance(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L_minus_1"]:
     """w_l^2 - w_(l+1)^2: every D_ij is a sum of these."""
-    return w[..., :-1] ** 2 - w[..., 1:] ** 2
+    return (w[..., :-1] - w[..., 1:]) * (w[..., :-1] + w[..., 1:])
 
 
 def imbalance_solution(
@@ -69,16 +69,20 @@ def imbalance_solution(
 ) -> Float[Array, "*times_runs L_minus_1"]:
     """Imbalance e^(-2 rate t) D(0) of the flow w_l' = f q_l - rate w_l from w, whatever the force f(t).
 
-    The rate is gamma for weight decay, a for Minnorm (k = 2), and 0 for gradient flow; t has any shape, and may be
-    infinite where the rate is above 0.
+    The rate is gamma for weight decay, a for Minnorm (k = 2), and 0 for gradient flow, which conserves it; t has any
+    shape, infinity included.
 
     >>> imbalance_solution(np.array([3.0, 1.0]), 0.5, np.array([0.0, np.log(2), np.inf])).round(12).tolist()
     [[8.0], [4.0], [0.0]]
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a rate below 0.
     """
-    return np.exp(-2 * np.multiply.outer(times(t), np.asarray(rate)))[..., None] * imbalance(w)
+    t, rate = times(t), np.asarray(rate, dtype=np.float64)
+    inside("rate", rate.min(), 0, np.inf, "[)")
+    with np.errstate(invalid="ignore"):
+        forgotten = np.where(rate == 0, 0.0, np.multiply.outer(t, rate))
+    return np.exp(-2 * forgotten)[..., None] * imbalance(w)
 
 
 def imbalance_after_step(

@@ -13,6 +13,7 @@ from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance
 from theory.core.arrays import Array
 from theory.core.flows import flow
+from theory.core.validation import positive
 from theory.minnorm.tuning import Tuning
 
 
@@ -20,15 +21,21 @@ def hitting_time(t: Float[Array, " T"], distances: Float[Array, " T"], epsilon: 
     """When a distance (T,) is last above epsilon: the last crossing of the cubic spline of its logarithm.
 
     Infinite if it still is above at the end.
+
+    Raises:
+        InvalidArgument: epsilon that is not above 0.
     """
+    positive("epsilon", epsilon)
     if distances[-1] > epsilon:
         return np.inf
     above = np.flatnonzero(distances > epsilon)
     if above.size == 0:
         return 0.0
     near = slice(max(above[-1] - 3, 0), above[-1] + 5)
-    roots = CubicSpline(t[near], np.log(distances[near] / epsilon)).roots(extrapolate=False)
-    return float(roots[(roots >= t[above[-1]]) & (roots <= t[above[-1] + 1])][-1])
+    height = np.log(np.maximum(distances[near], np.finfo(float).tiny) / epsilon)
+    roots = CubicSpline(t[near], height).roots(extrapolate=False)
+    inside = roots[(roots >= t[above[-1]]) & (roots <= t[above[-1] + 1])]
+    return float(inside[-1] if inside.size else t[above[-1] + 1])  # at epsilon to rounding
 
 
 def hitting_times(

@@ -32,7 +32,7 @@ def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) 
     which is (I - A^(k + 1)) (v - w*) if w = v, and at most 2 |w - w*| + 2 |v - w*| for eta up to `largest_step` (ours).
     """
     x, steps = eta * problem.S**2, whole_steps(problem, eta, k)
-    scaled = in_eigendirections(problem, x * powers(x, steps), w) + in_eigendirections(problem, 1 - powers(x, steps), v)
+    scaled = in_eigendirections(problem, x * powers(x, steps), w) + in_eigendirections(problem, x * sums(x, steps), v)
     scaled = scaled - towards(problem, x * sums(x, steps + 1), w)
     return scaled / after_steps(steps + 1, w)
 

@@ -5,10 +5,12 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import hyp1f1
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.validation import inside, times
 from theory.halpern.least_squares import null_part
+
+SMALL = 1e-6
 
 Times = Float[Array, "*times"] | float
 
@@ -40,9 +42,12 @@ def rest_point(
     """
     h, u = np.broadcast_arrays(np.asarray(h, dtype=np.float64), np.asarray(u, dtype=np.float64))
     z = h * np.where(h == 0, 0.0, u)  # what no example sees stays at 0 for ever
-    # M(1, b, -z) is (b - 1)/z (1 - (2 - b)/z ...) where z is large, and g rounds to 1; scipy has 0 from 1e155 on.
-    with np.errstate(invalid="ignore"):
-        return np.where(z > (1 + c) / EPS, 1.0, z / (c + 1) * hyp1f1(1.0, c + 2.0, -z))
+    # At both ends M's series: scipy has NaN or 0 there (c = 40, z = 1e-300 or 1e14).
+    small, large = z < SMALL, z > (1 + c) / SMALL
+    near = z / (c + 1) * (1 - np.where(small, z, 0.0) / (c + 2))
+    far = 1 - c / np.where(large, z, 1.0) * (1 + (1 - c) / np.where(large, z, 1.0))
+    between = z / (c + 1) * hyp1f1(1.0, c + 2.0, -np.where(small | large, 1.0, z))
+    return np.where(small, near, np.where(large, far, between))
 
 
 def solution(

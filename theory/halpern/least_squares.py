@@ -166,12 +166,19 @@ def powers(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, "*s
     """(1 - x)^k."""
     k = k[..., None]
     odd = np.where(np.isinf(k), 0.0, k) % 2 == 1
-    return np.where((x > 1) & odd, -1.0, 1.0) * np.exp(xlog1py(k, np.where(x > 1, x - 2, -x)))
+    return np.where((x > 1) & odd, -1.0, 1.0) * np.exp(_log_power(x, k))
 
 
 def sums(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, "*steps r"]:
     """sum_{j < k} (1 - x)^j = (1 - (1 - x)^k) / x."""
-    return np.where(x < 1, -np.expm1(xlog1py(k[..., None], -np.minimum(x, 1))), 1 - powers(x, k)) / x
+    return np.where(x < 1, -np.expm1(_log_power(x, k[..., None])), 1 - powers(x, k)) / x
+
+
+def _log_power(x: Array, k: Array) -> Array:
+    """k log |1 - x|."""
+    beyond_one = np.where(x > 1, x - 2, -x)
+    with np.errstate(invalid="ignore"):
+        return np.where(beyond_one == 0, 0.0, xlog1py(k, beyond_one))
 
 
 def mean_gone(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, "*steps r"]:

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, positive, positive_integer, reject
+from theory.core.arrays import EPS, Array
+from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject
 
 
 class Mode(NamedTuple):
@@ -35,8 +35,10 @@ def linear_model(inputs: Float[Array, "n d"]) -> tuple[Mode, ...]:
         InvalidArgument: inputs that are no finite matrix.
     """
     X = finite_matrix("inputs", inputs)
-    unreached = (Mode(1.0, 0.0),) if np.linalg.matrix_rank(X) < X.shape[1] else ()
-    return unreached + tuple(Mode(1.0, float(s) ** 2) for s in np.linalg.svd(X, compute_uv=False) if s > 0)
+    values = np.linalg.svd(X, compute_uv=False)
+    reached = values[values > max(X.shape) * EPS * values[0]]
+    unreached = (Mode(1.0, 0.0),) if reached.size < X.shape[1] else ()
+    return unreached + tuple(Mode(1.0, float(s) ** 2) for s in reached)
 
 
 def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
@@ -64,7 +66,14 @@ def critical_augmentation(modes: Sequence[Mode], dual_learning_rate: float) -> f
 
 
 def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augmentation: float) -> float:
-    """Simultaneous steps need a learning rate A below min 4 / (2 (m + c g) - B g), with c above its critical value."""
+    """Simultaneous steps need a learning rate A below min 4 / (2 (m + c g) - B g), with c above its critical value.
+
+    Raises:
+        InvalidArgument: an augmentation at or below the critical one, where no learning rate is small enough.
+    """
+    critical = critical_augmentation(modes, dual_learning_rate)
+    if not augmentation > critical:
+        reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
     return min(4 / (2 * (m + augmentation * g) - dual_learning_rate * g) for m, g in modes)
 
 
@@ -77,10 +86,13 @@ def require_stable(
         added: what the order of updates adds to the augmentation: B if they alternate, else 0.
 
     Raises:
-        InvalidArgument: an augmentation at or below the critical one, or a learning rate at or above the largest.
+        InvalidArgument: an augmentation at or below the critical one, a learning rate not above 0 or at or above the
+            largest, a dual learning rate below 0.
     """
+    positive("lr", learning_rate)
+    inside("dual_learning_rate", dual_learning_rate, 0, np.inf, "[)")
     critical = critical_augmentation(modes, dual_learning_rate) - added
-    if augmentation <= critical:
+    if not augmentation > critical:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
     largest = largest_learning_rate(modes, dual_learning_rate, augmentation + added)
     if learning_rate >= largest:

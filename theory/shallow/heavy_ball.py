@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
+from theory.core.validation import inside, positive
 
 
 class Steps(NamedTuple):
@@ -66,7 +67,13 @@ def radius(determinant: Float[Array, "*#modes"], trace: Float[Array, "*#modes"])
 
 
 def alternating_limit(g_max: Float[Array, "*runs"], A: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
-    """Alternating steps with 0 < A < 2 converge near the solution iff B < (4 - 2 A) / (A g_max)."""
+    """Alternating steps with 0 < A < 2 converge near the solution iff B < (4 - 2 A) / (A g_max).
+
+    Raises:
+        InvalidArgument: A outside (0, 2), where no B converges.
+    """
+    for end in (np.min(A), np.max(A)):
+        inside("A", end, 0, 2, "()")
     return (4 - 2 * np.asarray(A)) / (A * g_max)
 
 
@@ -80,10 +87,14 @@ def best_alternating(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"])
 
     A radius rho needs 1 - A <= rho^2 (the determinant), and then all modes complex, |1 + rho^2 - A B g| <= 2 rho at
     both ends of the spectrum: kappa <= ((1 + rho) / (1 - rho))^2 (Polyak 1964).
+
+    Raises:
+        InvalidArgument: eigenvalues not above 0.
     """
+    positive("g_min", np.min(g_min))
     root = np.sqrt(g_max / g_min)
     rho = (root - 1) / (root + 1)
-    A = 1 - rho**2
+    A = 4 * root / (root + 1) ** 2  # 1 - rho^2, without a difference
     return Steps(A, (1 + rho) ** 2 / (A * g_max), rho)
 
 
@@ -93,7 +104,11 @@ def best_simultaneous(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]
     All modes within rho iff 1 - A + A B g_max <= rho^2 (determinant of the fastest), A B g_min >= (1 - rho) (rho - 1 +
     A) (the slowest, at +rho) and |1 - A| <= rho (off the support). The first two leave kappa <= (rho^2 - 1 + A) /
     ((1 - rho) (rho - 1 + A)), which grows with A, up to A = 1 + rho: kappa <= (1 + rho) / (2 (1 - rho)).
+
+    Raises:
+        InvalidArgument: eigenvalues not above 0.
     """
+    positive("g_min", np.min(g_min))
     kappa = g_max / g_min
     rho = (2 * kappa - 1) / (2 * kappa + 1)
     return Steps(1 + rho, rho / g_max, rho)
