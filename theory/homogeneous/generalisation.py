@@ -61,10 +61,10 @@ def gaussian_test_error(w: Float[Array, "*runs d"], teacher: Float[Array, "*#run
     """
     units = []
     for name, value in (("w", w), ("teacher", teacher)):
-        length = np.linalg.norm(value, axis=-1, keepdims=True)
-        if not (length > 0).all():
+        size = np.abs(value).max(-1, keepdims=True)
+        if not (size > 0).all():
             reject(name, "a classifier of length 0", "classifiers that have a direction")
-        units.append(value / length)
+        units.append(value / size / np.linalg.norm(value / size, axis=-1, keepdims=True))
     # Kahan's angle: the cosine of a small one has lost it.
     apart, together = (np.linalg.norm(units[0] + sign * units[1], axis=-1) for sign in (-1, 1))
     return 2 * np.arctan2(apart, together) / np.pi

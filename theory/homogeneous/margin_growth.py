@@ -61,7 +61,7 @@ def growth(network: Aligned, m: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
 
 
 def growth_time(
-    network: Aligned, start: Float[Array, "*#runs"], m: Float[Array, "*#runs"]
+    network: Aligned, start: Float[Array, "*#runs"] | float, m: Float[Array, "*#runs"] | float
 ) -> Float[Array, "*runs"] | float:
     """t from margin `start` to m: int_start^m e^x x^-(2 - 2/L) dx = n L gain^(2/L) t.
 
@@ -77,7 +77,7 @@ def growth_time(
 
 
 def logistic_growth_time(
-    network: Aligned, start: Float[Array, "*#runs"], m: Float[Array, "*#runs"]
+    network: Aligned, start: Float[Array, "*#runs"] | float, m: Float[Array, "*#runs"] | float
 ) -> Float[Array, "*runs"] | float:
     """As `growth_time` for the logistic loss, m' = rate m^(2 - 2/L) / (1 + e^m): int x^-(2 - 2/L) dx in addition."""
     power, growth = 2 / network.depth - 1, _log_growth(start, m)
@@ -208,8 +208,8 @@ def _signed_invariant(points: TwoPoints, m: Array, shift: float) -> Array:
     """sinh(d/2) e^{kappa s/2 + shift}: in one exponential, so that large margins do not overflow on the way."""
     s, d = m.sum(-1), m[..., 0] - m[..., 1]
     half = np.abs(d) / 2
-    with np.errstate(over="ignore"):
-        return np.sign(d) * -np.expm1(-2 * half) / 2 * np.exp(half + points.kappa * s / 2 + shift)
+    with np.errstate(over="ignore", divide="ignore"):
+        return np.sign(d) * np.exp(np.log(-np.expm1(-2 * half) / 2) + half + points.kappa * s / 2 + shift)
 
 
 def two_point_difference(points: TwoPoints, start: Float[Array, "*runs 2"]) -> Float[Array, "*runs"]:
