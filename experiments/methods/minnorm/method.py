@@ -83,12 +83,12 @@ class Minnorm(nn.Module):
         self.register_buffer("multipliers", like.new_zeros(constraint.shape))
         self.register_buffer("values", like.new_full(constraint.shape, torch.inf))
         self._pending: list[_Batch] = []
-        optimizer.register_step_post_hook(self._after_step)
+        self._hang()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Copies, and what was saved whole, follow their own optimiser; like torch's they come without gradients."""
         super().__setstate__(state | {"_pending": []})
-        self.optimizer.register_step_post_hook(self._after_step)
+        self._hang()
 
     @property
     def weights(self) -> list[Tensor]:
@@ -181,12 +181,24 @@ class Minnorm(nn.Module):
         real = (torch.view_as_real(weight) if weight.is_complex() else weight for weight in self.weights)
         return sum(weight.square().sum(dtype=like.dtype).to(like.device) for weight in real)  # type: ignore[return-value]
 
+    def _hang(self) -> None:
+        """Onto the optimiser's steps."""
+        self.optimizer.register_step_pre_hook(self._before_step)
+        self.optimizer.register_step_post_hook(self._after_step)
+
     def _felt(self, rows: Tensor | slice, values: Tensor, _: Tensor) -> None:
         """A backward pass has reached a loss: the next step moves its multipliers, unless its gradient is cleared."""
         current = torch._C._current_graph_task_id()
+        self._forget_cleared(current)
+        self._pending.append(_Batch(rows, values, current))
+
+    def _forget_cleared(self, current: int | None = None) -> None:
+        """Where there are no gradients, only batches of a backward pass under way have not been cleared."""
         if all(weight.grad is None for weight in self.weights):
             self._pending[:] = [batch for batch in self._pending if batch.backward == current]
-        self._pending.append(_Batch(rows, values, current))
+
+    def _before_step(self, *_: Any) -> None:
+        self._forget_cleared()
 
     def _after_step(self, *_: Any) -> None:
         """The weights have moved, so the multipliers do: batches that were accumulated count as one."""
@@ -214,6 +226,7 @@ class Minnorm(nn.Module):
         return evaluated
 
     def _require_pending(self) -> None:
+        self._forget_cleared()
         if not self._pending:
             raise RuntimeError("step() without a loss: call method(outputs, targets, index) and backward() before it")
 

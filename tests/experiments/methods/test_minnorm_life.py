@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import ASGD, LBFGS, SGD, Adam, Optimizer
@@ -250,6 +250,7 @@ OPERATIONS = st.one_of(
 )
 
 
+@example([[0], "clear", "step"])
 @settings(max_examples=60, deadline=None)
 @given(st.lists(OPERATIONS, max_size=12))
 def test_the_multipliers_belong_to_the_gradient(operations: list[list[int] | str]) -> None:
