@@ -42,5 +42,5 @@ def harmonic(schedule: Schedule, h: float, sigma: float, t: Float[Array, "*times
     inside("q", schedule.q, 1, 1)
     positive("2 c h - 1", 2 * c * h - 1)
     inside("min t", t.min(), (1 + c * h) / 2 - a, np.inf, "(]")
-    noise = c * inside("sigma", sigma, 0, np.inf, "[)")
-    return noise * noise / ((2 * c * h - 1) * (t + a - (1 + c * h) / 2))
+    noise = inside("c sigma", c * sigma, 0, np.inf, "[)")
+    return noise / (2 * c * h - 1) * (noise / (t + a - (1 + c * h) / 2))

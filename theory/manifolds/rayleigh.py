@@ -71,14 +71,15 @@ def turned(
 ) -> Float[Array, "*batch"]:
     """e^(At) x, A symmetric, up to a positive factor of each, which keeps it finite, shape (*times, *runs, d).
 
-    Parts of x and gaps between eigenvalues that are within rounding of 0 are 0.
+    Parts of x and gaps between eigenvalues that are within rounding of 0 are 0. An entry 0 of an eigenvector is taken
+    for exact, so that in the eigenbasis itself a part may be as small as it likes.
 
     Raises:
         InvalidArgument: a time that is negative or NaN.
     """
     l, V = np.linalg.eigh(A)
     z, t = x @ V, times(t)[(..., *[None] * np.ndim(x))]
-    z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ np.abs(V)), 0.0, z)
+    z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ (V != 0)), 0.0, z)
     gap = np.where(z == 0, -np.inf, l).max(-1, keepdims=True) - l
     stays = gap <= _rounding(l)
     with np.errstate(invalid="ignore"):  # 0 * inf in what stays

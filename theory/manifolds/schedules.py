@@ -93,6 +93,7 @@ def _product(schedule: Schedule, strength: float, t: Array) -> Array:
         logs = np.cumsum([0, *np.log(np.abs(factors))])
     first = np.minimum(t, few).astype(int)
     start, end = a + few, a + np.maximum(t, few)
+    inside("a + 16 - (c h)^(1 / q), as it is rounded,", start - root, LARGE - 1, np.inf)
     rest = sum(_excess(end, r) - _excess(start, r) for r in ((strength,) if q == 1 else (root, -root)))
     if q == 1 and strength > 0:
         rest = rest - strength * np.log(end / start)

@@ -19,6 +19,7 @@ from theory.core.validation import inside, positive, times
 from theory.orthogonal.decay import turned_back
 
 NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any start needs
+LATE = 25.0  # ln b from which on F = b^4 / 4 to rounding
 LARGEST_START = 1e70  # its fourth power is still a float
 
 
@@ -46,9 +47,9 @@ def half_turn_time(
     """When the flow from `start` is at a: t = (F(b) - F(b_0)) / (4 m kappa^2), F = ln b + b^2 + b^4 / 4.
 
     Raises:
-        InvalidArgument: a start not in (0, 1e70], or an a not above 0.
+        InvalidArgument: a kappa start not in (0, 1e70], or an a not above 0.
     """
-    _require_start(start)
+    _require_start(plane.kappa * np.asarray(start))
     inside("a", np.min(a), 0, np.inf, "(]")
     return (_clock(plane.kappa * a) - _clock(plane.kappa * start)) / (4 * plane.m * plane.kappa * plane.kappa)
 
@@ -62,16 +63,18 @@ def half_turn_solution(
     array([0.5  , 1.661,   inf])
 
     Raises:
-        InvalidArgument: a start not in (0, 1e70] (at 0 the flow rests), a negative or NaN time.
+        InvalidArgument: a kappa start not in (0, 1e70] (at 0 the flow rests), a negative or NaN time.
     """
-    _require_start(start)
+    _require_start(plane.kappa * np.asarray(start))
     t, b = times(t)[(..., *[None] * np.ndim(start))], plane.kappa * np.asarray(start)
     clock = _clock(b) + 4 * plane.m * plane.kappa * plane.kappa * t
     # F > b^4 / 4 from b = 1 on, and F is convex and increasing in ln b: Newton comes down to the root.
     with np.errstate(invalid="ignore"):
-        y = np.log(np.maximum(4 * clock, 1)) / 4
+        late = (np.log(np.maximum(clock, 0.25)) + np.log(4)) / 4
+        y, near = np.minimum(late, LATE), np.minimum(clock, np.exp(4 * LATE) / 4)
         for _ in range(NEWTON_STEPS):
-            y = y - (y + np.exp(2 * y) + np.exp(4 * y) / 4 - clock) / (1 + np.exp(2 * y)) ** 2
+            y = y - (y + np.exp(2 * y) + np.exp(4 * y) / 4 - near) / (1 + np.exp(2 * y)) ** 2
+        y = np.where(late > LATE, late, y)
     return np.where(np.isinf(clock), np.inf, np.exp(y) / plane.kappa)
 
 
@@ -107,9 +110,9 @@ def exponential_solution(
     return phi + turned_back(np.asarray(theta) - phi, np.exp(-plane.m * t))
 
 
-def _require_start(start: Array | float) -> None:
-    inside("min start", float(np.min(start)), 0, LARGEST_START, "(]")
-    inside("max start", float(np.max(start)), 0, LARGEST_START, "(]")
+def _require_start(b: Array) -> None:
+    inside("min kappa start", float(np.min(b)), 0, LARGEST_START, "(]")
+    inside("max kappa start", float(np.max(b)), 0, LARGEST_START, "(]")
 
 
 def _clock(b: Array | float) -> Array | float:

@@ -38,7 +38,7 @@ def rates(Sigma: Float[Array, "d d"], Omega: Float[Array, "d d"]) -> Float[Array
     """Rates at the optimum: (sigma_j - sigma_i)(omega_i - omega_j) / 2, i < j, sigma increasing, omega decreasing."""
     sigma, omega = np.linalg.eigvalsh(Sigma), np.linalg.eigvalsh(Omega)[::-1]
     i, j = np.triu_indices(len(sigma), 1)
-    return (sigma[j] - sigma[i]) * (omega[i] - omega[j]) / 2
+    return _gaps(sigma, j, i) * _gaps(omega, i, j) / 2
 
 
 def frame_solution(
@@ -61,18 +61,38 @@ def frame_solution(
     if N >= W.shape[-2] or not np.allclose(W.mT @ W, g * np.eye(N), rtol=0, atol=1e-10 * g):
         reject("W^T W", "another matrix", f"{g:g} I, with fewer columns than rows")
     sigma, v = np.linalg.eigh(Sigma)
+    v = v @ _facing(sigma, v.mT @ W / np.sqrt(g))
     V = v.mT @ W
     if np.linalg.svd(V[..., :N, :], compute_uv=False).min() < 1e-12 * np.sqrt(g):
         reject("W", "a frame orthogonal to one of the least directions of Sigma", "one that is not")
     slopes = np.linalg.solve(V[..., :N, :].mT, V[..., N:, :].mT).mT
     gaps = sigma[..., N:, None] - sigma[..., None, :N]
-    gaps = np.where(
-        gaps <= 10 * EPS * np.abs(sigma).max(-1)[..., None, None], 0.0, gaps
-    )  # equal to rounding: they rest
+    gaps = np.where(gaps <= _rounding(sigma), 0.0, gaps)
     K = decay(g * gaps / 2, t) * slopes
     graph = np.concatenate([np.broadcast_to(np.eye(N), (*K.shape[:-2], N, N)), K], axis=-2)
     basis = v @ np.linalg.qr(graph)[0]
     return g * basis @ basis.mT
+
+
+def _facing(sigma: Array, V: Array) -> Array:
+    """A basis of each eigenspace, what faces the frame V most being first.
+
+    Of equal eigenvalues any basis is an eigenbasis, but N of them at a time are not all as near to the frame.
+    """
+    above = sigma[..., :, None] - sigma[..., None, :]
+    equal, rank = np.abs(above) <= _rounding(sigma), (above > _rounding(sigma)).sum(-1)
+    return np.linalg.eigh(2 * rank[..., None] * np.eye(sigma.shape[-1]) - np.where(equal, V @ V.mT, 0.0))[1]
+
+
+def _gaps(values: Array, i: Array, j: Array) -> Array:
+    """values_i - values_j, 0 within rounding of it."""
+    gaps = values[i] - values[j]
+    return np.where(np.abs(gaps) <= _rounding(values).item(), 0.0, gaps)
+
+
+def _rounding(sigma: Array) -> Array:
+    """Eigenvalues nearer to each other are equal; shape (*runs, 1, 1)."""
+    return 10 * EPS * np.abs(sigma).max(-1)[..., None, None]
 
 
 def _bracket(a: Array, b: Array) -> Array:

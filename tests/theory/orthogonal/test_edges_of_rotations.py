@@ -73,6 +73,7 @@ def test_clocks_of_half_turns() -> None:
     late = cayley.half_turn_solution(plane, np.array([1e-300, 1e-5, 1e50]), np.array([0.0, 1e250]))
     assert late[0] == pytest.approx([1e-300, 1e-5, 1e50], rel=1e-12)
     assert late[1] == pytest.approx([(16 * 1.4 * 1e250) ** 0.25] * 3, rel=1e-12)
+    assert cayley.half_turn_solution(plane, 1.0, 1e306) == pytest.approx((16 * 1.4) ** 0.25 * 1e76 * 10**0.5, rel=1e-12)
     for call in (
         lambda: cayley.half_turn_time(plane, 0.5, 0.0),
         lambda: cayley.half_turn_time(plane, np.inf, np.inf),
@@ -207,6 +208,24 @@ def test_equal_inputs_leave_a_frame_where_it_is(seed: int) -> None:
     Q, W = random_rotation(np.random.default_rng(seed), 3, 2)
     Sigma, W = Q * [2.0, 1.0, 1.0] @ Q.T, W[:, :1]
     H = double_bracket.frame_solution(Sigma, W, 1.0, np.array([0.0, np.inf]))
+    assert (double_bracket.rates(Sigma, W @ W.T)[[0, 2]] == 0).all()
     least = W - Q[:, :1] * (Q[:, :1].T @ W)
     assert H[0] == pytest.approx(W @ W.T)
     assert H[1] == pytest.approx(least @ least.T / (least.T @ least), abs=1e-9)
+
+
+@few
+@given(seeds, st.integers(1, 3), st.sampled_from([1e-6, 1.0, 1e6]))
+def test_white_inputs_leave_every_frame_where_it_is(seed: int, N: int, scale: float) -> None:
+    W = random_rotation(np.random.default_rng(seed), 4)[0][:, :N]
+    for frame in (W, np.eye(4)[:, 4 - N :]):
+        H = double_bracket.frame_solution(scale * np.eye(4), frame, 1.0, np.array([0.0, 1.0, np.inf]))
+        assert H == pytest.approx(np.stack([frame @ frame.T] * 3))
+
+
+def test_a_frame_in_an_eigenspace_that_it_shares_with_others_rests() -> None:
+    W = np.eye(4)[:, 3:]
+    H = double_bracket.frame_solution(np.stack([np.diag([2.0, 2.0, 1.0, 1.0])] * 2), np.stack([W, W]), 1.0, np.inf)
+    assert H == pytest.approx(np.stack([W @ W.T] * 2))
+    with pytest.raises(InvalidArgument, match="least directions"):
+        double_bracket.frame_solution(np.diag([1.0, 1.0, 1.0, 2.0]), W, 1.0, np.inf)
