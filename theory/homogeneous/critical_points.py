@@ -11,7 +11,8 @@ from theory.core.separable import Separable, apply
 from theory.core.validation import reject
 from theory.homogeneous.decomposition import log_slope
 
-NEWTON_STEPS = 50
+NEWTON_STEPS = 200
+SETTLED = 1e-14  # of a step, against the 1 / rho over which the softmax varies
 
 
 def tangential_gradient(
@@ -35,27 +36,36 @@ def curvature(problem: Separable, rho: Float[Array, "*#runs"], V: Float[Array, "
 
 def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, "*runs d"]:
     """V*(rho), the direction of least loss at size rho, by Newton's method on the sphere; one problem at many sizes, or
-    a batch of them.
+    a batch of them; the max-margin direction at infinite size.
 
     It tends to the max-margin direction, and no faster than 1 / rho; see `max_margin.approach_constant`, whose
     start does not enter here: at rest nothing of V lies off the span of the examples.
 
     Raises:
-        InvalidArgument: Newton's method did not settle: the size is too small for its start, the max-margin direction.
+        InvalidArgument: a size that is negative or NaN, or at which Newton's method did not settle: it is too small
+            for its start, the max-margin direction.
     """
+    if not (np.asarray(rho) >= 0).all():
+        reject("rho", np.min(rho), "sizes of at least 0")
     best = problem.w * problem.margin[..., None]
+    endless, rho = np.isinf(rho)[..., None], np.where(np.isinf(rho), 0.0, rho)
     V = np.broadcast_to(best, np.broadcast_shapes(best.shape, (*rho.shape, 1)))
+    length_of_examples = np.linalg.norm(problem.Z, axis=-1).max(-1)
+    with np.errstate(divide="ignore"):
+        reach = 0.5 / (rho * length_of_examples)[..., None]
     for _ in range(NEWTON_STEPS):
         step = np.linalg.solve(curvature(problem, rho, V), tangential_gradient(problem, rho, V)[..., None])[..., 0]
-        # Far from rest a full step overshoots where the softmax saturates: never turn by more than half the 1 / rho
-        # over which it varies.
+        # Far from rest a full step overshoots where the softmax saturates: never turn by more than half the
+        # 1 / (rho |z|) over which it varies.
         length = np.linalg.norm(step, axis=-1, keepdims=True)
-        V = V + step * np.minimum(1, 0.5 / rho[..., None] / np.maximum(length, 1e-300))
+        V = V + step * np.minimum(1, reach / np.maximum(length, 1e-300))
         V = V / np.linalg.norm(V, axis=-1, keepdims=True)
+        if (length <= SETTLED * np.minimum(reach, 1)).all():
+            break
     left = np.linalg.norm(tangential_gradient(problem, rho, V), axis=-1)
     if (left > 1e-9 * np.abs(problem.Z).max()).any():
         reject("rho", rho, "sizes at which Newton's method settles from the max-margin direction")
-    return V
+    return np.where(endless, best, V)
 
 
 def _outer(a: Array, b: Array) -> Array:

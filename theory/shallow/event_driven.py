@@ -10,7 +10,7 @@ from scipy.optimize import brentq, toms748
 from theory.core.arrays import EPS, Array
 from theory.core.flows import FlowStopped
 from theory.core.separable import Separable
-from theory.core.validation import positive, reject, times
+from theory.core.validation import finite_matrix, positive, reject, times
 from theory.shallow.minnorm_flow import ActiveSetFlow, lyapunov
 
 SOON = float(np.finfo(float).tiny)
@@ -75,7 +75,7 @@ def solution(
     array([[0.   , 0.   ],
            [0.707, 0.128],
            [1.   , 0.   ]])
-    >>> multipliers.round(3)
+    >>> multipliers.round(3) + 0.0
     array([[0.   , 0.5  ],
            [0.695, 0.   ],
            [1.   , 0.   ]])
@@ -98,7 +98,7 @@ def solve(
     """The flow of any examples, separable or not, up to time `until`.
 
     Raises:
-        InvalidArgument: a multiplier below 0, a, b or `until` not positive.
+        InvalidArgument: wrong shapes, numbers that are not finite, a multiplier below 0, a, b or `until` not positive.
         FlowStopped: more than 10 000 changes of the active set, or of the fastest mode's time constants more than
             3 200 000.
     """
@@ -128,6 +128,10 @@ def solve_to_convergence(
 def _march(
     Z: Array, w: Array, multipliers: Array, a: float, b: float, until: float, settled: Callable[..., bool]
 ) -> EventDriven:
+    Z = finite_matrix("Z", Z)
+    for name, value, size in (("w", w, Z.shape[1]), ("multipliers", multipliers, len(Z))):
+        if np.shape(value) != (size,):
+            reject(f"{name}.shape", np.shape(value), f"({size},)")
     active = (multipliers > 0) | (1 - Z @ w > 0)
     pieces = [ActiveSetFlow(Z, active, w, multipliers, a, b)]
     starts, now, looks = [0.0], 0.0, 0  # `now` counts from the start of the last piece

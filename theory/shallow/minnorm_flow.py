@@ -11,7 +11,7 @@ from theory.core.arrays import EPS, Array
 from theory.core.flows import flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
-from theory.core.validation import positive, reject, times
+from theory.core.validation import finite_arrays, positive, reject, times
 
 # Components of e = U^T 1 below this are rounding: no multiplier grows for ever by them.
 ROUNDED = 1e-10
@@ -67,7 +67,11 @@ def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Co
     each of the d - |S| directions off its span. c >= 0 is the augmentation, lambda_eff = lambda + c (1 - Z w) (ours).
 
     One problem, linearly independent support vectors; |S| first roots, |S| second roots, then the rest.
+
+    Raises:
+        InvalidArgument: further examples on the margin, whose multipliers may move or not.
     """
+    _require_slack(problem)
     Z_S = problem.Z[problem.support]
     g = np.linalg.eigvalsh(Z_S @ Z_S.T)
     half = a * (1 + c * g) / 2
@@ -113,6 +117,7 @@ class ActiveSetFlow:
     def __post_init__(self) -> None:
         positive("a", self.a)
         positive("b", self.b)
+        finite_arrays(self, Z="n d", w="d", multipliers="n")
         if self.multipliers.min(initial=0) < 0 or (self.multipliers > 0)[~self.active].any():
             reject("multipliers", self.multipliers, "none below 0, and 0 off the active set")
 
@@ -202,7 +207,8 @@ def solution(
     w = Z_S^+ (1 - lambda' / b) + e^{-at} (I - Z_S^+ Z_S) w_0 (ours). At infinity (w_hat, alpha).
 
     Raises:
-        InvalidArgument: a negative or NaN time, a multiplier below 0 or off the support, a or b not positive.
+        InvalidArgument: a negative or NaN time, a multiplier below 0 or off the support, a or b not positive, further
+            examples on the margin (`event_driven` takes them).
 
     >>> problem = Separable(np.array([[2.0, 0.0]]))
     >>> t = np.array([0.0, 1.0, np.inf])
@@ -216,4 +222,10 @@ def solution(
            [0.56],
            [0.25]])
     """
+    _require_slack(problem)
     return ActiveSetFlow(problem.Z, problem.support, w, multipliers, a, b)(t)
+
+
+def _require_slack(problem: Separable) -> None:
+    if ((problem.slack == 0) & ~problem.support).any():
+        reject("problem.Z", "an example on the margin beyond the support", "linearly independent examples there")

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from theory.core.separable import Separable
 from theory.core.validation import InvalidArgument
-from theory.homogeneous import balance, dynamics, generalisation, margin_growth, max_margin, normalisation
+from theory.homogeneous import (
+    balance,
+    critical_points,
+    dynamics,
+    generalisation,
+    margin_growth,
+    max_margin,
+    normalisation,
+)
 from theory.homogeneous.decomposition import Examples, Polar, exponential_slope
 from theory.homogeneous.margin_growth import Aligned, TwoPoints
 
@@ -146,3 +155,16 @@ def test_polynomial_losses_at_both_ends() -> None:
         max_margin.polynomial_solution(np.array([[1e7, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.ones(2), 1.0, 2.0)
     with pytest.raises(InvalidArgument, match="decay = -1.0"):
         balance.solution(-1.0, 1.0)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_critical_directions_from_size_0_to_infinity(unit: float) -> None:
+    """The mean example at 0, the max-margin direction at infinity; rho |z| decides between."""
+    problem = Separable(unit * np.array([[1.0, 0.2], [0.8, -0.3], [1.5, 0.4]]))
+    sizes = np.array([0.0, 3.0, 1e12, np.inf]) / unit
+    found = critical_points.equilibrium(problem, sizes)
+    assert np.allclose(found[0], np.array([1.1, 0.1]) / np.hypot(1.1, 0.1))
+    assert np.allclose(found[1], [0.99730659, -0.07334551], atol=1e-8)
+    assert np.allclose(found[2:], problem.w * problem.margin, atol=1e-10)
+    with pytest.raises(InvalidArgument, match="rho = nan"):
+        critical_points.equilibrium(problem, np.array(np.nan))

@@ -170,3 +170,35 @@ def test_step_sizes_out_of_range() -> None:
             best(np.array(0.0), np.array(1.0))
     steps = heavy_ball.best_alternating(np.array(1e-18), np.array(1.0))
     assert steps.A == pytest.approx(4e-9, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ((np.zeros(3), np.zeros(1)), r"w.shape = \(3,\): expected \(2,\)|parameter 'w'|parameter 'multipliers'"),
+        ((np.array([np.nan, 0.0]), np.zeros(1)), r"w\[0\] = nan: expected a finite number"),
+        ((np.zeros(2), np.array([-1.0])), "multipliers = .*: expected none below 0"),
+    ],
+)
+def test_starts_that_are_none(start: tuple, message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        event_driven.solution(np.array([[1.0, 0.0]]), *start, 3.0, a=1.0, b=1.0)
+
+
+def test_the_support_alone_is_not_the_flow_of_duplicates() -> None:
+    twice = Separable(np.array([[1.0, 0.0], [1.0, 0.0]]))
+    for call in (
+        lambda: minnorm_flow.spectrum(twice, 1.0, 1.0),
+        lambda: minnorm_flow.solution(twice, np.zeros(2), np.zeros(2), 1.0, a=1.0, b=1.0),
+    ):
+        with pytest.raises(InvalidArgument, match="an example on the margin beyond the support"):
+            call()
+    w, multipliers = event_driven.solution(twice.Z, np.zeros(2), np.zeros(2), 60.0, a=1.0, b=1.0)
+    assert np.allclose(w, [1, 0], atol=1e-9)
+    assert np.allclose(multipliers, 0.5, atol=1e-9)
+
+
+def test_examples_of_zeros_move_their_multipliers_alone() -> None:
+    w, multipliers = event_driven.solution(np.zeros((1, 2)), np.ones(2), np.ones(1), 3.0, a=1.0, b=2.0)
+    assert np.allclose(w, np.exp(-3))
+    assert multipliers == pytest.approx(7)
