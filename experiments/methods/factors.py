@@ -1,4 +1,4 @@
-"""Factors of a matrix with orthonormal columns, in single precision at least, which is all that linear algebra has."""
+"""Functions of matrices where torch's own are inexact or have no gradient; linear algebra asks for single precision."""
 
 from typing import Any
 

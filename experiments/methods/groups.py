@@ -27,6 +27,12 @@ class Grouped(torch.optim.Optimizer):
             self.param_groups.pop()
             raise
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:  # what was saved before a setting was there has its default
+            for key, default in self.defaults.items():
+                group.setdefault(key, default)
+
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
         groups = [{key: group[key] for key in group.keys() - set(self.functions)} for group in state["param_groups"]]

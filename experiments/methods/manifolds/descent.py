@@ -140,7 +140,7 @@ class FineGrainedSGD(Grouped):
                     continue
                 count = self.state[w].get("count", 0)
                 g = float(group["lr"] * group["schedule"](count))
-                w.copy_(group["step"](widened(w), widened(w.grad), g))
+                w.copy_(group["step"](widened(w), widened(w.grad.to_dense()), g))
                 self.state[w]["count"] = count + 1
         return loss
 

@@ -2,12 +2,13 @@
 metric of the embedding, the real part of the inner product. Every manifold has the same verbs, so that any step works
 on any of them."""
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from experiments.methods.factors import exponential, orthonormal, polar
+from experiments.methods.factors import exponential, orthonormal, polar, widened
 from theory.core.validation import reject
 
 
@@ -70,6 +71,7 @@ class Spheres:
         return 2 * torch.atan2(self._size(w - y), self._size(w + y))
 
 
+@dataclass(frozen=True)
 class Sphere(Spheres):
     """|w|_F = 1."""
 
@@ -79,6 +81,7 @@ class Sphere(Spheres):
         return float(torch.pi)
 
 
+@dataclass(frozen=True)
 class Oblique(Spheres):
     """Columns of length 1."""
 
@@ -88,6 +91,7 @@ class Oblique(Spheres):
         return float(torch.pi * B**0.5)
 
 
+@dataclass(frozen=True)
 class Stiefel:
     """w^H w = I, A >= B: orthonormal columns. With A = B, the rotations (or the reflections) of A dimensions.
 
@@ -96,7 +100,7 @@ class Stiefel:
     """
 
     def project(self, w: Tensor) -> Tensor:
-        return polar(w)
+        return polar(widened(w)).to(w.dtype)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
         inner = w.mH @ G

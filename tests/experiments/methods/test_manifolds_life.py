@@ -217,7 +217,7 @@ def test_groups_are_checked_when_they_are_added() -> None:
     optimizer = sgd(layer().parameters())
     fine = Sphere().project(normal(3, 2))
     for group, message in (
-        ({"params": [nn.Parameter(normal(3, 2))]}, "away from it"),
+        ({"params": [nn.Parameter(normal(3, 2))]}, r"away from it: expected points of Sphere\(\)"),
         ({"params": [nn.Parameter(normal(3, 2).half())]}, "away from it"),
         ({"params": [nn.Parameter(1.05 * fine.bfloat16())]}, "away from it"),
         ({"params": [nn.Parameter(torch.zeros(3, 2))]}, "away from it"),
@@ -272,7 +272,11 @@ def test_the_optimiser_goes_on_where_it_was_saved() -> None:
     for each, its in ((one, optimizer), (other, twin), (third, copied)):
         step(each, its, 2)
     assert torch.equal(one.weight, other.weight) and torch.equal(one.weight, third.weight)
-    assert optimizer.state_dict()["state"][0]["count"] == 5
+    state = optimizer.state_dict()
+    assert state["state"][0]["count"] == 5
+    del state["param_groups"][0]["lr"]  # as saved before there was one
+    optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] == 0.3
 
 
 PROGRAM = """
@@ -322,7 +326,7 @@ def test_a_new_process_goes_on_as_this_one_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @on_all
 def test_half_precision_stays_on_the_manifold(manifold: Manifold, dtype: torch.dtype) -> None:
-    w = nn.Parameter(manifold.project(normal(5, 3)).to(dtype))
+    w = nn.Parameter(manifold.project(normal(5, 3).to(dtype)))
     optimizer = FineGrainedSGD([w], RiemannianStep(manifold), Schedule(0.1, q=0.0))
     start = w.detach().clone()
     for _ in range(50):
@@ -350,6 +354,19 @@ def test_closures_gradients_of_none_and_accumulation() -> None:
     half.step()
     assert torch.allclose(one.weight, other.weight, atol=1e-15)
     assert torch.equal(unused.weight, layer().weight)
+
+
+def test_sparse_gradients_take_the_step_of_dense_ones() -> None:
+    moved = []
+    for sparse in (True, False):
+        embedding = nn.Embedding(4, 3, sparse=sparse, dtype=torch.float64)
+        embedding.weight.data = Sphere().project(normal(4, 3))
+        optimizer = sgd(embedding.parameters())
+        embedding(torch.tensor([1])).mul(normal(3, seed=1)).sum().backward()
+        optimizer.step()
+        moved.append(embedding.weight.detach())
+    assert torch.equal(*moved)
+    assert not torch.allclose(moved[0], Sphere().project(normal(4, 3)))
 
 
 def test_a_scaler_skips_the_steps_of_infinite_gradients() -> None:

@@ -159,6 +159,50 @@ def test_a_weight_that_is_computed_already_is_refused(prepare) -> None:
             again(layer)
 
 
+def test_a_compiled_layer_is_the_layer() -> None:
+    layer = linear()
+    rotation = orthogonalise(layer, "matrix_exp")
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(normal(2, 4)), layer(normal(2, 4)))
+    compiled(normal(2, 4)).square().sum().backward()
+    assert float(rotation.parameter.grad.abs().max()) > 0
+
+
+def test_other_parametrisations_beside_it_compose() -> None:
+    layer = linear()
+    parametrizations.weight_norm(layer, "bias", dim=None)
+    bias = layer.bias.detach().clone()
+    orthogonalise(layer)
+    descend(layer, torch.optim.SGD([p for p in layer.parameters() if p.requires_grad], lr=0.1))
+    assert torch.allclose(layer.bias, bias)
+
+
+def test_the_projection_of_an_attention_layer() -> None:
+    attention = nn.MultiheadAttention(4, 2)
+    x = normal(3, 1, 4, dtype=torch.float32)
+    before = attention(x, x, x)[0]
+    rotation = orthogonalise(attention.out_proj)
+    after = attention(x, x, x)[0]
+    assert torch.allclose(after, before, atol=1e-6)
+    after.square().sum().backward()
+    assert float(rotation.parameter.grad.abs().max()) > 0
+
+
+def test_one_parameter_in_two_places_has_one_gradient() -> None:
+    layer = linear()
+    rotation = orthogonalise(layer, "cayley")
+    x = normal(2, 4)
+    layer(layer(x)[:, :4]).sum().backward()
+    P = rotation.parameter
+    expected = P.grad.clone()
+    P.grad = None
+    inner = layer(x)
+    with torch.no_grad():
+        outer = layer.weight.detach()
+    (nn.functional.linear(inner[:, :4], outer, layer.bias).sum() + layer(inner.detach()[:, :4]).sum()).backward()
+    assert torch.allclose(P.grad, expected)
+
+
 def test_a_lazy_layer_is_refused_until_it_has_a_weight() -> None:
     layer = nn.LazyLinear(3)
     with pytest.raises(InvalidArgument, match="one that has seen its first inputs"):
