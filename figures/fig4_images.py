@@ -19,8 +19,8 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Montage, multipliers, ROC, accuracy, and convergence of the norm."""
     clean, flipped, norm = (evidence[f"minnorm.images_{word}"] for word in ("clean", "flipped", "norm"))
     name, count = flipped.curves["images"], flipped.curves["train_size"]
-    title = f"Minnorm's multipliers find the flipped labels, class means find more; fitting them costs accuracy ({name}, {count} for training)"
-    figure = canvas(title, evidence, width=13.0, height=9.4)
+    title = "Minnorm's multipliers find the flipped labels, class means find more; fitting them costs accuracy"
+    figure = canvas(f"{title} ({name}, {count} for training)", evidence, width=13.0, height=9.4)
     panels = figure.subplot_mosaic(
         [
             ["montage", "montage", "norm"],

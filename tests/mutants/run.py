@@ -19,7 +19,6 @@ from typing import Any
 
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkItem, WorkResult
-
 from trial import CLAIMS, UNIT
 
 ROOT = Path(__file__).resolve().parents[2]
