@@ -480,7 +480,7 @@ def _counts(predicted: Prediction) -> bool:
 
 
 def _over(number: float, scale: float) -> float:
-    return float(np.inf) if scale == 0 else float(number / scale)
+    return float(np.inf) if scale == 0 else float(number / abs(scale))
 
 
 def _inverse(ratio: Any) -> float:

@@ -71,6 +71,7 @@ def test_where_0_is_predicted_the_scale_is_what_a_control_measured() -> None:
     assert off_by(-0.3, 1e-8).at_most(0, against=0.4).resolution == pytest.approx(2.5e-8)
     assert off_by(0.3, 1e-8).at_least(0, against=0.4).resolution == pytest.approx(2.5e-8)
     assert off_by(0.0, 1e-8).equals(0, against=0.0).resolution == np.inf
+    assert off_by(0.0, 1e-8).equals(0, against=-0.4).resolution == pytest.approx(2.5e-8)
     assert off_by(np.zeros(5), 1e-8, axes=("t",)).equals(0, against=0.5).resolution == pytest.approx(2e-8)
 
 
