@@ -91,7 +91,7 @@ def _draw_bound(axes: Axes, evidence: Evidence) -> None:
     axes.loglog(longest["steps"], longest["random_predicted"], **line(0))
     axes.loglog(longest["steps"], longest["random"], **markers(0), label="the same from a random start")
     shown = np.unique(np.geomspace(1, len(k), 24).astype(int)) - 1
-    for i, word in ((2, "soft thresholding"), (3, "projections")):
+    for i, word in ((2, "soft thresholding"), (3, "reflections")):
         curves = evidence.group(word)
         style = markers(i, linestyle="-", linewidth=0.7)
         axes.loglog(curves["steps"][shown], curves["ratio"][shown], **style, label=word)
