@@ -41,7 +41,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for name in ("theory", "experiments", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "paper_repro.md"):
+    for name in ("pyproject.toml", "paper_repro.md", "README.md"):
         shutil.copy(ROOT / name, folder)
     (folder / "experiments" / "oscillator").mkdir()
     (folder / "experiments" / "oscillator" / "energy.py").write_text(THEOREM)

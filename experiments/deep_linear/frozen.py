@@ -254,7 +254,7 @@ def _fitted_by(problem: TeacherStudent, W: Layers) -> float:
     t, left = 16.0, np.inf
     while left > 1e-5:
         t *= 1.5
-        layers = frozen.seen_flow(problem, W, [t], relative_tolerance=1e-7)[1]
+        layers = frozen.seen_flow(problem, W, np.array([t]), relative_tolerance=1e-7)[1]
         left = np.abs(end_to_end(layers) * problem.singular_values[:, None, :] - problem.targets).max()
     return t + 30
 

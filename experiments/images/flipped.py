@@ -25,7 +25,7 @@ LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judg
     source="ours; Bansal et al. 2018 say nothing of flipped labels",
     source_kind=OURS,
     statement=r"\tfrac12 < A(\lambda) \le A(|x - \mu_y| - \min_{k \ne y} |x - \mu_k|), \quad"
-    r"E_{\text{Minnorm}} > E_{\text{hinge}} \text{ where every label is fitted}",
+    r" E_{\text{Minnorm}} > E_{\text{hinge}} \text{ where every label is fitted}",
     hypotheses=(
         "A(s): area under the ROC curve of the score s for the flipped labels, one in ten of each training set",
         "lambda: the multipliers of the examples; mu_k: the mean of class k, without the example x of class y itself",

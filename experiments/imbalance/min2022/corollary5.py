@@ -1,6 +1,6 @@
 """Corollary 5: a start near enough to the target has a rate, whatever its imbalance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def _any_imbalance(study: Study) -> Iterator[Check]:
     yield largest.control("a margin of the largest singular value").equals(0)
 
 
-def _without_rate(states: list[tuple[Regression, Network]], index: np.ufunc) -> int:
+def _without_rate(states: list[tuple[Regression, Network]], index: Callable[..., Array]) -> int:
     """How many states with a margin of sigma_k(y~), k = index(r, m), have c <= 0."""
     margin, largest, rate = columns(
         (

@@ -75,7 +75,7 @@ def tight(
     study: Study,
     cell: str,
     *,
-    S: Sequence[float],
+    S: Sequence[float] | Array,
     m: int,
     products: Sequence[float] | Array,
     extra: Sequence[float] | Array = (),

@@ -69,7 +69,7 @@ def _along_training(study: Study) -> Iterator[Check]:
             yield other.control("the sum of the squares in place of their difference").equals(0)
 
 
-def _drift(name: str, refined: Sequence[Array], start: Array, terms: int) -> Measured:
+def _drift(name: str, refined: Sequence[Array], start: Array, terms: int | np.integer) -> Measured:
     """What training moved, from trainings at learning rates eta, eta/2, ..., extrapolated to 0."""
     limit, error = richardson(refined)
     within = Tolerance(error.max(), "drift of descent, extrapolated: its largest last correction")
