@@ -69,7 +69,7 @@ def test_it_is_judged_and_reported(copy: Path) -> None:
     content = json.loads(verdicts.read_text())
     verdicts.write_text(json.dumps({**content, "claims": old + content["claims"]}))
     run(copy, "theory.report")
-    assert "| Hooke 1678 | `oscillator.energy` | holds |" in (copy / "paper_repro.md").read_text()
+    assert "| Hooke 1678 (*ours*) | `oscillator.energy` | holds, to " in (copy / "paper_repro.md").read_text()
 
 
 def test_the_tests_of_all_claims_run_it(copy: Path) -> None:
