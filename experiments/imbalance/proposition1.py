@@ -79,7 +79,7 @@ def _starts(problem: Regression, rng: np.random.Generator) -> Network:
     generic = gaussian(problem, 64, rng, scales=(1 / 8, 1 / 8))
     Z = coordinates(problem, generic)
     V, U1 = dynamics.split(problem, Z)
-    unseen = problem.Phi2 @ frozen_weights(problem, generic)
+    unseen = problem.from_unseen(frozen_weights(problem, generic))
     starts = (
         invariant_set.onto_invariant_set(problem, generic),
         Network(generic.U - unseen, generic.V),
@@ -101,7 +101,7 @@ def _the_set_is_invariant(problem: Regression, run: Trajectory, rounding: Array)
 
 def _frozen_overlap(problem: Regression, network: Network, run: Trajectory, rounding: Array) -> Iterator[Check]:
     """Outside the set too, U2 V^T is what the overlap of U2 with the start makes of V(t); at the start it is that."""
-    unseen = problem.Phi2.T @ trained(run).end_to_end
+    unseen = problem.unseen(trained(run).end_to_end)
     predicted = invariant_set.unseen_end_to_end(problem, network, run["V"])
     # Where Z(0) has lost rank its rows span less, and QR completes them: the projector is no longer unique.
     full = [i for i, start in enumerate(STARTS) if "V = 0" not in start]
@@ -115,7 +115,7 @@ def _growth_is_attained(study: Study) -> Iterator[Check]:
     problem = Regression(np.array([[1.0, 0.0]]), np.array([[1.0]]))
     # Rows v = (0.3, 0), u1 = (0.3, 0.4), u2 = (1, 0): both products with u2 are 0.3. The sign is that of y~, +-1.
     U1, U2, V = np.array([0.3, 0.4]), np.array([1.0, 0.0]), problem.targets * np.array([0.3, 0.0])
-    network = Network((problem.Phi1 * U1 + problem.Phi2 * U2)[None], V[None])
+    network = Network((problem.Phi1 * U1 + problem.from_unseen(U2[None]))[None], V[None])
     eta, steps = 1e-3, 2000
     run = linear_network(study, problem, network).train(learning_rate=eta, steps=steps, record=range(steps + 1))
     start, *_, end = np.hypot(*invariant_set.leakage(problem, trained(run)))

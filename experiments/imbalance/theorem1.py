@@ -197,7 +197,7 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     control = at_start.control("largest eigenvalue of the data in place of the smallest")
     yield control.at_least(bound * data[0] / data[-1])
     # Weights the data do not see enlarge the imbalance of U, not the rate.
-    unseen = Network(network.U + 3 * problem.Phi2 @ np.eye(2, 12), network.V)
+    unseen = Network(network.U + problem.from_unseen(3 * np.eye(2, 12)), network.V)
     rate, _ = _rate_at_the_start(study, problem, unseen)
     spectrum = np.linalg.eigvalsh(unseen.U.mT @ unseen.U - unseen.V.mT @ unseen.V)[:, ::-1]
     wrong = spectrum[:, problem.r - 1] - spectrum[:, -problem.m]

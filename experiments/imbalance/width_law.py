@@ -60,7 +60,7 @@ def _chi_squared_in_explicit_training(study: Study) -> Iterator[Check | Curves]:
     run = linear_network(study, problem, network).train(learning_rate=0.02, steps=400, record=steps)
     degrees = problem.m * (problem.D - problem.r)
     chi_squared = stats.chi2(degrees)
-    unseen = problem.Phi2.T @ trained(run).end_to_end
+    unseen = problem.unseen(trained(run).end_to_end)
     because = "U2 is Gaussian, never moves and never enters V(t)"
     for step, statistic in zip(steps, width.whitened_distance(run["V"], unseen, scale)):
         yield samples(f"chi^2 at step {step}", statistic, because=because).follow(chi_squared)

@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import lapack
 
 from theory.core.arrays import EPS, Array
 from theory.core.validation import finite_matrix, reject
@@ -49,10 +50,33 @@ class Regression:
         """Orthonormal basis of the row space of X."""
         return self._svd[2]
 
-    @cached_property
+    @property
     def Phi2(self) -> Float[Array, "D null"]:
-        """Orthonormal basis of the null space of X."""
-        return np.linalg.qr(self.Phi1, mode="complete")[0][:, self.r :]
+        """Orthonormal basis of the null space of X: D (D - r) numbers, which `unseen` and `from_unseen` do without."""
+        return self.from_unseen(np.eye(self.D - self.r))
+
+    def unseen(self, U: Float[Array, "*runs D h"]) -> Float[Array, "*runs null h"]:
+        """Phi2^T U: what the data do not see of weights."""
+        return self._reflected(U, "T")[..., self.r :, :]
+
+    def from_unseen(self, U2: Float[Array, "*runs null h"]) -> Float[Array, "*runs D h"]:
+        """Phi2 U2: the weights of which the data see nothing, and do not see U2."""
+        above = np.zeros((*U2.shape[:-2], self.r, U2.shape[-1]))
+        return self._reflected(np.concatenate([above, U2], axis=-2), "N")
+
+    @cached_property
+    def _reflections(self) -> tuple[Array, Array]:
+        """Householder's reflections whose product is [Phi1 R^-1, Phi2], R = diag(+-1): D r numbers."""
+        reflections, scales, _, _ = lapack.dgeqrf(self.Phi1)
+        return reflections, scales
+
+    def _reflected(self, weights: Array, transposed: str) -> Array:
+        """The product of the reflections, or its transpose ("T"), times weights (..., D, h)."""
+        columns = np.moveaxis(weights, -2, 0)
+        side_by_side = columns.reshape(self.D, -1)
+        room = 64 * max(side_by_side.shape[1], 1)
+        product, _, _ = lapack.dormqr("L", transposed, *self._reflections, side_by_side, room)
+        return np.moveaxis(product.reshape(columns.shape), 0, -2)
 
     @cached_property
     def targets(self) -> Float[Array, "r m"]:

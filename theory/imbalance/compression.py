@@ -46,7 +46,7 @@ class Compressed:
     def end_to_end(self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]) -> Float[Array, "..."]:
         """U V^T of the large network, from the weights of the small one (at any time of its training)."""
         VT = V.mT
-        return self.original.Phi1 @ (U @ VT) + self.original.Phi2 @ (self.frozen @ VT)
+        return self.original.Phi1 @ (U @ VT) + self.original.from_unseen(self.frozen @ VT)
 
     def distance_to_minimum_norm(
         self, U: Float[Array, "*batch r w"], V: Float[Array, "*batch m w"]

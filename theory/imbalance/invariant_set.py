@@ -40,7 +40,7 @@ def without_overlap(problem: Regression, network: Network, rows: Float[Array, "*
     """The same V and U1, with U2 projected off the span of `rows`."""
     Q = np.linalg.qr(rows.mT)[0]
     U2 = frozen_weights(problem, network)
-    return Network(network.U - problem.Phi2 @ (U2 @ Q) @ Q.mT, network.V)
+    return Network(network.U - problem.from_unseen((U2 @ Q) @ Q.mT), network.V)
 
 
 def unseen_end_to_end(

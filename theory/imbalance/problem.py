@@ -45,7 +45,7 @@ def coordinates(problem: Regression, network: Network) -> Float[Array, "*runs m_
 
 def frozen_weights(problem: Regression, network: Network) -> Float[Array, "*runs null h"]:
     """U2 = Phi2^T U: what training on this problem never moves."""
-    return problem.Phi2.T @ network.U
+    return problem.unseen(network.U)
 
 
 def gaussian(

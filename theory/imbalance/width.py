@@ -116,7 +116,8 @@ def extreme_network(problem: Regression, h: float, exponent: float, s: float, rn
     if problem.D - problem.r < size:
         reject("D", problem.D, f"at least m + 2 r = {size + problem.r}: an unseen row for each that is seen")
     seen, unseen = (float(h) ** -exponent * rows for rows in extreme_rows(h, s, size, rng))
-    U = problem.Phi1 @ seen[problem.m :] + problem.Phi2[:, :size] @ unseen
+    U2 = np.concatenate([unseen, np.zeros((problem.D - problem.r - size, unseen.shape[1]))])
+    U = problem.Phi1 @ seen[problem.m :] + problem.from_unseen(U2)
     return Network(U[None], seen[None, : problem.m])
 
 
