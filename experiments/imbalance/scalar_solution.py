@@ -22,7 +22,7 @@ from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
-from theory.imbalance import closed_forms, dynamics
+from theory.imbalance import closed_forms, dynamics, one_mode
 from theory.imbalance.problem import Network, coordinates, gaussian
 
 
@@ -72,11 +72,11 @@ class Mode(NamedTuple):
 
     def solution(self, *, y: float = 1.0, c: float = 1.0, t: float = 1.0) -> Array:
         """p(t) (T, runs), with target, level and time multiplied by these factors."""
-        return closed_forms.scalar_solution(y * self.y, c * self.c, self.start, t * self.t)
+        return one_mode.scalar_solution(y * self.y, c * self.c, self.start, t * self.t)
 
     def squared_norm(self, c: float = 1.0) -> Array:
         """|u|^2 + |v|^2 at the times t, with the level multiplied by this factor."""
-        return closed_forms.squared_norm(c * self.c, self.solution(c=c))
+        return one_mode.squared_norm(c * self.c, self.solution(c=c))
 
 
 def _one_mode(study: Study, h: int) -> Iterator[Check | Curves]:
@@ -84,7 +84,7 @@ def _one_mode(study: Study, h: int) -> Iterator[Check | Curves]:
     mode, case = _trained_mode(study, h), f"h={h}"
     yield from tends_to("p", mode.products, lambda k: mode.solution(c=k), case=case)
     yield from tends_to("|u|^2 + |v|^2", mode.norms, mode.squared_norm, case=case)
-    rate = closed_forms.scalar_rate(mode.c, mode.solution())
+    rate = one_mode.scalar_rate(mode.c, mode.solution())
     yield from tends_to("-L'/L", mode.rates, lambda k: k * rate, case=case)
     solved = mode.solution()
     yield curves(case, t=mode.t, y=mode.y, c=mode.c, trained=richardson(mode.products)[0], solved=solved)
@@ -98,7 +98,7 @@ def _wrong_constants(study: Study) -> Iterator[Check]:
     yield product.control("the target 5 % larger").equals(mode.solution(y=1.05))
     yield product.control("time 5 % faster").equals(mode.solution(t=1.05))
     yield rate.control("the rate at p = 0, 2 c, at every moment").equals(2 * mode.c)
-    smaller = 0.95 * closed_forms.scalar_rate(mode.c, mode.solution())
+    smaller = 0.95 * one_mode.scalar_rate(mode.c, mode.solution())
     yield rate.control("the constant of the rate 1.9 in place of 2").equals(smaller)
 
 
@@ -150,7 +150,7 @@ def _trained_mode(study: Study, h: int) -> Mode:
     u, v = U1[:, 0], V[:, 0]
     return Mode(
         y=problem.targets.item(),
-        c=closed_forms.scalar_level(u, v),
+        c=one_mode.scalar_level(u, v),
         start=(u * v).sum(-1),
         t=runs[0].t,
         products=[trained_product(problem, run)[..., 0, 0] for run in runs],

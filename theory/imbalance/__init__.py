@@ -22,7 +22,8 @@ learning rate eta is 2 eta / n here.
     invariant_set Proposition 1: where gradient descent finds the minimum-norm solution
     width         Lemma 1, Theorem 2, and the exact law that sharpens them
     wide_limit    infinite width: a closed equation for U1 V^T
-    closed_forms  where the dynamics can be solved
+    one_mode      r = m = 1, solved at any width
+    closed_forms  where more of the dynamics can be solved
     compression   any width trained as width m + r, exactly
     rescaling     Appendix D: the same network in the NTK scaling
     tighter_rate  the rate with the margin term (Min et al. 2022)

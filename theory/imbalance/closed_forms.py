@@ -1,9 +1,4 @@
-r"""Where the dynamics of whitened data (every singular value of X equal to 1) can be solved.
-
-One mode (r = m = 1, any width; the exact version of the paper's equation 14). With u, v the rows of U1 and V and
-p = u . v, the product c = |u + v| |u - v| is conserved, |u|^2 + |v|^2 = (c^2 + 4 p^2)^(1/2), and
-
-    p' = (c^2 + 4 p^2)^(1/2) (y - p),        -L'/L = 2 (c^2 + 4 p^2)^(1/2).
+r"""Where the dynamics of whitened data (every singular value of X equal to 1) can be solved; `one_mode` has one mode.
 
 Many modes: in the singular bases y~ = sum_i y_i a_i b_i^T each pair u_i = U1^T a_i, v_i = V^T b_i follows its own such
 equation, if it is orthogonal to the other pairs and to the rows that belong to no mode.
@@ -20,93 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import exprel
 
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
-from theory.core.validation import positive_integer, reject, times
+from theory.core.validation import inside, positive_integer, reject, times
 from theory.imbalance.dynamics import signature, split
+from theory.imbalance.one_mode import scalar_level, scalar_solution
 from theory.imbalance.problem import Network, coordinates
 
 # Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 to 1e100 has long settled.
 FOREVER = 1e200
-HYPOTHESIS = 1e-8  # how far a start may be, relative to its size, from the hypothesis of its closed form
-
-
-def scalar_level(u: Float[Array, "*runs h"], v: Float[Array, "*runs h"]) -> Float[Array, "*runs"] | float:
-    """c = |u + v| |u - v|, conserved: c^2 = (|u|^2 + |v|^2)^2 - 4 (u . v)^2 without its cancellation.
-
-    For r = m = 1 it is the c of Theorem 1.
-    """
-    return np.linalg.norm(u + v, axis=-1) * np.linalg.norm(u - v, axis=-1)
-
-
-def squared_norm(c: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
-    """|u|^2 + |v|^2 = (c^2 + 4 p^2)^(1/2)."""
-    return np.hypot(c, 2 * p)
-
-
-def scalar_rate(c: Float[Array, "..."], p: Float[Array, "..."]) -> Float[Array, "..."]:
-    """-L'/L = 2 (c^2 + 4 p^2)^(1/2), exact at every moment; Theorem 1's 2 c is its value at p = 0."""
-    return 2 * squared_norm(c, p)
-
-
-def scalar_solution(
-    y: Float[Array, "*#modes"] | float,
-    c: Float[Array, "*#modes"] | float,
-    p: Float[Array, "*#modes"] | float,
-    t: Float[Array, "*times"] | float,
-) -> Float[Array, "*times_modes"]:
-    """p(t) of p' = (c^2 + 4 p^2)^(1/2) (y - p).
-
-    With s = (c^2 + 4 y^2)^(1/2), decay = e^(-s t) and T = (1 - decay) / s, the two squared norms |u +- v|^2 are
-
-        |u + v|^2 = [|u0 + v0|^2 (alpha + beta decay) + c^2 T] / [|u0 + v0|^2 T + beta + alpha decay],
-
-    alpha, beta = 1 +- 2 y / s, and for |u - v|^2 the same with alpha and beta exchanged; p is a quarter of their
-    difference. No term is negative, so nothing cancels, and nothing is divided by c: c = 0 is the limit c -> 0 (below
-    c = 1e-154, where c^2 underflows, the solution is that limit too).
-
-    Args:
-        y, c, p: target, conserved level c >= 0 and start of each mode; they broadcast.
-        t: times of any shape, infinity included.
-
-    Returns:
-        p, shape (*times, *modes).
-
-    Raises:
-        InvalidArgument: a negative or NaN time, a c that is negative.
-
-    >>> scalar_solution(1.0, 0.5, -0.2, np.array([0, 1, np.inf])).round(4)
-    array([-0.2   ,  0.3382,  1.    ])
-    """
-    y, c, p = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (y, c, p)))
-    if not (c >= 0).all():
-        reject("c", c.min(), "a level of at least 0")
-    t = np.minimum(times(t), FOREVER).reshape((*np.shape(t), *[1] * y.ndim))
-    s = np.hypot(c, 2 * y)
-    moves = s > 0  # s = 0 is c = y = 0, where decay is algebraic: p = p0 / (1 + 2 |p0| t)
-    rate = np.where(moves, s, 1.0)
-    decay = np.exp(-s * t)
-    T = t * exprel(-s * t)
-    alpha, beta = (np.where(moves, part / rate, 1.0) for part in _squared_norms(c, y))
-    plus, minus = _squared_norms(c, p)
-    plus = _ratio(plus * (alpha + beta * decay) + c**2 * T, plus * T + beta + alpha * decay)
-    minus = _ratio(minus * (beta + alpha * decay) + c**2 * T, minus * T + alpha + beta * decay)
-    return np.asarray((plus - minus) / 4)
-
-
-def _squared_norms(c: Array, p: Array) -> tuple[Array, Array]:
-    """(|u + v|^2, |u - v|^2) = (c^2 + 4 p^2)^(1/2) +- 2 p; their product is c^2, which gives the smaller one."""
-    large = np.hypot(c, 2 * p) + 2 * np.abs(p)
-    small = c * _ratio(c, large)
-    return np.where(p >= 0, large, small), np.where(p >= 0, small, large)
-
-
-def _ratio(numerator: Array, denominator: Array) -> Array:
-    """numerator / denominator, and 0 for 0 / 0: a norm that starts at 0 with c = 0 stays 0."""
-    numerator, denominator = np.broadcast_arrays(numerator, denominator)
-    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+HYPOTHESIS = 1e-8  # how far each row of a start may be, relative to its own size, from the hypothesis of a closed form
 
 
 @dataclass(frozen=True)
@@ -117,8 +36,8 @@ class Modes:
         hidden, output: the a_i as columns (r, k), the b_i as columns (m, k).
         y: (k,).
         c, p: level and product of each mode, (*runs, k).
-        coupling: the largest inner product of weights of different modes (*runs), relative to |Z|^2. Where it is 0
-            the modes are decoupled, for ever, and the solution is exact.
+        coupling: the largest inner product of weights of different modes (*runs), relative to the lengths of the two
+            and to the rounding of both. Where it is 0 the modes are decoupled, for ever, and the solution is exact.
     """
 
     hidden: Float[Array, "r k"]
@@ -142,8 +61,12 @@ def modes(problem: Regression, Z: Float[Array, "*runs size h"]) -> Modes:
     rows = np.concatenate([v, u], axis=-2)
     mode = np.minimum(np.concatenate([np.arange(problem.m), np.arange(problem.r)]), k)
     inner = np.abs(rows @ rows.mT) * (mode[:, None] != mode)
+    length = np.linalg.norm(rows, axis=-1)
+    # The bases turn rounding of the longest row into every other: a row of that length has no direction of its own.
+    pairs, noise = length[..., :, None] * length[..., None, :], len(mode) * EPS * length.max(-1)[..., None, None]
+    pairs = pairs + noise / HYPOTHESIS * (length[..., :, None] + length[..., None, :])
+    coupling = np.divide(inner, pairs, out=np.zeros_like(inner), where=pairs > 0).max((-2, -1))
     u, v = u[..., :k, :], v[..., :k, :]
-    coupling = inner.max((-2, -1)) / (Z**2).sum((-2, -1))
     return Modes(a[:, :k], bT[:k].T, y, scalar_level(u, v), (u * v).sum(-1), coupling)
 
 
@@ -165,7 +88,7 @@ def decoupled_solution(
     """
     require_whitened(problem)
     start = modes(problem, coordinates(problem, network))
-    if start.coupling.max() > HYPOTHESIS:
+    if not (start.coupling <= HYPOTHESIS).all():
         expected = "0: weights of different modes that are orthogonal (see Modes)"
         reject("coupling of the modes", start.coupling.max(), expected)
     return start.product(t)
@@ -184,6 +107,7 @@ def decoupled(problem: Regression, h: int, rng: np.random.Generator, *, runs: in
         InvalidArgument: h < m + r leaves no room for the planes.
     """
     r, m, k = problem.r, problem.m, min(problem.r, problem.m)
+    positive_integer("runs", runs)
     if positive_integer("h", h) < m + r:
         reject("h", h, f"at least m + r = {m + r}: a plane for each mode, a direction for each row that has none")
     frame = np.linalg.qr(rng.standard_normal((runs, h, m + r)))[0].mT
@@ -195,9 +119,22 @@ def decoupled(problem: Regression, h: int, rng: np.random.Generator, *, runs: in
 
 
 def mean_imbalance(problem: Regression, Z: Float[Array, "size h"]) -> float:
-    """tr(Z Lambda Z^T) / tr(Z Z^T): the eigenvalue of Lambda that the rows of Z share, or else a mean."""
-    G = Z @ Z.T
-    return float((signature(problem) @ G**2).sum() / np.trace(G))
+    """tr(Z Lambda Z^T) / tr(Z Z^T): the eigenvalue of Lambda that the rows of Z share, or else a mean; 0 for Z = 0."""
+    size = float(np.abs(Z).max())
+    if size == 0:
+        return 0.0
+    G = (Z / size) @ (Z / size).T
+    return float((signature(problem) @ G**2).sum() / np.trace(G)) * size * size
+
+
+def _defect(problem: Regression, Z: Array, lam: float) -> float:
+    """The largest row of Z Lambda - lam Z, relative to what it is the difference of and to the rounding of that."""
+    unit = np.abs(Z).max()
+    Z, lam = Z / unit, lam / unit / unit
+    length, G = np.linalg.norm(Z, axis=1), Z @ Z.T
+    rows = np.linalg.norm(G @ (signature(problem)[:, None] * Z) - lam * Z, axis=1)
+    noise = len(Z) * EPS * (length + length.max()) * length.max() ** 2
+    return float((rows / (np.abs(G) @ length + abs(lam) * length + noise / HYPOTHESIS)).max())
 
 
 def riccati_solution(
@@ -225,9 +162,8 @@ def riccati_solution(
     if not Z.any():
         return np.zeros((*np.shape(times(t)), len(Z), len(Z)))
     lam = mean_imbalance(problem, Z)
-    defect = np.linalg.norm(Z @ Z.T @ (signature(problem)[:, None] * Z) - lam * Z) / np.linalg.norm(Z) ** 3
-    if defect > HYPOTHESIS:
-        reject("|Z Lambda - lam Z| / |Z|^3", defect, "0: rows of Z in one eigenspace of the imbalance Lambda")
+    if (defect := _defect(problem, Z, lam)) > HYPOTHESIS:
+        reject("relative size of Z Lambda - lam Z", defect, "0: rows of Z in one eigenspace of the imbalance Lambda")
     return riccati_gram(problem.targets, lam, Z, t)
 
 
@@ -298,7 +234,7 @@ def homogeneous(problem: Regression, lam: float, h: int, rng: np.random.Generato
 
     P with orthonormal columns. Lambda = lam O O^T, which is lam I where h = k.
     """
-    r, m = problem.r, problem.m
+    r, m, lam = problem.r, problem.m, inside("lam", lam, -np.inf, np.inf, "()")
     free, bound = (m, r) if lam >= 0 else (r, m)
     k = min(positive_integer("h", h), bound)
     free_rows = rng.standard_normal((free, k)) / np.sqrt(k)

@@ -9,7 +9,7 @@ from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.core.regression import Regression, random_regression
 from theory.core.validation import InvalidArgument
-from theory.imbalance import closed_forms, dynamics
+from theory.imbalance import closed_forms, dynamics, one_mode
 from theory.imbalance.problem import Network, coordinates, gaussian
 
 numbers = st.floats(-3, 3)
@@ -26,19 +26,19 @@ def whitened(r: int, m: int, seed: int = 0) -> Regression:
 @example(0.0, 0.0, 1.0, 1.0, 2.0)
 @example(1.0, 1e-9, -1.0, 8.0, 8.0)
 def test_one_mode_continues_from_where_it_is(y: float, c: float, p: float, first: float, second: float) -> None:
-    stop = closed_forms.scalar_solution(y, c, p, first)
-    going_on = closed_forms.scalar_solution(y, c, stop, second)
+    stop = one_mode.scalar_solution(y, c, p, first)
+    going_on = one_mode.scalar_solution(y, c, stop, second)
     # The stop is rounded by eps (c^2 + 4 p^2)^(1/2). The flow multiplies an error by the ratio of the velocities, and
     # |y - p| only falls: what arrives is at most that rounding at the end point, and e^(-s t) costs s t < 60 more.
-    assert going_on == pytest.approx(closed_forms.scalar_solution(y, c, p, first + second), abs=1e-12)
+    assert going_on == pytest.approx(one_mode.scalar_solution(y, c, p, first + second), abs=1e-12)
 
 
 @settings(deadline=None)
 @given(numbers, levels, numbers)
 def test_one_mode_starts_at_its_start_and_moves_at_its_velocity(y: float, c: float, p: float) -> None:
-    assert closed_forms.scalar_solution(y, c, p, 0.0) == pytest.approx(p, abs=1e-14)
+    assert one_mode.scalar_solution(y, c, p, 0.0) == pytest.approx(p, abs=1e-14)
     step = 1e-6
-    moved = closed_forms.scalar_solution(y, c, p, step) - closed_forms.scalar_solution(y, c, p, 0.0)
+    moved = one_mode.scalar_solution(y, c, p, step) - closed_forms.scalar_solution(y, c, p, 0.0)
     # Second derivative of p: below (2 |y - p| + (c^2 + 4 p^2)^(1/2)) |p'| < 22 x 41.
     assert moved / step == pytest.approx(np.hypot(c, 2 * p) * (y - p), abs=22 * 41 * step)
 
@@ -46,7 +46,7 @@ def test_one_mode_starts_at_its_start_and_moves_at_its_velocity(y: float, c: flo
 @settings(deadline=None)
 @given(numbers, st.floats(1e-3, 3), numbers)
 def test_one_mode_ends_at_its_target(y: float, c: float, p: float) -> None:
-    assert closed_forms.scalar_solution(y, c, p, np.inf) == pytest.approx(y, abs=1e-12)
+    assert one_mode.scalar_solution(y, c, p, np.inf) == pytest.approx(y, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ def test_one_mode_ends_at_its_target(y: float, c: float, p: float) -> None:
     [(1.0, 0.3, 1.0), (1.0, -0.5, 0.0), (-1.0, -0.5, -1.0), (1.0, 0.0, 0.0), (0.0, 2.0, 0.0), (0.0, 0.0, 0.0)],
 )
 def test_without_imbalance_a_mode_cannot_change_its_sign(y: float, p: float, end: float) -> None:
-    assert closed_forms.scalar_solution(y, 0.0, p, np.inf) == pytest.approx(end, abs=1e-15)
+    assert one_mode.scalar_solution(y, 0.0, p, np.inf) == pytest.approx(end, abs=1e-15)
 
 
 def test_without_imbalance_and_target_the_decay_is_algebraic() -> None:
     t = np.array([0.0, 1.0, 1e3, 1e9])
-    assert closed_forms.scalar_solution(0.0, 0.0, 0.7, t) == pytest.approx(0.7 / (1 + 1.4 * t), rel=1e-14)
+    assert one_mode.scalar_solution(0.0, 0.0, 0.7, t) == pytest.approx(0.7 / (1 + 1.4 * t), rel=1e-14)
 
 
 @pytest.mark.parametrize("c", [1e-3, 1e-6, 1e-12, 1e-100])
 def test_tiny_levels_leave_the_saddle_after_the_logarithm_of_one_over_c(c: float) -> None:
     # Up to the saddle p / (1 - p) = -exp(-2t) / 2, until |u - v|^2 = 4 |p| has come down to c.
     t = np.linspace(0, 2 * np.log(100 / c), 4001)
-    p = closed_forms.scalar_solution(1.0, c, -1.0, t)
+    p = one_mode.scalar_solution(1.0, c, -1.0, t)
     assert (np.diff(p) >= -1e-15).all()
     assert p[-1] == pytest.approx(1, abs=1e-3)
     assert t[np.argmax(p > 0)] == pytest.approx(0.5 * np.log(2 / c), abs=t[1] + 10 * c)
@@ -77,28 +77,28 @@ def test_tiny_levels_leave_the_saddle_after_the_logarithm_of_one_over_c(c: float
 def test_the_level_is_that_of_its_definition(seed: int) -> None:
     u, v = np.random.default_rng(seed).standard_normal((2, 5, 3))
     total, p = (u**2 + v**2).sum(-1), (u * v).sum(-1)
-    c = closed_forms.scalar_level(u, v)
+    c = one_mode.scalar_level(u, v)
     assert c**2 == pytest.approx(total**2 - 4 * p**2, abs=1e-12 * (total**2).max())
-    assert closed_forms.squared_norm(c, p) == pytest.approx(total, rel=1e-12)
-    assert closed_forms.scalar_rate(c, p) == pytest.approx(2 * total, rel=1e-12)
+    assert one_mode.squared_norm(c, p) == pytest.approx(total, rel=1e-12)
+    assert one_mode.scalar_rate(c, p) == pytest.approx(2 * total, rel=1e-12)
 
 
 def test_times_and_modes_of_any_shape() -> None:
     y, c, p, t = np.ones((2, 1)), np.full(3, 0.4), np.zeros((2, 3)), np.array([[0.0, 1.0], [2.0, np.inf]])
-    solution = closed_forms.scalar_solution(y, c, p, t)
+    solution = one_mode.scalar_solution(y, c, p, t)
     assert solution.shape == (2, 2, 2, 3)
-    assert solution[0, 1, 1, 2] == closed_forms.scalar_solution(1.0, 0.4, 0.0, 1.0)
+    assert solution[0, 1, 1, 2] == one_mode.scalar_solution(1.0, 0.4, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("t", [-1.0, np.nan])
 def test_times_before_zero_are_rejected(t: float) -> None:
     with pytest.raises(InvalidArgument, match="t = "):
-        closed_forms.scalar_solution(1.0, 1.0, 0.0, t)
+        one_mode.scalar_solution(1.0, 1.0, 0.0, t)
 
 
 def test_negative_levels_are_rejected() -> None:
     with pytest.raises(InvalidArgument, match=r"c = -0\.5"):
-        closed_forms.scalar_solution(1.0, np.array([0.5, -0.5]), 0.0, 1.0)
+        one_mode.scalar_solution(1.0, np.array([0.5, -0.5]), 0.0, 1.0)
 
 
 @pytest.mark.parametrize(("r", "m", "h"), [(1, 1, 2), (3, 2, 5), (2, 4, 9), (3, 3, 6)])
@@ -216,7 +216,7 @@ def test_riccati_takes_one_run() -> None:
 def test_the_closed_form_of_one_mode_is_the_solution_of_its_equation() -> None:
     y, c, p, t = 0.8, np.array([0.0, 1e-4, 0.5, 2.0]), np.array([0.1, -0.6, -1.0, 0.9]), np.linspace(0, 6, 13)
     path = flow(lambda _, s: {"p": np.hypot(c, 2 * s["p"]) * (y - s["p"])}, {"p": p}, t, relative_tolerance=1e-12)
-    assert closed_forms.scalar_solution(y, c, p, t) == pytest.approx(path["p"], abs=1e-8)
+    assert one_mode.scalar_solution(y, c, p, t) == pytest.approx(path["p"], abs=1e-8)
 
 
 def from_gram(problem: Regression, G: Array) -> Network:

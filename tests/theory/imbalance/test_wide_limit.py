@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from theory.core.regression import Regression, random_regression
 from theory.core.validation import InvalidArgument
-from theory.imbalance import closed_forms, dynamics, wide_limit
+from theory.imbalance import dynamics, one_mode, wide_limit
 from theory.imbalance.problem import coordinates
 
 
@@ -41,7 +41,7 @@ def test_whitened_data_are_solved_mode_by_mode_with_the_level_2k() -> None:
     problem = regression(1, (1.0, 1.0, 1.0))
     k, t = 0.6, np.linspace(0, 4, 9)
     a, y, bT = np.linalg.svd(problem.targets, full_matrices=False)
-    solved = (a * closed_forms.scalar_solution(y, 2 * k, 0.0, t)[:, None, :]) @ bT
+    solved = (a * one_mode.scalar_solution(y, 2 * k, 0.0, t)[:, None, :]) @ bT
     assert wide_limit.product(problem, k, t) == pytest.approx(solved, abs=1e-8)
 
 
