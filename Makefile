@@ -3,6 +3,7 @@
 # make test                        lint and tests
 # make bench                       benchmarks
 # make mutants SETTING=imbalance   what its tests and claims catch of a sample of wrong formulas
+# make stress FUNCTION="core.*"     a hundred thousand random and extreme arguments for each public function
 # make paper                       the committed pictures, verdicts and tables
 # make gpu                         every claim in smoke on CUDA, at most five minutes, compared with the CPU's evidence
 # make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
@@ -20,7 +21,7 @@ BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(T
 INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
 READY = .venv/.ready$(TORCH:%=-%)
 
-.PHONY: reproduce verify test bench mutants paper gpu setup clean
+.PHONY: reproduce verify test bench mutants stress paper gpu setup clean
 
 reproduce: $(READY)
 	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
@@ -38,6 +39,9 @@ bench: .venv/.ready-bench
 
 mutants: .venv/.ready-mutants
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python tests/mutants/run.py $(SETTING) $(ARGS)
+
+stress: $(READY)
+	$(BIN)/python tests/stress/run.py $(FUNCTION) $(ARGS)
 
 paper: $(READY)
 	$(BIN)/python -m theory.verify --json results/verdicts.json
