@@ -15,15 +15,18 @@ The paper writes the transposes, W = W_1 ... W_L; its D_l is minus the one here,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import EPS, Array
-from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients, squared_norm
+from theory.core.arrays import Array
+from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, reject
-from theory.imbalance.tighter_rate import singular_value
+from theory.core.validation import inside, positive, positive_integer, reject
+from theory.imbalance.tighter_rate import side, singular_value
+
+ROUNDING = 1e-12  # of an imbalance, relative to the neurons it is of: what no hypothesis is refused for
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class FullRankRegression(Regression):
 
 def fan_out_scales(widths: Sequence[int]) -> tuple[float, ...]:
     """Standard deviations h_l^(-1/2) of the `fan out` start."""
-    return tuple(float(width) ** -0.5 for width in widths[1:])
+    return tuple(positive_integer(f"widths[{l}]", width) ** -0.5 for l, width in enumerate(widths) if l > 0)
 
 
 def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
@@ -86,8 +89,8 @@ def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
 
 
 def smallest_curvature(W: Layers) -> Float[Array, "*runs"]:
-    """lambda_min(T): the rate of L - L* is at least gamma lambda_min(T)."""
-    return np.linalg.eigvalsh(curvature(W))[..., 0]
+    """lambda_min(T) >= 0: the rate of L - L* is at least gamma lambda_min(T)."""
+    return np.maximum(np.linalg.eigvalsh(curvature(W))[..., 0], 0)
 
 
 def imbalance_drift(W: Layers, gradient: Float[Array, "*runs m n"], learning_rate: float) -> list[Array]:
@@ -107,14 +110,12 @@ def two_layer_level(
     first, last = _entry(hidden, n), _entry(output, m)
     plus, minus = hidden[..., 0] - first, output[..., 0] - last
     delta = first + last
-    return (
-        -plus + np.sqrt((plus + delta) ** 2 + 4 * sigma_m**2) - minus + np.sqrt((minus + delta) ** 2 + 4 * sigma_n**2)
-    )
+    return side(plus, delta, sigma_m) + side(minus, delta, sigma_n)
 
 
 def least_singular_value(problem: FullRankRegression, W: Float[Array, "*runs m n"], k: int) -> Float[Array, "*runs"]:
     """nu_k = [sigma_k(W*) - sqrt(K / mu) |W - W*|_F]_+: no W' with f(W') <= f(W) has a smaller sigma_k (Theorem 1)."""
-    distance = np.sqrt(((W - problem.minimiser) ** 2).sum((-2, -1)))
+    distance = np.linalg.norm(W - problem.minimiser, axis=(-2, -1))
     reach = np.sqrt(problem.smoothness / problem.strong_convexity) * distance
     return np.maximum(singular_value(problem.minimiser, k) - reach, 0)
 
@@ -123,7 +124,12 @@ def two_layer_rate(problem: FullRankRegression, W: Layers) -> Float[Array, "*run
     """gamma alpha_2, alpha_2 = B(nu_n, nu_m) / 2: lower bound on the rate of L - L* from here onwards (Theorem 1).
 
     Equation 12 prints alpha_2 = B: it is equation 9 without its factor 1/2.
+
+    Raises:
+        InvalidArgument: not two layers.
     """
+    if len(W) != 2:
+        reject("W", f"{len(W)} layers", "two")
     m, n = problem.m, problem.D
     nu_n, nu_m = (least_singular_value(problem, end_to_end(W), k) for k in (n, m))
     return problem.pl_constant * two_layer_level(imbalances(W)[0], n, m, nu_n, nu_m) / 2
@@ -163,26 +169,45 @@ def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
         turn: l* in 1 ... L, with D_l <= 0 for l < l* and D_l >= 0 for l >= l*: layers shrink up to it and grow after.
 
     Raises:
-        InvalidArgument: `turn` is no layer, or some D_l has the wrong sign (beyond rounding).
+        InvalidArgument: fewer than two layers, `turn` is no layer, or some D_l has the wrong sign (beyond rounding).
     """
-    inside("turn", turn, 1, len(W))
+    if len(W) < 2 or not all(np.isfinite(layer).all() for layer in W):
+        reject("W", f"{len(W)} layers", "at least two, for an imbalance, all entries finite")
+    inside("turn", positive_integer("turn", turn), 1, len(W))
     D = imbalances(W)
-    scale = squared_norm(W)
-    for l, imbalance in enumerate(D, start=1):
-        weakest = np.linalg.eigvalsh(-imbalance if l < turn else imbalance)[..., 0]
-        if (weakest < -8 * imbalance.shape[-1] * EPS * scale).any():
-            reject(f"D_{l}", f"eigenvalue {weakest.min():.3g} of the wrong sign", f"layers unimodal around {turn = }")
-    return turning_factors(D, turn, W[0].shape[-1], W[-1].shape[-2]).prod(axis=-1)
+    for l, scaled in enumerate(_by_neuron(D, W), start=1):
+        weakest = np.linalg.eigvalsh(-scaled if l < turn else scaled)[..., 0].min()
+        if weakest < -ROUNDING:
+            expected = f"layers unimodal around {turn = }"
+            reject(f"D_{l}", f"eigenvalue {weakest:.3g} of the wrong sign, the neurons' squares being 1", expected)
+    return np.maximum(turning_factors(D, turn, W[0].shape[-1], W[-1].shape[-2]), 0).prod(axis=-1)
 
 
 def homogeneous_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
     """sqrt((prod_i d~(i))^2 + (L sigma_min(W)^(2 - 2/L))^2) <= lambda_min(T), where every D_l = d_l I (Theorem 3).
 
-    Equality for two scalar layers, and for any number of equal ones.
+    That is for n = m. Otherwise some output is reached by no input, or some input reaches no output, and is moved from
+    one side of `turn` alone: the statement holds with sigma_max(n, m) = 0 in place of sigma_min. Ours, sharper:
+    lambda_min(T) = (sigma_min(W) / sigma_min(W_turn))^2 = prod_i (sigma_min(W_turn)^2 + d~(i)), which is at least
+    ((prod_i d~(i))^(L / (L - 1)) + sigma_min(W)^2)^(1 - 1/L). This is returned.
+
+    Equality for two scalar layers, for any number of equal ones, and for n != m where sigma_min(W) or the d~ vanish.
+
+    Raises:
+        InvalidArgument: fewer than two layers, `turn` is no layer, or some D_l is no d_l I of the right sign.
     """
-    depth, product = len(W), end_to_end(W)
-    weakest = singular_value(product, min(product.shape[-2:]))
-    return np.hypot(unimodal_bound(W, turn), depth * weakest ** (2 - 2 / depth))
+    bound, depth, product = unimodal_bound(W, turn), len(W), end_to_end(W)
+    shifted = [D - _multiple(D, lengths) for D, lengths in zip(imbalances(W), _neurons(W))]
+    for l, scaled in enumerate(_by_neuron(shifted, W), start=1):
+        if (off := np.abs(scaled).max()) > ROUNDING:
+            reject(f"D_{l}", f"{off:.3g} off, the neurons' squares being 1", "a multiple of the identity")
+    m, n = product.shape[-2:]
+    weakest = singular_value(product, min(m, n))
+    if m == n:
+        return np.hypot(bound, depth * weakest ** (2 - 2 / depth))
+    if any(layer.shape[-2] < (n if l < turn else m) for l, layer in enumerate(W[:-1], start=1)):
+        return bound
+    return (bound ** (depth / (depth - 1)) + weakest**2) ** (1 - 1 / depth)
 
 
 def unimodal_layers(
@@ -198,8 +223,11 @@ def unimodal_layers(
         InvalidArgument: `turn` is no layer, a gap that is not positive, a hidden width below max(n, m).
     """
     positive("gap", gap)
+    positive_integer("runs", runs)
+    for l, width in enumerate(widths):
+        positive_integer(f"widths[{l}]", width)
     depth, n, m = len(widths) - 1, widths[0], widths[-1]
-    inside("turn", turn, 1, depth)
+    inside("turn", positive_integer("turn", turn), 1, depth)
     if any(width < max(n, m) for width in widths[1:-1]):
         reject("widths", tuple(widths), f"hidden widths of at least max(n, m) = {max(n, m)}")
     cores = {turn: rng.standard_normal((runs, m, n))}
@@ -212,6 +240,24 @@ def unimodal_layers(
     sizes = [n] * turn + [m] * (depth - turn + 1)
     frames = [np.eye(n), *(_frame(rng, width, size) for width, size in zip(widths[1:-1], sizes[1:-1])), np.eye(m)]
     return [frames[l] @ cores[l] @ frames[l - 1].T for l in range(1, depth + 1)]
+
+
+def _neurons(W: Layers) -> list[Array]:
+    """Length of the weights into and out of each hidden neuron, (*runs, h_l); 1 where there are none."""
+    squares = [(after**2).sum(-2) + (before**2).sum(-1) for before, after in pairwise(W)]
+    return [np.sqrt(np.where(square > 0, square, 1)) for square in squares]
+
+
+def _by_neuron(D: Sequence[Array], W: Layers) -> list[Array]:
+    """D_l with rows and columns in units of the neurons: no eigenvalue changes its sign, and rounding is that of 1."""
+    return [matrix / (a[..., :, None] * a[..., None, :]) for matrix, a in zip(D, _neurons(W))]
+
+
+def _multiple(D: Array, lengths: Array) -> Array:
+    """d I with d the entry of the shortest neuron, which rounding spoils least."""
+    diagonal = np.diagonal(D, axis1=-2, axis2=-1)
+    d = np.take_along_axis(diagonal, lengths.argmin(-1)[..., None], axis=-1)
+    return d[..., None] * np.eye(D.shape[-1])
 
 
 def _gains(Dbar: Array, spectrum: Array, k: int) -> tuple[Array, Array]:

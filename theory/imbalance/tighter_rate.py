@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, reject, times
+from theory.core.validation import inside, positive, positive_integer, reject, times
 from theory.imbalance.convergence import exponential_bound, imbalance_spectrum
 from theory.imbalance.dynamics import excess_loss, residual, split
 from theory.imbalance.problem import Network
@@ -27,7 +27,7 @@ from theory.imbalance.problem import Network
 
 def singular_value(matrix: Float[Array, "*runs rows columns"], k: int) -> Float[Array, "*runs"]:
     """sigma_k, k = 1, 2, ..., in decreasing order; 0 beyond the smaller dimension."""
-    if k > min(matrix.shape[-2:]):
+    if positive_integer("k", k) > min(matrix.shape[-2:]):
         return np.zeros(matrix.shape[:-2])
     return np.linalg.svd(matrix, compute_uv=False)[..., k - 1]
 
@@ -64,9 +64,14 @@ def level(
 ) -> Float[Array, "*runs"]:
     """B(sigma_m, sigma_r) with the imbalance of Z: at least 2 Delta, its value where both vanish."""
     plus, minus, delta = spreads(problem, Z)
-    hidden = -plus + np.sqrt((plus + delta) ** 2 + 4 * sigma_m**2)
-    output = -minus + np.sqrt((minus + delta) ** 2 + 4 * sigma_r**2)
-    return hidden + output
+    return side(plus, delta, sigma_m) + side(minus, delta, sigma_r)
+
+
+def side(spread: Float[Array, "*#runs"], delta: Float[Array, "*#runs"], sigma: Float[Array, "*#runs"]) -> Array:
+    """One of the two sides of B: -spread + sqrt((spread + delta)^2 + 4 sigma^2), without its cancellation."""
+    root = np.hypot(spread + delta, 2 * sigma)
+    total = np.where(root > 0, root + spread, 1.0)
+    return delta * ((2 * spread + delta) / total) + 4 * sigma * (sigma / total)
 
 
 def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
@@ -79,7 +84,7 @@ def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Fl
 
 def margin(problem: Regression, Z: Float[Array, "*runs m_plus_r h"], k: int) -> Float[Array, "*runs"]:
     """[sigma_k(y~) - |E|_F]_+ / lambda_1(Sigma_x)^(1/2) <= sigma_k(U1 V^T), non-decreasing along the flow."""
-    size = np.sqrt((residual(problem, Z) ** 2).sum((-2, -1)))
+    size = np.linalg.norm(residual(problem, Z), axis=(-2, -1))
     return np.maximum(singular_value(problem.targets, k) - size, 0) / problem.S[0]
 
 
@@ -117,9 +122,15 @@ def restarted_exponent(
     """q(t_k) = sum over j < k of lambda_r(Sigma_x) c(t_j) (t_{j+1} - t_j): L(t_k) - L* <= exp(-q) (L(t_0) - L*).
 
     Theorem 3 restarted at every recorded state (Corollary 6): tighter, as c only grows. Z has the times first.
+
+    Raises:
+        InvalidArgument: times that are not finite and in increasing order, or not as many as states.
     """
+    t = times(t)
+    if t.shape != Z.shape[:1] or not np.isfinite(t).all() or (np.diff(t) < 0).any():
+        reject("t", t if t.size < 8 else f"{t.size} times", f"{len(Z)} finite times in increasing order, one a state")
     rate = margin_rate(problem, Z)
-    steps = np.diff(times(t)).reshape(-1, *[1] * (rate.ndim - 1))
+    steps = np.diff(t).reshape(-1, *[1] * (rate.ndim - 1))
     return np.concatenate([np.zeros_like(rate[:1]), np.cumsum(rate[:-1] * steps, axis=0)])
 
 
@@ -178,5 +189,5 @@ def equality_case(
 
 
 def _larger_root(above: Array, below: Array, sigma: Array) -> Array:
-    """Of (x + above)(x - below) = sigma^2."""
-    return (below - above + np.sqrt((above + below) ** 2 + 4 * sigma**2)) / 2
+    """Of (x + above)(x - below) = sigma^2: x - below is half of a `side` of spread above + below."""
+    return below + side(above + below, np.zeros_like(sigma), sigma) / 2

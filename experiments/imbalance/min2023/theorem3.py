@@ -9,8 +9,9 @@ from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2023.problems import KERNEL, algebra, scalars, smallest_kernel
 from theory.claims import AS_PRINTED, Check, Study, claim, measured
 from theory.core.arrays import Array
-from theory.core.linear_networks import Layers, imbalances
+from theory.core.linear_networks import Layers, end_to_end, imbalances
 from theory.imbalance import three_layers
+from theory.imbalance.tighter_rate import singular_value
 
 
 @claim(
@@ -19,16 +20,18 @@ from theory.imbalance import three_layers
     source_kind=AS_PRINTED,
     statement=r"\lambda_{\min}(T) \ge \prod_{i=1}^{L-1} \tilde d(i);\quad D_l = d_l I \Rightarrow "
     r"\lambda_{\min}(T) \ge "
-    r"\sqrt{\textstyle\prod_i \tilde d(i)^2 + (L\, \sigma_{\min}(W)^{2 - 2/L})^2},\quad "
+    r"\sqrt{\textstyle\prod_i \tilde d(i)^2 + (L\, \sigma_{\max(n, m)}(W)^{2 - 2/L})^2},\quad "
     r"\tilde d(i) = \sum_{l=l^*}^{i} \lambda_m(D_l) \text{ for } i \ge l^*,\quad "
     r"\tilde d(i) = \sum_{l=i}^{l^*-1} \lambda_n(-D_l) \text{ for } i < l^*,\quad " + KERNEL,
-    hypotheses=("D_l <= 0 for l < l* and D_l >= 0 for l >= l*",),
+    hypotheses=("D_l <= 0 for l < l* and D_l >= 0 for l >= l*", "sigma_k = 0 beyond the smaller dimension of W (m, n)"),
     theory_side="bound",
     controls=(
         "product bound of layers that are not unimodal",
         "product bound 5% larger where it is attained",
         "roles of n and m exchanged",
         "homogeneous bound without its exponent 2 - 2/L",
+        "homogeneous bound 5% larger where W is not square",
+        "smallest singular value in place of the 0 of a W that is not square",
     ),
 )
 def imbalances_of_unimodal_layers_multiply(study: Study) -> Iterator[Check]:
@@ -85,7 +88,7 @@ def _homogeneous(study: Study) -> Iterator[Check]:
     attained = [(scalars(values), int(np.argmin(values)) + 1) for values in ((1.6, 0.7), (1.3, 1.3, 1.3, 1.3))]
     kernel, slack, bound = columns(
         (*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn))
-        for W, turn in (*_homogeneous_layers(study), *attained)
+        for W, turn in (*_homogeneous_layers(study, 2, 2), *attained)
     )
     yield measured("lambda_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
     for W, turn in attained:
@@ -95,16 +98,54 @@ def _homogeneous(study: Study) -> Iterator[Check]:
         yield equal.equals(three_layers.homogeneous_bound(W, turn))
     control = equal.control("homogeneous bound without its exponent 2 - 2/L")
     yield control.equals(len(W) * np.prod(W) ** 2)
+    yield from _not_square(study)
 
 
-def _homogeneous_layers(study: Study) -> Iterator[tuple[Layers, int]]:
+def _not_square(study: Study) -> Iterator[Check]:
+    """n != m: some output is reached by no input, or some input reaches no output, and sigma_max(n, m)(W) = 0."""
+    specimen = _in_shared_bases(np.array([[[1.0, 0.0], [2.0, 1.0]]]), 1, 2, turn=1)
+    at_zero = _in_shared_bases(np.array([[0.4, 0.0, 0.0]]) + np.array([[[0.7], [0.0], [0.9]]]), 2, 3, turn=2)
+    balanced = _in_shared_bases(np.array([[[1.3, 1.1, 0.0]] * 3]), 3, 2, turn=1)
+    attained = [("W_(l*) = 0 at the weakest input", at_zero, 2), ("equal layers", balanced, 1)]
+    random = [layers for n, m in ((1, 3), (3, 2)) for layers in _homogeneous_layers(study, n, m)]
+    kernel, slack, bound = columns(
+        (*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn))
+        for W, turn in (*random, (specimen, 1), *((W, turn) for _, W, turn in attained))
+    )
+    yield measured("lambda_min(T) of homogeneous layers, n != m", kernel, within=algebra(slack)).at_least(bound)
+    for case, W, turn in attained:
+        kernel, slack = smallest_kernel(study, W)
+        within = algebra(slack, "equality where sigma_min(W), or every D_l, is 0")
+        equal = measured("homogeneous bound where it is attained, n != m", kernel, within=within, case=case)
+        bound = three_layers.homogeneous_bound(W, turn)
+        yield equal.equals(bound)
+    yield equal.control("homogeneous bound 5% larger where W is not square").at_least(1.05 * bound)
+    kernel, slack = smallest_kernel(study, specimen)
+    wrong = measured("lambda_min(T) of homogeneous layers, n != m", kernel, within=algebra(slack))
+    smallest = singular_value(end_to_end(specimen), 1)
+    control = wrong.control("smallest singular value in place of the 0 of a W that is not square")
+    yield control.at_least(np.hypot(three_layers.unimodal_bound(specimen, 1), 2 * smallest))
+
+
+def _homogeneous_layers(study: Study, n: int, m: int) -> Iterator[tuple[Layers, int]]:
     runs = study.pick(smoke=30, quick=300, paper=3000)
     for depth in (2, 3, 5):
-        rng = study.rng("homogeneous", depth)
+        rng = study.rng("homogeneous", n, m, depth)
         for turn in range(1, depth + 1):
             gaps = np.cumsum(rng.uniform(0, 2, (runs, depth, 1)), axis=1)
             distance = np.abs(np.arange(1, depth + 1) - turn)
-            squares = rng.uniform(0.01, 1, (runs, 1, 2)) + gaps[:, distance] - gaps[:, :1]
+            weakest = rng.uniform(0.01, 1, (runs, 1, max(n, m)))
+            weakest[..., min(n, m) :] = 0
+            squares = weakest + gaps[:, distance] - gaps[:, :1]
             # Each side needs an order of its own, or the two would mirror each other.
             squares[:, turn:] += rng.uniform(0, 1, (runs, 1, 1))
-            yield [np.sqrt(squares[:, l, :, None]) * np.eye(2) for l in range(depth)], turn
+            yield _in_shared_bases(squares, n, m, turn=turn), turn
+
+
+def _in_shared_bases(squares: Array, n: int, m: int, *, turn: int) -> list[Array]:
+    """Diagonal layers with these squares (runs, L, max(n, m)): n wide before layer `turn` and m wide after it."""
+    widths = [n] * turn + [m] * (squares.shape[1] - turn + 1)
+    return [
+        np.eye(after, before) * np.sqrt(squares[:, l, None, :before])
+        for l, (before, after) in enumerate(pairwise(widths))
+    ]
