@@ -15,11 +15,12 @@ from theory.core.arrays import EPS, Array
 Prediction = Any | Callable[[float], Any]
 
 SHARE, TIMES = 0.9, 1e4  # the largest changes tried: of a constant, and of a bound's
+GUESSES = 4  # of where a change is refused, before the search does without
 
 
 def at(predicted: Prediction, k: float = 1.0) -> Array:
     """The prediction with the constant multiplied by k."""
-    numbers = np.asarray(predicted(k) if callable(predicted) else np.multiply(k, predicted))
+    numbers = np.asarray(predicted(k)) if callable(predicted) else k * np.asarray(predicted)
     return numbers if np.iscomplexobj(numbers) else np.asarray(numbers, dtype=np.float64)
 
 
@@ -59,19 +60,49 @@ def _largest(distance: Array, tolerance: Array) -> float:
 
 
 def _first_refused(excess: Callable[[float], float], reach: float) -> float:
-    """The smallest x up to `reach` at which excess(x) > 1, to a hundredth of itself; inf if there is none."""
+    """The smallest x up to `reach` at which excess(x) > 1, to a hundredth of itself; inf if there is none.
+
+    Where it lies is guessed from a straight line: then the two ends of its hundredth show that it is there, and nothing
+    else is looked at. After too many wrong guesses the search does without.
+    """
+    points = [(x, excess(x)) for x in (0.0, min(1e-3, reach))]
+    for _ in range(GUESSES):
+        crossing = _crossing(*points)
+        if not EPS < crossing < reach:
+            break
+        start, end = _search(lambda x, crossing=crossing: x > crossing, reach)
+        at_end = excess(end)
+        if not at_end > 1:
+            points = [points[-1], (end, at_end)]
+            continue
+        at_start = excess(start)
+        if not at_start > 1:
+            return end
+        points = [points[-1], (start, at_start)]
+    return _search(lambda x: excess(x) > 1, reach)[1]
+
+
+def _search(refused: Callable[[float], bool], reach: float) -> tuple[float, float]:
+    """The hundredth in which x becomes refused: its last end that is not, and its first that is."""
     low = high = min(1e-3, reach)
-    if excess(high) > 1:
-        while excess(low) > 1:
+    if refused(high):
+        while refused(low):
             high, low = low, low / 10
             if low < EPS:
-                return 0.0
+                return 0.0, 0.0
     else:
-        while not excess(high) > 1:
+        while not refused(high):
             if high == reach:
-                return float(np.inf)
+                return high, float(np.inf)
             low, high = high, min(4 * high, reach)
     while high > 1.01 * low:
         middle = np.sqrt(low * high)
-        low, high = (low, middle) if excess(middle) > 1 else (middle, high)
-    return float(high)
+        low, high = (low, middle) if refused(middle) else (middle, high)
+    return float(low), float(high)
+
+
+def _crossing(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Where the straight line through two points (x, excess) is 1; NaN or inf if it is nowhere."""
+    (x, here), (y, there) = one, other
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return float(x + np.float64(y - x) * (1 - here) / np.float64(there - here))

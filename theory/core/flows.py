@@ -1,6 +1,7 @@
 """The ODE layer: a right-hand side, a start and a time grid in, a Trajectory out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -61,29 +62,11 @@ def flow(
     if not np.isfinite(y0).all():
         reject("start", "an array with NaN or infinity", "finite numbers")
 
-    reached, spent = 0.0, 0
-
-    def right_hand_side(time: float, y: Array) -> Array:
-        nonlocal reached, spent
-        reached, spent = time, spent + 1
-        moving = velocity(time, _unpack(y, shapes))
-        seen = {name: np.shape(array) for name, array in moving.items()}
-        if seen != shapes:
-            reject("velocity", seen, f"the names and shapes of the start, {shapes}")
-        packed = _pack(moving, shapes)
-        if not np.isfinite(packed).all():  # scipy's steps would shrink for ever
-            raise FlowStopped(f"{method} stopped near t = {time:.6g} of {t[-1]:.6g}: the velocity is not finite there.")
-        if spent > evaluations:
-            raise FlowStopped(
-                f"{method} stopped near t = {time:.6g} of {t[-1]:.6g} after {evaluations} evaluations of the velocity. "
-                f"Use method = 'LSODA' if the problem is stiff, ask for earlier times, or allow more evaluations."
-            )
-        return packed
-
+    moving = _Moving(velocity, shapes, f"{method} stopped near t = {{:.6g}} of {t[-1]:.6g}", evaluations)
     if t[-1] == 0:
         return Trajectory(t, {name: np.array(a)[None] for name, a in start.items()}, _facts(0, [], 0.0))
     solution = solve_ivp(
-        right_hand_side,
+        moving,
         (0.0, float(t[-1])),
         y0,
         method=method,
@@ -96,7 +79,7 @@ def flow(
     states = np.reshape(solution.y, (y0.size, -1)).T
     if solution.status < 0 or not np.isfinite(states).all():
         raise FlowStopped(
-            f"{method} stopped near t = {reached:.6g} of {t[-1]:.6g}: {solution.message} "
+            f"{moving.stopped}: {solution.message} "
             f"Loosen relative_tolerance = {relative_tolerance:g}, or use method = 'LSODA' if the problem is stiff."
         )
     arrays = {name: states[:, part].reshape(-1, *shapes[name]) for name, part in _parts(shapes).items()}
@@ -104,6 +87,38 @@ def flow(
     found = [] if solution.t_events is None else list(solution.t_events)
     steps = solution.nfev // _EVALUATIONS.get(method, 1)
     return Trajectory(np.asarray(solution.t), arrays, _facts(steps, found, float(np.sqrt(y0.size) * scale)))
+
+
+@dataclass
+class _Moving:
+    """The velocity on packed vectors, for the solver: checked, counted, and how far it has come."""
+
+    velocity: Callable[[float, dict[str, Array]], State]
+    shapes: Mapping[str, tuple[int, ...]]
+    stopped_near: str
+    evaluations: int
+    reached: float = 0.0
+    spent: int = 0
+
+    def __call__(self, time: float, y: Array) -> Array:
+        self.reached, self.spent = time, self.spent + 1
+        moving = self.velocity(time, _unpack(y, self.shapes))
+        seen = {name: np.shape(array) for name, array in moving.items()}
+        if seen != self.shapes:
+            reject("velocity", seen, f"the names and shapes of the start, {self.shapes}")
+        packed = _pack(moving, self.shapes)
+        if not np.isfinite(packed).all():  # scipy's steps would shrink for ever
+            raise FlowStopped(f"{self.stopped}: the velocity is not finite there.")
+        if self.spent > self.evaluations:
+            raise FlowStopped(
+                f"{self.stopped} after {self.evaluations} evaluations of the velocity. "
+                f"Use method = 'LSODA' if the problem is stiff, ask for earlier times, or allow more evaluations."
+            )
+        return packed
+
+    @property
+    def stopped(self) -> str:
+        return self.stopped_near.format(self.reached)
 
 
 # Right-hand sides evaluated a step: an upper bound on the number of steps follows from their count.
