@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from theory.claims import Check, Measured, Tolerance, frequency, measured, order, rate, samples
-from theory.claims.check import Subject
+from theory.claims import resolution as search
 from theory.claims.estimates import SIGNIFICANCE, Estimate
+from theory.claims.subject import Subject
 from theory.claims.verdicts import limit_in, percent, times
 from theory.core.arrays import Array
 from theory.core.validation import InvalidArgument
@@ -169,3 +170,29 @@ def test_limits(declared: float, profile: str, limit: float) -> None:
 def test_in_words() -> None:
     assert [percent(x) for x in (2e-4, 0.0316, 1.2e-13, np.inf)] == ["0.02 %", "3.2 %", "1.2e-11 %", "any %"]
     assert [times(x) for x in (0.0, 65.0, 0.1, np.inf)] == ["1 times", "66 times", "1.1 times", "over 10000 times"]
+
+
+@given(st.floats(-14, -0.1), st.floats(-0.9, 0.9), st.sampled_from((0.3, 1.0, 2.5)))
+def test_guesses_end_where_the_search_without_them_does(exponent: float, share: float, power: float) -> None:
+    """Lines with an offset, powers and jumps."""
+    size = 10.0**exponent
+    excesses = (
+        lambda x: abs(x / size - share),
+        lambda x: (x / size) ** power,
+        lambda x: np.inf if x > size else 0.0,
+        lambda x: 1.2 * np.tanh(x / size),
+    )
+    for excess in excesses:
+        found = search._first_refused(excess, search.SHARE)
+        assert found == search._search(lambda x, excess=excess: excess(x) > 1, search.SHARE)[1]
+
+
+def test_guesses_spare_most_of_the_search() -> None:
+    asked: list[float] = []
+
+    def excess(x: float) -> float:
+        asked.append(x)
+        return x / 3e-7
+
+    assert search._first_refused(excess, search.SHARE) == pytest.approx(3e-7, rel=0.01)
+    assert len(asked) <= 4
