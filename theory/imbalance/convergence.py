@@ -76,34 +76,34 @@ def exponential_bound(
         InvalidArgument: a negative or NaN time.
     """
     t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
-    # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN).
-    exponent = np.where(rate == 0, 0.0, rate * np.where(rate == 0, 0.0, t))
-    return np.exp(-exponent) * start
+    # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN); and it starts where it does.
+    still = (np.asarray(rate) == 0) | (t == 0)
+    return np.exp(-np.where(still, 0.0, rate) * np.where(still, 0.0, t)) * start
 
 
 def pointwise_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """-d/dt log(L - L*) = 2 (|E^T S U1|^2 + |S E V|^2) / |E|^2 at a state (equations 22 to 25); NaN where E = 0."""
     V, U1 = split(problem, Z)
     E = residual(problem, Z)
+    with np.errstate(invalid="ignore"):  # only the direction of E counts, whose square may underflow
+        E = E / np.abs(E).max((-2, -1), keepdims=True)
     SE = problem.S[:, None] * E
     decrease = ((SE.mT @ U1) ** 2).sum((-2, -1)) + ((SE @ V) ** 2).sum((-2, -1))
-    with np.errstate(invalid="ignore"):
-        return 2 * decrease / (E**2).sum((-2, -1))
+    return 2 * decrease / (E**2).sum((-2, -1))
 
 
 def slowest_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """2 lambda_min(T), T = S U1 U1^T S (x) I + Sigma_x (x) V V^T: the least rate a residual can have at the state Z.
 
     The rate at Z is 2 <E, T E> / <E, E>; as the loss vanishes E turns to the slowest direction, and this is its limit.
+    In the eigenbasis of V V^T the matrix T falls apart into S (U1 U1^T + v I) S, one for each of its eigenvalues v, and
+    the smallest v has the slowest direction: the square of the smallest singular value of S [U1, v^(1/2) I].
     """
     V, U1 = split(problem, Z)
     m, r = problem.m, problem.r
-    hidden = problem.S[:, None] * (U1 @ U1.mT) * problem.S
-    output = V @ V.mT
-    T = np.einsum("...ij,kl->...ikjl", hidden, np.eye(m)) + np.einsum(
-        "ij,...kl->...ikjl", np.diag(problem.S**2), output
-    )
-    return 2 * np.linalg.eigvalsh(T.reshape(*T.shape[:-4], r * m, r * m))[..., 0]
+    root_v = np.linalg.svd(V, compute_uv=False)[..., -1] if m <= V.shape[-1] else np.zeros(V.shape[:-2])
+    both = problem.S[:, None] * np.concatenate([U1, root_v[..., None, None] * np.eye(r)], axis=-1)
+    return 2 * np.linalg.svd(both, compute_uv=False)[..., -1] ** 2
 
 
 def descent_drift(

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from theory.core import flows
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, positive_integer, reject, times
+from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject, times
 from theory.imbalance.problem import Network
 
 
@@ -36,12 +36,12 @@ def level(h: int, exponent: float) -> float:
 
 def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch m m"]:
     """V V^T = (k^2 I + p^T p)^(1/2)."""
-    return _root(k**2 * np.eye(p.shape[-1]) + p.mT @ p)
+    return _root(p, k)
 
 
 def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r r"]:
     """U1 U1^T = (k^2 I + p p^T)^(1/2)."""
-    return _root(k**2 * np.eye(p.shape[-2]) + p @ p.mT)
+    return _root(p.mT, k)
 
 
 def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
@@ -72,27 +72,35 @@ def product(
         relative_tolerance: of the solver of the equation, locally.
 
     Raises:
-        InvalidArgument: k not positive, a negative or NaN time, a start of another shape.
+        InvalidArgument: k not positive, a negative or NaN time, a start of another shape or with entries not finite.
 
     >>> data = Regression(np.eye(1), np.ones((1, 1)))
     >>> product(data, 0.5, np.array([0, 1, np.inf]))[:, 0, 0].round(4)
     array([0.    , 0.7378, 1.    ])
     """
     positive("k", k)
-    t = times(t)
-    p = np.zeros((problem.r, problem.m)) if start is None else np.asarray(start, dtype=np.float64)
-    if p.shape != (problem.r, problem.m):
-        reject("start.shape", p.shape, f"(r, m) = {problem.r, problem.m}")
-    grid = np.unique(np.append(0.0, t[np.isfinite(t)]))
+    t, end = times(t), limit(problem)
+    p = np.zeros_like(end) if start is None else finite_matrix("start", start, problem.r, problem.m)
+    size = float(max(np.abs(p).max(), np.abs(end).max())) or 1.0
+    late = np.isinf(t) | (t > _settled(problem, p, k, relative_tolerance / 100 * size))
+    grid = np.unique(np.append(0.0, t[~late]))
     path = flows.flow(
         lambda _, state: {"p": velocity(problem, state["p"], k)},
         {"p": p},
         grid,
         relative_tolerance=relative_tolerance,
-        absolute_tolerance=relative_tolerance / 100,
+        absolute_tolerance=relative_tolerance / 100 * size,
     )["p"]
-    # Infinite times sort after all others, where the limit stands.
-    return np.concatenate([path, limit(problem)[None]])[np.searchsorted(grid, t)]
+    # Late times sort after all others, where the limit stands.
+    return np.concatenate([path, end[None]])[np.where(late, len(grid), np.searchsorted(grid, t))]
+
+
+def _settled(problem: Regression, p: Array, k: float, error: float) -> float:
+    """When |p - limit| <= |E(0)| exp(-2 lambda_r(Sigma_x) k t) / S_r has come down to `error` (Theorem 1, c = 2 k)."""
+    slowest = problem.S[-1]
+    off = np.linalg.norm(problem.targets - problem.S[:, None] * p) / slowest
+    with np.errstate(divide="ignore", over="ignore"):
+        return float(max(np.log(off / error) / slowest / slowest / (2 * k), 0.0))
 
 
 def squared_distance(problem: Regression, h: int, exponent: float) -> float:
@@ -123,7 +131,8 @@ def orthogonal_frame(
     return Network((problem.Phi1 @ U1)[None], frame[None, : problem.m])
 
 
-def _root(M: Array) -> Array:
-    """Square root of symmetric positive semidefinite matrices."""
-    values, vectors = np.linalg.eigh(M)
-    return (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]) @ vectors.mT
+def _root(p: Array, k: float) -> Array:
+    """(k^2 I + p^T p)^(1/2), no singular value of p squared."""
+    _, sigma, vectors = np.linalg.svd(p, full_matrices=False)
+    above = sigma * (sigma / (np.hypot(k, sigma) + k))  # (k^2 + sigma^2)^(1/2) - k
+    return k * np.eye(p.shape[-1]) + vectors.mT @ (above[..., None] * vectors)
