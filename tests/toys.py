@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured
+from theory.claims import Check, Curves, Study, Tolerance, claim, curves, exactly, measured, on_data
 from theory.core.validation import reject
 
 TOY = Tolerance(0.5, "a toy")
@@ -28,6 +28,7 @@ def _note(study: Study) -> None:
     controls=("x + 1",),
     accepts_data="regression",
 )
+@on_data
 def x_is_x(study: Study) -> Iterator[Check | Curves]:
     _note(study)
     x = study.rng("x").standard_normal((50, 50))

@@ -6,7 +6,7 @@ from experiments.images.comparison import CLASS_MEANS, OWN_MEAN, difficulty_scor
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import five_methods
 from experiments.images.settings import DIFFICULT, pilot, prepared
-from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves
+from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves, on_data
 
 
 @claim(
@@ -25,6 +25,7 @@ from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, cur
     controls=("shuffled multipliers",),
     accepts_data="images",
 )
+@on_data
 def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, DIFFICULT, flipped=0.0)
     outcomes = five_methods(trainer, pilot(study, images, DIFFICULT, flipped=0.0))

@@ -13,7 +13,7 @@ from experiments.images.comparison import (
 )
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, five_methods
 from experiments.images.settings import FLIPPED, pilot, prepared
-from theory.claims import OURS, Check, Curves, Study, claim, curves, exactly, measured
+from theory.claims import OURS, Check, Curves, Study, claim, curves, exactly, measured, on_data
 from theory.claims.estimates import Estimate
 
 SHARE = 0.1
@@ -36,6 +36,7 @@ LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judg
     controls=("shuffled multipliers", "test accuracy is boosted over that of L2, chosen on validation"),
     accepts_data="images",
 )
+@on_data
 def multipliers_find_flipped_labels(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, FLIPPED, flipped=SHARE)
     outcomes = five_methods(trainer, pilot(study, images, FLIPPED, flipped=SHARE))

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.images.descent import cross_entropy, hinge
 from experiments.images.methods import CROSS_ENTROPY, MINNORM, Cells, Runs, Trainer
 from experiments.images.settings import SMALLEST_WEIGHTS, prepared
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, on_data
 from theory.core.arrays import Array
 from theory.images.solutions import ALIKE, GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
 
@@ -38,6 +38,7 @@ SCALES = (0.25, 1.0)  # of the start, over He's
     ),
     accepts_data="images",
 )
+@on_data
 def smallest_weights_that_fit(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, SMALLEST_WEIGHTS, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree

@@ -85,6 +85,12 @@ def trained_product(problem: Regression, run: Trajectory) -> Array:
     return U1 @ V.mT
 
 
+def tensors(network: Network, device: str) -> State:
+    """The weights as the training has them."""
+    weights = {"U": network.U, "V": network.V}
+    return {name: torch.tensor(array, dtype=torch.float64, device=device) for name, array in weights.items()}
+
+
 def squared_gradient(loss: Loss, state: State) -> tuple[Tensor, Tensor]:
     """Loss and |grad L|^2 of each run, the gradient by autograd."""
     rule = GradientDescent(loss)

@@ -15,6 +15,7 @@ from theory.claims.judging import (
     claim,
     curves,
     judge,
+    on_data,
 )
 from theory.claims.resolution import Prediction
 from theory.claims.study import Study, Training
@@ -50,6 +51,7 @@ __all__ = [
     "frequency",
     "judge",
     "measured",
+    "on_data",
     "order",
     "rate",
     "residual",

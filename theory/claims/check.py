@@ -60,6 +60,7 @@ class Check:
             violated. None for a check that failed, or has to.
         resolves: the share it has to resolve; an own check that does not is undecided.
         significance: the probability with which it may fail by chance; 0 if nothing is random.
+        data: name of the user's own data that it was made on; "" if it was made on the claim's own problem.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Check:
     resolution: float | None = 0.0
     resolves: float = LIMIT
     significance: float = 0.0
+    data: str = ""
 
     def __bool__(self) -> bool:
         """Whether it passed and is decided, so that `assert check` says what it seems to say."""

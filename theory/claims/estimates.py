@@ -83,6 +83,11 @@ def loglog_slope(x: Array, y: Array, significance: float = SIGNIFICANCE) -> Esti
     return mean(line_slope(np.log(_positive("x", x)), np.log(_positive("y", y))), significance)
 
 
+def above_floor(values: Array | float, off_by: Array | float) -> Array:
+    """Which numbers are known to a hundredth of themselves: states at the rounding floor judge nothing."""
+    return np.asarray(np.asarray(off_by) <= NOISE * np.abs(values))
+
+
 def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Estimate:
     """Order p of errors at h, h/2, h/4, ...: arrays of one shape, or numbers. Nothing is assumed of p.
 
@@ -108,7 +113,7 @@ def observed_order(errors: Sequence[Array], off_by: Array | float = 0.0) -> Esti
         reject("errors", "an array of zeros", "errors that are not all 0")
     size = np.abs(arrays[-1]).max()
     noise = np.broadcast_to(off_by, arrays[-1].shape)
-    known = noise <= NOISE * np.abs(arrays[-1])
+    known = above_floor(arrays[-1], noise)
     if not arrays[-1][known].any():
         known = np.full(noise.shape, True)
     with np.errstate(all="ignore"):  # what over- or underflows here is no sequence of halved steps

@@ -8,6 +8,7 @@ holds in its place, and qualifies the verdict.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -157,7 +158,8 @@ def claim(
         theory_side: what training is compared with, one of `THEORY_SIDES`.
         controls: names of the checks that have to fail, negative controls and what a source says and is not so;
             `judge` refuses evidence with others, or without one.
-        accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none).
+        accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none); `on_data`
+            says which of its checks are.
 
     Raises:
         InvalidArgument: the id is taken or malformed, there is no negative control, no such theory side or source kind.
@@ -185,8 +187,8 @@ def judge(subject: Claim, study: Study) -> Evidence:
     """Run a claim's experiment and collect its evidence.
 
     Raises:
-        InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name, or
-            nothing of the theorem's own was yielded.
+        InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name,
+            nothing of the theorem's own was yielded, or nothing on the data that the study has.
     """
     checks: list[Check] = []
     curves: dict[str, Array] = {}
@@ -202,13 +204,27 @@ def judge(subject: Claim, study: Study) -> Evidence:
         curves.update(named)
     _require_distinct(subject, checks)
     _require_controls(subject, checks)
+    if study.data is not None and not any(check.data for check in checks):
+        reject("checks", "none marked as made on the data", f"{subject.id} to say by `on_data` which are")
     stated = subject.id, subject.source, subject.source_kind, subject.statement, subject.hypotheses, subject.theory_side
     return Evidence(*stated, study.trained, tuple(checks), curves)
 
 
+def on_data(experiment: Experiment) -> Experiment:
+    """Mark all checks of an experiment, or of a part of one, as made on the user's data, where the study has some."""
+
+    @wraps(experiment)
+    def marked(study: Study) -> Iterator[Check | Curves]:
+        name = "" if study.data is None else study.data.name
+        for item in experiment(study):
+            yield replace(item, data=name) if isinstance(item, Check) else item
+
+    return marked
+
+
 def _asked_of(check: Check, study: Study) -> float:
     """What `check` has to resolve. How near a bound comes to a user's own data is a finding, and none of its doing."""
-    if study.data is not None and check.kind in BOUNDS:
+    if check.data and check.kind in BOUNDS:
         return float(np.inf)
     return limit_in(study.profile, check.resolves)
 

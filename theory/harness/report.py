@@ -53,7 +53,8 @@ def line(claim: str, check: Check) -> str:
     part = f"{check.part}, " if check.part else ""
     numbers = f"predicted {check.predicted:.6g}, measured {check.measured:.6g}, tolerance {check.tolerance:.3g}"
     where = f" at {check.where}" if check.where else ""
-    subject = f"{claim}: {part}{check.label} ({check.kind})"
+    on = f", on {check.data}" if check.data else ""
+    subject = f"{claim}: {part}{check.label} ({check.kind}{on})"
     return f"{verdict}  {subject}: {numbers}{where}, headroom {check.headroom:.3g}{_fineness(check)}. {check.reason}"
 
 

@@ -50,13 +50,14 @@ def velocity(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[
 
 
 def gradient_flow(problem: Regression, network: Network, t: Array, *, relative_tolerance: float = 1e-10) -> Trajectory:
-    """Z(t) of gradient flow from `network`, shape (T, ..., m + r, h)."""
+    """Z(t) of gradient flow from `network`, shape (T, ..., m + r, h); entries are known relative to the largest."""
+    Z = coordinates(problem, network)
     return flows.flow(
         lambda _, state: {"Z": velocity(problem, state["Z"])},
-        {"Z": coordinates(problem, network)},
+        {"Z": Z},
         t,
         relative_tolerance=relative_tolerance,
-        absolute_tolerance=relative_tolerance / 100,
+        absolute_tolerance=relative_tolerance / 100 * (float(np.abs(Z).max()) or 1.0),
     )
 
 

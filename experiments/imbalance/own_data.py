@@ -1,0 +1,146 @@
+"""Theorem 1 on a user's own data: what is trained, for how long, and what that would cost.
+
+In their own singular basis, and with the hidden layer turned, n x D data and a network of any width are r inputs and a
+network of width m + r: exactly, for descent and for the flow (see `theory.imbalance.compression`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.data.regression import load_regression
+from experiments.imbalance.networks import squared_gradient, squared_loss, tensors
+from theory.claims import Check, Study, measured, rounding
+from theory.core.arrays import Array
+from theory.core.regression import Regression
+from theory.core.validation import reject
+from theory.imbalance import convergence, dynamics
+from theory.imbalance.compression import gaussian_compressed
+from theory.imbalance.problem import Network, balanced, coordinates
+
+SIZE = 10.0  # |Z|^2 of a start over |Theta_hat|, about that of the paper's first
+WIDTH = 64  # over m + r: the wider, the nearer are all directions to the rate of the bound
+EXPONENT = 8.0  # 2 lambda_r c t at the end, where that is affordable; 1, a factor e of the bound, is the least
+SECONDS = {"smoke": 30, "quick": 300, "paper": 3600}  # that the trainings may take
+FLOWS = 5000  # steps that take as long as both flows and all that is recorded
+ADVICE = "standardise the columns of X, leave out those that nearly depend on others, or choose fewer outputs"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained, how, and for how many steps.
+
+    Attributes:
+        data: as they are.
+        problem, network: what is trained in their place, its starts the runs.
+        scales: standard deviations of U and V, a row a start; NaN for the balanced one, the last.
+    """
+
+    data: Regression
+    problem: Regression
+    network: Network
+    learning_rate: float
+    steps: int
+    scales: Array
+
+
+def plan(study: Study, rng: np.random.Generator, shapes: Sequence[tuple[float, float]]) -> Plan:
+    """Starts of these proportions of U to V, of a size that suits the data, and a balanced one.
+
+    Raises:
+        InvalidArgument: what the theorem says of the slowest direction of the data could not be seen in the time that
+            this profile has; the message says what it would take.
+    """
+    data = load_regression(study.data)  # type: ignore[arg-type]
+    _require_decomposition(study, data)
+    size = _size_of_the_solution(data)
+    h = WIDTH * (data.m + data.r)
+    scales = [tuple(np.sqrt(SIZE * size / h) * np.array(shape) / np.hypot(*shape)) for shape in shapes]
+    drawn = [gaussian_compressed(data, h, rng, scales=pair) for pair in scales]
+    problem, starts = drawn[0].problem, [small.network for small in drawn]
+    still = balanced(problem, starts[0].h, rng)
+    starts.append(Network(np.sqrt(size) * still.U, np.sqrt(size) * still.V))
+    network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
+    eta = _learning_rate(problem, network)
+    steps = _steps(study, data, eta, float(convergence.convergence_rate(problem, network).max()))
+    return Plan(data, problem, network, eta, steps, np.array([*scales, (np.nan, np.nan)]))
+
+
+def gradient_as_they_are(study: Study, trained: Plan) -> Check:
+    """|grad L|^2 at the starts on X and Y as they are, by autograd, and on what is trained in their place."""
+    data, small = trained.data, trained.network
+    whole = Network(data.Phi1 @ small.U, small.V)
+    there, here = (
+        squared_gradient(squared_loss(problem, study.device), tensors(network, study.device))[1].cpu().numpy()
+        for problem, network in ((data, whole), (trained.problem, small))
+    )
+    length = np.linalg.norm(coordinates(trained.problem, small), axis=(-2, -1))
+    steepest = data.S[0] * length * (np.linalg.norm(data.Y) + data.S[0] * length**2 / 2)
+    terms = 4 * (data.D + len(data.X) + small.h)
+    within = rounding(terms, steepest**2, of="what |grad L| can be, squared: 4 (D + n + h) of them")
+    subject = measured("|grad L|^2 on X and Y as they are", there, within=within, case="start", axes=("run",))
+    return subject.supporting().equals(here)
+
+
+def _size_of_the_solution(data: Regression) -> float:
+    """|Theta_hat|; where that is 0, another number of its units."""
+    solution = np.linalg.norm(data.targets / data.S[:, None], ord=2)
+    return float(solution or np.linalg.norm(data.Y) / data.S[0] or 1.0)
+
+
+def _learning_rate(problem: Regression, network: Network) -> float:
+    """A twentieth of the largest that is stable all along the way."""
+    Z = coordinates(problem, network)
+    start = (np.linalg.norm(Z, ord=2, axis=(-2, -1)) ** 2).max()
+    residual = np.linalg.norm(dynamics.residual(problem, Z), axis=(-2, -1)).max()
+    # The Hessian is at most sigma_1^2 |Z|^2 + sigma_1 |E|, and |Z|^2 grows to that of the solution.
+    solution = np.linalg.norm(problem.minimum_norm_solution, ord=2)
+    curvature = problem.S[0] ** 2 * (start + 2 * solution) + problem.S[0] * residual
+    return 0.05 * 2 / float(curvature)
+
+
+def _require_decomposition(study: Study, data: Regression) -> None:
+    n, D = data.X.shape
+    seconds, allowed = 3e-9 * n * D * min(n, D), _seconds_allowed(study)
+    if seconds > allowed:
+        expected = f"a decomposition of X in {allowed} seconds, not about {_in_words(seconds)}: choose fewer columns"
+        reject(f"data {study.data}: X.shape", data.X.shape, f"{expected} or rows{_longer_profile(seconds)}")
+
+
+def _steps(study: Study, data: Regression, eta: float, rate: float) -> int:
+    """Enough for the bound to fall by e^8, or by what can be afforded; at least by e."""
+    wanted, needed = (int(np.ceil(exponent / (rate * eta))) for exponent in (EXPONENT, 1.0))
+    step, allowed = _seconds_a_step(data.m, data.r), _seconds_allowed(study)
+    affordable = int(allowed / step - FLOWS) // 7
+    if needed > affordable:
+        seconds = step * (7 * needed + FLOWS)
+        reject(
+            f"data {study.data}",
+            f"{data.r} directions, {data.m} outputs, condition number {data.S[0] / data.S[-1]:.3g}",
+            f"a slowest direction that decays by a factor e within {allowed} seconds, not in {needed:.3g} steps of "
+            f"{eta:.3g} (about {_in_words(seconds)}): {ADVICE}{_longer_profile(seconds)}",
+        )
+    return min(wanted, affordable)
+
+
+def _seconds_allowed(study: Study) -> int:
+    return study.pick(**SECONDS)
+
+
+def _longer_profile(seconds: float) -> str:
+    enough = [profile for profile, allowed in SECONDS.items() if seconds <= allowed]
+    return f"; --profile {enough[0]} takes the time" if enough else ""
+
+
+def _seconds_a_step(m: int, r: int) -> float:
+    """Of one step of four runs, on one core; seven are taken, as half the step and a quarter are trained too."""
+    operations = 4 * (6 * r * m * (m + r) + 4 * r**2 * m)
+    memory = 4 * 8 * (m + r) ** 2
+    return 1e-4 + operations / 1e10 + memory / 2.5e9
+
+
+def _in_words(seconds: float) -> str:
+    units = ((86400 * 365, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+    length, unit = next(((length, unit) for length, unit in units if seconds >= 2 * length), units[-1])
+    return f"{seconds / length:.3g} {unit}"
