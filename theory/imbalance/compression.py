@@ -95,6 +95,7 @@ def gaussian_compressed(
         reject("h", h, f"at least m + r = {size}; compress a network that is no wider than that")
     positive("scales[0]", scales[0])
     positive("scales[1]", scales[1])
+    positive_integer("runs", runs)
     L = np.tril(rng.standard_normal((runs, size, size)), -1)
     L[:, np.arange(size), np.arange(size)] = np.sqrt(rng.chisquare(h - np.arange(size), (runs, size)))
     row_scale = np.repeat([scales[1], scales[0]], [problem.m, problem.r])[:, None]

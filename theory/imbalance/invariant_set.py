@@ -7,9 +7,9 @@ at 0, and otherwise is moved by the same propagator as Z: H(t) = P(t) H(0), Z(t)
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
-from theory.core.validation import reject
+from theory.core.validation import reject, times
 from theory.imbalance.problem import Network, coordinates, frozen_weights
 
 
@@ -22,7 +22,7 @@ def leakage(problem: Regression, network: Network) -> tuple[Float[Array, "*runs"
 
 def distance_to_minimum_norm(problem: Regression, end_to_end: Float[Array, "*runs D m"]) -> Float[Array, "*runs"]:
     """|U V^T - Theta_hat|_F, Theta_hat = pinv(X) Y."""
-    return np.sqrt(((end_to_end - problem.minimum_norm_solution) ** 2).sum((-2, -1)))
+    return np.linalg.norm(end_to_end - problem.minimum_norm_solution, axis=(-2, -1))
 
 
 def onto_invariant_set(problem: Regression, network: Network) -> Network:
@@ -37,8 +37,17 @@ def onto_invariant_set(problem: Regression, network: Network) -> Network:
 
 
 def without_overlap(problem: Regression, network: Network, rows: Float[Array, "*runs k h"]) -> Network:
-    """The same V and U1, with U2 projected off the span of `rows`."""
-    Q = np.linalg.qr(rows.mT)[0]
+    """The same V and U1, with U2 projected off the span of `rows`, which may depend on each other.
+
+    Raises:
+        InvalidArgument: rows that are not finite, or not as long as the network is wide.
+    """
+    if rows.shape[-1] != network.h or not np.isfinite(rows).all():
+        reject("rows.shape", rows.shape, f"(..., k, {network.h}), all entries finite")
+    lengths = np.abs(rows).max(-1, keepdims=True)
+    _, sizes, frame = np.linalg.svd(rows / np.where(lengths > 0, lengths, 1), full_matrices=False)
+    spanned = sizes > max(rows.shape[-2:]) * EPS * sizes[..., :1]
+    Q = (frame * spanned[..., None]).mT
     U2 = frozen_weights(problem, network)
     return Network(network.U - problem.from_unseen((U2 @ Q) @ Q.mT), network.V)
 
@@ -57,7 +66,14 @@ def unseen_end_to_end(
 
 
 def growth_bound(problem: Regression, t: Float[Array, " T"], residual: Float[Array, "T *runs r m"]) -> Array:
-    """exp(int_0^t |S E|_2 ds) (T, *runs): what H can have grown by (equation 38), E given on a grid of times."""
+    """exp(int_0^t |S E|_2 ds) (T, *runs): what H can have grown by (equation 38), E given on a grid of times.
+
+    Raises:
+        InvalidArgument: times that are not finite and in increasing order, or not as many as residuals.
+    """
+    t = times(t)
+    if t.shape != residual.shape[:1] or not np.isfinite(t).all() or (np.diff(t) < 0).any():
+        reject("t", t if t.size < 8 else f"{t.size} times", f"{len(residual)} finite times in increasing order")
     speed = np.linalg.norm(problem.S[:, None] * residual, ord=2, axis=(-2, -1))
     steps = np.diff(t).reshape(-1, *[1] * (speed.ndim - 1))
     # |S E| may be curved either way between two times; the larger end bounds a monotone piece from above.

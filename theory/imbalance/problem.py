@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
-from theory.core.validation import finite_arrays, positive, positive_integer, reject
+from theory.core.validation import finite_arrays, finite_matrix, inside, positive, positive_integer, reject
 
 
 @dataclass(frozen=True)
@@ -62,26 +62,46 @@ def gaussian(
 
 
 def fan_in_scale(h: int, exponent: float) -> float:
-    """Standard deviation h^-a of the starts of Lemma 1, a = `exponent` in (1/4, 1/2]."""
-    return float(h) ** -exponent
+    """Standard deviation h^-a of the starts of Lemma 1, a = `exponent` in [1/4, 1/2]."""
+    return float(positive_integer("h", h)) ** -inside("exponent", exponent, 0.25, 0.5)
 
 
 def balanced(problem: Regression, h: int, rng: np.random.Generator) -> Network:
-    """The balanced start of the paper's Figure 3 (one run): Lambda = 0 exactly up to rounding.
+    """A balanced start (one run), Lambda = 0 exactly up to rounding, whose Theta0 has N(0, 1/D) entries.
 
-    U = Theta0 [Theta0^T P1 Theta0]^(-1/4) Q^T and V = [Theta0^T P1 Theta0]^(1/4) Q^T with P1 = Phi1 Phi1^T and Q of
-    orthonormal columns, Theta0 with N(0, 1/D) entries. (The paper prints Q in V, whose shape is wrong: Q^T.) With more
-    outputs than r the matrix in brackets is singular, and its power that of its pseudoinverse.
+    Raises:
+        InvalidArgument: h < m leaves no room for it.
     """
     positive_integer("h", h)
+    return _balanced(problem, rng.standard_normal((1, problem.D, problem.m)) / np.sqrt(problem.D), h, rng)
+
+
+def rebalanced(problem: Regression, start: Network, rng: np.random.Generator) -> Network:
+    """The balanced start of the same width whose Theta0 is U V^T of `start`, in each run: that of the paper's Figure 3.
+
+    Raises:
+        InvalidArgument: h < m leaves no room for it, or the network does not fit the problem.
+    """
+    coordinates(problem, start)
+    return _balanced(problem, start.end_to_end, start.h, rng)
+
+
+def _balanced(problem: Regression, theta0: Array, h: int, rng: np.random.Generator) -> Network:
+    """U = Theta0 [Theta0^T P1 Theta0]^(-1/4) Q^T, V = [Theta0^T P1 Theta0]^(1/4) Q^T.
+
+    P1 = Phi1 Phi1^T, and Q has orthonormal columns. (The paper prints Q in V, whose shape is wrong: Q^T.) Where the
+    data see less of Theta0 than m directions the matrix in brackets is singular: its power is its pseudoinverse's.
+    """
     if h < problem.m:
         reject("h", h, f"at least m = {problem.m}: Q needs m orthonormal columns")
-    theta0 = rng.standard_normal((problem.D, problem.m)) / np.sqrt(problem.D)
     Q = np.linalg.qr(rng.standard_normal((h, problem.m)))[0]
     seen = problem.Phi1.T @ theta0
     _, s, vectors = np.linalg.svd(seen, full_matrices=False)
-    root, inverse_root = ((vectors.T * s**power) @ vectors for power in (0.5, -0.5))
-    return Network((theta0 @ inverse_root @ Q.T)[None], (root @ Q.T)[None])
+    is_seen = s > max(seen.shape[-2:]) * EPS * s[..., :1]
+    root = np.sqrt(np.where(is_seen, s, 0))
+    inverse = np.divide(1, root, out=np.zeros_like(root), where=is_seen)
+    to_root, to_inverse = (vectors.mT @ (power[..., None] * vectors) @ Q.T for power in (root, inverse))
+    return Network(theta0 @ to_inverse, to_root)
 
 
 def orthogonal_rows(
@@ -90,14 +110,24 @@ def orthogonal_rows(
     """U1 U1^T = diag(hidden), V V^T = diag(output), U1 V^T = 0, U2 = 0 (one run): where Theorem 1 is tight.
 
     Raises:
-        InvalidArgument: h < m + r leaves no room for orthogonal rows.
+        InvalidArgument: h < m + r leaves no room for orthogonal rows, or squared lengths that are negative or not as
+            many as rows.
     """
+    positive_integer("h", h)
     if h < problem.m + problem.r:
         reject("h", h, f"at least m + r = {problem.m + problem.r} for orthogonal rows")
     frame = np.linalg.qr(rng.standard_normal((h, problem.m + problem.r)))[0].T
-    V = np.sqrt(np.asarray(output))[:, None] * frame[: problem.m]
-    U1 = np.sqrt(np.asarray(hidden))[:, None] * frame[problem.m :]
+    V = _lengths("output", output, problem.m) * frame[: problem.m]
+    U1 = _lengths("hidden", hidden, problem.r) * frame[problem.m :]
     return Network((problem.Phi1 @ U1)[None], V[None])
+
+
+def _lengths(name: str, squares: Array, rows: int) -> Array:
+    """Their roots, as a column."""
+    column = finite_matrix(name, np.reshape(squares, (-1, 1)), rows, 1)
+    if (column < 0).any():
+        reject(name, column.min(), "squared lengths of at least 0")
+    return np.sqrt(column)
 
 
 def paper_regression(rng: np.random.Generator, *, whitened: bool, D: int = 400, n: int = 100) -> Regression:

@@ -11,6 +11,7 @@ step, and the flow of L at time t is the flow of L~ at time h^(2a) t. (The paper
 L~ is the loss of the problem whose inputs are h^(-2a) X: the rest of the theory applies to it unchanged.
 """
 
+import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
@@ -30,13 +31,21 @@ def rescaled_problem(problem: Regression, h: int, exponent: float) -> Regression
 
 def rescaled_network(network: Network, exponent: float) -> Network:
     """(h^a U, h^a V), a = `exponent`."""
-    scale = float(network.h) ** positive("exponent", exponent)
+    scale = speedup(network.h, exponent) ** 0.5
     return Network(scale * network.U, scale * network.V)
 
 
 def speedup(h: int, exponent: float) -> float:
-    """h^(2a): the learning rate and the time of L~ over those of L."""
-    return float(positive_integer("h", h)) ** (2 * positive("exponent", exponent))
+    """h^(2a): the learning rate and the time of L~ over those of L.
+
+    Raises:
+        InvalidArgument: h is no width, the exponent is not positive, or h^(2a) is too large for a number.
+    """
+    with np.errstate(over="ignore"):
+        power = np.float64(positive_integer("h", h)) ** (2 * positive("exponent", exponent))
+    if np.isinf(power):
+        reject("exponent", exponent, f"one with h^(2a) below 1e308, h = {h}")
+    return float(power)
 
 
 def ntk_loss(problem: Regression, rescaled: Network, exponent: float) -> Float[Array, "*runs"]:
@@ -48,6 +57,6 @@ def ntk_loss(problem: Regression, rescaled: Network, exponent: float) -> Float[A
     m, h = problem.m, rescaled.h
     if (rescaled.U.shape[-2], rescaled.V.shape[-2]) != (problem.D, m):
         reject("rescaled", f"U {rescaled.U.shape}, V {rescaled.V.shape}", f"D = {problem.D} inputs, m = {m} outputs")
-    factor = m**0.5 / float(h) ** (2 * positive("exponent", exponent) - 0.5)
+    factor = m**0.5 * h**0.5 / speedup(h, exponent)
     outputs = factor * (problem.X @ rescaled.end_to_end) / (m * h) ** 0.5
     return 0.5 * ((problem.Y - outputs) ** 2).sum((-2, -1))

@@ -160,6 +160,8 @@ def equality_case(
     Raises:
         InvalidArgument: a size that is not positive, `extra` out of range, or counts that do not fit r and m.
     """
+    for i, value in enumerate(S):
+        positive(f"S[{i}]", value)
     positive("above", above)
     positive("below", below)
     positive("residual_size", residual_size)
