@@ -25,7 +25,7 @@ def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int |
     fits = fits and rows in (None, array.shape[0]) and columns in (None, array.shape[1])
     if not fits:
         reject(f"{name}.shape", array.shape, wanted)
-    _require_finite(name, array)
+    entries_inside(name, array)
     return array
 
 
@@ -54,7 +54,7 @@ def finite_arrays(problem: Any, **layouts: str) -> None:
         if wrong:
             known = ", ".join(f"{word} = {size}" for word, size in wrong.items())
             reject(f"{name}.shape", array.shape, f"({', '.join(layout.split())}) with {known}")
-        _require_finite(name, array)
+        entries_inside(name, array)
         object.__setattr__(problem, name, array)
 
 
@@ -75,13 +75,28 @@ def positive_integer(name: str, value: Any) -> int:
 
 def inside(name: str, value: Any, low: float | int, high: float | int, brackets: str = "[]") -> float:
     """`value` if it lies between `low` and `high`; `brackets` says which ends belong, as in mathematics."""
-    expected = f"a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}"
+    expected = _interval(low, high, brackets)
     number = _number(name, value, expected)
-    above = number >= low if brackets[0] == "[" else number > low
-    below = number <= high if brackets[1] == "]" else number < high
-    if not (above and below):
+    if not _lies_inside(number, low, high, brackets):
         reject(name, value, expected)
     return number
+
+
+def entries_inside(
+    name: str, values: Any, low: float | int = -np.inf, high: float | int = np.inf, brackets: str = "()"
+) -> Array:
+    """`values` as a float64 array of any shape, each inside as `inside` has it; without an interval, each finite.
+
+    Raises:
+        InvalidArgument: it is no array of real numbers; the first entry outside is named.
+    """
+    array = _real_array(name, values)
+    outside = ~_lies_inside(array, low, high, brackets)
+    if outside.any():
+        first = tuple(int(i) for i in np.argwhere(outside)[0])
+        entry = f"{name}[{', '.join(map(str, first))}]" if first else name
+        reject(entry, array[first], _interval(low, high, brackets))
+    return array
 
 
 def times(value: Any) -> Array:
@@ -91,6 +106,18 @@ def times(value: Any) -> Array:
         bad = t[np.isnan(t) | (t < 0)].flat[0]
         reject("t", bad, "times of at least 0 (infinity asks for the limit)")
     return t
+
+
+def _interval(low: float | int, high: float | int, brackets: str) -> str:
+    if (low, high, brackets) == (-np.inf, np.inf, "()"):
+        return "a finite number"
+    return f"a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}"
+
+
+def _lies_inside(x: Any, low: float | int, high: float | int, brackets: str) -> Any:
+    above = x >= low if brackets[0] == "[" else x > low
+    below = x <= high if brackets[1] == "]" else x < high
+    return above & below
 
 
 def _number(name: str, value: Any, expected: str) -> float:
@@ -121,9 +148,3 @@ def _real_array(name: str, value: Any) -> Array:
         raise
     except (TypeError, ValueError, OverflowError):
         reject(name, f"an object of type {type(value).__name__}", "an array of real numbers")
-
-
-def _require_finite(name: str, array: Array) -> None:
-    if not np.isfinite(array).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        reject(f"{name}[{', '.join(map(str, first))}]", array[first], "a finite number")

@@ -178,6 +178,7 @@ ARGUMENTS |= {
     validation.times: lambda draw: {"value": draw.entries((3,))},
     validation.finite_matrix: lambda draw: {"name": "a", "value": draw.entries((2, 3))},
     validation.inside: lambda draw: {"name": "a", "value": draw.number(), "low": 0, "high": 1},
+    validation.entries_inside: lambda draw: {"name": "a", "values": draw.entries((2, 3))},
     balance.imbalance: layers_and_rates,
     balance.after_step: before_a_step,
     decomposition.radial_and_tangential: lambda draw: {**classifier(draw), "slope": decomposition.exponential_slope},

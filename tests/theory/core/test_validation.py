@@ -123,6 +123,26 @@ def test_inside_is_the_interval_it_is_written_as(value: float, brackets: str) ->
     assert str(refusal.value) == f"delta = {value}: expected a number in {brackets[0]}0, 1{brackets[1]}"
 
 
+@pytest.mark.parametrize("brackets", ["[]", "[)", "(]", "()"])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0, -0.1, 1.1, np.nan])
+def test_entries_lie_inside_as_numbers_do(value: float, brackets: str) -> None:
+    try:
+        validation.inside("delta", value, 0, 1, brackets)
+    except InvalidArgument:
+        for values, entry in ((value, "delta"), ([0.5, value], r"delta\[1\]"), ([[0.3], [value]], r"delta\[1, 0\]")):
+            with pytest.raises(InvalidArgument, match=f"^{entry} = {value}: expected a number in "):
+                validation.entries_inside("delta", values, 0, 1, brackets)
+    else:
+        assert validation.entries_inside("delta", [[0.5, value]], 0, 1, brackets).tolist() == [[0.5, value]]
+
+
+def test_entries_without_an_interval_are_finite() -> None:
+    assert validation.entries_inside("w", [-1e300, 2]).tolist() == [-1e300, 2.0]
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(InvalidArgument, match=r"^w\[0\] = .*: expected a finite number$"):
+            validation.entries_inside("w", [wrong, 1.0])
+
+
 def test_times_take_any_shape_and_infinity() -> None:
     assert validation.times(3).shape == ()
     assert np.array_equal(validation.times([[0, 1], [2, np.inf]]), [[0.0, 1.0], [2.0, np.inf]])
