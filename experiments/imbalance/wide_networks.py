@@ -4,7 +4,7 @@ import numpy as np
 
 from experiments.imbalance.compression import compressed_network
 from theory.claims import Study, samples
-from theory.claims.check import Samples
+from theory.claims.random_numbers import Samples
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.imbalance import wide_limit, width

@@ -1,6 +1,6 @@
 """What a claim is: checks with their tolerances, estimates, the study it is judged in, and the judging."""
 
-from theory.claims.check import Check, Estimated, Measured, frequency, measured, order, rate, residual, samples, slope
+from theory.claims.check import Check
 from theory.claims.judging import (
     AS_PRINTED,
     AS_THE_ABSTRACT_SAYS,
@@ -17,6 +17,8 @@ from theory.claims.judging import (
     judge,
     on_data,
 )
+from theory.claims.measured import Measured, measured, residual
+from theory.claims.random_numbers import Estimated, frequency, order, rate, samples, slope
 from theory.claims.resolution import Prediction
 from theory.claims.study import Study, Training
 from theory.claims.tolerance import Tolerance, by_chance, exactly, rounding

@@ -12,8 +12,8 @@ from scipy import stats
 
 from theory import claims
 from theory.claims import Check, Estimated, Measured, Tolerance, frequency, measured, residual, samples, slope
-from theory.claims.check import Subject
 from theory.claims.estimates import SIGNIFICANCE, Estimate
+from theory.claims.subject import Subject
 from theory.core.validation import InvalidArgument
 
 WHY = "by construction"
@@ -139,7 +139,7 @@ def test_a_distribution_is_tested_against_its_law() -> None:
 
 def test_a_law_is_rejected_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three tests of a third each: at most as often, and at least as often as one of them alone."""
-    monkeypatch.setattr("theory.claims.check.SIGNIFICANCE", 0.3)
+    monkeypatch.setattr("theory.claims.random_numbers.SIGNIFICANCE", 0.3)
     rng, draws = np.random.default_rng(1), 300
     passed = sum(samples("chi2", rng.chisquare(3, 20), because=WHY).follow(stats.chi2(3)).passed for _ in range(draws))
     assert stats.binomtest(passed, draws, 0.7, "less").pvalue > 1e-5
