@@ -8,13 +8,6 @@ from matplotlib.figure import Figure
 from figures.style import canvas, letter, line, markers
 from theory.claims import Evidence
 
-STARTS = (
-    r"$\sigma_U = 0.1,\ \sigma_V = 0.1$",
-    r"$\sigma_U = 0.5,\ \sigma_V = 0.02$",
-    r"$\sigma_U = 0.05,\ \sigma_V = 0.2$",
-    "balanced",
-)
-
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Loss with its bound, and the pointwise rate with its bound, at four starts."""
@@ -23,15 +16,16 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     (loss, rate), (difference, tightness) = figure.subplots(2, 2, sharex=True, height_ratios=(3, 1))
     steps = curves["steps"]
     shown = slice(None, None, 2)
-    for i, start in enumerate(STARTS):
-        level = curves["imbalance_level"][i]
-        label = f"{start},  $c = {level:.3g}$" if level > 1e-9 else f"{start},  $c = 0$"
+    for i, scales in enumerate(curves["scales"]):
+        start, level = _start(*scales), curves["imbalance_level"][i]
+        is_balanced = np.isnan(scales).all()
+        label = f"{start},  $c = 0$" if is_balanced else f"{start},  $c = {level:.3g}$"
         loss.semilogy(steps[shown], curves["loss"][shown, i], **markers(i))
         loss.semilogy(steps, curves["flow_loss"][:, i], **line(i), label=label)
         loss.semilogy(steps, curves["bound"][:, i], **line(i, "--", linewidth=1.1))
         rate.semilogy(steps[shown], curves["rate"][shown, i], **markers(i))
         rate.semilogy(steps, curves["flow_rate"][:, i], **line(i))
-        if level > 1e-9:
+        if not is_balanced:
             rate.axhline(curves["rate_bound"][i], **line(i, "--", linewidth=1.1))
             tightness.plot(steps, curves["rate_over_bound"][:, i], **line(i))
         difference.plot(steps[shown], 1e4 * curves["loss_beyond_flow"][shown, i], **markers(i))
@@ -48,6 +42,12 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     tightness.axhline(1, color="0.3", linewidth=0.8)
     tightness.set(ylabel="rate / bound", xlabel="iteration", ylim=(0.9, None))
     return figure
+
+
+def _start(hidden: float, output: float) -> str:
+    if np.isnan(hidden):
+        return "balanced"
+    return rf"$\sigma_U = {hidden:.3g},\ \sigma_V = {output:.3g}$"
 
 
 def _span(loss: np.ndarray) -> tuple[float, float]:

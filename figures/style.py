@@ -1,5 +1,6 @@
 """The one style all figures share: theory as lines, training as markers, the verdict in the title."""
 
+from collections import Counter
 from collections.abc import Mapping
 from textwrap import fill
 
@@ -49,11 +50,12 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
 
 
 def profile_note(evidence: Mapping[str, Evidence]) -> str:
-    """Says so where the parameters are smaller than the paper's, and which data of the user's own were used."""
-    facts = [e.provenance for e in evidence.values()]
-    data = {str(f["data"]["name"]) for f in facts if f.get("data")}
-    smoke = any(f.get("profile") == "smoke" for f in facts)
-    return (";   smoke profile: small sizes" if smoke else "") + "".join(f";   data: {name}" for name in sorted(data))
+    """Says so where the parameters are smaller than the paper's, and what was judged on data of the user's own."""
+    smoke = any(e.provenance.get("profile") == "smoke" for e in evidence.values())
+    checks = [check for e in evidence.values() for check in e.checks]
+    used = Counter(check.data for check in checks if check.data)
+    data = "".join(f";   data: {name} ({count} of the {len(checks)} checks)" for name, count in sorted(used.items()))
+    return (";   smoke profile: small sizes" if smoke else "") + data
 
 
 def markers(i: int, **overrides: object) -> dict[str, object]:

@@ -190,8 +190,9 @@ def test_files_that_are_no_data(ask, capsys: pytest.CaptureFixture, tmp_path: Pa
 def test_data_goes_to_the_claims_that_accept_it(ask, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
     np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
     assert ask("--data", tmp_path / "data.npz", "--json", tmp_path / "v.json") == 0
-    assert [claim["id"] for claim in json.loads((tmp_path / "v.json").read_text())["claims"]] == ["toy.holds"]
-    capsys.readouterr()
+    (judged,) = json.loads((tmp_path / "v.json").read_text())["claims"]
+    assert judged["id"] == "toy.holds" and {check["data"] for check in judged["checks"]} == {"data.npz"}
+    assert "toy.holds: x (equal, on data.npz): predicted" in capsys.readouterr().out
     assert ask("toy.holds", "toy.fails", "--data", tmp_path / "data.npz") == 2
     assert "expected claims that accept data for regression (toy.holds), not toy.fails" in refusal(capsys)
 

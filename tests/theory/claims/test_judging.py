@@ -24,6 +24,7 @@ from theory.claims import (
     curves,
     judge,
     measured,
+    on_data,
 )
 from theory.claims.study import Training
 from theory.claims.verdicts import in_words
@@ -206,10 +207,22 @@ def test_in_smoke_a_check_may_be_six_times_coarser_and_at_most_a_half() -> None:
     assert judge(register(wider.equals(1.0), CONTROL, id="test.wider"), smoke).verdict == UNDECIDED
 
 
+def judged_on_data(id: str, *items: Check, path: Path) -> Evidence:
+    marked = replace(register(*items, id=id), experiment=on_data(lambda study: iter(items)))
+    return judge(marked, replace(STUDY, data=path / "mine.npz"))
+
+
 def test_how_near_a_bound_comes_to_a_users_data_is_a_finding(tmp_path: Path) -> None:
     bound = measured("it", 1.0, within=Tolerance(0.0, "by construction")).at_most(500.0)
-    assert judge(register(bound, CONTROL), replace(STUDY, data=tmp_path)).in_words == "holds, 500 times above"
+    assert judged_on_data("test.data", bound, CONTROL, path=tmp_path).in_words == "holds, 500 times above"
     assert judge(register(bound, CONTROL, id="test.own"), STUDY).verdict == UNDECIDED
+
+
+def test_what_is_judged_on_a_users_data_is_marked(tmp_path: Path) -> None:
+    assert {check.data for check in judged_on_data("test.data", GOOD, CONTROL, path=tmp_path).checks} == {"mine.npz"}
+    assert {check.data for check in judge(register(GOOD, CONTROL, id="test.none"), STUDY).checks} == {""}
+    with pytest.raises(InvalidArgument, match="none marked as made on the data: expected test.own to say by `on_data`"):
+        judge(register(GOOD, CONTROL, id="test.own"), replace(STUDY, data=tmp_path / "mine.npz"))
 
 
 def test_every_verdict_has_its_words() -> None:

@@ -55,7 +55,7 @@ def test_the_form_of_the_verdict_file() -> None:
     names += " fingerprint checks"
     assert list(content["claims"][0]) == names.split()
     names = "name kind predicted measured tolerance reason passed headroom part case where own resolution resolves"
-    names += " significance"
+    names += " significance data"
     assert list(content["claims"][0]["checks"][0]) == names.split()
 
 

@@ -37,6 +37,9 @@ def test_a_check_in_one_line() -> None:
     assert line("a.b", replace(own, own=False)).endswith("resolves 0.02 % (supporting). rounding")
     assert line("a.b", replace(own, resolution=0.0)).endswith("headroom 1.25, exact. rounding")
     assert line("a.b", replace(own, resolution=None)).endswith("headroom 1.25. rounding")
+    assert line("a.b", replace(own, data="mine.npz")).startswith(
+        "passed  a.b: Theorem 1, r = 2: rate (equal, on mine.npz):"
+    )
     bare = replace(CHECK, part="", case="", where="", passed=False)
     assert line("a.b", bare).startswith("FAILED  a.b: rate (at_least): predicted 1")
 
