@@ -19,6 +19,7 @@ from typing import Any
 
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, WorkerOutcome, WorkItem, WorkResult
+from equivalent import EQUIVALENT
 from trial import CLAIMS, UNIT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,37 +139,57 @@ def _write(setting: str, seed: int, commit: str, outcomes: dict[str, dict[str, d
     """One file a sample, and the table of all of them."""
     unit, claims = outcomes[UNIT], outcomes[CLAIMS]
     mutants = [
-        {
-            "mutant": name,
-            "unit tests": unit[name]["caught"],
-            "claims": claims[name]["caught"],
-            "change": unit[name]["change"],
-        }
+        {"mutant": name, UNIT: unit[name]["caught"], CLAIMS: claims[name]["caught"], "change": unit[name]["change"]}
         for name in sorted(unit)
     ]
     SCORES.mkdir(exist_ok=True)
     content = {"setting": setting, "seed": seed, "commit": commit, "mutants": mutants}
     (SCORES / f"{setting}-{seed}.json").write_text(json.dumps(content, indent=1) + "\n")
-    rows = ["| setting | sample | commit | mutants | unit tests | claims | together |", "|---|---|---|---|---|---|---|"]
-    for file in sorted(SCORES.glob("*.json")):
-        score = json.loads(file.read_text())
-        caught = [(mutant["unit tests"], mutant["claims"]) for mutant in score["mutants"]]
-        counts = [sum(by) for by in zip(*((u, c, u or c) for u, c in caught))]
-        shares = " | ".join(f"{count} ({count / len(caught):.1%})" for count in counts)
-        rows.append(f"| {score['setting']} | {score['seed']} | {score['commit']} | {len(caught)} | {shares} |")
-    text = "Mutants caught, written by `make mutants`; what each is stands in the file beside.\n\n"
-    (SCORES / "README.md").write_text(text + "\n".join(rows) + "\n")
-    print("\n".join(rows))
+    scores = [json.loads(file.read_text()) for file in sorted(SCORES.glob("*.json"))]
+    table = "\n".join(score_table(scores))
+    (SCORES / "README.md").write_text(INTRODUCTION + table + "\n\n" + "\n".join(equivalents(scores)) + "\n")
+    print(table)
     for mutant in mutants:
-        if not (mutant["unit tests"] and mutant["claims"]):
-            left = (
-                "nothing"
-                if not (mutant["unit tests"] or mutant["claims"])
-                else UNIT
-                if mutant["unit tests"]
-                else CLAIMS
-            )
-            print(f"caught by {left}: {mutant['mutant']}", *mutant["change"], sep="\n    ")
+        missing = [suite for suite in (UNIT, CLAIMS) if not mutant[suite]]
+        if missing and not EQUIVALENT.get(_change(mutant)):
+            print(f"not caught by {' and '.join(missing)}: {mutant['mutant']}", *mutant["change"], sep="\n    ")
+
+
+INTRODUCTION = "Mutants caught, written by `make mutants`; what each is stands in the file beside.\n\n"
+HEADS = ("setting", "sample", "commit", "mutants", "equivalent", UNIT, CLAIMS, "together")
+
+
+def score_table(scores: list[dict[str, Any]]) -> Iterator[str]:
+    """A row a sample and one of all together; shares are of the mutants that are not equivalent."""
+    yield f"| {' | '.join(HEADS)} |"
+    yield "|---" * len(HEADS) + "|"
+    for score in scores:
+        yield _row(score["setting"], score["seed"], score["commit"], score["mutants"])
+    for seed in sorted({score["seed"] for score in scores}):
+        yield _row(
+            "all", seed, "", [mutant for score in scores if score["seed"] == seed for mutant in score["mutants"]]
+        )
+
+
+def _row(setting: str, seed: int, commit: str, mutants: list[dict[str, Any]]) -> str:
+    real = [mutant for mutant in mutants if _change(mutant) not in EQUIVALENT]
+    caught = [(mutant[UNIT], mutant[CLAIMS], mutant[UNIT] or mutant[CLAIMS]) for mutant in real]
+    counts = [sum(by) for by in zip(*caught)] or [0, 0, 0]
+    shares = " | ".join(f"{count} ({count / max(len(real), 1):.1%})" for count in counts)
+    return f"| {setting} | {seed} | {commit} | {len(mutants)} | {len(mutants) - len(real)} | {shares} |"
+
+
+def equivalents(scores: list[dict[str, Any]]) -> Iterator[str]:
+    """The mutants that change nothing, with the argument."""
+    seen = {_change(mutant) for score in scores for mutant in score["mutants"]}
+    for change, why in EQUIVALENT.items():
+        if change in seen:
+            yield f"- `{change[0]}` to `{change[1]}`: {why}"
+
+
+def _change(mutant: dict[str, Any]) -> tuple[str, ...]:
+    """The line before and after, by which a mutant is known wherever it stands."""
+    return tuple(line[1:].strip() for line in mutant["change"])
 
 
 if __name__ == "__main__":
