@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.optimize import minimize_scalar
+from scipy.optimize import brentq
 from scipy.sparse.csgraph import connected_components
 
-from theory.core.arrays import Array
-from theory.core.validation import finite_matrix, positive, positive_integer, reject
+from theory.core.arrays import EPS, Array
+from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject
 from theory.deep_linear.minnorm import least_norm
 
 
@@ -61,37 +61,72 @@ def nuclear_fill(a: float, b: float, c: float) -> float:
     """The entry that makes the nuclear norm of [[a, b], [c, ?]] least: b c / a, but no further from 0 than |a|.
 
     |W|_*^2 = |W|_F^2 + 2 |det W|: with b c > a^2 the derivative by the entry x vanishes at x = a, with b c < -a^2 at
-    x = -a, and otherwise the kink at det W = 0 holds it.
+    x = -a, and otherwise the kink at det W = 0 holds it. At a = 0 that is 0.
+
+    >>> [nuclear_fill(a, 2.0, 3.0) for a in (4.0, 1.0, -1.0, 0.0)]
+    [1.5, 1.0, -1.0, 0.0]
     """
-    return float(np.clip(b * c, -(a**2), a**2) / a)
+    return float(np.clip(_rank_one_fill(a, b, c), -abs(a), abs(a)))
 
 
 def schatten_fill(a: float, b: float, c: float, L: int) -> float:
-    """The entry that makes sum sigma^(2/L) of [[a, b], [c, ?]] least: on a grid, then between its neighbours.
+    """The entry that makes sum sigma^(2/L) of [[a, b], [c, ?]] least; 0 at a = 0.
 
-    b c / a, where the rank is 1, is a kink of the sum, a local minimum for every L >= 2.
+    b c / a, where the rank is 1, is a kink of the sum, a local minimum for every L >= 2. Beyond it, and beyond 0, both
+    |W|_F and |det W| grow, and with them the sum. At another extremum x between the two, with q = 2 / L and t the ratio
+    of the singular values,
+
+        |x / a| = (t^(q - 1) - t) / (1 - t^q) >= 2 / q - 1 = L - 1.
 
     Raises:
-        InvalidArgument: a = 0, or a depth that is not a whole number above 0.
+        InvalidArgument: an entry that is not finite, or a depth that is not a whole number above 0.
     """
-    positive_integer("L", L)
-    if a == 0:
-        reject("a", a, "a number that is not 0")
-    size = 2 * float(np.abs([a, b, c, b * c / a]).max())
-    grid = np.linspace(-size, size, 4001)
-    x = grid[np.argmin(_norm_at(grid, a, b, c, L))]
-    step = 2 * size / 4000
-    options = {"xatol": 1e-12 * size}
-    inner = minimize_scalar(_norm_at, bounds=(x - step, x + step), args=(a, b, c, L), method="bounded", options=options)
-    candidates = np.array([inner.x, b * c / a])
-    return float(candidates[np.argmin(_norm_at(candidates, a, b, c, L))])
+    kink = _rank_one_fill(a, b, c)
+    if positive_integer("L", L) == 1:
+        return 0.0
+    if L == 2:
+        return nuclear_fill(a, b, c)
+    if abs(kink) <= (L - 1) * abs(a):
+        return kink
+    sizes = np.abs([a, b, c]) / np.abs([a, b, c]).max()
+    rank_one = min(abs(_rank_one_fill(*sizes)), 1e300)
+    x = np.geomspace((L - 1) * sizes[0], rank_one, 4001)
+    rising = _slope(x[:-1], *sizes, L) > 0
+    minima = [
+        brentq(_slope, x[i], x[i + 1], args=(*sizes, L), xtol=1e-300, rtol=4 * EPS)
+        for i in np.flatnonzero(rising[1:] & ~rising[:-1])
+    ]
+    best = min([rank_one, *minima], key=lambda x: _power_sum(x, *sizes, L))
+    return kink if best == rank_one else float(np.copysign(best * np.abs([a, b, c]).max(), kink))
 
 
-def _norm_at(x: Array | float, a: float, b: float, c: float, L: int) -> Array:
-    """Least norm of [[a, b], [c, x]], for x of any shape."""
-    W = np.empty((*np.shape(x), 2, 2))
-    W[..., 0, :], W[..., 1, 0], W[..., 1, 1] = (a, b), c, x
-    return least_norm(W, L)
+def _rank_one_fill(a: float, b: float, c: float) -> float:
+    """b c / a, without its overflow or underflow on the way; 0 at a = 0."""
+    a, b, c = (inside(name, value, -np.inf, np.inf, "()") for name, value in (("a", a), ("b", b), ("c", c)))
+    small, large = sorted((b, c), key=abs)
+    return small / a * large if a else 0.0
+
+
+def _singular_values(x: Array | float, a: float, b: float, c: float) -> tuple[Array, Array]:
+    """The first one of [[a, b], [c, x]], and log of first / second, by their sum and difference; 0 <= a x <= b c."""
+    total, apart = np.hypot(a - x, b + c), np.hypot(a + x, b - c)
+    first = (total + apart) / 2
+    with np.errstate(divide="ignore"):  # rank 1
+        far = -np.log(b * c * (1 - x / _rank_one_fill(a, b, c)) / first / first)
+    return first, np.where(apart < total / 4, -np.log1p(-np.minimum(apart, first / 2) / first), far)
+
+
+def _slope(x: Array | float, a: float, b: float, c: float, L: int) -> Array:
+    """Above 0 where sum sigma^(2/L) grows with x; t = e^-y."""
+    q, y = 2 / L, _singular_values(x, a, b, c)[1]
+    with np.errstate(over="ignore"):  # next to rank 1 it falls ever faster
+        return x - a * np.exp((1 - q) * y) * np.expm1(-(2 - q) * y) / np.expm1(-q * y)
+
+
+def _power_sum(x: Array | float, a: float, b: float, c: float, L: int) -> Array:
+    """sum sigma^(2/L)."""
+    first, y = _singular_values(x, a, b, c)
+    return first ** (2 / L) * (1 + np.exp(-2 / L * y))
 
 
 def planted(known: Bool[np.ndarray, "K d"], size: float, rng: np.random.Generator) -> tuple[Completion, Array]:
@@ -101,9 +136,13 @@ def planted(known: Bool[np.ndarray, "K d"], size: float, rng: np.random.Generato
     largest singular value, that matrix is a multiplier of W*, and its other singular values are below 1 (Perron).
 
     Raises:
-        InvalidArgument: a size that is not above 0, or too few known entries to connect all rows and columns.
+        InvalidArgument: a size that is not above 0, no matrix of bools, or too few known entries to connect all rows
+            and columns.
     """
     positive("size", size)
+    known = np.asarray(known)
+    if known.ndim != 2 or known.dtype != bool:
+        reject("known", f"{known.dtype} of shape {known.shape}", "bool of shape (K, d)")
     graph = np.block([[np.zeros((len(known), len(known))), known], [known.T, np.zeros(2 * known.shape[1:])]])
     if connected_components(graph, directed=False)[0] > 1:
         reject("known", f"{known.sum()} entries", "entries that connect every row with every column")
@@ -121,8 +160,15 @@ def duality_gap(
     completion from below: <Lambda, Y> = <Lambda, W> <= |W|_*. At depth 2 Minnorm's multipliers end as the best of them.
 
     Raises:
-        InvalidArgument: a multiplier of an entry that is not known.
+        InvalidArgument: a multiplier of an entry that is not known, or matrices of other shapes or that are not finite.
     """
+    for name, matrix in (("W", W), ("multiplier", multiplier)):
+        if np.shape(matrix)[-2:] != problem.Y.shape or not np.isfinite(matrix).all():
+            reject(
+                name,
+                f"an array of shape {np.shape(matrix)}",
+                f"finite, (*runs, {', '.join(map(str, problem.Y.shape))})",
+            )
     if np.any(np.where(problem.known, 0.0, multiplier)):
         reject("multiplier", "a matrix with entries where Y is not known", "0 there")
     size = np.maximum(1.0, np.linalg.norm(multiplier, ord=2, axis=(-2, -1)))

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core import flows
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, layer_gradients
 from theory.core.trajectory import Trajectory
-from theory.core.validation import inside, reject
+from theory.core.validation import inside, positive_integer, reject
 from theory.deep_linear.problem import Ensemble, TeacherStudent
 
 
@@ -40,14 +40,19 @@ def velocity(problem: TeacherStudent, layers: Layers) -> list[Array]:
 def seen_flow(
     problem: TeacherStudent, W: Layers, t: Array, *, relative_tolerance: float = 1e-9
 ) -> tuple[Trajectory, list[Array]]:
-    """The flow of the seen layers from W, integrated, and its layers, each (T, runs, ...)."""
+    """The flow of the seen layers from W, integrated, and its layers, each (T, runs, ...).
+
+    Errors are relative to the largest entry of the start, so that small starts grow as they should.
+    """
     names = [f"W{l}" for l in range(1, len(W) + 1)]
+    start = seen_layers(problem, W)
+    size = max(np.abs(layer).max() for layer in start) or np.abs(problem.minimum_norm_solution).max() or 1.0
     solution = flows.flow(
         lambda _, state: dict(zip(names, velocity(problem, [state[name] for name in names]))),
-        dict(zip(names, seen_layers(problem, W))),
+        dict(zip(names, start)),
         t,
         relative_tolerance=relative_tolerance,
-        absolute_tolerance=relative_tolerance / 100,
+        absolute_tolerance=relative_tolerance / 100 * size,
     )
     return solution, [solution[name] for name in names]
 
@@ -62,7 +67,13 @@ def output_gain(layers: Layers) -> Float[Array, "*runs"]:
 def error_given_seen(
     ensemble: Ensemble, problem: TeacherStudent, layers: Layers, start: float | Float[Array, "*#runs"]
 ) -> Float[Array, "*runs"]:
-    """E_g given the seen layers, mean over W_1(0) Q of scale s1 = `start` and over the teacher's unseen part."""
+    """E_g given the seen layers, mean over W_1(0) Q of scale s1 = `start` and over the teacher's unseen part.
+
+    Raises:
+        InvalidArgument: a problem of other sizes than the ensemble's, a start below 0.
+    """
+    ensemble.require(problem, "d", "n", "K")
+    inside("start", np.min(start), 0, np.inf, "[)")
     seen = ((problem.teacher @ problem.basis - end_to_end(layers)) ** 2).sum((-2, -1))
     unseen = ensemble.unseen * (ensemble.K * ensemble.teacher**2 + np.square(start) * output_gain(layers))
     return (seen + unseen) / ensemble.d + ensemble.K * ensemble.noise**2
@@ -77,11 +88,13 @@ def typical_start(problem: TeacherStudent, W: Layers, rng: np.random.Generator) 
     Raises:
         InvalidArgument: fewer unseen dimensions than rows.
     """
-    h, K, free = W[0].shape[-2], problem.K, problem.d - problem.singular_values.shape[-1]
-    inside("rows of W_1 and teacher", h + K, 2, free)
-    rows = np.concatenate([problem.teacher, rng.standard_normal(W[0].shape)], axis=-2) @ problem.unseen
-    orthonormal = np.linalg.qr(rows.mT)[0].mT[..., K:, :]
-    return [W[0] @ problem.seen + np.sqrt(free) * orthonormal, *W[1:]]
+    Q, free, h = problem.unseen, problem.d - problem.rank, W[0].shape[-2]
+    _, s, Vt = np.linalg.svd(problem.teacher @ Q, full_matrices=False)
+    unseen = s > np.sqrt(EPS) * np.linalg.norm(problem.teacher, axis=(-2, -1))[..., None]
+    inside("rows of W_1 and teacher", h + int(unseen.sum(-1).max()), 1, int(free.min()))
+    rows, Vt = rng.standard_normal(W[0].shape) @ Q, unseen[..., None] * Vt
+    orthonormal = np.linalg.qr((rows - rows @ Vt.mT @ Vt).mT)[0].mT
+    return [W[0] @ problem.seen + np.sqrt(free)[..., None, None] * orthonormal, *W[1:]]
 
 
 def excess_error(
@@ -111,10 +124,15 @@ def gain_from_orthogonal_start(solution: Float[Array, "*runs K d"], kappa: float
     """
     inside("kappa", kappa, 0, np.inf, "[)")
     sigma = np.linalg.svd(solution, compute_uv=False)
-    return np.sqrt(kappa**2 + sigma**2).sum(-1)
+    more_outputs = solution.shape[-2] - sigma.shape[-1]  # than inputs: their singular values are 0
+    return np.hypot(kappa, sigma).sum(-1) + kappa * more_outputs
 
 
 def gain_from_small_start(solution: Float[Array, "*runs K d"], depth: int) -> Float[Array, "*runs"]:
-    """|A(infinity)|^2 -> sum_k sigma_k(W^)^(2 - 2/L) as the start of all layers goes to 0: every mode is balanced."""
-    inside("depth", depth, 1, np.inf, "[)")
+    """|A(infinity)|^2 -> sum_k sigma_k(W^)^(2 - 2/L) as the start of all layers goes to 0: every mode is balanced.
+
+    K at depth 1, where A = I.
+    """
+    if positive_integer("depth", depth) == 1:
+        return np.full(solution.shape[:-2], float(solution.shape[-2]))
     return (np.linalg.svd(solution, compute_uv=False) ** (2 - 2 / depth)).sum(-1)

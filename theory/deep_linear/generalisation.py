@@ -22,39 +22,51 @@ from scipy.optimize import brentq, minimize_scalar
 
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, reject, times
-from theory.deep_linear.problem import Ensemble, TeacherStudent, Times
+from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent, Times
 from theory.deep_linear.spectrum import expected_inverse_sum, expected_sum
 
 Memory = Callable[[Array, float], Array]
 
+TELLING = 0.2  # of what stopping gains, at most, may be the error of its estimate
+
 
 def flow_memory(rates: Float[Array, "*draws r"], t: Times) -> Float[Array, "..."]:
-    """m_k = e^(-lam_k t), shape (*times, *draws, r); at t = infinity 0.
+    """m_k = e^(-lam_k t), shape (*times, *draws, r); at t = infinity 0, and 1 at rates 0, of what nothing shows.
 
     Raises:
-        InvalidArgument: a negative or NaN time, a rate that is not above 0.
+        InvalidArgument: a negative or NaN time, a rate below 0.
     """
-    if not (np.asarray(rates) > 0).all():
-        reject("rates", np.min(rates), "rates above 0: those of what the examples show")
-    t = times(t)
-    return np.exp(-t.reshape(*t.shape, *[1] * np.ndim(rates)) * rates)
+    rates, t = _rates(rates), times(t)
+    with np.errstate(invalid="ignore"):
+        exponent = np.multiply.outer(t, rates)
+    return np.exp(-np.where(rates == 0, 0.0, exponent))
 
 
 def descent_memory(rates: Float[Array, "*draws r"], steps: Times, learning_rate: float) -> Float[Array, "..."]:
     """m_k = (1 - eta lam_k)^steps, shape (*steps, *draws, r); parts of a step where eta lam_k < 1.
 
     Raises:
-        InvalidArgument: a negative or NaN number of steps, a learning rate that is not above 0.
+        InvalidArgument: a negative or NaN number of steps, a learning rate that is not above 0, a rate below 0; where
+            eta lam_k > 1 parts of a step, and where eta lam_k >= 2 steps without end.
     """
-    positive("learning_rate", learning_rate)
-    steps = times(steps)
-    return (1 - learning_rate * np.asarray(rates)) ** steps.reshape(*steps.shape, *[1] * np.ndim(rates))
+    rates, steps = _rates(rates), times(steps)
+    moved = positive("learning_rate", learning_rate) * rates
+    parts = np.isfinite(steps) & (steps != np.floor(steps))
+    if moved.max() > 1 and parts.any():
+        reject("steps", steps[parts].flat[0], f"whole steps where eta lam = {moved.max():g} is above 1")
+    if moved.max() >= 2 and np.isinf(steps).any():
+        reject("steps", np.inf, f"an end where eta lam = {moved.max():g} is at least 2")
+    steps = steps.reshape(*steps.shape, *[1] * rates.ndim)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gentle = np.exp(np.where((moved == 0) | (steps == 0), 0.0, steps * np.log1p(-np.minimum(moved, 1))))
+        return np.where(moved <= 1, gentle, (1 - moved) ** steps)
 
 
 def ridge_memory(rates: Float[Array, "*draws r"], strength: float) -> Float[Array, "*draws r"]:
-    """m_k = mu / (lam_k + mu)."""
+    """m_k = mu / (lam_k + mu); 1 at rates 0, whatever the strength."""
     inside("strength", strength, 0, np.inf, "[)")
-    return strength / (rates + strength)
+    total = _rates(rates) + strength
+    return np.divide(strength, total, out=np.ones(total.shape), where=total > 0)
 
 
 def student(
@@ -81,7 +93,7 @@ def error(
     """E_g given the rates, mean over teachers, noise and starts of scale s0 = `start`; shape of `memory` less its last.
 
     Raises:
-        InvalidArgument: a negative start.
+        InvalidArgument: a negative start, a rate below 0.
     """
     return _from_sum(ensemble, _modes(ensemble, rates, memory, start).sum(-1), start)
 
@@ -90,6 +102,8 @@ def expected_error(
     ensemble: Ensemble, memory: Callable[[Array], Array], start: float = 0.0
 ) -> Float[Array, "..."] | float:
     """E_g, mean over the rates too, up to O(1/d^2); `memory` maps rates (r,) to (..., r).
+
+    The closer n comes to d, the larger d has to be where small rates count (`spectrum.expected_sum`).
 
     Raises:
         InvalidArgument: n = d; a negative start.
@@ -103,23 +117,25 @@ def final_error(ensemble: Ensemble, start: float = 0.0) -> float:
     From s0 = 0, and for every n < d, it is that of the minimum-norm solution: what Minnorm reaches from any start.
 
     Raises:
-        InvalidArgument: n within one of d, where the noise has no finite mean; a negative start.
+        InvalidArgument: noise, and n within one of d, where what is learned of it has no finite mean; a negative start.
     """
-    return float(_from_sum(ensemble, ensemble.noise**2 * expected_inverse_sum(ensemble), start))
+    learned = ensemble.noise**2 * expected_inverse_sum(ensemble) if ensemble.noise else 0.0
+    return float(_from_sum(ensemble, learned, start))
 
 
 def best_memory(ensemble: Ensemble, rates: Float[Array, "*draws r"], start: float = 0.0) -> Float[Array, "*draws r"]:
     """The memory that minimises every mode's part of E_g: 1 / (1 + (sw^2 + s0^2) lam_k / se^2)."""
-    return 1 / (1 + _signal_to_noise(ensemble, start) * rates)
+    return 1 / (1 + _signal_to_noise(ensemble, start) * _rates(rates))
 
 
 def best_times(ensemble: Ensemble, rates: Float[Array, "*draws r"], start: float = 0.0) -> Float[Array, "*draws r"]:
-    """When each mode should stop: t_k = (1 / lam_k) log(1 + (sw^2 + s0^2) lam_k / se^2).
+    """When each mode should stop: t_k = (1 / lam_k) log(1 + (sw^2 + s0^2) lam_k / se^2); (sw^2 + s0^2) / se^2 at 0.
 
     Raises:
-        InvalidArgument: no noise, which leaves no reason to stop; a negative start.
+        InvalidArgument: no noise, which leaves no reason to stop; a negative start, a rate below 0.
     """
-    return np.log1p(_signal_to_noise(ensemble, start) * rates) / rates
+    rates, ratio = _rates(rates), _signal_to_noise(ensemble, start)
+    return np.divide(np.log1p(ratio * rates), rates, out=np.full(rates.shape, ratio), where=ratio * rates > 0)
 
 
 def best_time(ensemble: Ensemble, start: float = 0.0, memory: Callable[[Array, float], Array] = flow_memory) -> float:
@@ -132,11 +148,13 @@ def best_time(ensemble: Ensemble, start: float = 0.0, memory: Callable[[Array, f
     Raises:
         InvalidArgument: no noise, which leaves no reason to stop; n = d; a negative start.
     """
-    # Every mode falls until its own t_k and rises from then on, so the sum turns between the first t_k and the last.
+    # Every mode falls until its own t_k and rises from then on, so the sum turns between the first t_k and the last;
+    # the correction at finite size has either sign, and may take it a little before.
     slowest, fastest = np.sort((1 + np.array([-1, 1]) * np.sqrt(ensemble.aspect)) ** 2)
     first, last = best_times(ensemble, np.array([fastest, slowest]), start)
-    curve = lambda t: expected_error(ensemble, lambda x: memory(x, t), start)  # noqa: E731
-    return float(minimize_scalar(curve, bounds=(0.5 * first, last), method="bounded", options={"xatol": 1e-9}).x)
+    bounds = np.log([max(0.5 * first, first - (last - first)), last])
+    curve = lambda log_t: expected_error(ensemble, lambda x: memory(x, np.exp(log_t)), start)  # noqa: E731
+    return float(np.exp(minimize_scalar(curve, bounds=bounds, method="bounded", options={"xatol": 1e-9}).x))
 
 
 def best_stopped_error(ensemble: Ensemble, start: float = 0.0, memory: Memory = flow_memory) -> float:
@@ -162,32 +180,49 @@ def crossover(ensemble: Ensemble, memory: Memory = flow_memory) -> float:
 
     Raises:
         InvalidArgument: no noise, when the minimum-norm solution is better from every start; n >= d, when no start is
-            left at the end.
+            left at the end; n = d - 1, when stopping is better from every start; noise too small to tell.
     """
     if ensemble.noise == 0:
         reject("noise", ensemble.noise, "label noise above 0: without it no start makes stopping better")
     if ensemble.unseen == 0:
         reject("n", ensemble.n, f"fewer than d = {ensemble.d}: otherwise nothing is left of the start")
     fitted = final_error(ensemble)
-    loss = lambda start: best_stopped_error(ensemble, start, memory) - fitted  # noqa: E731
     # The unseen directions alone cost K (d - r) s0^2 / d, and stopping gains less than all of the error.
     largest = np.sqrt(fitted * ensemble.d / (ensemble.K * ensemble.unseen))
-    return float(brentq(loss, 0.0, largest, xtol=1e-12))
+    loss = lambda share: best_stopped_error(ensemble, float(share * largest), memory) / fitted - 1  # noqa: E731
+    estimated = ensemble.noise**2 * expected_sum(ensemble, lambda x: 1 / x)
+    off = abs(float(_from_sum(ensemble, estimated, 0.0)) - fitted) / fitted
+    if not off < TELLING * -loss(0.0):
+        reject("noise", ensemble.noise, "more: what stopping gains is hardly above the error O(1/d^2) of its estimate")
+    return float(largest * brentq(loss, 0.0, 1.0, xtol=1e-12))
+
+
+def _rates(rates: Float[Array, "*draws r"]) -> Float[Array, "*draws r"]:
+    rates = np.asarray(rates, dtype=np.float64)
+    wrong = ~(np.isfinite(rates) & (rates >= 0))
+    if wrong.any():
+        reject("rates", rates[wrong][0], "finite rates of at least 0")
+    return rates
 
 
 def _modes(ensemble: Ensemble, rates: Array, memory: Array, start: float) -> Array:
-    inside("start", start, 0, np.inf, "[)")
-    return (ensemble.teacher**2 + start**2) * memory**2 + ensemble.noise**2 / rates * (1 - memory) ** 2
+    learned = (ensemble.noise * (1 - memory)) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):  # at rate 0 nothing is learned, not even noise
+        noise = np.where(learned == 0, 0.0, learned / _rates(rates))
+    return _teacher_and(start, ensemble) * memory**2 + noise
 
 
 def _from_sum(ensemble: Ensemble, modes: Array | float, start: float) -> Array | float:
-    inside("start", start, 0, np.inf, "[)")
-    unseen = ensemble.unseen * (ensemble.teacher**2 + start**2)
+    unseen = ensemble.unseen * _teacher_and(start, ensemble)
     return ensemble.K * ((modes + unseen) / ensemble.d + ensemble.noise**2)
 
 
 def _signal_to_noise(ensemble: Ensemble, start: float) -> float:
-    inside("start", start, 0, np.inf, "[)")
     if ensemble.noise == 0:
         reject("noise", ensemble.noise, "label noise above 0: without it training should never stop")
-    return (ensemble.teacher**2 + start**2) / ensemble.noise**2
+    return (np.sqrt(_teacher_and(start, ensemble)) / ensemble.noise) ** 2
+
+
+def _teacher_and(start: float, ensemble: Ensemble) -> float:
+    """sw^2 + s0^2."""
+    return ensemble.teacher**2 + inside("start", start, 0, LARGEST) ** 2

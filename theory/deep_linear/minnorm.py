@@ -16,11 +16,14 @@ Weight decay gamma forgets by the same laws with gamma in the place of a, and gr
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
-from theory.core.validation import positive_integer, reject, times
+from theory.core.validation import inside, positive_integer, reject, times
 from theory.deep_linear.problem import TeacherStudent, Times
 from theory.minnorm.tuning import Number, Tuning
+
+FITTED = 1e-9  # of the labels of an output: what a fit may leave of them, as rounding
+PARALLEL = 1e-7  # how far an eigenvector may be off, as rounding
 
 
 def residual(problem: TeacherStudent, W: Float[Array, "*runs K d"]) -> Float[Array, "*runs K n"]:
@@ -52,7 +55,7 @@ def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Times) 
     [[[0.0, 4.0]], [[0.0, 1.4715]], [[0.0, 0.0]]]
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a rate that is not finite or below 0.
     """
     return _decayed(W[0] @ problem.unseen, rate, t)
 
@@ -65,7 +68,7 @@ def imbalance_solution(W: Layers, rate: Number, t: Times) -> list[Array]:
     [8.0, 1.0827, 0.0]
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a rate that is not finite or below 0.
     """
     return [_decayed(D, 2 * np.asarray(rate), t) for D in imbalances(W)]
 
@@ -93,26 +96,34 @@ def deviation(problem: TeacherStudent, W: Layers, unseen: Float[Array, "*runs h 
 def least_norm(W: Float[Array, "*runs K d"], L: int) -> Float[Array, "*runs"] | float:
     """L sum_k sigma_k^(2/L): the least sum |W_l|^2 of L layers, wide enough, whose product is W.
 
-    2/L is the power of a Schatten quasi-norm: of Frobenius at L = 1, nuclear at L = 2.
+    2/L is the power of a Schatten quasi-norm: of Frobenius at L = 1, nuclear at L = 2. Singular values that are
+    rounding of the largest count as 0: great depth would make them as large as the others.
     """
     positive_integer("L", L)
-    return L * (np.linalg.svd(W, compute_uv=False) ** (2 / L)).sum(-1)
+    sigma = np.linalg.svd(W, compute_uv=False)
+    rounding = max(W.shape[-2:]) * EPS * sigma[..., :1]
+    return L * (np.where(sigma <= rounding, 0.0, sigma) ** (2 / L)).sum(-1)
 
 
 def solution_multiplier(problem: TeacherStudent, L: int) -> Float[Array, "*runs K n"]:
-    """Lambda* = U s^(2/L - 1) V^T (X^+)^T with W^ = U s V^T; unique if W^ has rank min(K, n).
+    """Lambda* = U s^(2/L - 1) V^T (X^+)^T with W^ = U s V^T; at L = 1, W^ (X^+)^T.
+
+    Unique if X has rank n; else, where examples depend on one another, it is what the flow from Lambda = 0 tends to.
 
     Raises:
-        InvalidArgument: that rank is smaller.
+        InvalidArgument: labels that no W fits, or at L >= 2 a rank of W^ below min(K, rank X): there is none, or more.
     """
-    positive_integer("L", L)
+    _require_fit(problem)
+    if positive_integer("L", L) == 1:
+        return problem.minimum_norm_solution @ problem.pseudoinverse.mT
     U, s, Vt = np.linalg.svd(problem.minimum_norm_solution, full_matrices=False)
-    rank = min(problem.K, problem.n)
-    U, s, Vt = U[..., :, :rank], s[..., :rank], Vt[..., :rank, :]
-    smallest = (s[..., -1] / s[..., 0]).min()
-    if rank > problem.d or smallest < 1e-12:
-        reject("rank of Y X^+", f"less (ratio of singular values {smallest:.2g})", f"min(K, n) = {rank}")
-    return (U * s[..., None, :] ** (2 / L - 1)) @ Vt @ problem.pseudoinverse.mT
+    wanted = np.minimum(problem.K, problem.rank)
+    modes = np.arange(s.shape[-1]) < wanted[..., None]
+    missing = modes & ~(s > 1e-12 * s[..., :1])
+    if missing.any() or not modes.any():
+        reject("rank of Y X^+", "less", f"min(K, rank X) = {wanted.max()}")
+    powers = np.where(modes, s, 1.0) ** (2 / L - 1) * modes
+    return (U * powers[..., None, :]) @ Vt @ problem.pseudoinverse.mT
 
 
 def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Array, "*runs size size"]:
@@ -124,15 +135,14 @@ def linearisation(problem: TeacherStudent, tuning: Tuning, L: int) -> Float[Arra
         theta' = -a (H + c J J^T) theta + a J Lambda,    Lambda' = -b J^T theta.
 
     Raises:
-        InvalidArgument: more than one output.
+        InvalidArgument: more than one output, labels that no W fits, or W^ = 0 at L >= 2.
     """
-    if problem.K != 1:
-        reject("problem.K", problem.K, "1: one output")
     positive_integer("L", L)
     d, n = problem.d, problem.n
-    solution = problem.minimum_norm_solution[..., 0, :]
-    size = np.linalg.norm(solution, axis=-1)[..., None, None]
-    omega, v = size ** (1 / L), solution[..., None] / size
+    size, v = _size_and_direction(problem)
+    if L > 1 and not (size > 0).all():
+        reject("Y X^+", 0, "a solution other than 0")
+    omega, v = size[..., None, None] ** (1 / L), v[..., None]
     # The axes of w_1 along v, w_2, ..., w_L as columns.
     axes = np.zeros((*v.shape[:-2], d + L - 1, L))
     axes[..., :d, :1] = v
@@ -157,15 +167,43 @@ def undamped_frequency(problem: TeacherStudent, tuning: Tuning) -> Number:
 
     v = W^ / |W^| for one output. If v is no eigenvector of X X^T, every oscillation is damped: the Lagrangian's Hessian
     vanishes only along (v, 1), and Lambda carries that direction over to (X X^T v, v^T X X^T v).
+
+    Raises:
+        InvalidArgument: more than one output, labels that no W fits, W^ = 0 or no eigenvector, b below 0.
     """
-    v = problem.minimum_norm_solution[..., 0, :]
-    size = np.linalg.norm(v, axis=-1)
-    lam = ((problem.X.mT @ v[..., None]) ** 2).sum((-2, -1)) / size**2
+    inside("b", np.min(tuning.b), 0, np.inf, "[)")
+    size, v = _size_and_direction(problem)
+    seen = v[..., None, :] @ problem.X
+    lam = (seen**2).sum((-2, -1))
+    if not (lam > 0).all():
+        reject("Y X^+", 0, "a solution other than 0")
+    off = np.linalg.norm((seen @ problem.X.mT)[..., 0, :] - lam[..., None] * v, axis=-1) / lam
+    if not (off <= PARALLEL).all():
+        reject("problem", f"Y X^+ that X X^T turns by {off.max():.2g}", "an eigenvector: else all is damped")
     return np.sqrt(2 * tuning.a * tuning.b * lam * size)
+
+
+def _require_fit(problem: TeacherStudent) -> None:
+    """Refuse labels that no W fits: the multipliers never rest."""
+    left, labels = (np.linalg.norm(matrix, axis=-1) for matrix in (problem.misfit, problem.Y))
+    if (left > FITTED * labels).any():
+        reject("problem", f"labels of which every W leaves {left.max():.2g}", "labels that some W fits")
+
+
+def _size_and_direction(problem: TeacherStudent) -> tuple[Float[Array, "*runs"], Float[Array, "*runs d"]]:
+    """|W^| and W^ / |W^|, 0 if W^ is, of one output whose labels some W fits."""
+    if problem.K != 1:
+        reject("problem.K", problem.K, "1: one output")
+    _require_fit(problem)
+    solution = problem.minimum_norm_solution[..., 0, :]
+    size = np.linalg.norm(solution, axis=-1)
+    return size, solution / np.where(size > 0, size, 1.0)[..., None]
 
 
 def _decayed(start: Array, rate: Number, t: Times) -> Array:
     """e^(-rate t) start, shape (*times, *start)."""
+    inside("smallest rate", np.min(rate), 0, np.inf, "[)")
+    inside("largest rate", np.max(rate), 0, np.inf, "[)")
     t, rate = times(t), _matrix(rate)
     t = t.reshape((*t.shape, *[1] * start.ndim))
     # At rate 0 nothing is lost, also at infinite time (where 0 x inf would be NaN).

@@ -13,15 +13,16 @@ feels another. Under gradient flow the strength u of a balanced mode, the produc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.chain import gradient_flow, minnorm
 from theory.chain.problem import Chain
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers
-from theory.core.validation import positive, positive_integer, reject, times
+from theory.core.validation import inside, positive, positive_integer, reject, times
 from theory.deep_linear.problem import TeacherStudent, Times
 
 BISECTIONS = 70  # of an interval shorter than 800: below the spacing of doubles
@@ -41,7 +42,7 @@ class Modes:
         rates = self.problem.rates
         if np.ptp(rates) > 1e-9 * rates.max():
             reject("problem", f"eigenvalues of X X^T between {rates.min():.3g} and {rates.max():.3g}", "all alike")
-        if not (self.s > 1e-9 * self.s.max()).all():
+        if not (self.s > 1e-9 * self.s.max(-1, keepdims=True)).all():
             reject("problem", f"a singular value {self.s.min():.3g} of Y X^+", "singular values above 0")
 
     @cached_property
@@ -75,7 +76,7 @@ class Modes:
             InvalidArgument: draws whose modes differ in strength.
         """
         s = self.s.reshape(-1, self.s.shape[-1])
-        if not np.allclose(s, s[0], rtol=1e-9):
+        if not np.allclose(s, s[0], rtol=1e-9, atol=0):
             reject("problem", f"strengths between {s.min(0)} and {s.max(0)}", "the same strengths in every draw")
         return [Chain(float(strength), L, self.x) for strength in s[0]]
 
@@ -86,9 +87,11 @@ class Modes:
             widths: h_0 = d, h_1, ..., h_L = K.
 
         Raises:
-            InvalidArgument: a hidden layer narrower than the r modes.
+            InvalidArgument: a hidden layer narrower than the r modes, or widths that do not lead from d to K.
         """
-        r = self.s.shape[-1]
+        r, ends = self.s.shape[-1], [self.problem.d, self.problem.K]
+        if [widths[0], widths[-1]] != ends or len(widths) < 2:
+            reject("widths", list(widths), "d = {}, hidden widths, K = {}".format(*ends))
         if min(widths) < r:
             reject("widths", list(widths), f"at least {r}, one neuron a mode")
         shape = self.s.shape[:-1]
@@ -97,8 +100,8 @@ class Modes:
 
     def multipliers(self, multiplier: Float[Array, "*runs K n"]) -> Float[Array, "*runs r"]:
         """lambda_k of Lambda = U diag(lambda) V^T X / x."""
-        inside = self.U.mT @ multiplier @ self.problem.X.mT @ self.V
-        return np.diagonal(inside, axis1=-2, axis2=-1) / self.x
+        coupled = self.U.mT @ multiplier @ self.problem.X.mT @ self.V
+        return np.diagonal(coupled, axis1=-2, axis2=-1) / self.x
 
     def strengths(self, W: Float[Array, "*runs K d"]) -> Float[Array, "*runs r"]:
         """u_k^T W v_k."""
@@ -131,11 +134,13 @@ class Modes:
         Raises:
             InvalidArgument: columns of G that are linearly dependent, a negative or NaN time.
         """
-        inverse = _inverse("G^T G", G.mT @ G)
-        t = times(t)
-        decay = np.exp(-(self.x**2) * t.reshape((*t.shape, *[1] * (G.ndim - 1))) * self.s)
-        settled = ((1 - decay**2) / self.s)[..., None] * np.eye(G.shape[-1])
-        return np.linalg.inv(decay[..., :, None] * inverse * decay[..., None, :] + settled)
+        t, inverse = times(t), _inverse(G.mT @ G)
+        if not np.isfinite(inverse).all():
+            reject("G^T G", "a singular matrix", "a matrix that has an inverse")
+        exponent = -(self.x**2) * t.reshape((*t.shape, *[1] * (G.ndim - 1))) * self.s
+        settled = (-np.expm1(2 * exponent) / self.s)[..., None] * np.eye(G.shape[-1])
+        decay = np.exp(exponent)
+        return _inverse(decay[..., :, None] * inverse * decay[..., None, :] + settled)
 
     def critical_augmentation(self, L: int, tuning: minnorm.Tuning, learning_rate: float) -> float:
         """c above which Minnorm is stable at the solution: that of the weakest mode, for L > 2."""
@@ -161,13 +166,19 @@ def planted(
     """Noiseless problems whose X X^T has the nonzero eigenvalues `rates`, and W^ the singular values `strengths`.
 
     Raises:
-        InvalidArgument: more rates than inputs, or more strengths than examples or outputs.
+        InvalidArgument: more rates than inputs, or more strengths than examples or outputs; a rate that is not above 0,
+            a strength below 0.
     """
     n, r = len(rates), len(strengths)
     if n > positive_integer("d", d):
         reject("rates", f"{n} of them", f"at most d = {d}")
     if r > min(n, positive_integer("K", K)):
         reject("strengths", f"{r} of them", f"at most min(n, K) = {min(n, K)}")
+    positive_integer("draws", draws)
+    for rate in rates:
+        positive("rates", rate)
+    for strength in strengths:
+        inside("strengths", strength, 0, np.inf, "[)")
     frame = lambda rows, columns: np.linalg.qr(rng.standard_normal((draws, rows, columns)))[0]  # noqa: E731
     seen, U = frame(d, n), frame(K, r)
     X = (seen * np.sqrt(rates)) @ frame(n, n)
@@ -176,22 +187,33 @@ def planted(
 
 
 def aligned(frames: Sequence[Array], w: Float[Array, "*runs r L"]) -> list[Array]:
-    """W_l = R_l diag(w_l) R_{l-1}^T."""
-    pairs = zip(frames[:-1], frames[1:])
-    return [(after * w[..., None, :, l]) @ before.mT for l, (before, after) in enumerate(pairs)]
+    """W_l = R_l diag(w_l) R_{l-1}^T.
+
+    Raises:
+        InvalidArgument: a number of frames other than L + 1.
+    """
+    if len(frames) != w.shape[-1] + 1:
+        reject("len(frames)", len(frames), f"{w.shape[-1] + 1}, one more than layers")
+    return [(after * w[..., None, :, l]) @ before.mT for l, (before, after) in enumerate(pairwise(frames))]
 
 
 def amplitudes(frames: Sequence[Array], W: Layers) -> Float[Array, "*runs r L"]:
-    """w_lk = (R_l^T W_l R_{l-1})_kk: the weights of the chains."""
-    inside = [after.mT @ layer @ before for before, after, layer in zip(frames, frames[1:], W)]
-    return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in inside], axis=-1)
+    """w_lk = (R_l^T W_l R_{l-1})_kk: the weights of the chains.
+
+    Raises:
+        InvalidArgument: a number of frames other than L + 1.
+    """
+    if len(frames) != len(W) + 1:
+        reject("len(frames)", len(frames), f"{len(W) + 1}, one more than layers")
+    between = [after.mT @ layer @ before for (before, after), layer in zip(pairwise(frames), W)]
+    return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in between], axis=-1)
 
 
 def balanced_solution(chain: Chain, start: Array | float, t: Times) -> Float[Array, "..."]:
     """Strength u(t) of a balanced mode under gradient flow, at `start` at time 0, shape (*times, *start).
 
-    `gradient_flow.balanced_time` inverted, by bisection of log(u / |s - u|). At depth 2 it is the logistic curve
-    s e^(2 x^2 s t) / (e^(2 x^2 s t) - 1 + s / u0).
+    `gradient_flow.balanced_time` inverted, by bisection of log(min(u, s) / |s - u|). At depth 2 it is the logistic
+    curve s e^(2 x^2 s t) / (e^(2 x^2 s t) - 1 + s / u0).
 
     >>> balanced_solution(Chain(s=2.0, L=3), 0.5, [0.0, 0.5, np.inf]).round(4).tolist()
     [0.5, 1.7589, 2.0]
@@ -200,18 +222,19 @@ def balanced_solution(chain: Chain, start: Array | float, t: Times) -> Float[Arr
         InvalidArgument: a start that is not above 0, a negative or NaN time.
     """
     start = np.asarray(start, dtype=np.float64)
-    if not (start > 0).all():
-        reject("start", start[~(start > 0)].flat[0], "strengths above 0")
+    wrong = ~((start > 0) & np.isfinite(start))
+    if wrong.any():
+        reject("start", start[wrong].flat[0], "strengths above 0")
     t = times(t)
     t, start = np.broadcast_arrays(t.reshape((*t.shape, *[1] * start.ndim)), start)
-    side = np.where(start < chain.s, 1.0, -1.0)
     ends = np.minimum(start, chain.s), np.maximum(start, chain.s)
 
     def strength(y: Array) -> Array:
-        return np.clip(chain.s / (1 + side * np.exp(-y)), *ends)
+        return np.clip(chain.s * np.where(start < chain.s, 1 / (1 + np.exp(-y)), 1 + np.exp(-y)), *ends)
 
-    with np.errstate(divide="ignore", invalid="ignore"):  # a start at s stays there
-        low = np.minimum(np.log(start / np.abs(chain.s - start)), 40.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # a start at s stays there
+        low = np.log(np.minimum(start, chain.s)) - np.log(np.abs(chain.s - start))
+        low = np.minimum(low, 40.0)
         high = np.full(low.shape, 40.0)  # there u = s to rounding
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
@@ -230,10 +253,15 @@ def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multi
         q' = a (-1 + m omega_j - c x^2 omega_j^4) q + a x omega_j^2 nu,    nu' = -b x omega_j^2 q.
 
     Raises:
-        InvalidArgument: a depth other than 3.
+        InvalidArgument: a depth other than 3, chains of different inputs, a norm that is not squared.
     """
-    if weak.L != 3:
-        reject("weak.L", weak.L, "depth 3")
+    for name, chain in (("weak", weak), ("other", other)):
+        if chain.L != 3:
+            reject(f"{name}.L", chain.L, "depth 3")
+        if chain.power != 2:
+            reject(f"{name}.power", chain.power, "2, the squared norm")
+    if other.x != weak.x:
+        reject("other.x", other.x, f"that of the weak chain, {weak.x}: modes of one problem")
     a, b, c, omega = tuning.a, tuning.b, tuning.c, other.omega
     force = weak.x * multiplier + c * weak.sigma * weak.s
     growth = a * (-1 + force * omega - c * weak.sigma * omega**4)
@@ -246,7 +274,7 @@ def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> fl
     The multiplier of a collapsed mode grows for ever, so at depth 3 a collapse lasts only until then.
 
     Raises:
-        InvalidArgument: a depth other than 3.
+        InvalidArgument: as in `transverse_jacobian`.
     """
     growth = float(transverse_jacobian(weak, other, tuning, 0.0)[0, 0])
     return -growth / (tuning.a * weak.x * other.omega)
@@ -256,13 +284,20 @@ def decoupled_starts(G: Float[Array, "*runs h r"]) -> Float[Array, "*runs r"]:
     """Strengths from which modes of two layers seem to start, one after the other, as G -> 0: R_kk^2 of G = Q R.
 
     Mode k starts from what modes 1, ..., k - 1, learned before it, leave of the k-th column of G. The error is of order
-    |G|^(2 - 2 max s_{k+1} / s_k).
+    |G|^(2 - 2 max s_{k+1} / s_k). A mode of which nothing is left, such as one beyond the width h, starts from 0.
     """
-    R = np.linalg.qr(G, mode="r")
-    return np.diagonal(R, axis1=-2, axis2=-1) ** 2
+    h, r = G.shape[-2:]
+    R = np.diagonal(np.linalg.qr(G, mode="r"), axis1=-2, axis2=-1)
+    lengths = np.linalg.norm(G, axis=-2)[..., : min(h, r)]
+    left = np.where(np.abs(R) > max(h, r) * EPS * lengths, R, 0.0) ** 2
+    return np.concatenate([left, np.zeros((*left.shape[:-1], r - left.shape[-1]))], axis=-1)
 
 
-def _inverse(name: str, matrix: Array) -> Array:
-    if not (np.linalg.cond(matrix) < 1e12).all():
-        reject(name, "a singular matrix", "a matrix that has an inverse")
-    return np.linalg.inv(matrix)
+def _inverse(matrix: Array) -> Array:
+    """Of positive matrices, scaled to a diagonal of 1 so that large modes excuse nothing; NaN where there is none."""
+    unit = np.sqrt(np.diagonal(matrix, axis1=-2, axis2=-1))[..., None]
+    with np.errstate(all="ignore"):
+        scaled = np.nan_to_num(matrix / unit / unit.mT, nan=0.0, posinf=0.0, neginf=0.0)
+        regular = (np.linalg.cond(scaled) < 1e13)[..., None, None]
+        inverse = np.linalg.inv(np.where(regular, scaled, np.eye(matrix.shape[-1]))) / unit / unit.mT
+    return np.where(regular, inverse, np.nan)

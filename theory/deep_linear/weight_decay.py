@@ -17,26 +17,43 @@ from theory.core.validation import inside, positive, positive_integer, reject
 from theory.deep_linear.generalisation import best_ridge_strength
 from theory.deep_linear.problem import Ensemble, TeacherStudent, generalisation_error
 
-GRID = np.geomspace(1e-8, 1e4, 481)
+GRID = 256  # strengths between the smallest rate and the largest, 1/3 apart in their logarithm at the very most
 BISECTIONS = 60
+WIDENINGS = 20
 
 
 def ridge_modes(problem: TeacherStudent, strength: Float[Array, "*#draws"] | float) -> Float[Array, "*draws K r"]:
-    """W U = Y V S / (S^2 + mu): Y X^T (X X^T + mu I)^-1 in the basis of the examples; mu one number, or one a draw."""
+    """W U = Y V S / (S^2 + mu): Y X^T (X X^T + mu I)^-1 in the basis of the examples; mu one number, or one a draw.
+
+    At mu = 0 that is W^ U, at infinity 0.
+
+    Raises:
+        InvalidArgument: a strength below 0.
+    """
     mu = np.asarray(strength, dtype=np.float64)[..., None]
-    return problem.targets * (problem.singular_values / (problem.rates + mu))[..., None, :]
+    inside("strength", mu.min(), 0, np.inf)
+    S = problem.singular_values
+    shrunk = np.divide(S, problem.rates + mu, out=np.zeros(np.broadcast_shapes(S.shape, mu.shape)), where=S > 0)
+    return problem.targets * shrunk[..., None, :]
 
 
 def decay_that_holds(
     problem: TeacherStudent, strength: Float[Array, "*#draws"] | float, depth: int
 ) -> Float[Array, "*draws"]:
-    """gamma = mu |W_mu|^(2 - 2/L): the weight decay at which ridge of strength mu is stationary."""
-    size = np.sqrt((ridge_modes(problem, strength) ** 2).sum((-2, -1)))
-    return strength * size ** (2 - 2 / depth)
+    """gamma = mu |W_mu|^(2 - 2/L): the weight decay at which ridge of strength mu is stationary.
+
+    Raises:
+        InvalidArgument: a strength below 0 or infinite, a depth below 1.
+    """
+    positive_integer("depth", depth)
+    inside("strength", np.max(strength), 0, np.inf, "[)")
+    return strength * _size(ridge_modes(problem, strength)) ** (2 - 2 / depth)
 
 
 def decayed_solution(problem: TeacherStudent, gamma: float, depth: int) -> Float[Array, "*draws K d"]:
     """W at the stable solution of each draw under weight decay gamma; 0 where there is none but W = 0.
+
+    Of several, which rates that are orders apart allow, it is the largest.
 
     Raises:
         InvalidArgument: more than one output, gamma not above 0, a depth below 1.
@@ -44,30 +61,78 @@ def decayed_solution(problem: TeacherStudent, gamma: float, depth: int) -> Float
     if problem.K != 1:
         reject("K", problem.K, "1 output: with more, every singular value has a strength of its own")
     positive("gamma", gamma)
-    positive_integer("depth", depth)
-    holds = np.array([decay_that_holds(problem, mu, depth) for mu in GRID])
-    enough = holds.max(0) >= gamma
-    # The first strength on the grid that is enough, and the one before it, bracket the smaller root.
-    first = np.maximum((holds >= gamma).argmax(0), 1)
-    low, high = np.log(GRID[first - 1]), np.log(GRID[first])
+    if positive_integer("depth", depth) == 1:
+        return ridge_modes(problem, gamma) @ problem.basis.mT
+    candidates = _candidates(problem, gamma, depth)
+    holds = np.stack([decay_that_holds(problem, mu, depth) >= gamma for mu in candidates])
+    # The first candidate that is enough, and the one before it, bracket the smallest root.
+    first = np.maximum(holds.argmax(0), 1)[None]
+    low, high = (np.log(np.take_along_axis(candidates, index, 0)[0]) for index in (first - 1, first))
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         above = decay_that_holds(problem, np.exp(middle), depth) >= gamma
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    modes = enough[..., None, None] * ridge_modes(problem, np.exp(high))
+    modes = holds.any(0)[..., None, None] * ridge_modes(problem, np.exp(high))
     return modes @ problem.basis.mT
+
+
+def _candidates(problem: TeacherStudent, gamma: float, depth: int) -> Array:
+    """Strengths (k, *draws), increasing: the smallest root of mu |W_mu|^p = gamma, p = 2 - 2/L, has two for neighbours.
+
+    As |W_mu| <= |W^|, it is no smaller than gamma / |W^|^p. As -d log |W_mu| / d log mu is a mean of mu / (lam_k + mu),
+    mu |W_mu|^p rises up to lam_r / (p - 1) and falls from lam_1 / (p - 1) on: between them a grid is fine enough but
+    for its largest value, which is added. At p = 1 it rises for ever, to |Y X^T|, and |W_mu| >= |Y X^T| / (lam_1 + mu).
+    """
+    p, rates = 2 - 2 / depth, problem.rates
+    fitted, pull = _size(ridge_modes(problem, 0.0)), _size(problem.targets * problem.singular_values[..., None, :])
+    lowest = gamma / np.where(fitted > 0, fitted, 1.0) ** p / 2
+    largest = np.where(rates[..., 0] > 0, rates[..., 0], 1.0)
+    if depth == 2:
+        reach = np.where(pull > gamma, gamma / np.where(pull > gamma, pull - gamma, 1.0), 1.0)
+        return np.stack([lowest, np.maximum(2 * largest * reach, lowest)])
+    smallest = np.where(rates > 0, rates, largest[..., None]).min(-1)
+    grid = np.geomspace(smallest, largest, GRID) / (p - 1)
+    peak = _peak(problem, grid, depth)
+    return np.sort(np.concatenate([np.minimum(lowest, grid[0])[None], grid, peak[None]]), axis=0)
+
+
+def _peak(problem: TeacherStudent, grid: Array, depth: int) -> Float[Array, "*draws"]:
+    """The strength between neighbours in the grid at which mu |W_mu|^p is largest: where the slope's sign changes."""
+    largest = np.array([decay_that_holds(problem, mu, depth) for mu in grid]).argmax(0)[None]
+    ends = (np.clip(largest + step, 0, len(grid) - 1) for step in (-1, 1))
+    low, high = (np.log(np.take_along_axis(grid, index, 0)[0]) for index in ends)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        mu = np.exp(middle)[..., None]
+        squares = (ridge_modes(problem, np.exp(middle)) ** 2).sum(-2)
+        rising = (squares * (problem.rates - (1 - 2 / depth) * mu) / (problem.rates + mu)).sum(-1) > 0
+        low, high = np.where(rising, middle, low), np.where(rising, high, middle)
+    return np.exp(middle)
+
+
+def _size(modes: Float[Array, "*draws K r"]) -> Float[Array, "*draws"]:
+    return np.sqrt((modes**2).sum((-2, -1)))
 
 
 def best_decay(ensemble: Ensemble, problem: TeacherStudent, depth: int) -> float:
     """The gamma with the least mean E_g over the draws of `problem`.
 
     Raises:
-        InvalidArgument: no noise (weight decay should then vanish); see also `decayed_solution`.
+        InvalidArgument: no noise (weight decay should then vanish); draws for which more decay is always better; see
+            also `decayed_solution`.
     """
     inside("noise", ensemble.noise, 0, np.inf, "()")
-    typical = np.log(decay_that_holds(problem, best_ridge_strength(ensemble), depth).mean())
+    ensemble.require(problem, "d", "n", "K")
+    centre = np.log(decay_that_holds(problem, best_ridge_strength(ensemble), depth).mean())
     cost = lambda log_gamma: generalisation_error(  # noqa: E731
         ensemble, problem, decayed_solution(problem, float(np.exp(log_gamma)), depth)
     ).mean()
-    best = minimize_scalar(cost, bounds=(typical - 1.5, typical + 1.5), method="bounded", options={"xatol": 1e-3})
-    return float(np.exp(best.x))
+    for _ in range(WIDENINGS):
+        bounds = (centre - 1.5, centre + 1.5)
+        best = float(minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x)
+        if abs(best - centre) < 1.45:
+            break
+        centre = best
+    else:
+        reject("problem", f"{problem.rank.size} draws", "draws whose error does not fall with ever more decay, or less")
+    return float(np.exp(best))

@@ -5,6 +5,7 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.separable import apply
+from theory.core.validation import positive_integer
 
 
 def well_conditioned(rng: np.random.Generator, runs: int) -> Float[Array, "runs n d"]:
@@ -14,6 +15,7 @@ def well_conditioned(rng: np.random.Generator, runs: int) -> Float[Array, "runs 
     1/4 x 4^(1/2), so alpha = G^{-1} 1 is at least 1/2; the others have margins of at least 1.5: all conditions of
     optimality are met with room.
     """
+    positive_integer("runs", runs)
     k, others, d = 4, 8, 8
     Q, P = (np.linalg.qr(rng.normal(size=(runs, size, size)))[0] for size in (k, d))
     support = Q @ (np.sqrt(rng.uniform(0.8, 1.25, (runs, k, 1))) * P[:, :k])

@@ -61,8 +61,24 @@ def step_matrix(mode: Mode, A: float, B: float, c: float) -> Float[Array, "2 2"]
 
 
 def critical_augmentation(modes: Sequence[Mode], dual_learning_rate: float) -> float:
-    """Simultaneous steps need an augmentation c above max (B - m / g), whatever their learning rate."""
-    return max((dual_learning_rate - m / g for m, g in modes if g > 0), default=-np.inf)
+    """Simultaneous steps need an augmentation c above max (B - m / g), whatever their learning rate.
+
+    Infinity where no augmentation is enough: along a direction that no constraint reaches, g = 0, only m > 0 attracts.
+
+    Raises:
+        InvalidArgument: no modes, numbers that are not finite, a g or a dual learning rate below 0.
+    """
+    inside("dual_learning_rate", dual_learning_rate, 0, np.inf, "[)")
+    if not modes:
+        reject("modes", modes, "at least one mode")
+    return max(_needed(dual_learning_rate, *mode) for mode in modes)
+
+
+def _needed(B: float, m: float, g: float) -> float:
+    inside("m", m, -np.inf, np.inf, "()")
+    if inside("g", g, 0, np.inf, "[)") > 0:
+        return B - m / g
+    return -np.inf if m > 0 else np.inf
 
 
 def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augmentation: float) -> float:
@@ -72,7 +88,7 @@ def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augm
         InvalidArgument: an augmentation at or below the critical one, where no learning rate is small enough.
     """
     critical = critical_augmentation(modes, dual_learning_rate)
-    if not augmentation > critical:
+    if not critical < augmentation < np.inf:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
     return min(4 / (2 * (m + augmentation * g) - dual_learning_rate * g) for m, g in modes)
 
@@ -92,7 +108,7 @@ def require_stable(
     positive("lr", learning_rate)
     inside("dual_learning_rate", dual_learning_rate, 0, np.inf, "[)")
     critical = critical_augmentation(modes, dual_learning_rate) - added
-    if not augmentation > critical:
+    if not critical < augmentation < np.inf:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
     largest = largest_learning_rate(modes, dual_learning_rate, augmentation + added)
     if learning_rate >= largest:

@@ -100,8 +100,8 @@ def test_what_is_no_completion_is_refused() -> None:
         planted(np.eye(2, dtype=bool), 1.0, np.random.default_rng(0))
     with pytest.raises(InvalidArgument, match=r"size = -1\.0"):
         planted(KNOWN, -1.0, np.random.default_rng(0))
-    with pytest.raises(InvalidArgument, match="a = 0"):
-        schatten_fill(0.0, 1.0, 1.0, 2)
+    with pytest.raises(InvalidArgument, match="a = nan"):
+        schatten_fill(np.nan, 1.0, 1.0, 2)
     with pytest.raises(InvalidArgument, match="expected 0 there"):
         duality_gap(corner(1.0, 2.0, 3.0), np.ones((2, 2)), np.ones((2, 2)))
 

@@ -128,7 +128,7 @@ def test_a_typical_start_has_the_mean_error_of_its_draw(L: int) -> None:
 def test_a_typical_start_needs_a_dimension_for_each_row() -> None:
     problem = draw(Ensemble(9, 5, K=2), RNG(0), 1)
     frozen.typical_start(problem, gaussian_stack(RNG(1), [9, 2, 2], 1.0), RNG(2))
-    with pytest.raises(InvalidArgument, match=r"rows of W_1 and teacher = 5: expected a number in \[2, 4\]"):
+    with pytest.raises(InvalidArgument, match=r"rows of W_1 and teacher = 5: expected a number in \[1, 4\]"):
         frozen.typical_start(problem, gaussian_stack(RNG(1), [9, 3, 2], 1.0), RNG(2))
 
 

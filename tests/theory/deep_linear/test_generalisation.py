@@ -125,7 +125,7 @@ def test_what_stopping_is_worth() -> None:
     ("request_", "message"),
     [
         (lambda: law.flow_memory(RATES, -1.0), "t = -1"),
-        (lambda: law.flow_memory(np.array([0.0, 1.0]), 1.0), "rates = 0"),
+        (lambda: law.flow_memory(np.array([1.0, -0.1]), 1.0), "rates = -0.1"),
         (lambda: law.ridge_memory(RATES, -0.1), "strength = -0.1"),
         (lambda: law.error(ENSEMBLE, RATES, RATES, -0.5), "start = -0.5"),
         (lambda: law.expected_error(Ensemble(5, 5), at(1.0)), "n = 5"),

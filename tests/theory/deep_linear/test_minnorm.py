@@ -148,7 +148,7 @@ def test_what_has_no_answer_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="L = 0: expected a whole number"):
         minnorm.least_norm(problem.minimum_norm_solution, 0)
     poor = planted([1.0], [1.0, 1.0, 1.0], d=6, K=2, rng=np.random.default_rng(0))
-    with pytest.raises(InvalidArgument, match=r"rank of Y X\^\+ = less .*expected min\(K, n\) = 2"):
+    with pytest.raises(InvalidArgument, match=r"rank of Y X\^\+ = less: expected min\(K, rank X\) = 2"):
         minnorm.solution_multiplier(poor, 2)
     assert Modes(whitened([2.0, 1.0], x=1.0, d=4, n=2, K=2, rng=np.random.default_rng(0))).s.shape == (1, 2)
 
@@ -207,7 +207,7 @@ def test_the_multiplier_is_refused_where_the_rank_is_too_small() -> None:
 
 
 def test_problems_of_any_batch_and_size() -> None:
-    many = planted([1.3], [1.2, 0.9], d=4, K=1, rng=np.random.default_rng(0))
+    many = planted([1.3], [0.9, 0.9], d=4, K=1, rng=np.random.default_rng(0))
     one = TeacherStudent(many.X[0], many.teacher[0], many.noise[0])
     assert np.allclose(minnorm.linearisation(one, Tuning(), 3), minnorm.linearisation(many, Tuning(), 3)[0])
     assert np.allclose(minnorm.undamped_frequency(one, Tuning()), minnorm.undamped_frequency(many, Tuning())[0])
