@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
-from experiments.imbalance import own_data
+from experiments.imbalance import levels, own_data
 from experiments.imbalance.compression import compressed_network
 from experiments.imbalance.networks import linear_network, squared_gradient, squared_loss
 from experiments.imbalance.own_data import Plan
@@ -31,7 +31,7 @@ from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance import convergence, dynamics
 from theory.imbalance.compression import Compressed, compress
-from theory.imbalance.problem import Network, balanced, coordinates, gaussian, orthogonal_rows, paper_regression
+from theory.imbalance.problem import Network, coordinates, gaussian, orthogonal_rows, paper_regression, rebalanced
 
 SCALES = ((0.1, 0.1), (0.5, 0.02), (0.05, 0.2))  # standard deviations of U and V in the paper's Figure 2
 GENERIC = "random starts are not the worst; the sharp start is"
@@ -57,11 +57,13 @@ ALGEBRA = exactly("an inequality between numbers of one state, exact up to the r
         "largest eigenvalue of the data in place of the smallest",
         "the imbalance of all of U in place of U1",
         "an exponential rate without imbalance",
+        "level of the scales in the legend of Figure 2",
     ),
     accepts_data="regression",
 )
 def loss_decays_at_the_rate_of_the_imbalance(study: Study) -> Iterator[Check | Curves]:
     yield from _at_the_data_of_the_paper_or_the_user(study)
+    yield from _levels_of_the_paper(study)
     yield from _where_the_bound_is_sharp(study)
     yield from _on_random_problems(study)
     yield from _without_imbalance(study)
@@ -96,6 +98,8 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     # The figure shows the paper's loss, (1/n) |Y - X U V^T|^2 = (2/n) L.
     scale = 2 / len(trained.data.X)
     rate = run["gradient_squared"] / excess
+    if study.data is None:
+        yield from levels.ends_as_in_the_paper(study, scale * excess[:, -1])
     yield curves(
         t=run.t,
         steps=run.facts["recorded"],
@@ -115,12 +119,18 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
 def _as_in_the_paper(study: Study, rng: np.random.Generator) -> Plan:
     D, n, h = study.pick(smoke=(40, 10, 50), quick=(400, 100, 500), paper=(400, 100, 500))
     problem = paper_regression(rng, whitened=True, D=D, n=n)
-    starts = [gaussian(problem, h, rng, scales=scales) for scales in SCALES] + [balanced(problem, h, rng)]
+    starts = [gaussian(problem, h, rng, scales=scales) for scales in SCALES]
+    starts.append(rebalanced(problem, starts[0], rng))  # Theta0 = U V^T of the first, as in the paper's Figure 3
     network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
     steps = study.pick(smoke=1500, quick=15000, paper=15000)
     # The paper's 5e-4 is for the loss (1/n) |Y - X U V^T|^2 = (2/n) L, and its time is 15000 steps of it.
     eta = 2 * 5e-4 / 100 * 15000 / steps
     return Plan(problem, problem, network, eta, steps, np.array([*SCALES, (np.nan, np.nan)]))
+
+
+def _levels_of_the_paper(study: Study) -> Iterator[Check]:
+    paper = _as_in_the_paper(study, study.rng("appendix A.1"))
+    yield from levels.levels_follow_their_law(study, paper.problem, paper.network, SCALES)
 
 
 def _training_tends_to_the_flow(
