@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, times
+from theory.core.validation import entries_inside, inside, positive, times
 from theory.orthogonal.decay import turned_back
 
 NEWTON_STEPS = 60  # from above, on a convex increasing function: more than any start needs
@@ -38,7 +38,8 @@ class Plane:
 
 def half_turn_loss(plane: Plane, a: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
     """Loss 2 m / (1 + kappa^2 a^2) above that of a target turned by pi."""
-    return 2 * plane.m / (1 + (plane.kappa * a) ** 2)
+    hypotenuse = np.hypot(1, np.multiply(plane.kappa, a))
+    return 2 * plane.m / hypotenuse / hypotenuse
 
 
 def half_turn_time(
@@ -79,18 +80,22 @@ def half_turn_solution(
 
 
 def half_turn_asymptote(plane: Plane, t: Float[Array, "*times"] | float) -> Float[Array, "*times"] | float:
-    """Loss (m / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start.
+    """Loss (m / t)^(1/2) / (2 kappa) that the half turn has at late times, whatever the start; infinite at t = 0.
 
     Raises:
         InvalidArgument: a negative or NaN time.
     """
     with np.errstate(divide="ignore"):
-        return np.sqrt(plane.m / times(t)) / (2 * plane.kappa)
+        return np.sqrt(plane.m) / np.sqrt(times(t)) / (2 * plane.kappa)
 
 
 def rate(plane: Plane, phi: Float[Array, "*shape"] | float) -> Float[Array, "*shape"] | float:
-    """Rate 4 m kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi."""
-    return 4 * plane.m * plane.kappa * plane.kappa * np.cos(phi / 2) ** 4
+    """Rate 4 m kappa^2 cos^4(phi / 2) at which a approaches the a of a target turned by phi; 0 at pi.
+
+    Raises:
+        InvalidArgument: an angle that is not finite.
+    """
+    return 4 * plane.m * plane.kappa * plane.kappa * np.cos(entries_inside("phi", phi) / 2) ** 4
 
 
 def exponential_solution(
@@ -104,10 +109,10 @@ def exponential_solution(
     array([0.5  , 1.606, 3.142])
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, an angle that is not finite.
     """
-    t = times(t)[(..., *[None] * np.ndim(theta))]
-    return phi + turned_back(np.asarray(theta) - phi, np.exp(-plane.m * t))
+    away = entries_inside("theta", theta) - inside("phi", phi, -np.inf, np.inf, "()")
+    return phi + turned_back(away, np.exp(-plane.m * times(t)[(..., *[None] * away.ndim)]))
 
 
 def _require_start(b: Array) -> None:

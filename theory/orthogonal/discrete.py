@@ -12,12 +12,17 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import inside
+from theory.core.validation import entries_inside, inside, positive
 from theory.orthogonal.procrustes import Component
 
 
 def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float, steps: int) -> Float[Array, "*batch"]:
-    """Angles theta before each step and after the last, shape (steps + 1, *runs); half turns rest."""
+    """Angles theta before each step and after the last, shape (steps + 1, *runs); half turns rest.
+
+    Raises:
+        InvalidArgument: an angle or an h that is not finite, a negative number of steps.
+    """
+    inside("steps", steps, 0, np.inf, "[)"), entries_inside("theta", theta), entries_inside("h", h)
     angles = [np.broadcast_to(theta, np.broadcast_shapes(np.shape(theta), np.shape(h)))]
     for _ in range(steps):
         sine = np.sin(angles[-1])
@@ -28,8 +33,12 @@ def plane_angles(theta: Float[Array, "*runs"], h: Float[Array, "*#runs"] | float
 
 
 def contraction(chart: Component, learning_rate: float) -> Float[Array, "*runs d d"]:
-    """What one step leaves of A_ij near the optimum: 1 - eta (s_i + s_j) / 2, off the diagonal."""
-    return 1 - learning_rate * chart.rates
+    """What one step leaves of A_ij near the optimum: 1 - eta (s_i + s_j) / 2, off the diagonal.
+
+    Raises:
+        InvalidArgument: a learning rate that is not above 0.
+    """
+    return 1 - positive("learning_rate", learning_rate) * chart.rates
 
 
 def largest_learning_rate(chart: Component) -> Float[Array, "*runs"] | float:

@@ -14,8 +14,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import positive, reject
+from theory.core.validation import entries_inside, positive, reject
 from theory.orthogonal.decay import decay
+
+NOT_SYMMETRIC = 1e-8  # times the largest entry
 
 
 def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -> Float[Array, "*runs d d"]:
@@ -24,19 +26,23 @@ def velocity(Sigma: Float[Array, "*#runs d d"], H: Float[Array, "*#runs d d"]) -
 
 
 def optimum(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
-    """The limit sum_i omega_i v_i v_i^T: eigenvectors v_i of Sigma in increasing order, omega in decreasing order."""
-    _, v = np.linalg.eigh(Sigma)
-    return v * np.linalg.eigvalsh(Omega)[..., None, ::-1] @ v.mT
+    """The limit sum_i omega_i v_i v_i^T: eigenvectors v_i of Sigma in increasing order, omega in decreasing order.
+
+    Raises:
+        InvalidArgument: one of the two is not symmetric, or not finite; so do the functions below.
+    """
+    v = _eigh("Sigma", Sigma)[1]
+    return v * _decreasing("Omega", Omega)[..., None, :] @ v.mT
 
 
 def optimal_loss(Sigma: Float[Array, "*runs d d"], Omega: Float[Array, "*runs d d"]) -> Float[Array, "*runs"] | float:
     """The least loss 1/2 sum sigma_i omega_i, where one increases and the other decreases."""
-    return 0.5 * (np.linalg.eigvalsh(Sigma) * np.linalg.eigvalsh(Omega)[..., ::-1]).sum(-1)
+    return 0.5 * (_eigh("Sigma", Sigma)[0] * _decreasing("Omega", Omega)).sum(-1)
 
 
 def rates(Sigma: Float[Array, "d d"], Omega: Float[Array, "d d"]) -> Float[Array, " pairs"]:
     """Rates at the optimum: (sigma_j - sigma_i)(omega_i - omega_j) / 2, i < j, sigma increasing, omega decreasing."""
-    sigma, omega = np.linalg.eigvalsh(Sigma), np.linalg.eigvalsh(Omega)[::-1]
+    sigma, omega = _eigh("Sigma", Sigma)[0], _decreasing("Omega", Omega)
     i, j = np.triu_indices(len(sigma), 1)
     return _gaps(sigma, j, i) * _gaps(omega, i, j) / 2
 
@@ -56,11 +62,11 @@ def frame_solution(
         InvalidArgument: W^T W is not g I, no other direction is left, or W is orthogonal to one of the least
             directions of Sigma, from where the flow ends in a saddle; a negative or NaN time.
     """
-    positive("g", g)
+    positive("g", g), entries_inside("W", W)
     N = W.shape[-1]
     if N >= W.shape[-2] or not np.allclose(W.mT @ W, g * np.eye(N), rtol=0, atol=1e-10 * g):
         reject("W^T W", "another matrix", f"{g:g} I, with fewer columns than rows")
-    sigma, v = np.linalg.eigh(Sigma)
+    sigma, v = _eigh("Sigma", Sigma)
     v = v @ _facing(sigma, v.mT @ W / np.sqrt(g))
     V = v.mT @ W
     if np.linalg.svd(V[..., :N, :], compute_uv=False).min() < 1e-12 * np.sqrt(g):
@@ -82,6 +88,18 @@ def _facing(sigma: Array, V: Array) -> Array:
     above = sigma[..., :, None] - sigma[..., None, :]
     equal, rank = np.abs(above) <= _rounding(sigma), (above > _rounding(sigma)).sum(-1)
     return np.linalg.eigh(2 * rank[..., None] * np.eye(sigma.shape[-1]) - np.where(equal, V @ V.mT, 0.0))[1]
+
+
+def _eigh(name: str, matrix: Array) -> tuple[Array, Array]:
+    """Eigenvalues, increasing, and eigenvectors of a symmetric matrix."""
+    entries_inside(name, matrix)
+    if not (np.abs(matrix - matrix.mT) <= NOT_SYMMETRIC * np.abs(matrix).max((-2, -1), keepdims=True)).all():
+        reject(name, "a matrix that differs from its transpose", "a symmetric one")
+    return np.linalg.eigh(matrix)
+
+
+def _decreasing(name: str, matrix: Array) -> Array:
+    return _eigh(name, matrix)[0][..., ::-1]
 
 
 def _gaps(values: Array, i: Array, j: Array) -> Array:

@@ -5,15 +5,20 @@ from jaxtyping import Float
 from scipy.special import polygamma, psi
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import inside, positive_integer, reject
+from theory.core.validation import entries_inside, inside, positive_integer, reject
 from theory.orthogonal.gamma import excess, second_difference
 
 NEAR = 1e-3  # squared distance below which cosines have lost three digits of it
 
 
 def kernel(squared_distance: Array | float, s: float | int) -> Array:
-    """The pair energy f_s(z) = z^-s, -log z at s = 0, as a function of z^2; infinite at z = 0."""
-    z2 = np.asarray(squared_distance, dtype=np.float64)
+    """The pair energy f_s(z) = z^-s, -log z at s = 0, as a function of z^2; infinite at z = 0.
+
+    Raises:
+        InvalidArgument: s or a squared distance negative or not finite.
+    """
+    _exponent(s)
+    z2 = entries_inside("squared_distance", squared_distance, 0, np.inf, "[)")
     with np.errstate(divide="ignore", over="ignore"):
         return -np.log(z2) / 2 if s == 0 else z2 ** (-s / 2)
 

@@ -3,18 +3,25 @@
 import numpy as np
 from scipy.special import polygamma, psi
 
+from theory.core.validation import inside, positive
+
 LARGE = 16.0  # from here on Stirling's series, as far as it is taken, is exact to rounding
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2
 
 
 def log_quotient(x: float, r: float) -> float:
-    """log(Gamma(x - r) / Gamma(x)) for x and x - r above 0."""
+    """log(Gamma(x - r) / Gamma(x)), 0 <= r < x.
+
+    Raises:
+        InvalidArgument: another r or x, here and below.
+    """
     return excess(x, r) - r * float(np.log(x))
 
 
 def excess(x: float, r: float) -> float:
-    """log(Gamma(x - r) / Gamma(x)) + r log x, which tends to 0 for large x; x and x - r above 0."""
+    """log(Gamma(x - r) / Gamma(x)) + r log x, which tends to 0 for large x; 0 <= r < x."""
+    inside("r", r, 0, positive("x", x), "[)")
     steps = np.arange(max(0.0, np.ceil(LARGE - min(x, x - r))))
     y = x + len(steps)
     above = (y - r - 0.5) * np.log1p(-r / y) + r + _stirling(y - r) - _stirling(y)
@@ -22,11 +29,12 @@ def excess(x: float, r: float) -> float:
 
 
 def second_difference(x: float, r: float) -> float:
-    """log(Gamma(x) Gamma(x - 2 r) / Gamma(x - r)^2), r and x - 2 r above 0: about r^2 psi'(x - r) for small r.
+    """log(Gamma(x) Gamma(x - 2 r) / Gamma(x - r)^2), 0 <= 2 r < x: about r^2 psi'(x - r) for small r.
 
     It is r^2 times the mean of psi' over [x - 2 r, x] with the weight of a hat, for which Gauss' rule is exact to
     rounding while the pole at 0 is far; where it is near nothing cancels.
     """
+    inside("2 r", 2 * r, 0, positive("x", x), "[)")
     if 4 * r > x:
         return excess(x, 2 * r) - 2 * excess(x, r)
     at = x - r + r * np.multiply.outer([1, -1], NODES)
@@ -34,8 +42,8 @@ def second_difference(x: float, r: float) -> float:
 
 
 def harmonic(n: float) -> float:
-    """1 + 1/2 + ... + 1/n."""
-    return float(psi(n + 1) + np.euler_gamma)
+    """1 + 1/2 + ... + 1/n, and what lies between; n >= 0."""
+    return float(psi(inside("n", n, 0, np.inf, "[)") + 1) + np.euler_gamma)
 
 
 def _stirling(x: float) -> float:

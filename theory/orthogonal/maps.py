@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import positive, reject
+from theory.core.validation import entries_inside, positive, reject
 
 NOT_ORTHOGONAL = 1e-8
 
@@ -31,7 +31,7 @@ def gram_schmidt(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """
     Q, r = np.linalg.qr(P.mT)
     across = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
-    _require_independent(across > P.shape[-1] * EPS * np.linalg.norm(r, axis=-2))
+    _require_independent(across > P.shape[-1] * EPS * np.hypot.reduce(r, axis=-2))
     signs = np.sign(np.diagonal(r, axis1=-2, axis2=-1))
     return (Q * signs[..., None, :]).mT
 
@@ -55,17 +55,24 @@ def polar(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
 
 
 def distance_to_orthogonal(P: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
-    """Distance |P - polar P|_F = |s - 1|_2, s the singular values of P: no orthogonal matrix is nearer."""
-    return np.linalg.norm(np.linalg.svd(P, compute_uv=False) - 1, axis=-1)
+    """Distance |P - polar P|_F = |s - 1|_2, s the singular values of P: no orthogonal matrix is nearer.
+
+    Raises:
+        InvalidArgument: an entry that is not finite.
+    """
+    return np.hypot.reduce(np.linalg.svd(entries_inside("P", P), compute_uv=False) - 1, axis=-1)
 
 
 def polar_differential(P: Float[Array, "*runs d d"], dP: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:
     """How the polar factor changes with P: dR = U [(Z - Z^T) / (s_i + s_j)] V^T, where Z = U^T dP V.
 
     The map dP -> dR is self-adjoint, and finite wherever P is invertible.
+
+    Raises:
+        InvalidArgument: P singular to rounding, an entry of either that is not finite.
     """
     U, s, Vt = _svd(P)
-    Z = U.mT @ dP @ Vt.mT
+    Z = U.mT @ entries_inside("dP", dP) @ Vt.mT
     return U @ ((Z - Z.mT) / (s[..., :, None] + s[..., None, :])) @ Vt
 
 
@@ -73,19 +80,27 @@ def nearest_to_reflection(A: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]
     """How far Cayley's R = (I - A)^(-1) (I + A), A skew, stays from having the eigenvalue -1.
 
     The smallest singular value of I + R is 2 / sqrt(1 + |A|_2^2), which is never 0.
+
+    Raises:
+        InvalidArgument: an entry that is not finite.
     """
-    return 2 / np.hypot(1, np.linalg.norm(A, ord=2, axis=(-2, -1)))
+    return 2 / np.hypot(1, np.linalg.norm(entries_inside("A", A), ord=2, axis=(-2, -1)))
 
 
-def lengthened(squared_norm: Array, squared_gradient: Array, learning_rate: float) -> Array:
+def lengthened(
+    squared_norm: Float[Array, "*runs"], squared_gradient: Float[Array, "*runs"], learning_rate: float
+) -> Float[Array, "*runs"]:
     """Squared length after a step of descent, |P - eta G|^2 = |P|^2 + eta^2 |G|^2, for a map that does not see lengths.
 
     The polar map does not see the length of P, Gram-Schmidt not that of any row; G is orthogonal to it then.
 
     Raises:
-        InvalidArgument: a learning rate that is not above 0.
+        InvalidArgument: a learning rate that is not above 0, a square that is negative or not finite.
     """
-    return squared_norm + positive("learning_rate", learning_rate) ** 2 * squared_gradient
+    eta = positive("learning_rate", learning_rate)
+    entries_inside("squared_norm", squared_norm, 0, np.inf, "[)")
+    entries_inside("squared_gradient", squared_gradient, 0, np.inf, "[)")
+    return squared_norm + eta * squared_gradient * eta
 
 
 def _require_independent(independent: Array) -> None:
@@ -95,8 +110,6 @@ def _require_independent(independent: Array) -> None:
 
 def _svd(P: Array) -> tuple[Array, Array, Array]:
     """The singular value decomposition of an invertible matrix."""
-    if not np.isfinite(P).all():
-        reject("P", "a matrix with entries that are not finite", "finite numbers")
-    U, s, Vt = np.linalg.svd(P)
+    U, s, Vt = np.linalg.svd(entries_inside("P", P))
     _require_independent(s > P.shape[-1] * EPS * s[..., :1])
     return U, s, Vt

@@ -9,18 +9,23 @@ import sympy
 from jaxtyping import Float
 
 from theory.core.arrays import Array
+from theory.core.validation import entries_inside, positive
 
 
 def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: float) -> Float[Array, "*runs d d"]:
     """The skew w of a step from R along M: w = alpha (What - What^T) with What = M R^T - R (R^T M R^T) / 2.
 
     The length of a step is limited, alpha = min(cap, 1 / |What - What^T|_F); the learning rate is the cap.
+
+    Raises:
+        InvalidArgument: a cap that is not above 0, an entry of M that is not finite.
     """
     Rt = R.mT
-    what = M @ Rt - R @ (Rt @ M @ Rt) / 2
+    what = entries_inside("M", M) @ Rt - R @ (Rt @ M @ Rt) / 2
     W = what - what.mT
-    size = np.linalg.norm(W, axis=(-2, -1), keepdims=True)
-    return W * np.minimum(cap, 1 / np.where(size > 0, size, 1 / cap))
+    size = np.hypot.reduce(np.hypot.reduce(W, axis=-1), axis=-1)
+    with np.errstate(divide="ignore"):
+        return W * np.minimum(positive("cap", cap), 1 / size)[..., None, None]
 
 
 def tangent(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"]) -> Float[Array, "*runs d d"]:

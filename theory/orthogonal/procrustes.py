@@ -17,12 +17,15 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_arrays, inside, reject, times
+from theory.core.validation import entries_inside, finite_arrays, inside, positive_integer, reject, times
 from theory.orthogonal.decay import decay
 from theory.orthogonal.maps import require_orthogonal
 
+NOT_SKEW = 1e-8  # times the largest entry
 LOST = 1e-7  # of R, when coordinates made large by a half turn nearby drown small ones
 OVERFLOWS = 700.0  # from here on e^x is no float
+LARGEST = 1e70  # entry of data and neurons: Sigma R Omega is still a float
+LARGEST_TANGENT = 1e14  # of half an angle: the next one is a half turn to rounding
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class LinearOPT:
     """Inputs X (*runs, d, n), labels Y (*runs, N, n) and fixed neurons W0 (*runs, d, N), one a column.
 
     Raises:
-        InvalidArgument: an entry is not finite, or the shapes do not fit.
+        InvalidArgument: an entry is not finite or above 1e70, or the shapes do not fit.
     """
 
     X: Array
@@ -39,6 +42,8 @@ class LinearOPT:
 
     def __post_init__(self) -> None:
         finite_arrays(self, X="*runs d n", W0="*runs d N", Y="*runs N n")
+        for name, array in vars(self).items():
+            entries_inside(name, array, -LARGEST, LARGEST, "[]")
 
     @property
     def d(self) -> int:
@@ -89,11 +94,19 @@ class Component:
     Attributes:
         P, Q: orthogonal (*runs, d, d).
         s: signed singular values (*runs, d), all positive but perhaps the last.
+
+    Raises:
+        InvalidArgument: P or Q not orthogonal, s not finite or not such.
     """
 
     P: Array
     s: Array
     Q: Array
+
+    def __post_init__(self) -> None:
+        require_orthogonal("P", self.P), require_orthogonal("Q", self.Q)
+        entries_inside("s", self.s)
+        entries_inside("s_i - |s_(i+1)|", self.s[..., :-1] - np.abs(self.s[..., 1:]), 0, np.inf, "[]")
 
     @property
     def optimum(self) -> Float[Array, "*runs d d"]:
@@ -139,7 +152,12 @@ def coordinates(chart: Component, R: Float[Array, "*runs d d"]) -> Float[Array, 
 
 
 def matrix(chart: Component, A: Float[Array, "*batch d d"]) -> Float[Array, "*batch d d"]:
-    """The R of coordinates A: P (I + A) (I - A)^-1 Q^T."""
+    """The R of coordinates A: P (I + A) (I - A)^-1 Q^T.
+
+    Raises:
+        InvalidArgument: A is not skew, or an entry is above 1e14, a half turn to rounding; so do the functions of A.
+    """
+    _require_skew(A)
     one = np.eye(A.shape[-1])
     return chart.P @ np.linalg.solve(one - A, one + A) @ chart.Q.mT
 
@@ -155,8 +173,9 @@ def coordinates_solution(
     array([0.5  , 0.112, 0.   ])
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: see `matrix`; a negative or NaN time.
     """
+    _require_skew(A)
     return decay(chart.rates, t) * A
 
 
@@ -193,7 +212,8 @@ def riccati_solution(
 ) -> Float[Array, "*batch d d"]:
     """R~(t) from `aligned` R~ again, by the linear fractional map that every matrix Riccati equation has.
 
-    It is (C R~ + H) (H R~ + C)^-1, shape (*times, *runs, d, d). Times have to be finite: C and H overflow.
+    It is (C R~ + H) (H R~ + C)^-1, shape (*times, *runs, d, d), for s of either sign. Times have to be finite: C and H
+    overflow.
 
     >>> aligned = plane_rotation(2, (0, 1), 1.0)
     >>> R = riccati_solution(np.array([2.0, 1.0]), aligned, np.array([0.0, 1.0]))
@@ -201,14 +221,18 @@ def riccati_solution(
     array([1.   , 0.243])
 
     Raises:
-        InvalidArgument: a negative or NaN time, infinity, or one too late for C and H.
+        InvalidArgument: R~ is not orthogonal; a negative or NaN time, infinity, or one too late for C and H, or for the
+            digits of a start near a half turn.
     """
+    require_orthogonal("aligned", aligned)
     t = times(t)
     if np.isinf(t).any():
         reject("t", np.inf, "finite times: `solution` has the limit")
     inside("max s t / 2", float(np.max(np.abs(s), initial=0) * np.max(t, initial=0)) / 2, 0, OVERFLOWS)
     half = s * t[(..., *[None] * s.ndim)] / 2
     C, H = (f(half)[..., :, None] * np.eye(s.shape[-1]) for f in (np.cosh, np.sinh))
+    lost = np.tanh(half)[..., :, None] * aligned + np.eye(s.shape[-1])
+    inside("least singular value of tanh(S t / 2) R~ + I", np.linalg.svd(lost)[1].min(), 1e3 * EPS, np.inf, "[)")
     return np.linalg.solve((H @ aligned + C).mT, (C @ aligned + H).mT).mT
 
 
@@ -233,7 +257,11 @@ def expressivity_gap(W0: Float[Array, "*runs d N"], T: Float[Array, "*runs d N"]
 
     They are (|W0|^2 + |T|^2) / 2 - |T W0^T|_*, and 2 s_min(T W0^T) more. The first is zero exactly if
     T^T T = W0^T W0, while free weights fit any T; it is evaluated at the optimum, where its parts do not cancel.
+
+    Raises:
+        InvalidArgument: an entry that is not finite or above 1e70.
     """
+    entries_inside("W0", W0, -LARGEST, LARGEST, "[]"), entries_inside("T", T, -LARGEST, LARGEST, "[]")
     P, s, Qt = np.linalg.svd(T @ W0.mT)
     gap = ((P @ Qt @ W0 - T) ** 2).sum((-2, -1)) / 2
     return gap, gap + 2 * s[..., -1]
@@ -250,8 +278,15 @@ def distance(A: Float[Array, "*batch d d"]) -> Float[Array, "*batch"] | float:
 
 
 def plane_rotation(d: int, pair: tuple[int, int], angles: Float[Array, "*batch"] | float) -> Float[Array, "*batch d d"]:
-    """The rotation by `angles` in the plane of the coordinates (i, j), from i to j."""
+    """The rotation by `angles` in the plane of the coordinates (i, j), from i to j.
+
+    Raises:
+        InvalidArgument: the pair are not two of the d coordinates, or an angle is not finite.
+    """
     i, j = pair
+    if not (i != j and {i, j} <= set(range(d))):
+        reject("pair", pair, f"two different numbers from 0 to d - 1 = {d - 1}")
+    entries_inside("angles", angles)
     G = np.zeros((*np.shape(angles), d, d)) + np.eye(d)
     G[..., i, i] = G[..., j, j] = np.cos(angles)
     G[..., j, i] = np.sin(angles)
@@ -260,7 +295,12 @@ def plane_rotation(d: int, pair: tuple[int, int], angles: Float[Array, "*batch"]
 
 
 def random_rotation(rng: np.random.Generator, d: int, runs: int = 1) -> Float[Array, "runs d d"]:
-    """Uniform on SO(d) (Mezzadri 2007)."""
+    """Uniform on SO(d) (Mezzadri 2007).
+
+    Raises:
+        InvalidArgument: d or runs below 1.
+    """
+    positive_integer("d", d), positive_integer("runs", runs)
     Q, triangle = np.linalg.qr(rng.standard_normal((runs, d, d)))
     Q = Q * np.sign(np.diagonal(triangle, axis1=-2, axis2=-1))[..., None, :]
     Q[..., 0] *= np.linalg.det(Q)[..., None]
@@ -284,9 +324,10 @@ def random_problem(
         N, n: at least d. Labels have a part that no layer reaches, unless N = n = d.
 
     Raises:
-        InvalidArgument: N or n below d, or a singular value of X or W0 not above 0: M could not be reached.
+        InvalidArgument: N or n below d, or a singular value of X or W0 not above 0: M could not be reached; an
+            s that is not finite.
     """
-    d = len(s)
+    d = len(entries_inside("s", s))
     inside("N", N, d, np.inf, "[)"), inside("n", n, d, np.inf, "[)")
     inside("inputs", float(np.min(inputs)), 0, np.inf, "()"), inside("neurons", float(np.min(neurons)), 0, np.inf, "()")
     P, Q, left, right = (random_rotation(rng, d, runs) for _ in range(4))
@@ -300,15 +341,27 @@ def random_problem(
 
 
 def start_near(chart: Component, rng: np.random.Generator, size: float) -> Float[Array, "*runs d d"]:
-    """A start in the chart's component whose Cayley coordinates have random signs and sizes from `size` / 2 to it."""
+    """A start in the chart's component whose Cayley coordinates have random signs and sizes from `size` / 2 to it.
+
+    Raises:
+        InvalidArgument: a size outside (0, 1e14].
+    """
+    inside("size", size, 0, LARGEST_TANGENT, "(]")
     upper = np.triu(rng.uniform(size / 2, size, chart.P.shape) * rng.choice([-1.0, 1.0], chart.P.shape), 1)
     return matrix(chart, upper - upper.mT)
 
 
 def _saturated(A: Array) -> Array:
     """B (I + B)^-1 with B = A^T A, through the singular values of A: near a half turn B would drown its small ones."""
+    _require_skew(A)
     _, size, Vt = np.linalg.svd(A)
     return Vt.mT * ((size / np.hypot(1, size)) ** 2)[..., None, :] @ Vt
+
+
+def _require_skew(A: Array) -> None:
+    entries_inside("A", A, -LARGEST_TANGENT, LARGEST_TANGENT, "[]")
+    if not (np.abs(A + A.mT) <= NOT_SKEW * np.abs(A).max((-2, -1), keepdims=True)).all():
+        reject("A", "a matrix whose transpose is not -A", "a skew one")
 
 
 def _multiple_of_identity(matrix: Array) -> bool:
