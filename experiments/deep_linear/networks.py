@@ -5,7 +5,7 @@ from itertools import accumulate
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
 from experiments.training import Loss, Observe, State, Trainee, Update, along
@@ -22,7 +22,7 @@ class Constraint:
     """h = Y - W_L ... W_1 X of each run (runs, n, K), through layers of the widths of W, one after the other."""
 
     def __init__(self, problem: TeacherStudent, W: Layers, device: str) -> None:
-        self.network: nn.Module = stack([problem.d, *(layer.shape[-2] for layer in W)])
+        self.network = stack([problem.d, *(layer.shape[-2] for layer in W)])
         # torch keeps the examples in rows.
         self.inputs, self.labels = (
             torch.tensor(array, dtype=torch.float64, device=device).mT.contiguous() for array in (problem.X, problem.Y)

@@ -38,7 +38,7 @@ def widths_of(W: Layers) -> list[int]:
     return [W[0].shape[-1], *[layer.shape[-2] for layer in W]]
 
 
-def network_margins(network: nn.Module, X: Array, y: Array, device: str) -> Margins:
+def network_margins(network: nn.Sequential, X: Array, y: Array, device: str) -> Margins:
     """q_n = y_n f(x_n), (runs, n), of a network with one output on inputs X (*runs, n, d) with labels y (*runs, n)."""
     inputs, labels = tensors(device, X, y)
     return lambda state: labels * outputs(network, state, inputs)[..., 0]

@@ -71,12 +71,12 @@ class Examples:
         """(runs, n)."""
         return self.y.repeat_interleave(self.cells, 0)
 
-    def outputs(self, network: nn.Module, state: State) -> Tensor:
+    def outputs(self, network: nn.Sequential, state: State) -> Tensor:
         """Outputs (runs, n, classes) on all examples."""
         rows = torch.arange(self.size, device=self.x.device).split(CHUNK)
         return torch.cat([group_outputs(network, state, self.take(some).x) for some in rows], 1)
 
-    def accuracy(self, network: nn.Module, state: State) -> Tensor:
+    def accuracy(self, network: nn.Sequential, state: State) -> Tensor:
         """Share of the examples (runs,) whose class has the largest output."""
         return (self.outputs(network, state).argmax(-1) == self.labels).to(torch.float64).mean(1)
 
@@ -118,6 +118,16 @@ def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
 def hinge(outputs: Tensor, y: Tensor) -> Tensor:
     """The multiclass hinge loss [1 - margin]_+ (runs, b) of Crammer & Singer 2001."""
     return (1 - margins(outputs, y)).clamp(min=0)
+
+
+def by_cell(*losses: Losses) -> Losses:
+    """Losses of runs in cells, one after the other, of which each has its own."""
+
+    def each(outputs: Tensor, y: Tensor) -> Tensor:
+        cells = zip(losses, *(runs.unflatten(0, (-1, len(losses))).unbind(1) for runs in (outputs, y)))
+        return torch.stack([loss(f, labels) for loss, f, labels in cells], 1).flatten(0, 1)
+
+    return each
 
 
 class Annealed(Adam):

@@ -12,6 +12,7 @@ from experiments.images.descent import (
     Examples,
     Losses,
     Penalised,
+    by_cell,
     cross_entropy,
     hinge,
     margins,
@@ -116,14 +117,17 @@ class Trainer:
         self.scales = [float(np.sqrt(2 / before)) for before in self.widths[:-1]]  # He et al. 2015
         self.start = gaussian_stack(study.rng("start"), self.widths, self.scales, runs=task.seeds)
 
-    def penalised(self, losses: Losses, cells: Cells, *, steps: int | None = None) -> Runs:
-        """Train with a loss a batch and a penalty of the strength C of each cell."""
+    def penalised(
+        self, losses: Losses, cells: Cells, *, steps: int | None = None, record: Sequence[int] | None = None
+    ) -> Runs:
+        """Train with a loss a batch and a penalty of the strength C of each cell; record at some steps or these."""
         examples, strengths = self._learning(cells), cells.each(self.task.seeds)[1].ravel()
         steps = steps or self.budget.steps
-        return self._train(Penalised(self.network, examples, steps, self.budget.window, losses, strengths), cells)
+        rule = Penalised(self.network, examples, steps, self.budget.window, losses, strengths)
+        return self._train(rule, cells, record)
 
-    def minnorm(self, cells: Cells, *, steps: int | None = None) -> Runs:
-        """Train with one multiplier an example and wrong class."""
+    def minnorm(self, cells: Cells, *, steps: int | None = None, record: Sequence[int] | None = None) -> Runs:
+        """Train with one multiplier an example and wrong class; record at some steps or these."""
         rule = MinibatchMinnorm(
             self.network,
             self._learning(cells),
@@ -133,13 +137,13 @@ class Trainer:
             dual_learning_rate=self.budget.dual_learning_rate,
             augmentation=self.budget.augmentation,
         )
-        return self._train(rule, cells)
+        return self._train(rule, cells, record)
 
     def _learning(self, cells: Cells) -> Examples:
         count = cells.each(self.task.seeds)[0].shape[1]
         return Examples(self.task.train, count, self.budget.batch, self.study.rng("batches"), self.study.device)
 
-    def _train(self, rule: Annealed, cells: Cells) -> Runs:
+    def _train(self, rule: Annealed, cells: Cells, record: Sequence[int] | None) -> Runs:
         task, learning, rng, device = self.task, rule.examples, self.study.rng("batches"), self.study.device
         rates, _, scales = cells.each(task.seeds)
         choosing, testing = (
@@ -159,7 +163,7 @@ class Trainer:
 
         start = [layer.repeat(learning.cells, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
         trainee = single_precision(self.study, rule, start, observe)
-        run = trainee.train(learning_rate=rates.ravel(), steps=rule.steps, record=recorded(rule.steps))
+        run = trainee.train(learning_rate=rates.ravel(), steps=rule.steps, record=record or recorded(rule.steps))
         shape = (len(run.t), *rates.shape)
         records = {name: array.reshape(*shape, *array.shape[2:]) for name, array in run.arrays.items()}
         return Runs(cells, run.facts["recorded"], records)
@@ -183,21 +187,25 @@ def five_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]
     The two methods with a penalty take the strength that does best on the validation splits of `pilot`, whose draws
     are not judged.
     """
-    rate, strength = (trainer.budget.rate,), _best_strength(pilot, cross_entropy)
-    free = trainer.penalised(cross_entropy, Cells(rate, (np.inf, strength)))
+    rate, strengths = (trainer.budget.rate,), _best_strengths(pilot, (cross_entropy, hinge))
+    losses = by_cell(cross_entropy, cross_entropy, hinge)
+    penalised = trainer.penalised(losses, Cells(rate, (np.inf, *strengths)))
     return {
-        CROSS_ENTROPY: _last(free, 0),
-        EARLY: _best_ever(free, 0),
-        L2: _last(free, 1),
-        HINGE: _last(trainer.penalised(hinge, Cells(rate, (_best_strength(pilot, hinge),))), 0),
-        MINNORM: _last(trainer.minnorm(Cells(rate)), 0),
+        CROSS_ENTROPY: _last(penalised, 0),
+        EARLY: _best_ever(penalised, 0),
+        L2: _last(penalised, 1),
+        HINGE: _last(penalised, 2),
+        MINNORM: _last(trainer.minnorm(Cells(rate), record=[trainer.budget.steps]), 0),
     }
 
 
-def _best_strength(pilot: Trainer, losses: Losses) -> float:
-    """The strength with the best mean accuracy on validation splits, at the end of a whole training."""
-    search = pilot.penalised(losses, Cells((pilot.budget.rate,), STRENGTHS))
-    return STRENGTHS[search.records["validation"][-1].mean(0).argmax()]
+def _best_strengths(pilot: Trainer, losses: Sequence[Losses]) -> list[float]:
+    """The strength with the best mean accuracy on validation splits, of each loss, at the end of a whole training."""
+    each = by_cell(*(loss for loss in losses for _ in STRENGTHS))
+    cells = Cells((pilot.budget.rate,), STRENGTHS * len(losses))
+    search = pilot.penalised(each, cells, record=[pilot.budget.steps])
+    accuracy = search.records["validation"][-1].mean(0).reshape(len(losses), -1)
+    return [STRENGTHS[best] for best in accuracy.argmax(1)]
 
 
 def _last(runs: Runs, cell: int) -> dict[str, Array]:

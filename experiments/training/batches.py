@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
 
 from experiments.training.updates import State
 from theory.core.arrays import Array
@@ -12,7 +11,12 @@ from theory.core.linear_networks import Layers
 
 
 def stack(widths: Sequence[int], activation: Callable[[], nn.Module] = nn.Identity) -> nn.Sequential:
-    """x -> W_L s(... s(W_1 x)), layers named W1, s1, W2, ... It has no storage: the weights come with each state."""
+    """x -> W_L s(... s(W_1 x)), layers named W1, s1, W2, ... It has no storage: the weights come with each state.
+
+    Args:
+        widths: h_0, ..., h_L.
+        activation: what makes s, which acts on every number by itself.
+    """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for l, (before, after) in enumerate(zip(widths, widths[1:]), start=1):
         if l > 1:
@@ -31,12 +35,14 @@ def layers_of(arrays: State | dict[str, Array]) -> list:
     return [arrays[f"W{l}"] for l in range(1, 1 + sum(_is_layer(name) for name in arrays))]
 
 
-def outputs(network: nn.Module, state: State, inputs: Tensor) -> Tensor:
-    """Outputs (runs, n, ...) of `network` on inputs (n, d), the same for all runs, or (runs, n, d), each run's own."""
-    parameters = {f"{name}.weight": weight for name, weight in state.items() if _is_layer(name)}
-    per_run = 0 if inputs.dim() == 3 else None
-    call = vmap(lambda weights, batch: functional_call(network, weights, (batch,)), in_dims=(0, per_run))
-    return call(parameters, inputs)
+def outputs(network: nn.Sequential, state: State, inputs: Tensor) -> Tensor:
+    """Outputs (runs, n, h) of a `stack` on inputs (n, d), the same for all runs, or (runs, n, d), each run's own.
+
+    What every layer of the stack does, with a batch of weights: half the time of `torch.func.vmap` for small networks.
+    """
+    for name, layer in network.named_children():
+        inputs = inputs @ state[name].mT if isinstance(layer, nn.Linear) else layer(inputs)
+    return inputs
 
 
 def _is_layer(name: str) -> bool:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.func import functional_call
 
 from experiments.training.batches import layers_of, outputs, stack, state_of
 from theory.core.arrays import EPS
@@ -24,6 +25,17 @@ def test_inputs_may_be_shared_and_what_else_a_state_remembers_is_no_layer():
     hidden = np.maximum(np.einsum("rhd,rnd->rnh", W[1], hidden), 0)
     predicted = np.einsum("rhd,rnd->rnh", W[2], hidden)
     assert seen == pytest.approx(predicted, abs=100 * EPS * np.abs(predicted).max())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_batch_of_networks_does_what_torch_does_with_each(shared: bool) -> None:
+    network, names = stack((5, 4, 3, 2), torch.nn.LeakyReLU), ("W1", "W2", "W3")
+    inputs = torch.tensor(X[0] if shared else X)
+    alone = [
+        functional_call(network, {f"{name}.weight": STATE[name][run] for name in names}, (X_of_run,))
+        for run, X_of_run in enumerate(torch.tensor(X[[0] * 6] if shared else X))
+    ]
+    assert torch.allclose(outputs(network, STATE, inputs), torch.stack(alone), rtol=1e-14, atol=1e-14)
 
 
 def test_layers_come_in_their_order():
