@@ -15,7 +15,7 @@ from scipy.optimize import minimize_scalar
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer, reject
 from theory.deep_linear.generalisation import best_ridge_strength
-from theory.deep_linear.problem import Ensemble, TeacherStudent, generalisation_error
+from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent, generalisation_error
 
 GRID = 256  # strengths between the smallest rate and the largest, 1/3 apart in their logarithm at the very most
 BISECTIONS = 60
@@ -30,11 +30,8 @@ def ridge_modes(problem: TeacherStudent, strength: Float[Array, "*#draws"] | flo
     Raises:
         InvalidArgument: a strength below 0.
     """
-    mu = np.asarray(strength, dtype=np.float64)[..., None]
-    inside("strength", mu.min(), 0, np.inf)
-    S = problem.singular_values
-    shrunk = np.divide(S, problem.rates + mu, out=np.zeros(np.broadcast_shapes(S.shape, mu.shape)), where=S > 0)
-    return problem.targets * shrunk[..., None, :]
+    inside("strength", np.min(strength), 0, np.inf)
+    return problem.targets * _shrinkage(problem, np.asarray(strength, dtype=np.float64))[..., None, :]
 
 
 def decay_that_holds(
@@ -47,7 +44,7 @@ def decay_that_holds(
     """
     positive_integer("depth", depth)
     inside("strength", np.max(strength), 0, np.inf, "[)")
-    return strength * _size(ridge_modes(problem, strength)) ** (2 - 2 / depth)
+    return strength * _size(problem, np.asarray(strength, dtype=np.float64)) ** (2 - 2 / depth)
 
 
 def decayed_solution(problem: TeacherStudent, gamma: float, depth: int) -> Float[Array, "*draws K d"]:
@@ -56,21 +53,22 @@ def decayed_solution(problem: TeacherStudent, gamma: float, depth: int) -> Float
     Of several, which rates that are orders apart allow, it is the largest.
 
     Raises:
-        InvalidArgument: more than one output, gamma not above 0, a depth below 1.
+        InvalidArgument: more than one output, gamma not above 0, a depth below 1, a fit above 1e150.
     """
     if problem.K != 1:
         reject("K", problem.K, "1 output: with more, every singular value has a strength of its own")
     positive("gamma", gamma)
+    inside("largest entry of Y X^+", np.abs(problem.minimum_norm_solution).max(), 0, LARGEST)
     if positive_integer("depth", depth) == 1:
         return ridge_modes(problem, gamma) @ problem.basis.mT
-    candidates = _candidates(problem, gamma, depth)
-    holds = np.stack([decay_that_holds(problem, mu, depth) >= gamma for mu in candidates])
+    p, candidates = 2 - 2 / depth, _candidates(problem, gamma, depth)
+    holds = candidates * _size(problem, candidates) ** p >= gamma
     # The first candidate that is enough, and the one before it, bracket the smallest root.
     first = np.maximum(holds.argmax(0), 1)[None]
     low, high = (np.log(np.take_along_axis(candidates, index, 0)[0]) for index in (first - 1, first))
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        above = decay_that_holds(problem, np.exp(middle), depth) >= gamma
+        above = np.exp(middle) * _size(problem, np.exp(middle)) ** p >= gamma
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     modes = holds.any(0)[..., None, None] * ridge_modes(problem, np.exp(high))
     return modes @ problem.basis.mT
@@ -84,7 +82,8 @@ def _candidates(problem: TeacherStudent, gamma: float, depth: int) -> Array:
     for its largest value, which is added. At p = 1 it rises for ever, to |Y X^T|, and |W_mu| >= |Y X^T| / (lam_1 + mu).
     """
     p, rates = 2 - 2 / depth, problem.rates
-    fitted, pull = _size(ridge_modes(problem, 0.0)), _size(problem.targets * problem.singular_values[..., None, :])
+    fitted = _size(problem, np.zeros(()))
+    pull = np.linalg.norm(problem.targets * problem.singular_values[..., None, :], axis=(-2, -1))
     lowest = gamma / np.where(fitted > 0, fitted, 1.0) ** p / 2
     largest = np.where(rates[..., 0] > 0, rates[..., 0], 1.0)
     if depth == 2:
@@ -92,26 +91,34 @@ def _candidates(problem: TeacherStudent, gamma: float, depth: int) -> Array:
         return np.stack([lowest, np.maximum(2 * largest * reach, lowest)])
     smallest = np.where(rates > 0, rates, largest[..., None]).min(-1)
     grid = np.geomspace(smallest, largest, GRID) / (p - 1)
-    peak = _peak(problem, grid, depth)
+    peak = _peak(problem, grid, p)
     return np.sort(np.concatenate([np.minimum(lowest, grid[0])[None], grid, peak[None]]), axis=0)
 
 
-def _peak(problem: TeacherStudent, grid: Array, depth: int) -> Float[Array, "*draws"]:
+def _peak(problem: TeacherStudent, grid: Array, p: float) -> Float[Array, "*draws"]:
     """The strength between neighbours in the grid at which mu |W_mu|^p is largest: where the slope's sign changes."""
-    largest = np.array([decay_that_holds(problem, mu, depth) for mu in grid]).argmax(0)[None]
+    largest = (grid * _size(problem, grid) ** p).argmax(0)[None]
     ends = (np.clip(largest + step, 0, len(grid) - 1) for step in (-1, 1))
     low, high = (np.log(np.take_along_axis(grid, index, 0)[0]) for index in ends)
+    squares = (problem.targets**2).sum(-2)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         mu = np.exp(middle)[..., None]
-        squares = (ridge_modes(problem, np.exp(middle)) ** 2).sum(-2)
-        rising = (squares * (problem.rates - (1 - 2 / depth) * mu) / (problem.rates + mu)).sum(-1) > 0
+        slopes = (problem.rates - (p - 1) * mu) / (problem.rates + mu)
+        rising = (squares * _shrinkage(problem, mu[..., 0]) ** 2 * slopes).sum(-1) > 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
     return np.exp(middle)
 
 
-def _size(modes: Float[Array, "*draws K r"]) -> Float[Array, "*draws"]:
-    return np.sqrt((modes**2).sum((-2, -1)))
+def _shrinkage(problem: TeacherStudent, mu: Array) -> Array:
+    """S / (S^2 + mu), 0 at S = 0, for strengths (..., *draws)."""
+    S, total = np.broadcast_arrays(problem.singular_values, problem.rates + mu[..., None])
+    return np.divide(S, total, out=np.zeros(S.shape), where=S > 0)
+
+
+def _size(problem: TeacherStudent, mu: Array) -> Array:
+    """|W_mu| of strengths (..., *draws)."""
+    return np.sqrt(((problem.targets**2).sum(-2) * _shrinkage(problem, mu) ** 2).sum(-1))
 
 
 def best_decay(ensemble: Ensemble, problem: TeacherStudent, depth: int) -> float:

@@ -55,8 +55,13 @@ def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
 
 
 def step_matrix(mode: Mode, A: float, B: float, c: float) -> Float[Array, "2 2"]:
-    """What one simultaneous step does to (x, l), see the head of this module."""
+    """What one simultaneous step does to (x, l), see the head of this module.
+
+    Raises:
+        InvalidArgument: a g below 0.
+    """
     m, g = mode
+    inside("g", g, 0, np.inf, "[)")
     return np.array([[1 - A * (m + c * g), A * np.sqrt(g)], [-B * np.sqrt(g), 1.0]])
 
 
