@@ -25,7 +25,7 @@ from theory.imbalance.problem import Network, coordinates
 
 # Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 to 1e100 has long settled.
 FOREVER = 1e200
-HYPOTHESIS = 1e-8  # how far each row of a start may be, relative to its own size, from the hypothesis of a closed form
+HYPOTHESIS = 1e-8  # how far each part of a start may be, relative to its own size, from what a closed form asks of it
 
 
 @dataclass(frozen=True)
@@ -128,13 +128,16 @@ def mean_imbalance(problem: Regression, Z: Float[Array, "size h"]) -> float:
 
 
 def _defect(problem: Regression, Z: Array, lam: float) -> float:
-    """The largest row of Z Lambda - lam Z, relative to what it is the difference of and to the rounding of that."""
-    unit = np.abs(Z).max()
-    Z, lam = Z / unit, lam / unit / unit
-    length, G = np.linalg.norm(Z, axis=1), Z @ Z.T
-    rows = np.linalg.norm(G @ (signature(problem)[:, None] * Z) - lam * Z, axis=1)
-    noise = len(Z) * EPS * (length + length.max()) * length.max() ** 2
-    return float((rows / (np.abs(G) @ length + abs(lam) * length + noise / HYPOTHESIS)).max())
+    """The largest entry of Lambda - lam I between the right singular vectors of Z, relative to the singular values.
+
+    So that a long direction excuses nothing of a short one, but for the rounding of Lambda.
+    """
+    P, sigma, _ = np.linalg.svd(Z / np.abs(Z).max(), full_matrices=False)
+    P, sigma, lam = P[:, sigma > 0], sigma[sigma > 0], lam / np.abs(Z).max() ** 2
+    pairs = np.outer(sigma, sigma)
+    is_long = sigma > len(Z) * EPS * sigma[0]  # of the others only the length is known: they are rounding
+    entries = np.abs(P.T @ (signature(problem)[:, None] * P) * pairs - lam * np.eye(sigma.size))
+    return float((entries / (pairs + len(Z) * EPS * sigma[0] ** 2 / HYPOTHESIS))[np.ix_(is_long, is_long)].max())
 
 
 def riccati_solution(
@@ -163,7 +166,7 @@ def riccati_solution(
         return np.zeros((*np.shape(times(t)), len(Z), len(Z)))
     lam = mean_imbalance(problem, Z)
     if (defect := _defect(problem, Z, lam)) > HYPOTHESIS:
-        reject("relative size of Z Lambda - lam Z", defect, "0: rows of Z in one eigenspace of the imbalance Lambda")
+        reject("relative size of Lambda - lam I", defect, "0: rows of Z in one eigenspace of the imbalance Lambda")
     return riccati_gram(problem.targets, lam, Z, t)
 
 
