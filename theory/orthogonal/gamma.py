@@ -38,7 +38,8 @@ def second_difference(x: float, r: float) -> float:
     if 4 * r > x:
         return excess(x, 2 * r) - 2 * excess(x, r)
     at = x - r + r * np.multiply.outer([1, -1], NODES)
-    return float(r**2 * (WEIGHTS * (1 - NODES) * polygamma(1, at)).sum())
+    squared_psi = (r / at) ** 2 + r * polygamma(1, at + 1) * r  # r^2 psi'(at) without its pole
+    return float((WEIGHTS * (1 - NODES) * squared_psi).sum())
 
 
 def harmonic(n: float) -> float:

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import inside, positive
+from theory.core.validation import entries_inside, positive
 
 NEWTON_STEPS = 80  # at most: enough from any start to the right of the root, where the cubic is convex
+LARGEST = 1e100  # singular value whose square, times a weight, is still a float
 NEXT_TO_IT = 1e-12  # of the threshold: there r - 1 is of that size too
 
 
@@ -20,8 +21,7 @@ def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Arr
     Raises:
         InvalidArgument: a weight or a singular value that is not above 0.
     """
-    positive("weight", weight)
-    inside("min s", float(np.min(s)), 0, np.inf, "()"), inside("max s", float(np.max(s)), 0, np.inf, "()")
+    positive("weight", weight), entries_inside("s", s, 0, np.inf)
     a, b = 4 * weight, 1 - 4 * weight
     least = s / b if b > 0 else np.inf
     r = np.sqrt(max(-b / a, 0)) + np.minimum(np.cbrt(s) / np.cbrt(a), least)  # at the root or to the right of it
@@ -34,13 +34,17 @@ def squared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Arr
 
 
 def limiting_defect(s: Float[Array, " d"]) -> float:
-    """Limit of lambda |R R^T - I|_F for the squared penalty at large lambda: |s - 1|_2 / 4."""
-    return float(np.linalg.norm(s - 1)) / 4
+    """Limit of lambda |R R^T - I|_F for the squared penalty at large lambda: |s - 1|_2 / 4.
+
+    Raises:
+        InvalidArgument: a singular value that is not above 0; so does `threshold`.
+    """
+    return _length(entries_inside("s", s, 0, np.inf) - 1) / 4
 
 
 def threshold(s: Float[Array, " d"]) -> float:
     """Weight |s - 1|_2 / 2 from which on the unsquared penalty makes R the orthogonal matrix nearest to T."""
-    return float(np.linalg.norm(s - 1)) / 2
+    return _length(entries_inside("s", s, 0, np.inf) - 1) / 2
 
 
 def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[Array, " d"]:
@@ -49,18 +53,25 @@ def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[A
     That is the squared penalty's equation at weight kappa / 2, with lambda = kappa |r^2 - 1|_2 = |(s - r) / 2 r|_2.
 
     Raises:
-        InvalidArgument: a weight or a singular value that is not above 0.
+        InvalidArgument: a weight that is not above 0, a singular value outside (0, 1e100].
     """
-    inside("min s", float(np.min(s)), 0, np.inf, "()"), inside("max s", float(np.max(s)), 0, np.inf, "()")
+    entries_inside("s", s, 0, LARGEST, "(]")
     if positive("weight", weight) >= threshold(s) * (1 - NEXT_TO_IT):
         return np.ones_like(s)
+    if weight < EPS / 4:  # |r - s| / r = 2 lambda |r^2 - 1| / |r^2 - 1|_2, at most 2 lambda
+        return np.array(s, dtype=float)
 
     def excess(log_kappa: float) -> float:
         r = squared_penalty_minimiser(s, float(np.exp(log_kappa)) / 2)
-        return float(np.linalg.norm((s - r) / (2 * r))) - weight
+        return _length((s - r) / (2 * r)) - weight
 
-    low = float(np.log(weight) - np.log(np.linalg.norm((s - 1) * (s + 1))))  # r^2 - 1 is smaller than s^2 - 1
+    low = float(np.log(weight) - np.log(_length((s - 1) * (s + 1))))  # r^2 - 1 is smaller than s^2 - 1
     high = low + 1
     while excess(high) < 0:
         high += 2 * (high - low)
     return squared_penalty_minimiser(s, float(np.exp(brentq(excess, low - 1, high, xtol=1e-14))) / 2)
+
+
+def _length(x: Array) -> float:
+    """|x|_2, whose squares may be no floats."""
+    return float(np.hypot.reduce(x))
