@@ -11,17 +11,24 @@ from theory.core.arrays import Array
 from theory.core.flows import State, flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
+from theory.core.validation import inside
 from theory.shallow.gradient_flow import normalised_constant, offset
 
 
 def regularised_flow(
-    problem: Separable, w: Float[Array, "*runs d"], tau: Float[Array, " T"], c: float = 1.0
+    problem: Separable, w: Float[Array, "*runs d"], tau: Float[Array, " T"], c: float = 1.0, evaluations: int = 20_000
 ) -> Trajectory:
     """w(tau) of w' = sum_i e^{-z_i . w} z_i - c w / (1 + t) in log time, tau = log(1 + t):
 
     dw/dtau = sum_i e^{tau - z_i . w} z_i - c w.
+
+    Raises:
+        InvalidArgument: times that are not finite or do not increase, c below 0.
+        FlowStopped: the last time is not reached within so many evaluations of the velocity.
     """
-    return flow(lambda time, state: _velocity(problem, c, time, state), {"w": w}, tau, method="LSODA")
+    inside("c", c, 0, np.inf, "[)")
+    velocity = lambda time, state: _velocity(problem, c, time, state)  # noqa: E731
+    return flow(velocity, {"w": w}, tau, method="LSODA", evaluations=evaluations)
 
 
 def direction_limit(problem: Separable) -> float:

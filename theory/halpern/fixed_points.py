@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
+from theory.core.validation import entries_inside
 from theory.halpern.least_squares import (
     Iterates,
     Steps,
@@ -13,15 +14,21 @@ from theory.halpern.least_squares import (
     after_steps,
     in_eigendirections,
     powers,
+    shares,
     sums,
     towards,
     whole_steps,
 )
+from theory.halpern.schedules import harmonic
 
 
 def residual_bound(distance: Float[Array, "*runs"] | float, k: Steps) -> Float[Array, "*steps_runs"]:
-    """2 |w_0 - w*| / (k + 1), shape (*steps, *runs)."""
-    return np.multiply.outer(1 / (np.asarray(k) + 1.0), 2 * np.asarray(distance))
+    """2 |w_0 - w*| / (k + 1), shape (*steps, *runs).
+
+    Raises:
+        InvalidArgument: a distance that is negative or not finite; k negative or NaN.
+    """
+    return np.multiply.outer(harmonic(k), 2 * entries_inside("distance", distance, 0, np.inf, "[)"))
 
 
 def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) -> Iterates:
@@ -31,7 +38,7 @@ def residual(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) 
 
     which is (I - A^(k + 1)) (v - w*) if w = v, and at most 2 |w - w*| + 2 |v - w*| for eta up to `largest_step` (ours).
     """
-    x, steps = eta * problem.S**2, whole_steps(problem, eta, k)
+    x, steps = shares(problem, eta), whole_steps(problem, eta, k)
     scaled = in_eigendirections(problem, x * powers(x, steps), w) + in_eigendirections(problem, x * sums(x, steps), v)
     scaled = scaled - towards(problem, x * sums(x, steps + 1), w)
     return scaled / after_steps(steps + 1, w)
@@ -47,5 +54,11 @@ def attaining_rotation(k: Int[np.ndarray, "*runs"]) -> Float[Array, "*runs 2 2"]
 
 
 def rotation_ratio(n: Int[np.ndarray, "*runs"], k: Steps) -> Float[Array, "*steps_runs"]:
-    """|sin(pi (k + 1) / (2 (n + 1)))|: residual over bound after k steps of `attaining_rotation(n)`, 1 at k = n."""
-    return np.abs(np.sin(np.multiply.outer(np.asarray(k) + 1.0, np.pi / (2 * (n + 1.0)))))
+    """|sin(pi (k + 1) / (2 (n + 1)))|: residual over bound after k steps of `attaining_rotation(n)`, 1 at k = n.
+
+    Raises:
+        InvalidArgument: n or k negative, NaN or infinite: the residual keeps turning.
+    """
+    period = 2 * (entries_inside("n", n, 0, np.inf, "[)") + 1)
+    into_it = np.fmod.outer(entries_inside("k", k, 0, np.inf, "[)") + 1, period)
+    return np.sin(np.pi * into_it / period)

@@ -3,11 +3,11 @@ Cominetti 1996: it finds the solution of least norm if the regularisation vanish
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import hyp1f1
+from scipy.special import hyp1f1, xlog1py
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, times
+from theory.core.validation import entries_inside, inside, times
 from theory.halpern.least_squares import null_part
 
 SMALL = 1e-6
@@ -39,9 +39,13 @@ def rest_point(
 
     It is where the flow tends to at u = 1 + t, in units of w*: g = 1 - c / (h u) + ...; at c = 1,
     g = 1 - 1 / (h u) + e^(-h u) / (h u).
+
+    Raises:
+        InvalidArgument: c below 0 or infinite, h u negative or NaN.
     """
+    inside("c", c, 0, np.inf, "[)")
     h, u = np.broadcast_arrays(np.asarray(h, dtype=np.float64), np.asarray(u, dtype=np.float64))
-    z = h * np.where(h == 0, 0.0, u)  # what no example sees stays at 0 for ever
+    z = entries_inside("h u", h * np.where(h == 0, 0.0, u), 0, np.inf, "[]")  # what no example sees stays at 0 for ever
     # At both ends M's series: scipy has NaN or 0 there (c = 40, z = 1e-300 or 1e14).
     small, large = z < SMALL, z > (1 + c) / SMALL
     near = z / (c + 1) * (1 - np.where(small, z, 0.0) / (c + 2))
@@ -64,24 +68,30 @@ def solution(
     [[0.0, 3.0], [1.333, 1.0], [2.0, 0.0]]
 
     Raises:
-        InvalidArgument: c below 0, a time that is negative, NaN or before `since`, which is finite.
+        InvalidArgument: c below 0, a time that is negative, NaN or before `since`, which is finite; weights, or what
+            becomes of them, that are not finite.
     """
     inside("c", c, 0, np.inf, "[)")
     inside("since", since, 0, np.inf, "[)")
     t = times(t)
     if np.size(t):
         inside("t", np.min(t), since, np.inf)
-    h, u0, u = problem.S**2, 1 + since, 1 + t[..., None]
-    with np.errstate(invalid="ignore"):
-        left = np.where(np.isinf(u) & (c == 0), 1.0, (u0 / u) ** c)
+    S, u0, later = problem.S, 1 + since, t[..., None] - since  # S^2 alone may underflow
+    left = np.exp(-xlog1py(c, later / u0))
     shape = lambda a: a.reshape(*t.shape, *[1] * (w.ndim - 2), -1, 1)  # noqa: E731
-    fading = shape(np.exp(-h * (t[..., None] - since)) * left)
-    target = problem.targets / problem.S[:, None]
-    seen = shape(rest_point(c, h, u)) * target
-    seen = seen + fading * (problem.Phi1.T @ w - rest_point(c, h, u0)[:, None] * target)
-    return problem.Phi1 @ seen + shape(left) * null_part(problem, w)
+    fading = shape(np.exp(-S * (S * later)) * left)
+    target = problem.targets / S[:, None]
+    seen = shape(rest_point(c, S, S * (1 + t[..., None]))) * target
+    seen = seen + fading * (problem.Phi1.T @ w - rest_point(c, S, S * u0)[:, None] * target)
+    return entries_inside("w(t)", problem.Phi1 @ seen + shape(left) * null_part(problem, w))
 
 
 def scaled_bias(problem: Regression, c: float) -> Float[Array, "D m"]:
-    """lim (1 + t) (w - w*) in the row space, -c H^+ w*: the price of forgetting the start."""
-    return -c * problem.Phi1 @ (problem.targets / problem.S[:, None] ** 3)
+    """lim (1 + t) (w - w*) in the row space, -c H^+ w*: the price of forgetting the start.
+
+    Raises:
+        InvalidArgument: c below 0 or infinite, or a bias beyond floating point.
+    """
+    S = problem.S[:, None]
+    seen = inside("c", c, 0, np.inf, "[)") * (problem.targets / S / S / S)
+    return entries_inside("bias", -problem.Phi1 @ seen)

@@ -12,8 +12,8 @@ from scipy.special import xlog1py
 
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, reject, times
-from theory.halpern.schedules import Steps
+from theory.core.validation import entries_inside, inside, positive, reject
+from theory.halpern.schedules import Steps, counted, harmonic
 
 MOST_SUMMED = 10_000_000
 
@@ -23,12 +23,17 @@ Iterates = Float[Array, "*steps_runs D m"]
 
 def largest_step(problem: Regression) -> float:
     """2 / S_1^2: T is nonexpansive up to this learning rate."""
-    return 2 / float(problem.S[0]) ** 2
+    S = float(problem.S[0])
+    return 2 / S / S
 
 
 def null_part(problem: Regression, w: Weights) -> Weights:
-    """P_n w: what the data do not see."""
-    return w - problem.Phi1 @ (problem.Phi1.T @ w)
+    """P_n w: what the data do not see.
+
+    Raises:
+        InvalidArgument: weights that are not finite.
+    """
+    return entries_inside("P_n w", w - problem.Phi1 @ (problem.Phi1.T @ w))
 
 
 def nearest_solution(problem: Regression, v: Weights) -> Weights:
@@ -38,7 +43,12 @@ def nearest_solution(problem: Regression, v: Weights) -> Weights:
 
 def factors(problem: Regression, eta: float) -> Float[Array, " r"]:
     """a = 1 - eta S^2, by which a step shrinks the error in each eigendirection."""
-    return 1 - positive("eta", eta) * problem.S**2
+    return 1 - shares(problem, eta)
+
+
+def shares(problem: Regression, eta: float) -> Float[Array, " r"]:
+    """x = eta S^2, of which S^2 alone may overflow: what a step takes of the error in each eigendirection."""
+    return positive("eta", eta) * problem.S * problem.S
 
 
 def descent_solution(problem: Regression, eta: float, w: Weights, k: Steps) -> Iterates:
@@ -50,7 +60,7 @@ def descent_solution(problem: Regression, eta: float, w: Weights, k: Steps) -> I
     >>> descent_solution(halves, 0.5, np.array([[0.0], [3.0]]), np.array([0, 1, np.inf]))[..., 0].tolist()
     [[0.0, 3.0], [1.0, 3.0], [2.0, 3.0]]
     """
-    x, steps = eta * problem.S**2, whole_steps(problem, eta, k)
+    x, steps = shares(problem, eta), whole_steps(problem, eta, k)
     if np.isinf(steps).any() and x[0] >= 2:
         reject("eta", eta, f"a learning rate below {largest_step(problem):g}: without end descent oscillates")
     seen = in_eigendirections(problem, powers(x, steps), w) + towards(problem, x * sums(x, steps), w)
@@ -68,7 +78,7 @@ def solution(problem: Regression, eta: float, w: Weights, v: Weights, k: Steps) 
     >>> solution(halves, 0.5, np.array([[0.0], [3.0]]), np.zeros((2, 1)), np.array([0, 1, np.inf]))[..., 0].tolist()
     [[0.0, 3.0], [0.5, 1.5], [2.0, 0.0]]
     """
-    x, steps = eta * problem.S**2, whole_steps(problem, eta, k)
+    x, steps = shares(problem, eta), whole_steps(problem, eta, k)
     scaled = (
         null_part(problem, w - v)
         + in_eigendirections(problem, powers(x, steps), w)
@@ -84,7 +94,7 @@ def scaled_error_limit(problem: Regression, eta: float, w: Weights, v: Weights) 
         InvalidArgument: eta not below `largest_step`, where there is no limit.
     """
     inside("eta", eta, 0, largest_step(problem), "()")
-    seen = in_eigendirections(problem, 1 / (eta * problem.S**2), v - nearest_solution(problem, v))
+    seen = in_eigendirections(problem, 1 / shares(problem, eta), v - nearest_solution(problem, v))
     return seen + null_part(problem, w - v)
 
 
@@ -102,19 +112,19 @@ def scheduled_solution(
     """
     steps = whole_steps(problem, eta, k)
     inside("k", np.max(steps), 0, MOST_SUMMED)
-    left_k = after_steps(left(k), w)
-    weights = np.stack([_target_weights(problem, eta, left, int(step)) for step in np.ravel(k)])
+    left_k = after_steps(left(steps), w)
+    weights = np.stack([_target_weights(problem, eta, left, int(step)) for step in np.ravel(steps)])
     return (
         left_k * null_part(problem, w)
-        + left_k * in_eigendirections(problem, powers(eta * problem.S**2, steps), w)
-        + towards(problem, weights.reshape(*np.shape(k), -1), w)
+        + left_k * in_eigendirections(problem, powers(shares(problem, eta), steps), w)
+        + towards(problem, weights.reshape(*np.shape(steps), -1), w)
     )
 
 
 def ridge(problem: Regression, mu: float) -> Float[Array, "D m"]:
     """(H + mu)^-1 X^T Y: least 1/2 |X w - Y|^2 + mu/2 |w|^2."""
     S = problem.S
-    return problem.Phi1 @ ((S / (S**2 + positive("mu", mu)))[:, None] * problem.targets)
+    return problem.Phi1 @ (problem.targets / (S + positive("mu", mu) / S)[:, None])
 
 
 def ridge_of_constant_weight(eta: float, weight: float) -> float:
@@ -134,17 +144,23 @@ def distance_to_ridge(problem: Regression, eta: float, k: Steps) -> Float[Array,
     0 <= a < 1, a^(k + 1) <= e^-x < 1/(x + 1), so they differ by less than w*/(x (x + 1)).
 
     Raises:
-        InvalidArgument: eta above 1 / S_1^2, where a < 0.
+        InvalidArgument: eta above 1 / S_1^2, where a < 0; k negative or NaN; a distance beyond floating point.
     """
     inside("eta", eta, 0, (1 + 4 * EPS) * largest_step(problem) / 2, "(]")
-    return np.linalg.norm(problem.targets / problem.S[:, None] ** 5) / (eta * (k + 1.0)) ** 2
+    x = shares(problem, eta)[:, None]
+    size = np.hypot.reduce(np.ravel(problem.targets / problem.S[:, None] / x / x))
+    return entries_inside("distance", size * harmonic(k) ** 2)
 
 
 def in_eigendirections(problem: Regression, multipliers: Array, w: Array) -> Array:
-    """Phi1 diag(multipliers) Phi1^T w, shape (*steps, *runs, D, m), multipliers (*steps, r)."""
+    """Phi1 diag(multipliers) Phi1^T w, shape (*steps, *runs, D, m), multipliers (*steps, r).
+
+    Raises:
+        InvalidArgument: weights that are not finite, or multiplied to numbers beyond floating point.
+    """
     *steps, r = np.shape(multipliers)
     shaped = np.reshape(multipliers, (*steps, *[1] * (np.ndim(w) - 2), r, 1))
-    return problem.Phi1 @ (shaped * (problem.Phi1.T @ w))
+    return entries_inside("multiplied weights", problem.Phi1 @ (shaped * (problem.Phi1.T @ w)))
 
 
 def whole_steps(problem: Regression, eta: float, k: Steps) -> Float[Array, "*steps"]:
@@ -153,7 +169,7 @@ def whole_steps(problem: Regression, eta: float, k: Steps) -> Float[Array, "*ste
     Raises:
         InvalidArgument: eta not above 0, or infinite k above `largest_step`; k negative, NaN or not whole.
     """
-    steps = times(k)
+    steps = counted(k)
     positive("eta", eta)
     if (np.isfinite(steps) & (steps != np.floor(steps))).any():
         reject("k", np.max(steps), "whole numbers of steps")
@@ -171,7 +187,8 @@ def powers(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, "*s
 
 def sums(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, "*steps r"]:
     """sum_{j < k} (1 - x)^j = (1 - (1 - x)^k) / x."""
-    return np.where(x < 1, -np.expm1(_log_power(x, k[..., None])), 1 - powers(x, k)) / x
+    gone = np.where(x < 1, -np.expm1(_log_power(x, k[..., None])), 1 - powers(x, k))
+    return np.where(x == 0, k[..., None], gone / np.where(x == 0, 1.0, x))
 
 
 def _log_power(x: Array, k: Array) -> Array:
@@ -190,7 +207,7 @@ def mean_gone(x: Float[Array, " r"], k: Float[Array, "*steps"]) -> Float[Array, 
     for m in range(1, 20):
         term = term * np.minimum(x * np.maximum(finite - m, 0), 1) / -(m + 2)
         series = series + term
-    return np.where(np.isinf(k)[..., None], 1.0, np.where(x * finite < 0.5, series, direct))
+    return np.where(np.isinf(k)[..., None], np.sign(x), np.where(x * finite < 0.5, series, direct))
 
 
 def towards(problem: Regression, share: Array, w: Weights) -> Array:
@@ -205,5 +222,5 @@ def after_steps(numbers: Array, w: Array) -> Array:
 
 def _target_weights(problem: Regression, eta: float, left: Callable[[Steps], Array], k: int) -> Float[Array, " r"]:
     """sum_{j < k} (P_k / P_j) a^(k - 1 - j) (1 - a), by which w* counts in w_k."""
-    x, j = eta * problem.S**2, np.arange(k)
+    x, j = shares(problem, eta), np.arange(k)
     return (left(np.array(k)) / left(j)) @ powers(x, k - 1.0 - j) * x

@@ -13,7 +13,9 @@ from jaxtyping import Float
 from theory.chain.problem import Chain, imbalance_after_step
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, imbalances
-from theory.core.validation import positive, reject, times
+from theory.core.validation import entries_inside, positive, reject, times
+
+LARGEST = float(np.finfo(float).max)
 
 Number = Float[Array, "*#shape"] | float
 
@@ -23,16 +25,25 @@ def imbalances_after_halpern(W: Layers, G: Layers, eta: float, weight: Float[Arr
 
     D_l = W_{l+1}^T W_{l+1} - W_l W_l^T, the whole matrix of a linear network, its diagonal with ReLUs between layers;
     exact, for any loss and any examples in the step, because <W_l, G_l> is the same for both layers of a neuron.
+
+    Raises:
+        InvalidArgument: imbalances that are not finite.
     """
     kept = (1 - np.asarray(weight)[..., None, None]) ** 2
-    return [kept * (D + eta**2 * change) for D, change in zip(imbalances(W), imbalances(G))]
+    moved = imbalances([eta * gradient for gradient in G])
+    return [entries_inside("D", kept * (D + change)) for D, change in zip(imbalances(W), moved)]
 
 
 def imbalance_after_halpern(
     w: Float[Array, "*runs L"], force: Float[Array, "*#runs"], weight: Float[Array, "*#runs"] | float
 ) -> Float[Array, "*runs L_minus_1"]:
-    """Imbalance after w_l <- (1 - lambda) (w_l + force q_l): (1 - lambda)^2 times that after the step of descent."""
-    return (1 - np.expand_dims(np.asarray(weight), -1)) ** 2 * imbalance_after_step(w, force)
+    """Imbalance after w_l <- (1 - lambda) (w_l + force q_l): (1 - lambda)^2 times that after the step of descent.
+
+    Raises:
+        InvalidArgument: an imbalance that is not finite.
+    """
+    kept = (1 - np.expand_dims(np.asarray(weight), -1)) ** 2
+    return entries_inside("D", kept * imbalance_after_step(w, force))
 
 
 def collapse_threshold(chain: Chain, c: float) -> float:
@@ -41,10 +52,11 @@ def collapse_threshold(chain: Chain, c: float) -> float:
     u = (1 + t)^c w grows only at u' <= sigma s u^(L - 1) (1 + t)^(-c (L - 2)), whose integral is finite.
 
     Raises:
-        InvalidArgument: c (L - 2) at most 1: regularisation fades too early to hold any start down.
+        InvalidArgument: c (L - 2) at most 1: regularisation fades too early to hold any start down; a threshold beyond
+            floating point.
     """
-    exponent = _exponent(chain, c)
-    return (exponent / ((chain.L - 2) * chain.sigma * chain.s)) ** (1 / (chain.L - 2))
+    share, power = _exponent(chain, c) / (chain.L - 2) / chain.s, 1 / (chain.L - 2)
+    return positive("threshold", share**power * np.float64(chain.x) ** (-2 * power))
 
 
 def collapse_bound(chain: Chain, c: float, w: Number, t: Number) -> Number:
@@ -53,16 +65,17 @@ def collapse_bound(chain: Chain, c: float, w: Number, t: Number) -> Number:
     w(t) <= w (1 + t)^-c [1 - (w / threshold)^(L - 2) (1 - (1 + t)^(1 - c (L - 2)))]^(-1 / (L - 2)).
 
     Tight while p is small against s. From a start above the threshold it is inf from some t on. Raises as
-    `collapse_threshold`.
+    `collapse_threshold`, and for a start that is negative or not finite.
     """
-    share = (np.asarray(w) / collapse_threshold(chain, c)) ** (chain.L - 2)
-    t = times(t)
-    left = (1 - share) + share * np.exp(-_exponent(chain, c) * np.log1p(t))
+    w, t = entries_inside("w", w, 0, np.inf, "[)"), times(t)
+    grown, exponent = np.log1p(t), _exponent(chain, c)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        share = np.minimum((w / collapse_threshold(chain, c)) ** (chain.L - 2), LARGEST)
+        below = np.logaddexp(np.log1p(-share), np.log(share) - exponent * grown)
+        above = np.log1p(np.maximum(share * np.expm1(-exponent * grown), -1))
+        bound = w * np.exp(-c * grown - np.where(share <= 1, below, above) / (chain.L - 2))
     # At infinity nothing is left of a start that is not above the threshold.
-    late = np.isinf(t) & (share <= 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bound = w * (1 + t) ** -c * np.maximum(left, 0) ** (-1 / (chain.L - 2))
-    return np.where(late, 0.0, np.where(left <= 0, np.inf, bound))
+    return np.where(np.isinf(t), np.where(share <= 1, 0.0, np.inf), bound)
 
 
 def _exponent(chain: Chain, c: float) -> float:

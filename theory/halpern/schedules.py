@@ -5,25 +5,34 @@ from jaxtyping import Float, Real
 from scipy.special import xlog1py
 
 from theory.core.arrays import Array
-from theory.core.validation import inside
+from theory.core.validation import entries_inside, inside
 
 Steps = Real[np.ndarray | np.number, "*steps"] | int | float
 Share = Float[Array, "*steps"]
 
 
+def counted(k: Steps) -> Share:
+    """k as floating-point numbers.
+
+    Raises:
+        InvalidArgument: a negative or NaN number of steps; so does every function below.
+    """
+    return entries_inside("k", k, 0, np.inf, "[]")
+
+
 def none(k: Steps) -> Share:
     """lambda_j = 0: the method itself, which keeps all of it."""
-    return np.ones(np.shape(k))
+    return np.ones_like(counted(k))
 
 
 def harmonic(k: Steps) -> Share:
     """lambda_j = 1/(j + 2): P_k = 1/(k + 1)."""
-    return 1.0 / (np.asarray(k) + 1)
+    return 1 / (counted(k) + 1)
 
 
 def inverse_square(k: Steps) -> Share:
     """lambda_j = 1/(j + 2)^2: P_k = (k + 2) / (2 (k + 1)), which tends to 1/2 and not to 0."""
-    return 0.5 + 0.5 / (np.asarray(k) + 1)
+    return 0.5 + 0.5 / (counted(k) + 1)
 
 
 def constant(weight: float, k: Steps) -> Share:
@@ -34,4 +43,4 @@ def constant(weight: float, k: Steps) -> Share:
     """
     if inside("weight", weight, 0, 1) == 0:
         return none(k)
-    return np.exp(xlog1py(k, -weight))
+    return np.exp(xlog1py(counted(k), -weight))

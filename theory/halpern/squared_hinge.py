@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply
-from theory.core.validation import positive, reject
-from theory.halpern.least_squares import Steps
+from theory.core.validation import entries_inside, positive, reject
+from theory.halpern.schedules import Steps, counted
 
 
 def hinge_error_limit(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs d"]:
@@ -35,9 +35,14 @@ def hinge_error_limit(problem: Separable, eta: float | Float[Array, "*runs"]) ->
 def duals_read_off(
     problem: Separable, eta: float | Float[Array, "*runs"], w: Float[Array, "*steps_runs d"], k: Steps
 ) -> Float[Array, "*steps_runs n"]:
-    """eta (k + 1) (1 - z_i . w_k)_+, which tends to alpha_i: what is missing to the margins are the duals."""
-    per_step = np.reshape(k + 1.0, (*np.shape(k), *[1] * problem.duals.ndim))
-    return np.expand_dims(np.asarray(eta), -1) * per_step * np.maximum(1 - apply(problem.Z, w), 0)
+    """eta (k + 1) (1 - z_i . w_k)_+, which tends to alpha_i: what is missing to the margins are the duals.
+
+    Raises:
+        InvalidArgument: k negative or NaN, or what is read off is not finite.
+    """
+    per_step = np.reshape(counted(k) + 1, (*np.shape(k), *[1] * problem.duals.ndim))
+    missing = np.maximum(1 - apply(problem.Z, w), 0)
+    return entries_inside("alpha", np.expand_dims(np.asarray(eta), -1) * per_step * missing)
 
 
 def hinge_factor(problem: Separable, eta: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
