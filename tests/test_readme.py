@@ -4,23 +4,28 @@ import contextlib
 import io
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from theory.claims import HOLDS, REGISTRY, Study, judge
-
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def run_example(name: str, variables: dict[str, Any]) -> str:
-    """Run the block after `<!-- example: NAME -->` on `variables`; returns what it prints."""
+def example(name: str) -> str:
+    """The block after `<!-- example: NAME -->`."""
     block = re.search(rf"<!-- example: {name} -->\s*```python\n(.*?)```", README, flags=re.S)
     assert block, f"README.md has no code block after <!-- example: {name} -->"
+    return block.group(1)
+
+
+def run_example(name: str, variables: dict[str, Any]) -> str:
+    """Run that block on `variables`; returns what it prints."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(compile(block.group(1), "README.md", "exec"), variables)
+        exec(compile(example(name), "README.md", "exec"), variables)
     return printed.getvalue()
 
 
@@ -61,13 +66,12 @@ def test_fine_grained_sgd_stays_on_its_manifold() -> None:
     assert loss < math.log(3) / 2
 
 
-def test_a_new_theorem() -> None:
-    kept = dict(REGISTRY)
-    try:
-        variables: dict[str, Any] = {}
-        run_example("theorem", variables)
-        evidence = judge(variables["product_of_two_weights"], Study("imbalance.hyperbola", "smoke"))
-    finally:
-        REGISTRY.clear()
-        REGISTRY.update(kept)
-    assert evidence.verdict == HOLDS and len(evidence.checks) == 2
+def test_a_theorem_of_the_user(tmp_path: Path) -> None:
+    """In an empty folder, as the commands beside it say."""
+    (tmp_path / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
+    for command, *words in re.findall(r"^python -m theory\.(verify|reproduce) (my_theorem.py)", README, flags=re.M):
+        python = [sys.executable, "-m", f"theory.{command}", *words, "--profile=smoke", "--device=cpu"]
+        done = subprocess.run(python, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "verdict     holds, to" in done.stdout and "2/2" in done.stdout
+    assert (tmp_path / "results" / "my_theorem.png").is_file()

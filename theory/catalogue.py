@@ -106,4 +106,4 @@ FIGURES = {
     ),
 }
 
-CATALOGUE = Catalogue(("experiments",), FIGURES, READERS)
+CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

@@ -11,6 +11,7 @@ from theory.catalogue import CATALOGUE
 from theory.harness import options
 from theory.harness.catalogue import Catalogue, Entry
 from theory.harness.discovery import Stated, stated_claims
+from theory.harness.places import with_figures
 
 if TYPE_CHECKING:
     from theory.claims import Evidence
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
     """The command; returns its exit status."""
     parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.", catalogue.readers)
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help="names, or all")
+    parser.add_argument(
+        "figures", nargs="*", metavar="FIGURE", help="names, all, or your own file that draws its claims"
+    )
     arguments = parser.parse_args(argv)
     respond = _list if arguments.list else _reproduce
     return options.answer("reproduce", lambda: respond(arguments, catalogue))
@@ -33,8 +36,9 @@ def _list(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
 
 
 def _reproduce(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
-    known = stated_claims(catalogue.packages)
-    figures = chosen(arguments, catalogue.figures, known)
+    known = stated_claims(catalogue.stating)
+    arguments.figures, figures, known = with_figures(arguments.figures, catalogue.figures, known)
+    figures = chosen(arguments, figures, known)
     names = dict.fromkeys(name for entry in figures.values() for name in entry.claims)
     study = options.conditions(arguments)
     results = options.judge(arguments, [known[name] for name in names], study)

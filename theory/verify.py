@@ -12,21 +12,25 @@ from theory.catalogue import CATALOGUE
 from theory.harness import options
 from theory.harness.catalogue import Catalogue
 from theory.harness.discovery import Stated, stated_claims
+from theory.harness.places import with_claims
+
+CLAIMS = "id, pattern such as 'min2021.*', or your own file my_theorem.py (default: all claims of the package)"
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
     """The command; returns its exit status."""
     parser = options.parser("verify", "Judge claims: each theorem against trained networks.", catalogue.readers)
-    parser.add_argument("claims", nargs="*", metavar="CLAIM", help="id or pattern such as 'min2021.*' (default: all)")
+    parser.add_argument("claims", nargs="*", metavar="CLAIM", help=CLAIMS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to this file, too")
     text = "say what changed from this evidence file, as --json writes it; with two files, from the first to the second"
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help=text)
     parser.add_argument("--seeds", metavar="A:B", help="judge on the seeds A to B - 1: failures and smallest headrooms")
     arguments = parser.parse_args(argv)
-    return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.packages)))
+    return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.stating)))
 
 
 def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
+    arguments.claims, known = with_claims(arguments.claims, known)
     if arguments.list:
         return _list(chosen(arguments.claims, known, arguments.data))
     if arguments.compare and len(arguments.compare) > 1:

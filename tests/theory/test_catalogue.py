@@ -11,6 +11,7 @@ from latex2mathml.converter import convert
 import theory
 from theory.catalogue import CATALOGUE
 from theory.claims import OURS, REGISTRY
+from theory.core.validation import InvalidArgument
 from theory.harness.discovery import module_file, stated_claims
 from theory.harness.statements import readable
 
@@ -68,7 +69,7 @@ def test_claims_of_a_module() -> None:
     known = stated_claims(("toys",))
     assert known["toy.holds"] == ("toy.holds", "Toys, 1", "toys", Path("toys.py"), "regression")
     assert not known["toy.fails"].accepts_data
-    with pytest.raises(ModuleNotFoundError, match="no_such"):
+    with pytest.raises(InvalidArgument, match="package = no_such_setting: expected a module that is installed"):
         stated_claims(("no_such_setting",))
 
 

@@ -22,8 +22,21 @@ class Reader(NamedTuple):
 
 
 class Catalogue(NamedTuple):
-    """Packages or modules that state claims, figures by name, and readers by the kind of data."""
+    """Packages or modules that state claims, figures by name, and readers by the kind of data.
+
+    `group` names the entry points by which installed packages offer claims of their own, "" for none.
+    """
 
     packages: tuple[str, ...]
     figures: Mapping[str, Entry]
     readers: Mapping[str, Reader] = {}
+    group: str = ""
+
+    @property
+    def stating(self) -> tuple[str, ...]:
+        """Every package or module that states claims, those that installed packages offer among them."""
+        if not self.group:
+            return self.packages
+        from importlib.metadata import entry_points
+
+        return (*self.packages, *(point.value for point in entry_points(group=self.group)))

@@ -4,7 +4,7 @@ import ast
 import importlib.util
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 
 class Stated(NamedTuple):
@@ -41,16 +41,37 @@ def stated_claims(packages: Iterable[str]) -> dict[str, Stated]:
     """Every claim that the modules or packages state, by id, in the order of their files.
 
     Raises:
-        ModuleNotFoundError: one of them has no file.
+        InvalidArgument: one of them cannot be found, or two claims have one id.
     """
-    found = (claim for package in packages for module, file in _files(package) for claim in _claims(module, file))
-    return {claim.id: claim for claim in found}
+    found: dict[str, Stated] = {}
+    for package in packages:
+        found = joined(found, [claim for module, file in _files(package) for claim in _claims(module, file)])
+    return found
+
+
+def joined(known: Mapping[str, Stated], new: Iterable[Stated]) -> dict[str, Stated]:
+    """`known` with the claims of `new`, by id.
+
+    Raises:
+        InvalidArgument: one of them has the id of another.
+    """
+    found = dict(known)
+    for claim in new:
+        if found.setdefault(claim.id, claim).module != claim.module:
+            _reject("claim", f"'{claim.id}' in {claim.file}", f"another id than {found[claim.id].file} has stated")
+    return found
+
+
+def _reject(name: str, value: object, expected: str) -> NoReturn:
+    from theory.core.validation import reject  # numpy comes with it, and a list needs none
+
+    reject(name, value, expected)
 
 
 def _files(package: str) -> Iterator[tuple[str, Path]]:
     file = module_file(package)
     if file is None:
-        raise ModuleNotFoundError(f"no module named {package}")
+        _reject("package", package, "a module that is installed: the catalogue or an entry point names it")
     if file.name != "__init__.py":
         yield package, file
         return
@@ -61,12 +82,15 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
 
 def _claims(module: str, file: Path) -> Iterator[Stated]:
     text = file.read_bytes()
-    if b"@claim(" not in text:
-        return
+    if b"@claim(" in text:
+        depth = module.count(".") + (file.name == "__init__.py")
+        yield from claims_in(ast.parse(text), module, Path(*file.parts[-depth - 1 :]))
+
+
+def claims_in(tree: ast.Module, module: str, place: Path) -> Iterator[Stated]:
+    """The claims that the syntax tree of a module states; `place` is what is said of where."""
     names: dict[str, object] = {}
-    depth = module.count(".") + (file.name == "__init__.py")
-    place = Path(*file.parts[-depth - 1 :])
-    for statement in ast.parse(text).body:
+    for statement in tree.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             names[statement.targets[0].id] = _value(statement.value, names)
         if not isinstance(statement, ast.FunctionDef):

@@ -2,13 +2,16 @@
 
 import ast
 import hashlib
+import sysconfig
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from theory.harness.discovery import module_file
 
 PACKAGE = "theory"
+INSTALLED = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib", "stdlib")]
 
 
 class Import(NamedTuple):
@@ -20,7 +23,7 @@ class Import(NamedTuple):
 
 
 def fingerprint(module: str) -> str:
-    """Digest of `module` and all it imports, directly or not, from `theory` and its own package.
+    """Digest of `module` and all it imports, directly or not, from `theory`, its own package, or files beside its own.
 
     Comments, docstrings and layout do not count. The `__init__` of a package counts where a name is taken from it,
     not where it is merely on the way to a submodule: claims of one setting do not depend on each other.
@@ -37,7 +40,7 @@ def dependencies(module: str) -> list[str]:
     Raises:
         ModuleNotFoundError: there is no such module.
     """
-    packages = {PACKAGE, module.split(".")[0]}
+    packages = {PACKAGE, module.split(".")[0], *_beside(module)}
     found, left = {module}, [module]
     while left:
         name = left.pop()
@@ -46,6 +49,15 @@ def dependencies(module: str) -> list[str]:
         found |= new
         left += new
     return sorted(found)
+
+
+def _beside(module: str) -> Iterator[str]:
+    """Packages and modules in the folder of a module that is a file of the user's own, in no package."""
+    file = module_file(module)
+    if "." in module or file is None or file.name == "__init__.py" or file.parent in INSTALLED:
+        return
+    yield from (path.stem for path in file.parent.glob("*.py"))
+    yield from (path.parent.name for path in file.parent.glob("*/__init__.py"))
 
 
 def code_digest(text: str) -> str:

@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 import joblib
 from threadpoolctl import threadpool_limits
 
-from theory.claims import REGISTRY, Evidence, judge
+from theory.claims import REGISTRY, Claim, Evidence, judge
 from theory.claims.study import Study
-from theory.core.validation import InvalidArgument
+from theory.core.validation import InvalidArgument, reject
 from theory.harness.cache import Cache, key
 from theory.harness.discovery import Stated
 from theory.harness.fingerprint import fingerprint
@@ -151,13 +151,20 @@ def attempt(module: str, study: Study) -> Evidence | Stopped:
         import_module(module)
         with one_thread():
             start = time.perf_counter()
-            evidence = judge(REGISTRY[study.claim], study)
+            evidence = judge(_registered(study.claim, module), study)
             seconds = time.perf_counter() - start
     except Exception as error:  # the boundary of a process: nothing but a value can cross it
         invalid = isinstance(error, InvalidArgument)
         reason = str(error) if invalid else f"{type(error).__name__}: {error}"
         return Stopped(study.claim, reason, invalid, traceback.format_exc())
     return replace(evidence, provenance={"seconds": round(seconds, 3), "fingerprint": fingerprint(module)})
+
+
+def _registered(id: str, module: str) -> Claim:
+    """The claim that the module, which is imported, has stated under this id."""
+    if id not in REGISTRY:
+        reject("id", id, f"an id that {module} states as plain text, so that it can be read without running the module")
+    return REGISTRY[id]
 
 
 @contextmanager
