@@ -19,9 +19,9 @@ def collapse_criterion(chain: Chain, tuning: Tuning, w: Number, multiplier: Numb
     s - p < s: v stays above it for ever if it starts more than b sigma s / (a (L-2)) above.
 
     Raises:
-        InvalidArgument: depth below 3, or a norm that is not squared.
+        InvalidArgument: depth below 3, a norm that is not squared, a weight below 0 or whose powers are no numbers.
     """
-    largest, growth = _largest_force(chain, tuning, multiplier)
+    largest, growth = _largest_force(chain, tuning, w, multiplier)
     return w ** (chain.L - 2) * (largest + growth / (tuning.a * (chain.L - 2)))
 
 
@@ -34,9 +34,9 @@ def size_bound(
     Tight while p is small against s.
 
     Raises:
-        InvalidArgument: a negative or NaN time, depth below 3, or a norm that is not squared.
+        InvalidArgument: a negative or NaN time, and as `collapse_criterion`.
     """
-    largest, growth = _largest_force(chain, tuning, multiplier)
+    largest, growth = _largest_force(chain, tuning, w, multiplier)
     t, rate = times(t), tuning.a * (chain.L - 2)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         above = np.asarray(w) ** (2.0 - chain.L) - largest - growth / rate
@@ -47,17 +47,24 @@ def size_bound(
 
 
 def growth_criterion(chain: Chain, tuning: Tuning, w: Number) -> Number:
-    """c sigma (s - w^L) w^(L-2): where it is above 1, and lambda >= 0, the weights grow until it is 1 again."""
-    _require_depth(chain)
+    """c sigma (s - w^L) w^(L-2): where it is above 1, and lambda >= 0, the weights grow until it is 1 again.
+
+    Raises:
+        InvalidArgument: as `collapse_criterion`.
+    """
+    _require_balanced(chain, w)
     return tuning.c * chain.sigma * (chain.s - w**chain.L) * w ** (chain.L - 2)
 
 
-def _largest_force(chain: Chain, tuning: Tuning, multiplier: Number) -> tuple[Number, Number]:
+def _largest_force(chain: Chain, tuning: Tuning, w: Number, multiplier: Number) -> tuple[Number, Number]:
     """The most that m can be at time 0, and by how much it can grow in a unit of time."""
-    _require_depth(chain)
+    _require_balanced(chain, w)
     return chain.x * multiplier + tuning.c * chain.sigma * chain.s, tuning.b * chain.sigma * chain.s
 
 
-def _require_depth(chain: Chain) -> None:
+def _require_balanced(chain: Chain, w: Number) -> None:
     if chain.L < 3 or chain.power != 2:
         reject("(chain.L, chain.power)", (chain.L, chain.power), "depth 3 or more, squared norm: (3 or more, 2)")
+    with np.errstate(over="ignore"):
+        if not ((np.asarray(w) >= 0) & np.isfinite(np.asarray(w) ** (2.0 * chain.L))).all():
+            reject("w", w, f"weights of at least 0 whose power {2 * chain.L} is a number")

@@ -52,10 +52,10 @@ def balanced_time(
     p' = L sigma p^(2 - 2/L) (s - p), so t = (H(p) - H(start)) / (L sigma), H' = p^(2/L - 2) / (s - p).
 
     Raises:
-        InvalidArgument: products not above 0, or p not between the start and s (where the flow never comes).
+        InvalidArgument: products not above 0 or infinite, or p not between the start and s (where the flow never comes).
     """
     start, p = np.broadcast_arrays(np.asarray(start, dtype=np.float64), np.asarray(p, dtype=np.float64))
-    on_the_way = (start > 0) & ((p - start) * (chain.s - p) >= 0)
+    on_the_way = (start > 0) & np.isfinite(start) & ((p - start) * (chain.s - p) >= 0)
     if not on_the_way.all():
         reject("p", p[~on_the_way].flat[0], f"products from the start, above 0, to s = {chain.s:g}")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -110,15 +110,17 @@ def limit(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
     Where p > 0 no weight crosses 0, so the signs stay. At depth 2, |w(infinity)|^2 = (D^2 + 4 s^2)^(1/2).
 
     Raises:
-        InvalidArgument: p is not positive (a weight would cross 0).
+        InvalidArgument: p is not positive (a weight would cross 0), or a weight is infinite.
     """
-    if not (product(w) > 0).all():
-        reject("product(w)", np.min(product(w)), "products above 0")
-    d = w**2 - (w**2).min(-1, keepdims=True)
-    # log prod (z + d_l) is convex and increasing in log z: Newton from above comes down to the root.
-    y = np.full((*w.shape[:-1], 1), 2 / chain.L * np.log(chain.s))
+    if not ((np.sign(w).prod(-1) > 0).all() and np.isfinite(w).all()):
+        reject("product(w)", np.min(product(w)), "products above 0 of finite weights")
+    size, log_s = np.abs(w), np.log(chain.s)
+    least = size.min(-1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_d = np.log(size - least) + np.log(size + least)
+    # log prod (z + d_l) is convex and increasing in y = log z: Newton from above comes down to the root.
+    y = np.full(least.shape, 2 / chain.L * log_s)
     for _ in range(NEWTON_STEPS):
-        z = np.exp(y)
-        excess = np.log(z + d).sum(-1, keepdims=True) - 2 * np.log(chain.s)
-        y = y - excess / (z / (z + d)).sum(-1, keepdims=True)
-    return np.sign(w) * np.sqrt(np.exp(y) + d)
+        log_squares = np.logaddexp(y, log_d)
+        y = y - (log_squares.sum(-1, keepdims=True) - 2 * log_s) / np.exp(y - log_squares).sum(-1, keepdims=True)
+    return np.sign(w) * np.exp(np.logaddexp(y, log_d) / 2)

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from theory.chain.problem import Chain, others, product
 from theory.core.arrays import Array
-from theory.core.validation import reject
+from theory.core.validation import inside, reject
 from theory.minnorm.tuning import Number, Tuning
 
 
@@ -44,23 +44,34 @@ def spectrum(chain: Chain, tuning: Tuning) -> Array:
     times, and (sum of w, multiplier) has the roots of
 
         z^2 + a ((k - L) omega^(k-2) + c g) z + a b g = 0.
+
+    Raises:
+        InvalidArgument: a tuning for which these coefficients are beyond the range of floats.
     """
     k, stiffness = chain.power, chain.omega ** (chain.power - 2)
     a, b, c = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (tuning.a, tuning.b, tuning.c)))
-    friction = a * ((k - chain.L) * stiffness + c * chain.g)
-    root = np.sqrt((friction**2 - 4 * a * b * chain.g).astype(complex))
-    tangential = np.repeat(-a[..., None] * k * stiffness, chain.L - 1, axis=-1)
+    with np.errstate(over="ignore"):
+        friction, product = a * ((k - chain.L) * stiffness + c * chain.g), a * b * chain.g
+        tangential = np.repeat(-a[..., None] * k * stiffness, chain.L - 1, axis=-1)
+    if not (np.isfinite(friction) & np.isfinite(product)).all() or not np.isfinite(tangential).all():
+        reject("(a, b, c)", (tuning.a, tuning.b, tuning.c), "numbers whose products with g are in the range of floats")
+    return np.concatenate([tangential, _roots(friction, product)], axis=-1)
+
+
+def _roots(friction: Array, product: Array) -> Array:
+    """Of z^2 + friction z + product, (..., 2), in units of their size; of real roots the one of smaller size from the
+    product, so that slow modes keep their digits."""
+    size = np.maximum(np.maximum(np.abs(friction), np.sqrt(np.abs(product))), np.finfo(float).tiny)
+    friction, product = friction / size, product / size / size
+    root = np.sqrt((friction**2 - 4 * product).astype(complex))
     first, second = (-friction - root) / 2, (-friction + root) / 2
-    # Of real roots the one of smaller size from the product, a b g, so that slow modes keep their digits.
     real, swap = root.imag == 0, friction < 0
-    product = a * b * chain.g
     with np.errstate(divide="ignore", invalid="ignore"):
         first, second = (
             np.where(real & swap & (second != 0), product / second, first),
             np.where(real & ~swap & (first != 0), product / first, second),
         )
-    pair = np.stack([first, second], axis=-1)
-    return np.concatenate([tangential, pair], axis=-1)
+    return size[..., None] * np.stack([first, second], axis=-1)
 
 
 def critical_augmentation(chain: Chain, tuning: Tuning | None = None, learning_rate: float = 0.0) -> Number:
@@ -68,7 +79,11 @@ def critical_augmentation(chain: Chain, tuning: Tuning | None = None, learning_r
 
     At k = 2 this is (L - 2) / (sigma L s^(2 - 2/L)). Gradient descent needs `learning_rate` x b more, exactly, while
     the pair is complex: |1 + eta z|^2 = 1 + 2 eta Re z + eta^2 |z|^2 with |z|^2 = a b g.
+
+    Raises:
+        InvalidArgument: a learning rate that is not a finite number of at least 0.
     """
+    inside("learning_rate", learning_rate, 0, np.inf, "[)")
     flow = (chain.L - chain.power) * chain.omega ** (chain.power - 2) / chain.g
     return flow if tuning is None else flow + learning_rate * tuning.b
 
@@ -87,8 +102,13 @@ def imbalance_velocity(chain: Chain, tuning: Tuning, w: Float[Array, "*runs L"])
 
     At k = 2 this is -2 a D, so D = D(0) e^(-2 a t); at k = 1 it is -2 a D / (|w_i| + |w_j|).
     """
-    powers = np.abs(w) ** chain.power
-    return -2 * np.expand_dims(np.asarray(tuning.a), -1) * (powers[..., :-1] - powers[..., 1:])
+    left, right = np.abs(w[..., :-1]), np.abs(w[..., 1:])
+    larger = np.maximum(left, right)
+    apart = np.divide(left - right, larger, out=np.zeros_like(larger), where=larger > 0)
+    # Without a difference of powers, so that close weights keep their digits.
+    with np.errstate(divide="ignore"):
+        gap = -np.expm1(chain.power * np.log1p(-np.abs(apart))) * np.sign(apart)
+    return -2 * np.expand_dims(np.asarray(tuning.a), -1) * larger**chain.power * gap
 
 
 def orbit_energy(
@@ -99,14 +119,11 @@ def orbit_energy(
     There p' = 2 a (x (lambda + c h) - 1) p: Lotka and Volterra's equations if c = 0, which conserve H.
 
     Raises:
-        InvalidArgument: a depth other than 2, a norm that is not squared, a product below 0.
+        InvalidArgument: a depth other than 2, a norm that is not squared, a product that is infinite or below 0.
     """
-    if (chain.L, chain.power) != (2, 2):
-        reject("(chain.L, chain.power)", (chain.L, chain.power), "(2, 2): depth 2, squared norm")
-    if not (np.asarray(p) >= 0).all():
-        reject("p", np.min(p), "products of at least 0")
+    _require_orbits(chain, p)
     potential = chain.s * _above_its_logarithm((np.asarray(p) - chain.s) / chain.s)
-    return tuning.a * (chain.x * multiplier - 1) ** 2 + tuning.b * chain.sigma * potential
+    return tuning.a * np.square(chain.x * multiplier - 1) + tuning.b * chain.sigma * potential
 
 
 def _above_its_logarithm(r: Array) -> Array:
@@ -120,10 +137,24 @@ def _above_its_logarithm(r: Array) -> Array:
 def orbit_dissipation(
     chain: Chain, tuning: Tuning, p: Float[Array, "*#shape"] | float
 ) -> Float[Array, "*shape"] | float:
-    """H' = -2 a b c sigma^2 (s - p)^2."""
-    return -2 * tuning.a * tuning.b * tuning.c * chain.sigma**2 * (chain.s - p) ** 2
+    """H' = -2 a b c sigma^2 (s - p)^2. Raises as `orbit_energy`."""
+    _require_orbits(chain, p)
+    return -2 * tuning.a * tuning.b * tuning.c * np.square(chain.sigma * (chain.s - p))
 
 
 def orbit_frequency(chain: Chain, tuning: Tuning) -> Number:
-    """(a b g)^(1/2) = (2 a b sigma s)^(1/2): of small orbits at depth 2, c = 0, in radians per unit of time."""
-    return np.sqrt(tuning.a * tuning.b * chain.g)
+    """(a b g)^(1/2) = (2 a b sigma s)^(1/2): of small orbits at depth 2, c = 0, in radians per unit of time.
+
+    Raises:
+        InvalidArgument: a depth other than 2, a norm that is not squared, b below 0.
+    """
+    _require_orbits(chain, chain.s)
+    inside("b", np.min(tuning.b), 0, np.inf, "[)")
+    return np.sqrt(tuning.a) * np.sqrt(tuning.b) * np.sqrt(chain.g)
+
+
+def _require_orbits(chain: Chain, p: Number) -> None:
+    if (chain.L, chain.power) != (2, 2):
+        reject("(chain.L, chain.power)", (chain.L, chain.power), "(2, 2): depth 2, squared norm")
+    if not ((np.asarray(p) >= 0) & np.isfinite(p)).all():
+        reject("p", np.min(p), "finite products of at least 0")

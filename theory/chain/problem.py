@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, positive_integer, times
+from theory.core.validation import inside, positive, positive_integer, reject, times
+
+LARGEST = 1e200  # of the numbers of a chain, and the inverse of the smallest: their ratios are floats too
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,10 @@ class Chain:
         s: target of the product, above 0 (for s < 0 change the signs of s and of one weight).
         L: number of weights.
         x: the input, above 0; the target is x s.
-        power: k of the norm sum |w_l|^k / k, at least 1.
+        power: k of the norm sum |w_l|^k / k, from 1 to 100.
+
+    Raises:
+        InvalidArgument: a number outside its range, or sigma, g or omega^k not between 1e-200 and 1e200.
     """
 
     s: float
@@ -29,16 +34,20 @@ class Chain:
         positive("s", self.s)
         positive_integer("L", self.L)
         positive("x", self.x)
-        inside("power", self.power, 1, np.inf, "[)")
+        inside("power", self.power, 1, 100)
+        with np.errstate(over="ignore", under="ignore"):
+            sizes = np.array([self.sigma, self.g, self.omega**self.power])
+        if sizes.min() < 1 / LARGEST or sizes.max() > LARGEST:
+            reject("(sigma, g, omega^k)", sizes, f"numbers from {1 / LARGEST:g} to {LARGEST:g}")
 
     @property
     def sigma(self) -> float:
-        return self.x**2
+        return np.float64(self.x) ** 2
 
     @property
     def omega(self) -> float:
         """Size of every weight at a minimum of the norm."""
-        return self.s ** (1 / self.L)
+        return np.float64(self.s) ** (1 / self.L)
 
     @property
     def g(self) -> float:
@@ -47,16 +56,18 @@ class Chain:
 
 
 def product(w: Float[Array, "*runs L"]) -> Float[Array, "*runs"] | float:
-    """p = w_1 ... w_L."""
-    return w.prod(-1)
+    """p = w_1 ... w_L; powers of 2 apart, so that nothing overflows on the way."""
+    mantissas, exponents = np.frexp(w)
+    return np.ldexp(mantissas.prod(-1), exponents.sum(-1))
 
 
 def others(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:
-    """q_l, the product of all weights but w_l; no division, so that a weight may be 0."""
-    one = np.ones_like(w[..., :1])
-    before = np.concatenate([one, np.cumprod(w[..., :-1], axis=-1)], axis=-1)
-    after = np.concatenate([one, np.cumprod(w[..., :0:-1], axis=-1)], axis=-1)[..., ::-1]
-    return before * after
+    """q_l, the product of all weights but w_l; no division, so that a weight may be 0, and powers of 2 apart."""
+    mantissas, exponents = np.frexp(w)
+    one = np.ones_like(mantissas[..., :1])
+    before = np.concatenate([one, np.cumprod(mantissas[..., :-1], axis=-1)], axis=-1)
+    after = np.concatenate([one, np.cumprod(mantissas[..., :0:-1], axis=-1)], axis=-1)[..., ::-1]
+    return np.ldexp(before * after, exponents.sum(-1, keepdims=True) - exponents)
 
 
 def imbalance(w: Float[Array, "*runs L"]) -> Float[Array, "*runs L_minus_1"]:
@@ -78,11 +89,13 @@ def imbalance_solution(
     Raises:
         InvalidArgument: a negative or NaN time, a rate below 0.
     """
-    t, rate = times(t), np.asarray(rate, dtype=np.float64)
+    t, rate = times(t), np.broadcast_to(np.asarray(rate, dtype=np.float64), w.shape[:-1])
     inside("rate", rate.min(), 0, np.inf, "[)")
     with np.errstate(invalid="ignore"):
         forgotten = np.where(rate == 0, 0.0, np.multiply.outer(t, rate))
-    return np.exp(-2 * forgotten)[..., None] * imbalance(w)
+    # The factors apart, so that their product overflows only where the imbalance does.
+    shrunk = np.exp(-forgotten)[..., None]
+    return (shrunk * (w[..., :-1] - w[..., 1:])) * (shrunk * (w[..., :-1] + w[..., 1:]))
 
 
 def imbalance_after_step(

@@ -1,6 +1,7 @@
 """How long the flows take to come within epsilon of the minimum norm, and stay, by integrating them.
 
-Every function starts from one chain w (L,). Two phases are weight decay until a switch, then none.
+Every function starts from one chain w (L,). Two phases are weight decay until a switch, then none. A time is infinite
+where the flow has not arrived at the end of what is integrated; flows that take too long raise FlowStopped.
 """
 
 from collections.abc import Sequence
@@ -13,26 +14,31 @@ from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance
 from theory.core.arrays import Array
 from theory.core.flows import flow
-from theory.core.validation import positive
+from theory.core.validation import increasing_times, inside, positive, reject
 from theory.minnorm.tuning import Tuning
 
+EVALUATIONS = 20_000  # of a velocity, about a second
+NEIGHBOURS = 3  # on either side of the best of those tried
 
 def hitting_time(t: Float[Array, " T"], distances: Float[Array, " T"], epsilon: float) -> float:
     """When a distance (T,) is last above epsilon: the last crossing of the cubic spline of its logarithm.
 
-    Infinite if it still is above at the end.
+    Infinite if it still is above at the end, or is no number there.
 
     Raises:
-        InvalidArgument: epsilon that is not above 0.
+        InvalidArgument: epsilon that is not above 0, times that do not increase.
     """
     positive("epsilon", epsilon)
-    if distances[-1] > epsilon:
+    t = increasing_times(t)
+    if not distances[-1] <= epsilon:
         return np.inf
-    above = np.flatnonzero(distances > epsilon)
+    above = np.flatnonzero(~(distances <= epsilon))
     if above.size == 0:
         return 0.0
     near = slice(max(above[-1] - 3, 0), above[-1] + 5)
-    height = np.log(np.maximum(distances[near], np.finfo(float).tiny) / epsilon)
+    # Neither zero nor infinity has a logarithm to draw a curve through.
+    bounds = np.finfo(float)
+    height = np.log(np.clip(np.nan_to_num(distances[near], nan=bounds.max), bounds.tiny, bounds.max)) - np.log(epsilon)
     roots = CubicSpline(t[near], height).roots(extrapolate=False)
     inside = roots[(roots >= t[above[-1]]) & (roots <= t[above[-1] + 1])]
     return float(inside[-1] if inside.size else t[above[-1] + 1])  # at epsilon to rounding
@@ -55,54 +61,88 @@ def minnorm_distances(
         return {"w": moved, "multiplier": integrated}
 
     start = {"w": w, "multiplier": np.zeros(())}
-    solution = flow(velocity, start, t, relative_tolerance=tolerance, absolute_tolerance=1e-15)
+    tolerances = {"relative_tolerance": tolerance, "absolute_tolerance": 1e-15}
+    solution = flow(velocity, start, t, evaluations=EVALUATIONS, **tolerances)
     return distance(chain, solution["w"])
 
 
 def decayed_times(chain: Chain, w: Float[Array, " L"], gamma: Float[Array, " n"], epsilon: float) -> Float[Array, " n"]:
-    """Times under each of these constant weight decays; infinite where its bias is above epsilon."""
+    """Times under each of these constant weight decays; infinite where its bias is above epsilon.
+
+    Raises:
+        InvalidArgument: a gamma or an epsilon that is not above 0.
+        FlowStopped: the flow is too fast to be integrated until then.
+    """
+    positive("gamma", np.min(gamma))
     # In units of 1 / gamma all of them forget alike.
-    scaled = np.linspace(0, 1.5 * np.log(4 / epsilon), 1201)
+    farthest = 4 * (chain.omega + distance(chain, w))
+    scaled = np.linspace(0, 1.5 * np.log1p(farthest / positive("epsilon", epsilon)), 1201)
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": weight_decay.velocity(chain, state["w"], gamma) / gamma[:, None]}
 
     tolerances = {"relative_tolerance": 1e-9, "absolute_tolerance": 1e-11 * epsilon}
     start = {"w": np.repeat(w[None], len(gamma), axis=0)}
-    distances = distance(chain, flow(velocity, start, scaled, method="LSODA", **tolerances)["w"])
+    options = {"method": "LSODA", "bandwidth": chain.L - 1, "evaluations": EVALUATIONS}
+    distances = distance(chain, flow(velocity, start, scaled, **options, **tolerances)["w"])
     return np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distances.T, gamma)])
 
 
 def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
-    """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit."""
-    theta = np.linspace(0.5, 1 + 0.9 * epsilon, 45)
+    """Shortest time to epsilon under any constant weight decay: `weight_decay.best_fixed_time` without its limit.
+
+    Raises:
+        InvalidArgument: an epsilon to which the best weight decay is not nearly epsilon / kappa: too large a share of
+            the weights or of what is to forget.
+        FlowStopped: as `decayed_times`.
+    """
+    theta = np.linspace(0.5, 1 + positive("epsilon", epsilon) / chain.omega, 45)
     times = decayed_times(chain, w, theta * epsilon / weight_decay.distance_per_gamma(chain), epsilon)
-    # Between the gammas tried, by a spline through the best and three on either side.
+    # Between the gammas tried, by a spline through the best and its neighbours.
     best = int(times.argmin())
-    spline = CubicSpline(theta[best - 3 : best + 4], times[best - 3 : best + 4])
+    near = slice(best - NEIGHBOURS, best + NEIGHBOURS + 1)
+    if not NEIGHBOURS <= best < len(theta) - NEIGHBOURS or not np.isfinite(times[near]).all():
+        reject("epsilon", epsilon, f"an accuracy small against omega = {chain.omega:g} and the imbalance of the start")
+    spline = CubicSpline(theta[near], times[near])
     return float(spline(np.linspace(theta[best - 1], theta[best + 1], 2001)).min())
 
 
 def annealed_times(chain: Chain, w: Float[Array, " L"], epsilons: Float[Array, " n"]) -> Float[Array, " n"]:
-    """Times under gamma = 1 / (1 + t), integrated in log time up to t = 13000."""
+    """Times under gamma = 1 / (1 + t), integrated in log time up to t = 13000.
+
+    Raises:
+        InvalidArgument: an epsilon that is not above 0.
+        FlowStopped: the flow is too fast to be integrated until then.
+    """
+    for epsilon in epsilons:
+        positive("epsilon", epsilon)
     log_time = np.linspace(0, 9.5, 3001)
 
     def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": np.exp(tau) * weight_decay.velocity(chain, state["w"], np.exp(-tau))}
 
-    solution = flow(velocity, {"w": w}, log_time, method="LSODA", absolute_tolerance=1e-13)
+    solution = flow(velocity, {"w": w}, log_time, method="LSODA", absolute_tolerance=1e-13, evaluations=EVALUATIONS)
     return hitting_times(np.expm1(log_time), distance(chain, solution["w"]), epsilons)
 
 
 def two_phase_times(
     chain: Chain, w: Float[Array, " L"], gamma: float, epsilons: Float[Array, " n"]
 ) -> Float[Array, " n"]:
-    """Times with the best switch for each epsilon: about log(1 / epsilon), for an epsilon known before."""
+    """Times with the best switch for each epsilon: about log(1 / epsilon), for an epsilon known before.
+
+    Raises:
+        InvalidArgument: gamma below 0, an epsilon that is not above 0.
+        FlowStopped: the flow is too fast to be integrated until then.
+    """
+    inside("gamma", gamma, 0, np.inf, "[)")
+    for epsilon in epsilons:
+        positive("epsilon", epsilon)
     switch = np.linspace(0, 14, 113)
     t = np.linspace(0, 20, 801)
-    before = flow(lambda _, state: {"w": weight_decay.velocity(chain, state["w"], gamma)}, {"w": w}, t)["w"]
-    states = np.stack([CubicSpline(t, before)(number) for number in switch])
+    decaying = lambda _, state: {"w": weight_decay.velocity(chain, state["w"], gamma)}  # noqa: E731
+    released = lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}  # noqa: E731
+    states = CubicSpline(t, flow(decaying, {"w": w}, t, evaluations=EVALUATIONS)["w"])(switch)
     after = np.linspace(0, 8, 321)
-    released = flow(lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}, {"w": states}, after)["w"]
-    times = [begins + hitting_times(after, d, epsilons) for begins, d in zip(switch, distance(chain, released).T)]
+    ends = flow(released, {"w": states}, after, evaluations=EVALUATIONS)["w"]
+    times = [begins + hitting_times(after, d, epsilons) for begins, d in zip(switch, distance(chain, ends).T)]
     return np.min(times, axis=0)

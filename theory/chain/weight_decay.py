@@ -72,11 +72,11 @@ def best_fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> floa
     and the best gamma about (kappa / 2) (1 / epsilon) log(1 / epsilon).
 
     Raises:
-        InvalidArgument: a balanced start, which has nothing to forget; epsilon not in (0, A).
+        InvalidArgument: a balanced start, which has nothing to forget, or an infinite one; epsilon not in (0, A).
     """
     A = float(np.linalg.norm(w**2 - (w**2).mean()) / (2 * chain.omega))
-    if A == 0:
-        reject("w", w, "weights that differ: a balanced start has nothing to forget")
+    if not 0 < A < np.inf:
+        reject("w", w, "finite weights that differ: a balanced start has nothing to forget")
     inside("epsilon", epsilon, 0, A, "()")
     # gamma = theta epsilon / kappa; theta -> 1 as epsilon -> 0.
     scaled_time = lambda theta: np.log(A / (epsilon * np.sqrt(1 - theta**2))) / theta  # noqa: E731

@@ -8,7 +8,7 @@ from scipy.integrate import solve_ivp
 
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
-from theory.core.validation import positive, positive_integer, reject, times
+from theory.core.validation import increasing_times, positive, positive_integer, reject
 
 State = Mapping[str, Array]
 
@@ -27,6 +27,7 @@ def flow(
     method: str = "DOP853",
     events: Sequence[Callable[[float, dict[str, Array]], float]] = (),
     evaluations: int = 1_000_000,
+    bandwidth: int | None = None,
 ) -> Trajectory:
     """Integrate d(state)/dt = velocity(t, state) from `start` at time 0, with error control.
 
@@ -38,6 +39,8 @@ def flow(
         method: any method of `scipy.integrate.solve_ivp`.
         events: functions of time and state whose zeros are to be found (attribute `terminal = True` stops there).
         evaluations: of the velocity, at most this many.
+        bandwidth: LSODA's alone: no velocity depends on entries of the state further away than this, counted in the
+            order of the named arrays. So many runs beside each other cost no more Jacobians than one.
 
     Returns:
         Trajectory with the state's arrays, shape (T, ...); `facts["steps"]` an upper bound on the accepted steps,
@@ -51,9 +54,7 @@ def flow(
         FlowStopped: the solver could not reach the last time, the velocity was not finite on the way, or it took more
             evaluations than it may; says where it stopped and what to try.
     """
-    t = times(t)
-    if t.ndim != 1 or t.size == 0 or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
-        reject("t", t if t.size < 8 else f"{t.size} times", "finite times in strictly increasing order")
+    t = increasing_times(t)
     positive("relative_tolerance", relative_tolerance)
     positive("absolute_tolerance", absolute_tolerance)
     positive_integer("evaluations", evaluations)
@@ -74,6 +75,7 @@ def flow(
         rtol=relative_tolerance,
         atol=absolute_tolerance,
         events=[_on_vector(event, shapes) for event in events] or None,
+        **({} if bandwidth is None else {"lband": bandwidth, "uband": bandwidth}),
     )
     # scipy hands back empty lists where no requested time was reached.
     states = np.reshape(solution.y, (y0.size, -1)).T

@@ -14,7 +14,7 @@ class InvalidArgument(ValueError):
 
 def reject(name: str, value: Any, expected: str) -> NoReturn:
     """Raise `InvalidArgument` with the one form every message of this package has."""
-    raise InvalidArgument(f"{name} = {value}: expected {expected}")
+    raise InvalidArgument(f"{name} = {' '.join(str(value).split())}: expected {expected}")
 
 
 def finite_matrix(name: str, value: Any, rows: int | None = None, columns: int | None = None) -> Array:
@@ -118,6 +118,14 @@ def _lies_inside(x: Any, low: float | int, high: float | int, brackets: str) -> 
     above = x >= low if brackets[0] == "[" else x > low
     below = x <= high if brackets[1] == "]" else x < high
     return above & below
+
+
+def increasing_times(value: Any) -> Array:
+    """`value` as times (T,), at least one, finite and strictly increasing."""
+    t = times(value)
+    if t.ndim != 1 or t.size == 0 or not np.isfinite(t).all() or (np.diff(t) <= 0).any():
+        reject("t", t if t.size < 8 else f"{t.size} times", "finite times in strictly increasing order")
+    return t
 
 
 def _number(name: str, value: Any, expected: str) -> float:
