@@ -69,7 +69,7 @@ class Cells:
 
     rates: Sequence[float] | Array
     strengths: Sequence[float] | Array = (np.inf,)
-    scales: Sequence[float] = (1.0,)
+    scales: Sequence[float] | Array = (1.0,)
 
     def each(self, seeds: int) -> tuple[Array, Array, Array]:
         """Learning rates, strengths and scales, each (seeds, cells)."""
@@ -91,6 +91,11 @@ class Runs:
         picked = {name: array[record, seeds, cell] for name, array in self.records.items()}
         rates, strengths, _ = self.cells.each(len(cell))
         return picked | {"rate": rates[seeds, cell], "strength": strengths[seeds, cell], "step": self.steps[record]}
+
+    def of_cells(self, which: slice) -> "Runs":
+        """The runs of some cells."""
+        cells = Cells(*(field[:, which] for field in self.cells.each(self.records["test"].shape[1])))
+        return Runs(cells, self.steps, {name: array[:, :, which] for name, array in self.records.items()})
 
     def convergence(self) -> Convergence:
         """Of Minnorm's networks at the end, (seeds, cells)."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.images.descent import cross_entropy, hinge
+from experiments.images.descent import by_cell, cross_entropy, hinge
 from experiments.images.methods import CROSS_ENTROPY, MINNORM, Cells, Runs, Trainer
 from experiments.images.settings import SMALLEST_WEIGHTS, prepared
 from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, on_data
@@ -12,6 +12,7 @@ from theory.core.arrays import Array
 from theory.images.solutions import ALIKE, GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
 
 SCALES = (0.25, 1.0)  # of the start, over He's
+STRENGTHS = (1.2, 1 / 3)  # C over the largest multiplier; the mean gradient settles the later, the larger C
 
 
 @claim(
@@ -42,16 +43,25 @@ SCALES = (0.25, 1.0)  # of the start, over He's
 def smallest_weights_that_fit(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, SMALLEST_WEIGHTS, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree
-    cells = Cells(rate, scales=SCALES)
-    solved, free = trainer.minnorm(cells), trainer.penalised(cross_entropy, cells)
+    solved, early = trainer.minnorm(Cells(rate, scales=SCALES)), trainer.budget.steps // 10
+    free, penalised = _penalised(trainer, solved)
     found = solved.convergence()
-    stopped = trainer.minnorm(Cells(rate), steps=trainer.budget.steps // 10).convergence()
+    stopped = trainer.minnorm(Cells(rate), steps=early, record=[early]).convergence()
     yield from _certificates(found, stopped)
     yield from _euler(found, degree)
     yield from _starts(solved, free)
-    yield from _exact_penalty(trainer, solved, free)
+    yield from _exact_penalty(trainer.budget.degree, solved, free, penalised)
     yield curves(images=images.name, train_size=trainer.task.train.size, scales=SCALES)
     yield from _drawn({MINNORM: solved, CROSS_ENTROPY: free}, found)
+
+
+def _penalised(trainer: Trainer, solved: Runs) -> tuple[Runs, Runs]:
+    """Cross-entropy from both starts, and the hinge loss from the larger one with C around the largest multiplier."""
+    largest = solved.records["multipliers"][-1, :, 1].max(-1)
+    strengths = np.insert(largest[:, None] * STRENGTHS, 0, [[np.inf], [np.inf]], axis=1)
+    cells = Cells((trainer.budget.rate,), strengths, (*SCALES, *[SCALES[1]] * len(STRENGTHS)))
+    runs = trainer.penalised(by_cell(cross_entropy, cross_entropy, hinge, hinge), cells)
+    return runs.of_cells(slice(0, 2)), runs.of_cells(slice(2, None))
 
 
 def _certificates(found: Convergence, stopped: Convergence) -> Iterator[Check]:
@@ -102,15 +112,12 @@ def _ratio(runs: Runs) -> Array:
     return small / large
 
 
-def _exact_penalty(trainer: Trainer, solved: Runs, free: Runs) -> Iterator[Check]:
+def _exact_penalty(degree: int, solved: Runs, free: Runs, penalised: Runs) -> Iterator[Check]:
     """A hinge loss of weight C has Minnorm's solutions if no multiplier exceeds C: the penalty is exact.
 
     That is what the multipliers are good for: they need not know C. As the smallest weights of margin 1 they have the
     largest normalised margin; the hinge loss comes to the same one, cross-entropy to a smaller.
     """
-    largest = solved.records["multipliers"][-1, :, 1].max(-1)
-    strengths = largest[:, None] * [1.2, 1 / 3]  # the mean gradient settles the later, the larger C
-    penalised = trainer.penalised(hinge, Cells((trainer.budget.rate,), strengths))
     ratio = penalised.records["squared_norm"][-1] / solved.records["squared_norm"][-1][:, 1:]
     yield _alike("|theta|^2 of hinge + L2, C a fifth above the largest multiplier", ratio[:, 0]).equals(1.0)
     weaker = _alike("|theta|^2 of hinge + L2", ratio[:, 1])
@@ -118,8 +125,8 @@ def _exact_penalty(trainer: Trainer, solved: Runs, free: Runs) -> Iterator[Check
     fits = np.concatenate([runs.records["train"][-1] for runs in (solved, free)])
     fitted = exactly("every example is fitted, by cross-entropy too")
     yield measured("training accuracy", fits, within=fitted).supporting().at_least(1.0)
-    margin = _margin(solved, trainer.budget.degree)[:, 1]
-    exact, other = _margin(penalised, trainer.budget.degree)[:, 0], _margin(free, trainer.budget.degree)[:, 1]
+    margin = _margin(solved, degree)[:, 1]
+    exact, other = _margin(penalised, degree)[:, 0], _margin(free, degree)[:, 1]
     yield _alike("normalised margin over that of hinge + L2", margin / exact).at_least(1.0)
     yield _alike("normalised margin", other / margin).control("cross-entropy: normalised margin").at_least(1.0)
 

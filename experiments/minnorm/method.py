@@ -108,7 +108,7 @@ def _support_vector_machine(study: Study) -> Iterator[Check]:
     At any state Z w = 1 - h and w = Z^T lambda + s. On the support, off which lambda vanishes, so G (lambda - alpha)
     = -h - Z s: what is left of the constraints and of the gradient bounds the distance to the duals.
     """
-    runs, steps = study.pick(smoke=(8, 1200), quick=(32, 1500), paper=(128, 3000))
+    runs, steps, few = study.pick(smoke=(8, 500, 150), quick=(32, 1500, 400), paper=(128, 3000, 400))
     problem = Separable(well_conditioned(study.rng("separable"), runs))
     n, d = problem.Z.shape[1:]
     targets = torch.tensor(study.rng("labels").choice([-1.0, 1.0], (n, runs)))
@@ -138,9 +138,9 @@ def _support_vector_machine(study: Study) -> Iterator[Check]:
     complementary = Tolerance(float((np.linalg.norm(multipliers, axis=-1) * tolerance).sum() * g_max.max()), because)
     gap = measured("complementarity gap", float(method.complementarity_gap), within=complementary).supporting()
     yield gap.at_most(0.0, against=float(problem.duals.sum()))
-    few = *data[:2], [None] * 400
+    briefly = *data[:2], [None] * few
     for missing, change in (("weight decay", {"decay": 0.0}), ("projection", {"least": -np.inf})):
-        wrong = _multipliers(_by_hand(lambda: LinearModels(runs, d), few, rates, **change), n, runs)
+        wrong = _multipliers(_by_hand(lambda: LinearModels(runs, d), briefly, rates, **change), n, runs)
         yield measured(name, wrong, within=within).control(f"duals without {missing}").equals(problem.duals)
 
 
@@ -152,7 +152,7 @@ def _multipliers(state: Array, n: int, runs: int) -> Array:
 def _eulers_identity(study: Study) -> Iterator[Check]:
     """theta . grad f = L f for a network of degree L, so |theta|^2 = L sum_i lambda_i y_i f_i = L sum_i lambda_i."""
     rng = study.rng("euler")
-    steps = study.pick(smoke=1500, quick=2000, paper=6000)
+    steps = study.pick(smoke=600, quick=2000, paper=6000)
     inputs = torch.tensor(np.linalg.qr(rng.normal(size=(8, 8)))[0][:6] * rng.uniform(0.8, 1.2, (6, 1)))
     data = inputs, torch.tensor([1.0] * 5 + [-1.0], dtype=torch.float64), [None] * steps
     for case, activation, degree, wrong in (
