@@ -51,6 +51,7 @@ def _linear_regression(study: Study) -> Iterator[Check]:
     X = np.linalg.qr(rng.normal(size=(6, 6)))[0][:4] * np.linspace(1.5, 0.8, 4)[:, None]
     y = rng.normal(size=4)
     modes, B, c = linear_model(X), 0.7, 0.4
+    steps = study.pick(smoke=100, quick=200, paper=200)
     data = torch.tensor(X)[:, None], torch.tensor(y)[:, None]
     w = np.linalg.pinv(X) @ y
     solution = np.concatenate([w, np.linalg.lstsq(X.T, w, rcond=None)[0]])
@@ -80,7 +81,7 @@ def _linear_regression(study: Study) -> Iterator[Check]:
         }
         yield from _edge(
             "largest learning rate",
-            lambda A, order=order: deviations(order, (A, B, c), 200),
+            lambda A, order=order: deviations(order, (A, B, c), steps),
             lambda A, order=order: refused(order, (A, B, c)),
             limit,
             stable=0.1,
@@ -92,7 +93,7 @@ def _linear_regression(study: Study) -> Iterator[Check]:
     critical = critical_augmentation(modes, B)
     yield from _edge(
         "critical augmentation",
-        lambda c: deviations(SimultaneousMinnorm, (0.5, B, c), 400),
+        lambda c: deviations(SimultaneousMinnorm, (0.5, B, c), 2 * steps),
         lambda c: refused(SimultaneousMinnorm, (0.5, B, c)),
         critical,
         stable=1.0,
@@ -191,5 +192,5 @@ def _chain_deviations(study: Study, order: type[Minnorm], target: float, rates: 
     method = around(network, Equality(1, 1), rates, order)
     method.multipliers.fill_(multiplier)
     one = torch.ones(1, 1, dtype=torch.float64)
-    data: Data = (one, target * one, [None] * 400)
+    data: Data = (one, target * one, [None] * study.pick(smoke=200, quick=400, paper=400))
     return fit(study, network, method, data) - np.array([weight] * 3 + [multiplier])
