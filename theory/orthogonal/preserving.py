@@ -9,7 +9,7 @@ import sympy
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import entries_inside, positive
+from theory.core.validation import entries_inside, inside, positive
 
 
 def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: float) -> Float[Array, "*runs d d"]:
@@ -58,9 +58,13 @@ def symbolic_defect(iterations: int) -> sympy.Expr:
     """B B^T - (I - w^4 / 4 - w^6 / 16) of a skew w after any number of iterations, expanded; 0 after two.
 
     A number can stand for the matrix w, since polynomials in one matrix commute, and -w for its transpose.
+
+    Raises:
+        InvalidArgument: iterations outside 0 ... 100.
     """
+    inside("iterations", iterations, 0, 100)
     w = sympy.Symbol("w")
-    B = 1 + w
+    B = sympy.Poly(1 + w, w)
     for _ in range(iterations):
-        B = 1 + w * (1 + B) / 2
-    return sympy.expand(B * B.subs(w, -w) - (1 - w**4 / 4 - w**6 / 16))
+        B = (B + 1) * (w / 2) + 1
+    return (B * B.compose(sympy.Poly(-w, w)) - (1 - w**4 / 4 - w**6 / 16)).as_expr()
