@@ -1,7 +1,12 @@
-"""Labelled images: the digits of scikit-learn, or the four IDX files of MNIST and its relatives."""
+"""Labelled images: the digits of scikit-learn, or the four IDX files of MNIST and its relatives.
+
+The files go by MNIST's names, with a dot in place of the last hyphen but one as some unpackers leave them, with "test"
+in place of "t10k", or with a prefix as EMNIST has them: `emnist-letters-test-images-idx3-ubyte.gz`.
+"""
 
 import gzip
 import math
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -24,7 +29,8 @@ class Images:
     Attributes:
         name: what they are called.
         pixels: (N, d), scaled so that the mean of |x|^2 is 64, float32.
-        labels: (N,), 0 ... classes - 1.
+        labels: (N,), 0 ... classes - 1, which classes there are in increasing order.
+        classes: what the files call them.
         shape: rows and columns of an image, d of them together.
         kept_for_testing: how many images, the last ones, are for testing only.
     """
@@ -34,10 +40,7 @@ class Images:
     labels: Array
     shape: tuple[int, int]
     kept_for_testing: int
-
-    @property
-    def classes(self) -> int:
-        return int(self.labels.max()) + 1
+    classes: tuple[int, ...]
 
 
 def load_digits() -> Images:
@@ -63,13 +66,16 @@ def load_images(folder: Path) -> Images:
     for k, (images, labels) in enumerate(((train, train_labels), (test, test_labels))):
         if len(images) != len(labels):
             reject("data", files[2 * k + 1], f"{len(images)} labels, one an image, not {len(labels)}")
-        if labels.max() > 9:
-            reject("data", files[2 * k + 1], f"labels 0 to 9, not {labels.max()}")
         if not images.any():
             reject("data", files[2 * k], "images that are not all black")
     if test.shape[1:] != train.shape[1:]:
         expected = "{} x {} pixels".format(*train.shape[1:])
         reject("data", files[2], f"images of {expected}, as for training, not " + "{} x {}".format(*test.shape[1:]))
+    if len(np.unique(train_labels)) < 2:
+        reject("data", files[1], f"labels of two classes or more, not {train_labels[0]} alone")
+    if not np.isin(test_labels, train_labels).all():
+        unknown = test_labels[~np.isin(test_labels, train_labels)][0]
+        reject("data", files[3], f"labels that occur in training, not {unknown}")
     pixels = np.concatenate([train, test]).reshape(len(train) + len(test), -1)
     labels = np.concatenate([train_labels, test_labels])
     return _images(folder.name, pixels, labels, train.shape[1:], len(test))
@@ -78,14 +84,24 @@ def load_images(folder: Path) -> Images:
 def _images(name: str, pixels: Array, labels: Array, shape: tuple[int, int], kept: int) -> Images:
     pixels = pixels.astype(np.float32)
     pixels *= np.sqrt(SQUARED_NORM / np.square(pixels).sum(1).mean(dtype=np.float64)).astype(np.float32)
-    return Images(name, pixels, labels.astype(np.int64), shape, kept)
+    classes, ranks = np.unique(labels, return_inverse=True)
+    return Images(name, pixels, ranks.astype(np.int64), shape, kept, tuple(classes.tolist()))
 
 
 def _file(folder: Path, name: str) -> Path:
-    found = [file for file in (folder / name, folder / f"{name}.gz") if file.is_file()]
+    """The file of this name or a relative's; the plain one where it is compressed, too."""
+    what = name.replace("t10k", "(t10k|test)").replace("-idx", "[-.]idx")
+    files = sorted(file for file in folder.iterdir() if file.is_file())
+    found = {
+        file.name.removesuffix(".gz"): file for file in files[::-1] if re.fullmatch(f"(.+-)?{what}([.]gz)?", file.name)
+    }
     if not found:
         reject("data", folder / name, "this file, plain or with the ending .gz (there is neither)")
-    return found[0]
+    if len(found) > 1:
+        reject(
+            "data", folder, f"one file {name}, not {len(found)} ({', '.join(sorted(found))}): choose by a folder each"
+        )
+    return next(iter(found.values()))
 
 
 def _read(file: Path, dimensions: int) -> Array:

@@ -7,13 +7,13 @@ from scipy import stats
 
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import CROSS_ENTROPY, METHODS, MINNORM, Trainer, convergence
-from experiments.images.tasks import Task
+from experiments.images.tasks import Images, Task
 from theory.claims import Check, Curves, Study, Tolerance, curves, measured
 from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
 from theory.core.arrays import Array
 from theory.core.validation import reject
 from theory.images.class_means import beyond_the_nearest, to_own_class
-from theory.images.medians import median
+from theory.images.medians import fewest_draws, median
 from theory.images.ranking import chance_error, ranking, ranking_error, roc
 from theory.images.solutions import normalised_margin
 
@@ -50,6 +50,17 @@ def difficulty_scores(study: Study, trainer: Trainer, outcomes: Outcomes) -> Sco
         CLASS_MEANS: beyond_the_nearest(learned.x, learned.y, trainer.task.classes),
         SHUFFLED: study.rng("shuffle").permuted(multipliers, axis=1),
     }
+
+
+def require_some(wanted: Array, of: str) -> None:
+    """Refuse too few draws in which there are wanted examples (seeds, n), and others, before more is trained."""
+    known, needed = int((wanted.any(1) & ~wanted.all(1)).sum()), fewest_draws(SIGNIFICANCE / LOOKS)
+    if known < needed:
+        reject(
+            "data",
+            f"{known} of {len(wanted)} draws of {wanted.shape[1]} images with some that are {of}, and others",
+            f"{needed} draws or more, for an interval; choose classes that are harder to tell apart, or more of them",
+        )
 
 
 def scores_find(
@@ -102,10 +113,8 @@ def _known(values: Array) -> Array:
     return known
 
 
-def drawn(
-    trainer: Trainer, outcomes: Outcomes, scores: Scores, wanted: Array, shape: tuple[int, int]
-) -> Iterator[Curves]:
-    """What the figure shows and the page quotes: a group a method, a group a score; images of this shape.
+def drawn(trainer: Trainer, outcomes: Outcomes, scores: Scores, wanted: Array, images: Images) -> Iterator[Curves]:
+    """What the figure shows and the page quotes: a group a method, a group a score.
 
     Intervals have 95 %; those of differences (`gain`) hold for all methods, or all scores, together.
     """
@@ -126,7 +135,7 @@ def drawn(
         gap=solution.gap / solution.squared_norm,
     )
     yield from _histograms(scores[MULTIPLIERS], wanted)
-    yield _montage(trainer.task, scores[MULTIPLIERS], shape)
+    yield _montage(trainer.task, scores[MULTIPLIERS], images)
 
 
 def _of_a_method(method: str, outcome: Mapping[str, Array], minnorm: Mapping[str, Array], degree: int) -> Curves:
@@ -151,14 +160,14 @@ def _histograms(multipliers: Array, wanted: Array) -> Iterator[Curves]:
         yield curves(group, bins=bins, shares=counts / max(chosen.sum(), 1))
 
 
-def _montage(task: Task, multipliers: Array, shape: tuple[int, int]) -> Curves:
+def _montage(task: Task, multipliers: Array, images: Images) -> Curves:
     """The images of the first seed with the largest multipliers."""
-    top = np.argsort(-multipliers[0])[:SHOWN]
+    top, classes = np.argsort(-multipliers[0])[:SHOWN], np.array(images.classes)
     return curves(
         "montage",
-        images=task.train.x[0, top].reshape(-1, *shape),
-        labels=task.train.y[0, top],
-        true=task.true[0, top],
+        images=task.train.x[0, top].reshape(-1, *images.shape),
+        labels=classes[task.train.y[0, top]],
+        true=classes[task.true[0, top]],
         multipliers=multipliers[0, top],
     )
 

@@ -44,7 +44,7 @@ def multipliers_find_flipped_labels(study: Study) -> Iterator[Check | Curves]:
     yield from scores_find(scores, trainer.task.flipped, no_more_than=[CLASS_MEANS])
     yield from _accuracy(outcomes)
     yield curves(images=images.name)
-    yield from drawn(trainer, outcomes, scores, trainer.task.flipped, images.shape)
+    yield from drawn(trainer, outcomes, scores, trainer.task.flipped, images)
 
 
 def _accuracy(outcomes: Outcomes) -> Iterator[Check]:

@@ -69,24 +69,32 @@ def draw(images: Images, rng: np.random.Generator, *, train: int, validation: in
         flipped: the share of training labels to replace, each by another class drawn uniformly.
 
     Raises:
-        InvalidArgument: more images than there are, or a share outside [0, 1).
+        InvalidArgument: more images than there are, fewer than two a class to train on, or a share outside [0, 1).
     """
     total = len(images.labels) - images.kept_for_testing
     needed = positive_integer("train", train) + positive_integer("validation", validation)
     if needed > total - (images.kept_for_testing == 0):
         reject("train + validation", needed, f"fewer than the {total} images of {images.name}")
+    classes = len(images.classes)
+    if train < 2 * classes:
+        longer = "take fewer classes, or a longer profile, which trains on more images"
+        reject(
+            "classes",
+            classes,
+            f"at most {train // 2} of {images.name}, two of the {train} training images each: {longer}",
+        )
     inside("flipped", flipped, 0, 1, "[)")
     orders = np.stack([rng.permutation(total) for _ in range(positive_integer("seeds", seeds))])
     kept = np.stack([total + rng.permutation(images.kept_for_testing) for _ in range(seeds)])
     tests = (kept if images.kept_for_testing else orders[:, needed:])[:, :TESTED]
     clean = images.labels[orders[:, :train]]
     wrong = np.stack([rng.permutation(train) < round(flipped * train) for _ in range(seeds)])
-    labels = np.where(wrong, (clean + rng.integers(1, images.classes, wrong.shape)) % images.classes, clean)
+    labels = np.where(wrong, (clean + rng.integers(1, classes, wrong.shape)) % classes, clean)
     chosen = orders[:, train:needed]
     return Task(
         Split(images.pixels[orders[:, :train]], labels),
         Split(images.pixels[chosen], images.labels[chosen]),
         Split(images.pixels[tests], images.labels[tests]),
         clean,
-        images.classes,
+        classes,
     )

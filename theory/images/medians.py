@@ -5,7 +5,16 @@ from jaxtyping import Float
 from scipy import stats
 
 from theory.claims.estimates import Estimate
-from theory.core.validation import reject
+from theory.core.validation import entries_inside, inside, reject
+
+
+def fewest_draws(significance: float) -> int:
+    """How many draws `median` needs: all of R lie on one side of the median with probability 2^(1 - R).
+
+    Raises:
+        InvalidArgument: a significance outside (0, 1).
+    """
+    return int(np.ceil(1 - np.log2(inside("significance", significance, 0, 1, "()"))))
 
 
 def median(draws: Float[np.ndarray, " R"], significance: float) -> Estimate:
@@ -16,9 +25,11 @@ def median(draws: Float[np.ndarray, " R"], significance: float) -> Estimate:
     skewness of R draws has no end where that skewness exceeds sqrt R over its quantile, which is 0.6 at R = 24.
 
     Raises:
-        InvalidArgument: draws too few to miss as rarely as that, even with all of them on one side.
+        InvalidArgument: draws too few to miss as rarely as that, even with all of them on one side, or not finite; a
+            significance outside (0, 1).
     """
-    draws = np.sort(np.asarray(draws, dtype=np.float64))
+    draws = np.sort(entries_inside("draws", draws))
+    inside("significance", significance, 0, 1, "()")
     left_out = np.arange(draws.size // 2)
     rare = stats.binom.cdf(left_out, draws.size, 0.5) <= significance / 2
     if not rare.any():

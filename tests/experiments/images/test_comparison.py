@@ -11,6 +11,7 @@ from experiments.images.comparison import (
     SHUFFLED,
     above,
     over_draws,
+    require_some,
     scores_find,
 )
 from theory.claims import Check
@@ -69,3 +70,13 @@ def test_each_look_has_its_share_of_the_significance() -> None:
 def test_draws_without_wanted_examples() -> None:
     with pytest.raises(InvalidArgument, match="wanted examples = some, and others, in 2 of 4 draws"):
         over_draws(np.array([0.1, np.nan, 0.3, np.nan]), 1)
+
+
+def test_too_few_draws_with_something_to_find_are_refused() -> None:
+    wanted = WANTED.copy()
+    wanted[:-24] = False
+    require_some(wanted, "difficult")
+    wanted[-1] = True  # nothing else is left there
+    message = r"23 of 96 draws of 150 images with some that are difficult, and others: expected 24 draws or more"
+    with pytest.raises(InvalidArgument, match=message):
+        require_some(wanted, "difficult")

@@ -8,7 +8,7 @@ from experiments.images.tasks import draw
 from theory.core.validation import InvalidArgument
 
 DIGITS = load_digits()
-KEPT = Images("kept", DIGITS.pixels[:300], DIGITS.labels[:300], (8, 8), 50)
+KEPT = Images("kept", DIGITS.pixels[:300], DIGITS.labels[:300], (8, 8), 50, DIGITS.classes)
 
 
 def rng() -> np.random.Generator:
@@ -51,8 +51,9 @@ def test_many_images_are_tested_on_in_part(monkeypatch: pytest.MonkeyPatch) -> N
         (DIGITS, {"train": 1700, "validation": 97}, r"train \+ validation = 1797: expected fewer than the 1797"),
         (KEPT, {"train": 200, "validation": 51}, r"train \+ validation = 251: expected fewer than the 250"),
         (DIGITS, {"train": 0, "validation": 97}, "train = 0"),
-        (DIGITS, {"train": 10, "validation": 10, "flipped": 1.0}, r"flipped = 1.0: expected a number in \[0, 1\)"),
-        (DIGITS, {"train": 10, "validation": 10, "seeds": 0}, "seeds = 0"),
+        (DIGITS, {"train": 19, "validation": 97}, "classes = 10: expected at most 9 of digits, two of the 19 training"),
+        (DIGITS, {"train": 20, "validation": 10, "flipped": 1.0}, r"flipped = 1.0: expected a number in \[0, 1\)"),
+        (DIGITS, {"train": 20, "validation": 10, "seeds": 0}, "seeds = 0"),
     ],
 )
 def test_sizes_that_do_not_fit(images: Images, sizes: dict, expected: str) -> None:

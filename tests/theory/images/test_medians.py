@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from theory.core.validation import InvalidArgument
-from theory.images.medians import median
+from theory.images.medians import fewest_draws, median
 
 
 @pytest.mark.parametrize(("R", "k"), [(8, 0), (9, 1), (12, 2), (20, 5)])
@@ -33,3 +33,11 @@ def test_too_few_draws() -> None:
     assert median(np.arange(22.0), 2**-21).low == 0
     with pytest.raises(InvalidArgument, match="draws = 21 draws: expected more, for an interval that misses"):
         median(np.arange(21.0), 2**-21)
+
+
+@pytest.mark.parametrize("significance", [0.5, 0.05, 1e-3, 2e-7])
+def test_the_fewest_draws_of_which_a_median_has_an_interval(significance: float) -> None:
+    fewest = fewest_draws(significance)
+    median(np.arange(float(fewest)), significance)
+    with pytest.raises(InvalidArgument):
+        median(np.arange(fewest - 1.0), significance)
