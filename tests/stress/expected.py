@@ -13,6 +13,31 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "chain.collapse.size_bound": {"infinity": "it says nothing from some time on, unless the chain must collapse"},
+    "chain.gradient_flow.balanced_time": {"infinity": "the target is never reached"},
+    "chain.gradient_flow.product_velocity": {
+        "infinity": "a hundred weights of 70 move their product faster than 10^308"
+    },
+    "chain.minnorm.orbit_energy": {"infinity": "at p = 0, which no orbit reaches"},
+    "chain.times.annealed_times": {"infinity": "it takes longer than what is integrated"},
+    "chain.times.decayed_times": {"infinity": "its bias is above epsilon"},
+    "chain.times.hitting_time": {"infinity": "it has not arrived at the end"},
+    "chain.times.hitting_times": {"infinity": "it has not arrived at the end"},
+    "chain.times.two_phase_times": {"infinity": "it takes longer than what is integrated"},
+    "chain.weight_decay.collapse_threshold": {"infinity": "one layer never collapses"},
+    "halpern.nonconvex.collapse_bound": {"infinity": "from above the threshold a chain is not bounded for ever"},
+    "homogeneous.decomposition.exponential_slope": {"infinity": "e^-q of a margin below -709"},
+    "homogeneous.dynamics.finite_until": {"infinity": "examples that are all 0 move nothing"},
+    "homogeneous.dynamics.unseen_of_exponential_weight_normalisation": {"infinity": "sizes that fall, to a high power"},
+    "homogeneous.dynamics.unseen_of_weight_normalisation": {"infinity": "sizes that fall by hundreds, exponentially"},
+    "homogeneous.generalisation.margins": {"infinity": "of one class alone: there is no other to be nearer to"},
+    "homogeneous.margin_growth.growth_time": {"infinity": "e^m of a margin above 709"},
+    "homogeneous.margin_growth.logistic_growth_time": {"infinity": "e^m of a margin above 709"},
+    "homogeneous.margin_growth.two_point_difference": {"infinity": "sinh of a difference of thousands"},
+    "homogeneous.margin_growth.two_point_invariant": {"infinity": "sinh of a difference of thousands"},
+    "images.class_means.beyond_the_nearest": {"infinity": "a class without other examples is infinitely far"},
+    "images.class_means.distances": {"infinity": "a class without other examples is infinitely far"},
+    "images.class_means.to_own_class": {"infinity": "a class without other examples is infinitely far"},
     "orthogonal.cayley.half_turn_asymptote": {"infinity": "at t = 0, where a power law of late times begins"},
     "orthogonal.discrete.largest_learning_rate": {
         "infinity": "nothing turns at d = 1, or where s = 0: any step is stable"

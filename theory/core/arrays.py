@@ -6,3 +6,4 @@ import numpy as np
 Array = np.ndarray | np.floating
 
 EPS = float(np.finfo(float).eps)
+SQUARABLE = 1e150  # the squares of larger numbers, and of the inverses of these, are no normal numbers

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
-from theory.core.validation import positive, positive_integer, reject
+from theory.core.arrays import SQUARABLE, Array
+from theory.core.validation import entries_inside, positive, positive_integer, reject
 
 Layers = Sequence[Array]
 
@@ -35,6 +35,31 @@ def layer_gradients(W: Layers, gradient: Float[Array, "*runs K d"]) -> list[Arra
 def squared_norm(W: Layers) -> Float[Array, "*runs"]:
     """|theta|^2 = sum_l |W_l|_F^2."""
     return np.sum([np.square(layer).sum((-2, -1)) for layer in W], axis=0)
+
+
+def per_size(
+    margin: Float[Array, "*#runs"], squared_norm: Float[Array, "*#runs"], degree: int
+) -> Float[Array, "*runs"]:
+    """margin / |theta|^degree, in logarithms: the power may overflow where the quotient does not.
+
+    Raises:
+        InvalidArgument: a margin that is not finite, a squared norm not above 0, a degree below 1.
+    """
+    margin, log_square = entries_inside("margin", margin), np.log(entries_inside("squared_norm", squared_norm, 0))
+    with np.errstate(divide="ignore", over="ignore"):
+        log_margin = np.log(np.abs(margin))
+        return np.sign(margin) * np.exp(log_margin - positive_integer("degree", degree) / 2 * log_square)
+
+
+def squarable(W: Layers) -> Layers:
+    """The same layers.
+
+    Raises:
+        InvalidArgument: an entry that is not finite, or so large that squares overflow.
+    """
+    for l, layer in enumerate(W):
+        entries_inside(f"W[{l}]", layer, -SQUARABLE, SQUARABLE, "[]")
+    return W
 
 
 def gaussian_stack(

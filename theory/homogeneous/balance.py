@@ -17,45 +17,63 @@ from jaxtyping import Float
 from theory.core import linear_networks as stacks
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
-from theory.core.validation import inside, times
+from theory.core.validation import entries_inside, inside, reject, times
 
 # Layers -> an imbalance of each pair of neighbours.
 Law = Callable[[Layers], list[Array]]
 
 
 def matrices(W: Layers) -> list[Array]:
-    """D_k = W_{k+1}^T W_{k+1} - W_k W_k^T (*runs, h_k, h_k), of networks without activations."""
-    return stacks.imbalances(W)
+    """D_k = W_{k+1}^T W_{k+1} - W_k W_k^T (*runs, h_k, h_k), of networks without activations.
+
+    Raises:
+        InvalidArgument: an entry that is not finite, or so large that squares overflow.
+    """
+    return stacks.imbalances(stacks.squarable(W))
 
 
 def neurons(W: Layers) -> list[Array]:
     """|w_out|^2 - |w_in|^2 of each hidden neuron (*runs, h_k), of ReLU or leaky ReLU networks.
 
     Biases count with the incoming weights: a layer (*runs, h_k, h_{k-1} + 1) ends with the column of its biases, and
-    that column is no neuron's outgoing weight.
+    that column is no neuron's outgoing weight. Raises as `matrices`.
     """
     return [
-        np.square(after[..., : before.shape[-2]]).sum(-2) - np.square(before).sum(-1) for before, after in pairwise(W)
+        np.square(after[..., : before.shape[-2]]).sum(-2) - np.square(before).sum(-1)
+        for before, after in pairwise(stacks.squarable(W))
     ]
 
 
 def layers(W: Layers) -> list[Array]:
-    """rho_{k+1}^2 - rho_k^2 (*runs), of networks homogeneous in each layer."""
-    return [np.square(after).sum((-2, -1)) - np.square(before).sum((-2, -1)) for before, after in pairwise(W)]
+    """rho_{k+1}^2 - rho_k^2 (*runs), of networks homogeneous in each layer. Raises as `matrices`."""
+    squares = [np.square(layer).sum((-2, -1)) for layer in stacks.squarable(W)]
+    return [after - before for before, after in pairwise(squares)]
 
 
 def imbalance(law: Law, W: Layers, learning_rates: Float[Array, " L"]) -> list[Array]:
-    """The law's imbalance of W_k / eta_k^(1/2): what gradient flow with these learning rates conserves."""
-    return law([layer / np.sqrt(rate) for layer, rate in zip(W, learning_rates)])
+    """The law's imbalance of W_k / eta_k^(1/2): what gradient flow with these learning rates conserves.
+
+    Raises:
+        InvalidArgument: learning rates that are not one a layer, each finite and above 0.
+    """
+    if np.shape(learning_rates) != (len(W),):
+        reject("learning_rates.shape", np.shape(learning_rates), f"({len(W)},), one a layer")
+    return law([layer / np.sqrt(rate) for layer, rate in zip(W, entries_inside("learning_rates", learning_rates, 0))])
 
 
 def after_step(
     law: Law, W: Layers, G: Layers, learning_rates: Float[Array, " L"], shrinkage: float = 0.0
 ) -> list[Array]:
-    """The law's imbalance after the step W_k <- (1 - s) W_k - eta_k G_k: exact at any step size."""
-    kept = imbalance(law, W, learning_rates)
+    """The law's imbalance after the step W_k <- (1 - s) W_k - eta_k G_k: exact at any step size.
+
+    Raises:
+        InvalidArgument: as `imbalance`; gradients of other shapes than the layers, a shrinkage that is not finite.
+    """
+    kept, left = imbalance(law, W, learning_rates), 1 - inside("shrinkage", shrinkage, -np.inf, np.inf, "()")
+    if [np.shape(gradient) for gradient in G] != [np.shape(layer) for layer in W]:
+        reject("G", f"gradients of shapes {[np.shape(gradient) for gradient in G]}", "the shapes of the layers")
     grown = law([np.sqrt(rate) * gradient for gradient, rate in zip(G, learning_rates)])
-    return [(1 - shrinkage) ** 2 * before + step for before, step in zip(kept, grown)]
+    return [left * (left * before) + step for before, step in zip(kept, grown)]
 
 
 def solution(decay: float, t: Float[Array, "*times"] | float) -> Float[Array, "*times"]:

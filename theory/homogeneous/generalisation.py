@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.special import logsumexp
 
-from theory.core.arrays import Array
+from theory.core.arrays import SQUARABLE, Array
 from theory.core.linear_networks import Layers
-from theory.core.validation import inside, positive, positive_integer, reject
+from theory.core.validation import entries_inside, inside, positive, positive_integer, reject
 from theory.homogeneous.max_margin import interpolant
 
 MOST_EXAMPLES = 16  # 2^16 signs are enumerated
@@ -32,13 +32,23 @@ def linear_rademacher(X: Float[Array, "n d"], norms: Float[Array, " L"]) -> floa
     """R_N of linear networks with |W_k|_F <= norms_k: prod_k norms_k E|sum_n s_n x_n| / N, over all signs s.
 
     R_N(F) = rho R_N(F~) (equation 1), and the unit ball of every depth is that of linear maps (Cauchy-Schwarz).
+
+    Raises:
+        InvalidArgument: more than 16 examples, entries beyond 1e150, norms below 0 or whose product overflows.
     """
-    return float(np.prod(norms) * np.linalg.norm(signs(len(X)) @ X, axis=-1).mean() / len(X))
+    entries_inside("X", X, -SQUARABLE, SQUARABLE, "[]")
+    rho = inside("prod(norms)", np.prod(entries_inside("norms", norms, 0, np.inf, "[)")), 0, np.inf, "[)")
+    return float(rho * np.linalg.norm(signs(len(X)) @ X, axis=-1).mean() / len(X))
 
 
 def rademacher_bounds(X: Float[Array, "n d"]) -> tuple[float, float]:
     """(lower, upper) bounds of R_N of the unit ball: sqrt(sum |x_n|^2) / N over sqrt 2 (Latala & Oleszkiewicz 1994,
-    Khintchine's best constant in Hilbert spaces), and without (Jensen)."""
+    Khintchine's best constant in Hilbert spaces), and without (Jensen).
+
+    Raises:
+        InvalidArgument: entries beyond 1e150, whose squares overflow.
+    """
+    entries_inside("X", X, -SQUARABLE, SQUARABLE, "[]")
     upper = float(np.linalg.norm(X) / len(X))
     return upper / np.sqrt(2), upper
 
@@ -57,11 +67,11 @@ def gaussian_test_error(w: Float[Array, "*runs d"], teacher: Float[Array, "*#run
     """angle(w, teacher) / pi: how often two linear classifiers differ on isotropic Gaussian inputs.
 
     Raises:
-        InvalidArgument: a classifier that is 0, which has no direction.
+        InvalidArgument: a classifier that is 0 or not finite, which has no direction.
     """
     units = []
     for name, value in (("w", w), ("teacher", teacher)):
-        size = np.abs(value).max(-1, keepdims=True)
+        size = np.abs(entries_inside(name, value)).max(-1, keepdims=True)
         if not (size > 0).all():
             reject(name, "a classifier of length 0", "classifiers that have a direction")
         units.append(value / size / np.linalg.norm(value / size, axis=-1, keepdims=True))
@@ -92,8 +102,12 @@ def first_order(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]
 
 
 def second_order_bound(f: Float[Array, "*runs n K"]) -> Float[Array, "*runs"]:
-    """0 <= cross-entropy - first order <= mean (max_k f_k - min_k f_k)^2 / 8 (Hoeffding's lemma)."""
-    return (np.ptp(f, axis=-1) ** 2).mean(-1) / 8
+    """0 <= cross-entropy - first order <= mean (max_k f_k - min_k f_k)^2 / 8 (Hoeffding's lemma).
+
+    Raises:
+        InvalidArgument: an output that is not finite.
+    """
+    return (np.ptp(entries_inside("f", f), axis=-1) ** 2).mean(-1) / 8
 
 
 def gap_ratio(train: Float[Array, "*runs"], test: Float[Array, "*runs"], classes: int) -> Float[Array, "*runs"]:
@@ -101,29 +115,40 @@ def gap_ratio(train: Float[Array, "*runs"], test: Float[Array, "*runs"], classes
 
     Both entropies of a large network are close to log K, and to each other, whatever it learnt: they correlate all but
     automatically, and only what is left of log K compares networks.
+
+    Raises:
+        InvalidArgument: one class, an entropy that is not finite, or one of log K in training.
     """
     positive_integer("classes - 1", classes - 1)
+    for name, entropy in (("train", train), ("test", test)):
+        entries_inside(name, entropy)
     if (np.asarray(train) == np.log(classes)).any():
         reject("train", np.log(classes), "entropies off log K, at which nothing is learnt")
     return (np.log(classes) - test) / (np.log(classes) - train)
 
 
 def margins(f: Float[Array, "*runs n K"], labels: Integer[Array, "*#runs n"]) -> Float[Array, "*runs n"]:
-    """f_y - max_{k != y} f_k."""
+    """f_y - max_{k != y} f_k, which is infinite of one class alone."""
     own = np.arange(f.shape[-1]) == labels[..., None]
     return _own(f, labels) - np.where(own, -np.inf, f).max(-1)
 
 
 def rectified_outputs(W: Layers, X: Float[Array, "n d"], leak: float = 0.0) -> Float[Array, "*runs n K"]:
-    """W_L s(... s(W_1 x)) of each example, s(x) = max(x, leak x)."""
+    """W_L s(... s(W_1 x)) of each example, s(x) = max(x, leak x).
+
+    Raises:
+        InvalidArgument: a leak outside [0, 1], outputs that overflow.
+    """
     hidden = X
+    inside("leak", leak, 0, 1)
     for layer in W[:-1]:
         x = hidden @ layer.mT
         hidden = np.maximum(x, leak * x)
-    return hidden @ W[-1].mT
+    return entries_inside("f", hidden @ W[-1].mT)
 
 
 def _own(f: Array, labels: Array) -> Array:
+    entries_inside("f", f)
     if labels.min() < 0 or labels.max() >= f.shape[-1]:
         reject("labels", f"{labels.min()} ... {labels.max()}", f"classes 0 ... {f.shape[-1] - 1}")
     return np.take_along_axis(f, np.broadcast_to(labels, f.shape[:-1])[..., None], axis=-1)[..., 0]

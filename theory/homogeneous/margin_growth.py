@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import expi, hyp1f1, hyp2f1
+from scipy.special import expi, hyp1f1, hyp2f1, xlogy
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, positive_integer, reject, times
+from theory.core.validation import entries_inside, inside, positive, positive_integer, reject, times
 
 BISECTIONS = 70  # each halves an interval of log margins, no longer than about a thousand
 NODES, WEIGHTS = (np.polynomial.legendre.leggauss(24)[i] for i in (0, 1))
 NODES, WEIGHTS = (NODES + 1) / 2, WEIGHTS / 2  # on [0, 1]
 LARGE = 500.0
+LATE = 1e300  # e^-m is 0 long before
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Aligned:
     along V.
 
     Raises:
-        InvalidArgument: depth or copies no whole number above 0, gain not above 0.
+        InvalidArgument: depth or copies no whole number above 0, gain not from 1e-150 to 1e150.
     """
 
     depth: int
@@ -37,7 +38,7 @@ class Aligned:
     def __post_init__(self) -> None:
         positive_integer("depth", self.depth)
         positive_integer("copies", self.copies)
-        positive("gain", self.gain)
+        inside("gain", positive("gain", self.gain), 1e-150, 1e150)
 
     @property
     def power(self) -> float:
@@ -51,13 +52,21 @@ class Aligned:
 
 
 def layer_norms(network: Aligned, m: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
-    """rho_l = (m / gain)^(1/L), each layer's."""
-    return (m / network.gain) ** (1 / network.depth)
+    """rho_l = (m / gain)^(1/L), each layer's.
+
+    Raises:
+        InvalidArgument: a margin below 0, where the network would not be aligned.
+    """
+    return entries_inside("m", m, 0, np.inf, "[]") ** (1 / network.depth) / network.gain ** (1 / network.depth)
 
 
 def growth(network: Aligned, m: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
-    """m' = n L gain^(2/L) m^(2 - 2/L) e^{-m}: gradient flow of the exponential loss (after Lyu & Li 2020; ours)."""
-    return network.rate * m**network.power * np.exp(-m)
+    """m' = n L gain^(2/L) m^(2 - 2/L) e^{-m}: gradient flow of the exponential loss (after Lyu & Li 2020; ours).
+
+    Raises as `layer_norms`.
+    """
+    m = np.minimum(entries_inside("m", m, 0, np.inf, "[]"), LATE)
+    return np.exp(np.log(network.rate) + xlogy(network.power, m) - m)
 
 
 def growth_time(
@@ -70,10 +79,9 @@ def growth_time(
     Raises:
         InvalidArgument: a margin that is not above 0, where the network would not be aligned; an infinite start.
     """
-    start, growth = np.asarray(start, dtype=np.float64), _log_growth(start, m)
-    integral = _integral(network, start, growth)
-    with np.errstate(divide="ignore", over="ignore"):
-        return np.sign(integral) * np.exp(start + np.log(np.abs(integral))) / network.rate
+    growth = _log_growth(start, m)
+    with np.errstate(over="ignore"):
+        return np.sign(growth) * np.exp(_log_integral(network, np.asarray(start), growth) - np.log(network.rate))
 
 
 def logistic_growth_time(
@@ -102,8 +110,7 @@ def solution(network: Aligned, start: float, t: Float[Array, "*times"] | float) 
     low, high = np.zeros(t.shape), np.log((reach + 2 * np.log(reach + 8)) / start)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        with np.errstate(divide="ignore"):
-            late = start + np.log(_integral(network, np.array(start), middle)) > wanted
+        late = _log_integral(network, np.array(start), middle) > wanted
         low, high = np.where(late, low, middle), np.where(late, middle, high)
     grown = start + start * np.expm1((low + high) / 2)
     return np.where(np.isinf(t), np.inf, np.where(t == 0, start, grown))
@@ -121,30 +128,31 @@ def _log_growth(start: Array | float, m: Array | float) -> Array:
     return np.where(np.abs(ratio - 1) < 0.5, np.log1p((m - start) / start), np.log(m) - np.log(start))
 
 
-def _integral(network: Aligned, start: Array, growth: Array) -> Array:
-    """e^-start int_start^m e^x x^-a dx, growth = log(m / start): by Gauss's rule in log x where m is close, otherwise
-    a difference of antiderivatives."""
-    with np.errstate(over="ignore"):
-        above = start * np.expm1(growth)
+def _log_integral(network: Aligned, start: Array, growth: Array) -> Array:
+    """log |int_start^m e^x x^-a dx|, growth = log(m / start): by Gauss's rule in log x where m is close, otherwise a
+    difference of antiderivatives, the exponential of the larger end taken out."""
+    with np.errstate(over="ignore", divide="ignore"):
+        above = np.minimum(start * np.expm1(growth), LATE)
         close = (np.abs(growth) < 0.7) & (np.abs(above) < 1)
         u = np.where(close, growth, 0.0)[..., None] * NODES
         s = start[..., None]
         near = np.where(close, growth, 0.0) * (
             WEIGHTS * np.exp(s * np.expm1(u)) * (s * np.exp(u)) ** (1 - network.power)
         ).sum(-1)
-        far = np.exp(above) * _antiderivative(network, start + above) - _antiderivative(network, start)
-    return np.where(close, near, np.where(np.isposinf(above), np.inf, far))
+        top, m = np.maximum(above, 0), start * np.exp(growth)
+        far = np.exp(above - top) * _antiderivative(network, m) - np.exp(-top) * _antiderivative(network, start)
+        return start + np.where(close, np.log(np.abs(near)), top + np.log(np.abs(far)))
 
 
 def _antiderivative(network: Aligned, m: Array) -> Array:
-    """e^-m int e^x x^{-a} dx = m^{1-a} / (1 - a) 1F1(1; 2 - a; -m), a = 2 - 2/L; e^-m Ei(m) at a = 1."""
-    m = np.where(np.isinf(m), 1.0, m)
-    if network.depth == 2:
-        # From m = 50 on the asymptotic series' smallest term is below rounding.
-        orders = np.cumprod(np.arange(1, 40) / np.maximum(m, 50.0)[..., None], axis=-1).sum(-1)
-        return np.where(m > 50, (1 + orders) / m, np.exp(-np.minimum(m, 50)) * expi(np.minimum(m, 50)))
-    rest = 1 - network.power
-    return m**rest / rest * hyp1f1(1, 1 + rest, -m)
+    """e^-m int e^x x^{-a} dx = m^{1-a} / (1 - a) 1F1(1; 2 - a; -m), a = 2 - 2/L; e^-m Ei(m) at a = 1.
+
+    From m = 50 on the asymptotic series m^-a (1 + a / m + a (a + 1) / m^2 + ...): its smallest term is below rounding.
+    """
+    a, early, late = network.power, np.minimum(m, 50.0), np.clip(m, 50.0, 1e150)
+    orders = np.cumprod((a + np.arange(39)) / late[..., None], axis=-1).sum(-1)
+    small = np.exp(-early) * expi(early) if a == 1 else early ** (1 - a) / (1 - a) * hyp1f1(1, 2 - a, -early)
+    return np.where(m > 50, late**-a * (1 + orders), small)
 
 
 @dataclass(frozen=True)
@@ -174,6 +182,9 @@ def two_point_invariant(points: TwoPoints, m: Float[Array, "*runs 2"]) -> Float[
     """sinh(d/2) e^{kappa s/2}, s = m_1 + m_2, d = m_1 - m_2: conserved, so that d -> 0 like t^-kappa (ours).
 
     From s' = 2 (a + b) e^{-s/2} cosh(d/2) and d' = -2 (a - b) e^{-s/2} sinh(d/2).
+
+    Raises:
+        InvalidArgument: a margin that is not finite.
     """
     return _signed_invariant(points, m, 0.0)
 
@@ -184,9 +195,9 @@ def two_point_log_clock(points: TwoPoints, m: Float[Array, "*runs 2"]) -> Float[
     T = e^{s/2} sech(d/2) 2F1(1/2, 1; c; sech^2(d/2)) / ((1 + kappa) (a + b)), c = (1 + 3 kappa) / (2 kappa), which is
     2 e^{min m} 2F1(1, 2 - c; c; e^{-|d|}) / ((1 + kappa) (a + b)) by a quadratic transformation, and keeps its digits
     where m_1 and m_2 are close; in logarithms since margins may be large. With m_1 = m_2 it is e^m / (a + b), and
-    m = log(e^{m(0)} + (a + b) t).
+    m = log(e^{m(0)} + (a + b) t). Raises as `two_point_invariant`.
     """
-    kappa = points.kappa
+    m, kappa = entries_inside("m", m), points.kappa
     series = _gauss(1.5 + 0.5 / kappa, np.exp(-np.abs(m[..., 0] - m[..., 1])))
     return m.min(-1) + np.log(2 * series / ((1 + kappa) * (points.square + points.product)))
 
@@ -206,12 +217,15 @@ def _gauss(c: float, z: Array) -> Array:
 
 def _signed_invariant(points: TwoPoints, m: Array, shift: float) -> Array:
     """sinh(d/2) e^{kappa s/2 + shift}: in one exponential, so that large margins do not overflow on the way."""
-    s, d = m.sum(-1), m[..., 0] - m[..., 1]
+    s, d = entries_inside("m", m).sum(-1), m[..., 0] - m[..., 1]
     half = np.abs(d) / 2
     with np.errstate(over="ignore", divide="ignore"):
         return np.sign(d) * np.exp(np.log(-np.expm1(-2 * half) / 2) + half + points.kappa * s / 2 + shift)
 
 
 def two_point_difference(points: TwoPoints, start: Float[Array, "*runs 2"]) -> Float[Array, "*runs"]:
-    """lim t^kappa (m_1 - m_2) = 2 sinh(d(0)/2) e^{kappa s(0)/2} (a + b)^{-kappa} (ours)."""
+    """lim t^kappa (m_1 - m_2) = 2 sinh(d(0)/2) e^{kappa s(0)/2} (a + b)^{-kappa} (ours).
+
+    Raises as `two_point_invariant`.
+    """
     return 2 * _signed_invariant(points, start, -points.kappa * np.log(points.square + points.product))

@@ -10,10 +10,10 @@ from itertools import accumulate
 import numpy as np
 from jaxtyping import Float, Integer
 
-from theory.core.arrays import Array
-from theory.core.linear_networks import Layers, imbalances
+from theory.core.arrays import SQUARABLE, Array
+from theory.core.linear_networks import Layers, imbalances, squarable
 from theory.core.separable import Separable
-from theory.core.validation import inside, positive, positive_integer, reject, times
+from theory.core.validation import entries_inside, inside, positive, positive_integer, reject, times
 from theory.shallow import gradient_flow
 
 
@@ -24,8 +24,9 @@ def crammer_singer(
     min 1/2 |W|_F^2 s.t. (w_y - w_k) . x >= 1 of Crammer & Singer (2001), for W (K, d) flattened.
 
     Raises:
-        InvalidArgument: fewer than two classes, or a label that is none of 0 ... K - 1.
+        InvalidArgument: fewer than two classes, a label that is none of 0 ... K - 1, or an entry that is not finite.
     """
+    entries_inside("X", X)
     positive_integer("classes - 1", classes - 1)
     inside("labels", labels.min(), 0, classes - 1)
     inside("labels", labels.max(), 0, classes - 1)
@@ -44,8 +45,11 @@ def approach_constant(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[
     w~ as in `theory.shallow.gradient_flow.offset`, which says when it is known. For layers L > 1 balanced at the start
     (ours): the same constant if the support spans the space, since w' = rho^(2 - 2/L) (I + (L - 1) V V^T) (-grad)
     forces e^{-z_i . w~} / alpha_i to be one number again. It does not depend on the start then, nor on L.
+
+    Raises as `offset`, and for a start that is not finite.
     """
-    return gradient_flow.direction_constant(problem, gradient_flow.offset(problem, w0)) / problem.margin
+    start = entries_inside("w0", w0)
+    return gradient_flow.direction_constant(problem, gradient_flow.offset(problem, start)) / problem.margin
 
 
 def unseen(start: Float[Array, "*#runs"], growth: Float[Array, "*#runs"], depth: int) -> Float[Array, "*runs"]:
@@ -57,9 +61,12 @@ def unseen(start: Float[Array, "*#runs"], growth: Float[Array, "*#runs"], depth:
     Args:
         start: |N V(0)|.
         growth: rho / rho(0).
+
+    Raises:
+        InvalidArgument: a start that is not finite, a growth not above 0 (infinity asks for the limit), no depth.
     """
     positive_integer("depth", depth)
-    return start * growth ** (-1 / depth)
+    return entries_inside("start", start) * entries_inside("growth", growth, 0, np.inf, "(]") ** (-1 / depth)
 
 
 def second_singular_bound(start: Layers) -> list[Array]:
@@ -69,10 +76,10 @@ def second_singular_bound(start: Layers) -> list[Array]:
     One output only (after Ji & Telgarsky 2019).
 
     Raises:
-        InvalidArgument: more than one output.
+        InvalidArgument: more than one output, entries beyond 1e150.
     """
     _one_output(start)
-    norms = [np.linalg.norm(D, ord=2, axis=(-2, -1)) for D in imbalances(start)]
+    norms = _norms_of_imbalances(start)
     return list(accumulate(norms[::-1]))[::-1]
 
 
@@ -88,11 +95,17 @@ def misalignment_bound(
     Args:
         start: the layers at time 0.
         first, second: sigma_1 and sigma_2 of each layer (0 where there is no second), at the state.
+
+    Raises:
+        InvalidArgument: entries beyond 1e150, or singular values that are not one a layer.
     """
+    for name, values in (("first", first), ("second", second)):
+        if np.shape(entries_inside(name, values, 0, SQUARABLE, "[]"))[-1:] != (len(start),):
+            reject(f"{name}.shape", np.shape(values), f"(..., {len(start)}), one number a layer")
     bounds = []
-    for l, D in enumerate(imbalances(start)):
+    for l, size in enumerate(_norms_of_imbalances(start)):
         gap = first[..., l + 1] ** 2 - second[..., l] ** 2
-        sine = np.linalg.norm(D, ord=2, axis=(-2, -1)) / np.where(gap > 0, gap, np.nan)
+        sine = size / np.where(gap > 0, gap, np.nan)
         bounds.append(np.fmin(sine**2, 1))
     return bounds
 
@@ -117,24 +130,32 @@ def polynomial_solution(
         reject("Z", "examples that are not", "pairwise orthogonal examples")
     if not (m0 > 0).all():
         reject("w0", f"a start of margin {m0.min():g}", "margins above 0, where the loss is defined")
-    grown = power * (power + 2) * squares * time.reshape((*time.shape, *[1] * m0.ndim))
-    with np.errstate(over="ignore", divide="ignore"):
-        margins = (m0 ** (power + 2) + grown) ** (1 / (power + 2))
-        in_logarithms = np.exp(np.logaddexp((power + 2) * np.log(m0), np.log(grown)) / (power + 2))
-    return np.where(np.isfinite(margins) & (margins > 0), margins, in_logarithms)
+    time = time.reshape((*time.shape, *[1] * m0.ndim))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        powers = m0 ** (power + 2) + power * (power + 2) * squares * time
+        log_grown = np.log(power) + np.log(power + 2) + np.log(squares) + np.log(time)
+        in_logarithms = np.exp(np.logaddexp((power + 2) * np.log(m0), log_grown) / (power + 2))
+    return np.where((powers > 1e-290) & (powers < np.inf), powers ** (1 / (power + 2)), in_logarithms)
 
 
 def interpolant(Z: Float[Array, "n d"], w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
     """Z^+ 1 + N w0: where gradient descent of the squared loss 1/2 |Z w - 1|^2 ends, from w0; d >= n, rank n.
 
     Raises:
-        InvalidArgument: linearly dependent examples, which no w fits in general.
+        InvalidArgument: linearly dependent examples, which no w fits in general; entries beyond 1e150.
     """
+    for name, entries in (("Z", Z), ("w0", w0)):
+        entries_inside(name, entries, -SQUARABLE, SQUARABLE, "[]")
     lengths = np.linalg.norm(Z, axis=1, keepdims=True)
     if lengths.min() == 0 or np.linalg.matrix_rank(Z / lengths) < len(Z):
         reject("Z", f"{len(Z)} examples in {Z.shape[1]} dimensions", "linearly independent examples")
     inverse = np.linalg.pinv(Z / lengths) / lengths.T
     return inverse.sum(1) + w0 - (w0 @ Z.T) @ inverse.T
+
+
+def _norms_of_imbalances(W: Layers) -> list[Array]:
+    """|D_l|_2, l = 1 ... L - 1."""
+    return [np.linalg.norm(D, ord=2, axis=(-2, -1)) for D in imbalances(squarable(W))]
 
 
 def _one_output(W: Layers) -> None:

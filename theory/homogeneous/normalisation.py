@@ -11,15 +11,19 @@ the Euclidean sphere. Descent on it maximises the margin of the whitened example
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.separable import Separable
-from theory.core.validation import inside, positive, reject
+from theory.core.validation import entries_inside, inside, positive, reject
 from theory.homogeneous.decomposition import Examples
 
 
 def covariance(X: Float[Array, "n d"]) -> Float[Array, "d d"]:
-    """S = mean of (x - m)(x - m)^T, over n and not n - 1, as batch normalisation has it."""
-    centred = X - X.mean(0)
+    """S = mean of (x - m)(x - m)^T, over n and not n - 1, as batch normalisation has it.
+
+    Raises:
+        InvalidArgument: entries beyond 1e150, whose squares overflow.
+    """
+    centred = _centred(X)
     return centred.T @ centred / len(X)
 
 
@@ -27,17 +31,21 @@ def normalised_outputs(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: 
     """w.(x_n - m) / (w^T S w + eps)^(1/2).
 
     Raises:
-        InvalidArgument: no variance along w, at eps = 0: there is nothing to normalise.
+        InvalidArgument: no variance along w, at eps = 0: there is nothing to normalise; entries beyond 1e150.
     """
-    scale = np.sqrt(_variance(X, w) + inside("eps", eps, 0, np.inf, "[)"))[..., None]
+    outputs = _outputs(X, w)
+    scale = _scale(outputs, eps)
     if not (scale > 0).all():
         reject("w", "a direction without variance", "variance along w, or eps above 0")
-    return w @ (X - X.mean(0)).T / scale
+    return outputs / scale
 
 
 def radial_derivative(X: Float[Array, "n d"], w: Float[Array, "*runs d"], eps: float) -> Float[Array, "*runs n"]:
-    """<w, df(x_n)/dw> = f(x_n) eps / (w^T S w + eps), at gain 1: 0 only at eps = 0 (ours)."""
-    return normalised_outputs(X, w, eps) * (eps / (_variance(X, w) + eps))[..., None]
+    """<w, df(x_n)/dw> = f(x_n) eps / (w^T S w + eps), at gain 1: 0 only at eps = 0 (ours).
+
+    Raises as `normalised_outputs`.
+    """
+    return normalised_outputs(X, w, eps) * (np.sqrt(eps) / _scale(_outputs(X, w), eps)) ** 2
 
 
 def whitened(examples: Examples) -> Separable:
@@ -52,10 +60,17 @@ def whitened(examples: Examples) -> Separable:
 
 
 def whitened_direction(X: Float[Array, "n d"], w: Float[Array, "*runs d"]) -> Float[Array, "*runs r"]:
-    """u = S^(1/2) w / |S^(1/2) w|, in the coordinates of `whitened`."""
+    """u = S^(1/2) w / |S^(1/2) w|, in the coordinates of `whitened`.
+
+    Raises:
+        InvalidArgument: examples that are all equal, or a w along which they are; entries beyond 1e150.
+    """
     axes, spread = _principal(X)
-    u = (w @ axes) * spread
-    return u / np.linalg.norm(u, axis=-1, keepdims=True)
+    u = (entries_inside("w", w, -SQUARABLE, SQUARABLE, "[]") @ axes) * spread
+    size = np.hypot.reduce(u, axis=-1, keepdims=True)
+    if not (size > 0).all():
+        reject("w", "a direction without variance", "variance along w")
+    return u / size
 
 
 def squared_norm_after_step(
@@ -67,8 +82,15 @@ def squared_norm_after_step(
     """|w|^2 after w <- (1 - s) w - eta G, of a loss that does not depend on |w|: (1 - s)^2 |w|^2 + eta^2 |G|^2.
 
     Exact for any batch and any step size, because <w, G> = 0.
+
+    Raises:
+        InvalidArgument: a square below 0, or an argument that is not finite.
     """
-    return (1 - shrinkage) ** 2 * squared_norm + learning_rate**2 * squared_gradient
+    for name, square in (("squared_norm", squared_norm), ("squared_gradient", squared_gradient)):
+        entries_inside(name, square, 0, np.inf, "[)")
+    left = 1 - inside("shrinkage", shrinkage, -np.inf, np.inf, "()")
+    step = inside("learning_rate", learning_rate, -np.inf, np.inf, "()")
+    return left * (left * squared_norm) + step * (step * squared_gradient)
 
 
 def equilibrium_norm(angular_gradient: float, learning_rate: float, decay: float) -> float:
@@ -83,19 +105,34 @@ def equilibrium_norm(angular_gradient: float, learning_rate: float, decay: float
 
 
 def relaxation_factor(learning_rate: float, decay: float) -> float:
-    """2 (1 - eta lambda)^2 - 1: what one step leaves of a small departure of |w|^2 from its rest (ours)."""
-    return 2 * (1 - learning_rate * decay) ** 2 - 1
+    """2 (1 - eta lambda)^2 - 1: what one step leaves of a small departure of |w|^2 from its rest (ours).
+
+    Raises:
+        InvalidArgument: learning_rate x decay outside [0, 2], where weights grow by themselves.
+    """
+    return 2 * (1 - inside("learning_rate x decay", learning_rate * decay, 0, 2)) ** 2 - 1
 
 
-def _variance(X: Array, w: Array) -> Array:
-    """w^T S w."""
-    return np.square(w @ (X - X.mean(0)).T).mean(-1)
+def _centred(X: Array) -> Array:
+    """x_n - m."""
+    return X - entries_inside("X", X, -SQUARABLE, SQUARABLE, "[]").mean(0)
+
+
+def _outputs(X: Array, w: Array) -> Array:
+    """w.(x_n - m)."""
+    return entries_inside("w", w, -SQUARABLE, SQUARABLE, "[]") @ _centred(X).T
+
+
+def _scale(outputs: Array, eps: float) -> Array:
+    """(w^T S w + eps)^(1/2), without squares."""
+    deviation = np.hypot.reduce(outputs, axis=-1, keepdims=True) / np.sqrt(outputs.shape[-1])
+    return np.hypot(deviation, np.sqrt(inside("eps", eps, 0, np.inf, "[)")))
 
 
 def _principal(X: Array) -> tuple[Array, Array]:
     """Principal axes (d, r) and standard deviations along them (r,), none of them 0; from X itself, since its squares
     would lose directions of less than 1e-8 of the largest deviation."""
-    _, deviations, axes = np.linalg.svd((X - X.mean(0)) / np.sqrt(len(X)), full_matrices=False)
+    _, deviations, axes = np.linalg.svd(_centred(X) / np.sqrt(len(X)), full_matrices=False)
     kept = deviations > max(X.shape) * EPS * max(deviations[0], np.abs(X).max())
     if not kept.any():
         reject("X", "examples that are all equal", "variance in some direction")

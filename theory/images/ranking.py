@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from theory.core.arrays import Array
+from theory.core.validation import entries_inside, reject
 
 
 def ranking(scores: Float[Array, "*runs n"], wanted: Bool[Array, "*runs n"]) -> Float[Array, "*runs"]:
@@ -27,9 +28,15 @@ def ranking_error(wanted: Bool[Array, "*runs n"]) -> Float[Array, "*runs"]:
 
 def chance_error(errors: Float[Array, "*runs"]) -> float:
     """Standard deviation of the mean of independent areas from theirs; runs in which nothing could be ranked (NaN) do
-    not count."""
+    not count.
+
+    Raises:
+        InvalidArgument: no run in which something could be ranked.
+    """
     known = errors[np.isfinite(errors)]
-    return float(np.sqrt(np.square(known).sum()) / known.size)
+    if known.size == 0:
+        reject("errors", "none that is known", "at least one")
+    return float(np.hypot.reduce(known) / known.size)
 
 
 def roc(
@@ -37,8 +44,12 @@ def roc(
 ) -> Float[Array, "*runs grid"]:
     """Share of the wanted examples that are found when a share `false` of the others is taken for one.
 
-    Straight where scores tie, so that the area below is `ranking`.
+    Straight where scores tie, so that the area below is `ranking`; NaN where that is.
+
+    Raises:
+        InvalidArgument: a share outside [0, 1].
     """
+    entries_inside("false", false, 0, 1, "[]")
     n = scores.shape[-1]
     flat = [_roc(*pair, false) for pair in zip(scores.reshape(-1, n), wanted.reshape(-1, n))]
     return np.reshape(flat, (*scores.shape[:-1], false.size))

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from theory.core.arrays import Array
+from theory.core.linear_networks import per_size
 
 # What a solution may miss by to count as one, each relative to |theta| (the gap: to |theta|^2) or to the margin 1.
 # These are empirical: chosen so that runs which are stopped early miss them, not derived from anything.
@@ -83,5 +84,9 @@ class Convergence:
 def normalised_margin(
     margin: Float[Array, "..."], squared_norm: Float[Array, "..."], degree: int
 ) -> Float[Array, "..."]:
-    """margin / |theta|^L, which rescaling the weights does not change; largest where the weights are smallest."""
-    return margin / squared_norm ** (degree / 2)
+    """margin / |theta|^L, which rescaling the weights does not change; largest where the weights are smallest.
+
+    Raises:
+        InvalidArgument: a margin that is not finite, a squared norm not above 0, a degree below 1.
+    """
+    return per_size(margin, squared_norm, degree)

@@ -1,0 +1,340 @@
+"""What the formulas of homogeneous networks satisfy at any arguments: covariance, limits, and other ways to them."""
+
+from functools import partial, reduce
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import logsumexp
+
+from theory.core import flows
+from theory.core.linear_networks import gaussian_stack, per_size
+from theory.core.separable import Separable, planted
+from theory.homogeneous import (
+    balance,
+    critical_points,
+    decomposition,
+    dynamics,
+    generalisation,
+    margin_growth,
+    max_margin,
+    normalisation,
+    smoothed_margin,
+)
+from theory.homogeneous.decomposition import Examples, Polar, polar
+from theory.homogeneous.margin_growth import Aligned, TwoPoints
+
+seeds = st.integers(0, 2**32 - 1)
+units = st.sampled_from([1e-140, 1e-9, 0.3, 1.0, 1e5, 1e140])
+few = settings(max_examples=20, deadline=None)
+fewer = settings(max_examples=4, deadline=None)
+RULES = {
+    "gradient flow": lambda rho, c, k: (others(rho, k), others(rho, k) / rho[k]),
+    "Lagrange multiplier": lambda rho, c, k: (0, others(rho, k) * rho[k]),
+    "tangent gradient": lambda rho, c, k: (0, others(rho, k) / rho[k]),
+    "weight normalisation": lambda rho, c, k: (others(rho, k), others(rho, k) * rho[k] / c**2),
+    "exponential": lambda rho, c, k: (others(rho, k) * rho[k] ** 2, others(rho, k) * rho[k] / c**2),
+}
+
+
+def others(rho: np.ndarray, k: int) -> float:
+    return float(reduce(lambda product, j: product * rho[j], (j for j in range(len(rho)) if j != k), 1.0))
+
+
+def rotation(rng: np.random.Generator, d: int) -> np.ndarray:
+    return np.linalg.qr(rng.standard_normal((d, d)))[0]
+
+
+@few
+@given(st.floats(0, 5), st.floats(0, 9), st.floats(0, 9))
+def test_forgetting_is_exponential(decay: float, first: float, second: float) -> None:
+    both = balance.solution(decay, first) * balance.solution(decay, second)
+    assert both == pytest.approx(balance.solution(decay, first + second), rel=1e-12)
+    assert balance.solution(decay, first) == pytest.approx(float(mpmath.exp(-2 * mpmath.mpf(decay) * first)), rel=1e-13)
+
+
+@few
+@given(seeds, st.floats(0.1, 30), st.sampled_from([1e-9, 1.0, 1e7]))
+def test_forces_at_a_size_are_slopes_of_the_loss_on_the_sphere(seed: int, rho: float, unit: float) -> None:
+    """By differences along a geodesic; they turn with the examples, and a unit of length is no force of its own."""
+    rng = np.random.default_rng(seed)
+    problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=4, slack=np.array([0.4]))[0])
+    V, along = np.linalg.qr(rng.standard_normal((4, 2)))[0].T
+    arc = [np.cos(s) * V + np.sin(s) * along for s in (1e-4, -1e-4)]
+    size = np.array(rho)
+    loss = [logsumexp(-rho * problem.Z @ each) for each in arc]
+    force, bend = critical_points.tangential_gradient(problem, size, V), critical_points.curvature(problem, size, V)
+    assert force @ along == pytest.approx((loss[1] - loss[0]) / 2e-4 / rho, abs=1e-5 * (1 + rho**2))
+    assert force @ V == pytest.approx(0, abs=1e-12)
+    middle = logsumexp(-rho * problem.Z @ V)
+    assert along @ bend @ along == pytest.approx((sum(loss) - 2 * middle) / 1e-8 / rho, abs=1e-5 * (1 + rho**3))
+    Q = rotation(rng, 4)
+    turned = Separable(unit * problem.Z @ Q.T)
+    assert critical_points.tangential_gradient(turned, size / unit, Q @ V) / unit == pytest.approx(Q @ force, abs=1e-9)
+    moved = critical_points.curvature(turned, size / unit, Q @ V) / unit
+    assert moved == pytest.approx(Q @ bend @ Q.T, abs=1e-9 * (1 + rho))
+
+
+@few
+@given(seeds, st.floats(0.3, 1e4), st.sampled_from([1e-9, 1.0, 1e7]))
+def test_directions_at_rest_have_the_least_loss_of_all(seed: int, rho: float, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    Z = planted(rng, np.array([0.5, 0.3, 0.2]), d=4, slack=np.array([0.4]))[0]
+    problem, Q, size = Separable(Z), rotation(rng, 4), np.array(rho)
+    V = critical_points.equilibrium(problem, size)
+    assert np.linalg.norm(V) == pytest.approx(1)
+    around = V + np.geomspace(1e-3, 3, 50)[:, None] * rng.standard_normal((50, 4))
+    around /= np.linalg.norm(around, axis=-1, keepdims=True)
+    assert (logsumexp(-rho * Z @ V) <= logsumexp(-rho * around @ Z.T, axis=-1) + 1e-13 * (1 + rho)).all()
+    turned = critical_points.equilibrium(Separable(unit * Z @ Q.T), size / unit)
+    assert turned == pytest.approx(Q @ V, abs=1e-8)
+
+
+@few
+@given(seeds)
+def test_far_out_the_angle_falls_by_the_approach_constant(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=5, margin=0.8)[0])
+    best, w0 = problem.w * problem.margin, rng.standard_normal(5)
+    constant = max_margin.approach_constant(problem, np.zeros(5))
+    apart = critical_points.equilibrium(problem, np.array(1e7)) - best
+    assert 1e7 * np.linalg.norm(apart) == pytest.approx(float(constant), rel=1e-4, abs=1e-6)
+    unseen = np.linalg.norm(w0 - np.linalg.pinv(problem.Z) @ (problem.Z @ w0))
+    assert max_margin.approach_constant(problem, w0) == pytest.approx(np.hypot(constant, unseen))
+
+
+@few
+@given(st.lists(st.floats(-700, 700), min_size=1, max_size=5))
+def test_slopes_of_losses_at_any_margins(q: list[float]) -> None:
+    with mpmath.workdps(30):
+        falls = [mpmath.exp(-mpmath.mpf(each)) for each in q]
+        exact = {
+            "exponential": falls,
+            "logistic": [fall / (1 + fall) for fall in falls],
+            "squared": [1 - mpmath.mpf(each) for each in q],
+            "log": [fall / sum(falls) for fall in falls],
+        }
+    for name, values in exact.items():
+        found = getattr(decomposition, f"{name}_slope")(np.array(q))
+        assert found == pytest.approx([float(value) for value in values], rel=1e-12, abs=1e-300)
+
+
+@few
+@given(seeds, st.integers(1, 12), units)
+def test_sizes_and_directions_are_the_layers(seed: int, depth: int, unit: float) -> None:
+    """Also of more than nine layers, whose names do not sort as their numbers do."""
+    W = gaussian_stack(np.random.default_rng(seed), [2] * depth + [1], unit, runs=3)
+    state = polar(W)
+    for back, layer, direction in zip(decomposition.weights(state), W, state.V):
+        assert back == pytest.approx(layer, rel=1e-14)
+        assert np.linalg.norm(direction, axis=(-2, -1)) == pytest.approx(1, rel=1e-14)
+    for k, number in enumerate(decomposition.per_layer(state.rho)):
+        assert np.array_equal(number[:, 0, 0], state.rho[:, k])
+    again = dynamics.directions({"rho": state.rho, **dynamics.named(state.V), "clock": state.rho[..., 0]})
+    assert len(again) == depth and all(a is b for a, b in zip(again, state.V))
+
+
+@few
+@given(st.lists(st.floats(0.01, 50), min_size=1, max_size=5), st.floats(0.1, 10), seeds)
+def test_speeds_of_sizes_and_directions(sizes: list[float], c: float, seed: int) -> None:
+    """Layer by layer; and the rules without |v_k| know c = 1."""
+    rho = np.array(sizes)
+    laws = {
+        "gradient flow": dynamics.gradient_flow,
+        "Lagrange multiplier": dynamics.lagrange_multiplier,
+        "tangent gradient": dynamics.tangent_gradient,
+        "weight normalisation": partial(dynamics.weight_normalisation, c=c),
+        "exponential": partial(dynamics.exponential_weight_normalisation, c=c),
+    }
+    order = np.random.default_rng(seed).permutation(len(rho))
+    for name, law in laws.items():
+        found = np.stack(law(np.stack([rho, rho[order]])))
+        expected = np.array([RULES[name](rho, c, k) for k in range(len(rho))]).T
+        assert found[:, 0] == pytest.approx(expected, rel=1e-12)
+        assert found[:, 1] == pytest.approx(expected[:, order], rel=1e-12)
+
+
+@fewer
+@given(seeds, st.sampled_from([(3, 1), (3, 2, 1), (2, 2, 2, 1)]), st.sampled_from([0.0, 0.4, 1.0]))
+def test_the_flow_of_sizes_and_directions_is_that_of_the_weights(seed: int, widths: tuple, leak: float) -> None:
+    """W_k' = sum_n -l' dq_n/dW_k; the orbit passes the same points, and examples may be turned."""
+    rng = np.random.default_rng(seed)
+    examples = Examples(np.abs(rng.standard_normal((4, widths[0]))) + 0.1, np.ones(4), leak)
+    W = [np.abs(layer) + 0.1 for layer in gaussian_stack(rng, widths, 0.6)]
+    slope, t = decomposition.logistic_slope, np.array([0.2, 0.5])
+
+    def velocity(_: float, state: dict) -> dict:
+        layers = [state[f"W{k}"] for k in range(len(W))]
+        pull = decomposition.gradients(examples, layers, slope(decomposition.margins(examples, layers)))
+        return {f"W{k}": each for k, each in enumerate(pull)}
+
+    free = flows.flow(velocity, {f"W{k}": layer for k, layer in enumerate(W)}, t, relative_tolerance=1e-11)
+    ends = [polar([free[f"W{k}"][i] for k in range(len(W))]) for i in range(2)]
+    start = polar(W)
+    path = dynamics.flow(dynamics.gradient_flow, examples, start, t, slope, relative_tolerance=1e-9)
+    growth = np.log([float(end.product[0] / start.product[0]) for end in ends])
+    along = dynamics.orbit(dynamics.gradient_flow, examples, start, growth, slope, relative_tolerance=1e-9)
+    for i, end in enumerate(ends):
+        for found in (path, along):
+            assert found["rho"][i] == pytest.approx(end.rho, abs=1e-8)
+            for V, direction in zip(dynamics.directions(dict(found.arrays)), end.V):
+                assert V[i] == pytest.approx(direction, abs=1e-8)
+    Q = rotation(rng, widths[0])
+    turned = Examples(examples.X @ Q.T, examples.y, leak)
+    begin = start._replace(V=[start.V[0] @ Q.T, *start.V[1:]])
+    again = dynamics.flow(dynamics.gradient_flow, turned, begin, t, slope, relative_tolerance=1e-9)
+    assert again["work"] == pytest.approx(path["work"], abs=1e-8)
+    assert again["V1"] == pytest.approx(path["V1"] @ Q.T, abs=1e-8)
+
+
+@fewer
+@given(seeds, st.integers(1, 3), st.floats(0.2, 3))
+def test_sizes_double_at_half_the_time_until_which_they_are_finite(seed: int, depth: int, unit: float) -> None:
+    """One example in the layers' direction: rho' = L rho^2 |x|."""
+    rng = np.random.default_rng(seed)
+    x = unit * rng.standard_normal(2)
+    V = [x[None] / np.linalg.norm(x), *[np.ones((1, 1))] * (depth - 1)]
+    examples, start = Examples(x[None], np.ones(1)), Polar(rng.uniform(0.5, 2, depth), V)
+    half = dynamics.finite_until(examples, start) / 2
+    law = dynamics.exponential_weight_normalisation
+    path = dynamics.flow(law, examples, start, np.array([half]), decomposition.log_slope)
+    assert path["rho"][0].prod() == pytest.approx(2 * start.product, rel=1e-8)
+    beside = Examples(np.stack([x, 3 * x, 0 * x, -2 * x]), np.ones(4))
+    assert dynamics.finite_until(beside, start) == pytest.approx(2 * half / 1.5)
+
+
+@few
+@given(seeds, st.integers(1, 4), units)
+def test_distances_to_polylines(seed: int, vertices: int, unit: float) -> None:
+    """Against points taken close together; vertices may be repeated, or lie on the way."""
+    rng = np.random.default_rng(seed)
+    points, curve = rng.standard_normal((5, 3)), rng.standard_normal((vertices, 3))
+    found = dynamics.distance_to_curve(points, curve)
+    shares = np.linspace(0, 1, 201)[:, None]
+    ways = [a + shares * (b - a) for a, b in zip(curve, curve[1:])]
+    dense = np.concatenate([curve, *ways])
+    nearest = np.linalg.norm(points[:, None] - dense, axis=-1).min(1)
+    assert (found <= nearest + 1e-12).all() and (found >= nearest - 2e-3).all()
+    halves = np.concatenate([curve[:1], *[np.stack([a, (a + b) / 2, b]) for a, b in zip(curve, curve[1:])]])
+    Q = rotation(rng, 3)
+    for other in (curve[::-1], halves, np.repeat(curve, 2, axis=0)):
+        assert dynamics.distance_to_curve(unit * points @ Q, unit * other @ Q) / unit == pytest.approx(found, abs=1e-12)
+
+
+@few
+@given(st.floats(0.1, 3), st.floats(0.1, 3), st.integers(1, 5), st.floats(1e-3, 1e3))
+def test_unseen_parts_by_depth_compose(first: float, second: float, depth: int, start: float) -> None:
+    begin = np.array(start)
+    once = max_margin.unseen(begin, np.array(first), depth)
+    assert max_margin.unseen(once, np.array(second), depth) == pytest.approx(
+        float(max_margin.unseen(begin, np.array(first * second), depth))
+    )
+    assert max_margin.unseen(begin, np.array(first**depth), depth) == pytest.approx(start / first)
+
+
+@few
+@given(st.floats(-np.pi, np.pi), st.floats(-1, 1), st.integers(0, 12), units, seeds)
+def test_test_errors_are_angles_in_any_plane(turn: float, share: float, small: int, unit: float, seed: int) -> None:
+    angle = share * np.pi * 10.0**-small
+    plane = np.linalg.qr(np.random.default_rng(seed).standard_normal((4, 2)))[0]
+    w, teacher = (plane @ [np.cos(a), np.sin(a)] for a in (turn, turn + angle))
+    error = generalisation.gaussian_test_error(unit * w, teacher / unit)
+    assert error == pytest.approx(abs(share) * 10.0**-small, abs=1e-15)
+    assert generalisation.gaussian_test_error(-w, teacher) == pytest.approx(1 - error)
+
+
+@few
+@given(seeds, st.integers(1, 4), st.integers(2, 5), st.floats(-3, 3), st.sampled_from([0.0, 0.3, 1.0]))
+def test_outputs_and_margins_neuron_by_neuron(seed: int, depth: int, classes: int, gap: float, leak: float) -> None:
+    rng = np.random.default_rng(seed)
+    W, X = gaussian_stack(rng, [3] * depth + [classes], 1.0, runs=2), rng.standard_normal((4, 3))
+    f, labels = generalisation.rectified_outputs(W, X, leak), rng.integers(0, classes, (2, 4))
+    found = generalisation.margins(f, labels)
+    for run in range(2):
+        for n, x in enumerate(X):
+            for k, layer in enumerate(W):
+                x = np.array([sum(a * b for a, b in zip(row, x)) for row in layer[run]])
+                x = x if k == depth - 1 else np.array([each if each > 0 else leak * each for each in x])
+            assert f[run, n] == pytest.approx(x, abs=1e-12)
+            y = labels[run, n]
+            assert found[run, n] == pytest.approx(x[y] - max(np.delete(x, y)), abs=1e-12)
+    train = np.array([0.3, 0.9]) * np.log(classes)
+    test = np.log(classes) - gap * (np.log(classes) - train)
+    assert generalisation.gap_ratio(train, test, classes) == pytest.approx(gap)
+
+
+@few
+@given(st.integers(1, 8), st.floats(0, 10), st.floats(0.01, 10), st.floats(0.01, 0.99))
+def test_signs_and_the_bound_made_of_them(n: int, complexity: float, margin: float, confidence: float) -> None:
+    S = generalisation.signs(n)
+    assert np.array_equal(S.T @ S, 2**n * np.eye(n)) and len(np.unique(S, axis=0)) == 2**n
+    with mpmath.workdps(30):
+        deviation = mpmath.sqrt(mpmath.log(2 / (1 - mpmath.mpf(confidence))) / (2 * n))
+        exact = 2 * mpmath.mpf(complexity) / margin + 3 * deviation
+    assert generalisation.margin_bound(complexity, margin, n, confidence) == pytest.approx(float(exact), rel=1e-12)
+
+
+@few
+@given(st.integers(1, 6), st.floats(1e-3, 1e3), st.integers(1, 9), st.floats(-20, 6.5))
+def test_margins_grow_as_their_layers_do(depth: int, gain: float, copies: int, log_margin: float) -> None:
+    """rho' = n gain rho^(L - 1) e^-m of each layer, m = gain rho^L; and the time there is the inverse of the speed."""
+    network, m = Aligned(depth, gain, copies), np.exp(log_margin)
+    with mpmath.workdps(30):
+        rho = (mpmath.mpf(m) / gain) ** (mpmath.mpf(1) / depth)
+        speed = (depth * gain * rho ** (depth - 1)) * (copies * gain * rho ** (depth - 1) * mpmath.exp(-mpmath.mpf(m)))
+    assert margin_growth.layer_norms(network, np.array(m)) == pytest.approx(float(rho), rel=1e-13)
+    assert margin_growth.growth(network, np.array(m)) == pytest.approx(float(speed), rel=1e-11)
+    step = 1e-4 / (1 + m)
+    time = margin_growth.growth_time(network, m * (1 - step), m * (1 + step))
+    assert time * float(speed) == pytest.approx(2 * step * m, rel=1e-6)
+
+
+@few
+@given(st.floats(0.1, 3), st.floats(0, 0.99), st.floats(-5, 5), st.floats(-5, 5), st.floats(-300, 300))
+def test_differences_of_two_points(square: float, cosine: float, first: float, second: float, shift: float) -> None:
+    """At a right angle m_i = log(e^m_i(0) + a t), so t (m_1 - m_2) -> (e^m_1 - e^m_2) / a; later starts and other units
+    of time are factors; and the two may be exchanged."""
+    m = np.array([first, second])
+    apart = margin_growth.two_point_difference(TwoPoints(square, 0.0), m)
+    assert apart == pytest.approx((np.exp(first) - np.exp(second)) / square, rel=1e-9, abs=1e-13)
+    points = TwoPoints(square, cosine * square)
+    found = margin_growth.two_point_difference(points, m)
+    with mpmath.workdps(30):
+        kappa = (1 - mpmath.mpf(cosine)) / (1 + mpmath.mpf(cosine))
+        half, both = (mpmath.mpf(first) - second) / 2, (mpmath.mpf(first) + second) / 2
+        exact = 2 * mpmath.sinh(half) * mpmath.exp(kappa * both) * (square * (1 + mpmath.mpf(cosine))) ** -kappa
+    assert found == pytest.approx(float(exact), rel=1e-11, abs=1e-14)
+    assert margin_growth.two_point_difference(points, m[::-1]) == -found
+    later = margin_growth.two_point_difference(points, m + shift)
+    factor = np.exp(points.kappa * shift)
+    assert later == pytest.approx(found * factor, rel=1e-9, abs=1e-10 * factor)
+
+
+@few
+@given(seeds, st.sampled_from([1e-6, 1.0, 1e6]))
+def test_whitening_forgets_every_affine_map(seed: int, unit: float) -> None:
+    rng = np.random.default_rng(seed)
+    X, w, y = rng.standard_normal((7, 3)), rng.standard_normal((2, 3)), np.array([1.0, -1, 1, -1, 1, -1, 1])
+    X = X + 2 * y[:, None]
+    A = rotation(rng, 3) @ np.diag([1.0, 2.0, 0.5]) * unit
+    assert normalisation.covariance(X @ A + 3) == pytest.approx(A.T @ np.cov(X.T, bias=True) @ A, rel=1e-9)
+    white = normalisation.whitened(Examples(X, y))
+    assert normalisation.covariance(y[:, None] * white.Z) == pytest.approx(np.eye(3), abs=1e-10)
+    moved = normalisation.whitened(Examples(X @ A + 3 * unit, y))
+    assert moved.Z @ moved.Z.T == pytest.approx(white.Z @ white.Z.T, abs=1e-8)
+    u = normalisation.whitened_direction(X, w)
+    assert np.linalg.norm(u, axis=-1) == pytest.approx(1)
+    centred = w @ (X - X.mean(0)).T
+    assert u @ white.Z.T == pytest.approx(y * centred / centred.std(-1, keepdims=True))
+
+
+@few
+@given(st.floats(-1e300, 1e300), st.floats(1e-300, 1e300), st.integers(1, 9))
+def test_margins_by_size_whose_powers_overflow(margin: float, square: float, degree: int) -> None:
+    exact = mpmath.mpf(margin) / mpmath.mpf(square) ** (mpmath.mpf(degree) / 2)
+    assume(exact == 0 or 1e-300 < abs(exact) < 1e300)
+    found = per_size(np.array(margin), np.array(square), degree)
+    assert found == pytest.approx(float(exact), rel=1e-11)
+    assert smoothed_margin.normalised_margin(np.array([margin, 1e301]), np.array(square), degree) == found
