@@ -171,6 +171,6 @@ def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
 
 
 def _refine(study: Study, problem: TeacherStudent, W: Layers, horizon: float = 6.0) -> list[Trajectory]:
-    eta = study.pick(smoke=0.02, quick=0.02, paper=0.01)
+    eta, levels = study.pick(smoke=(0.03, 3), quick=(0.02, 4), paper=(0.01, 4))
     trainee = students(study, Constraint(problem, W, study.device), W, ControlledDescent(problem), product)
-    return trainee.refine(learning_rate=eta, horizon=horizon, records=RECORDS, levels=4)
+    return trainee.refine(learning_rate=eta, horizon=horizon, records=RECORDS, levels=levels)
