@@ -18,12 +18,12 @@ from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive_integer, reject, times
+from theory.core.validation import finite_matrix, inside, positive_integer, reject, times
 from theory.imbalance.dynamics import signature, split
 from theory.imbalance.one_mode import scalar_level, scalar_solution
 from theory.imbalance.problem import Network, coordinates
 
-# Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 to 1e100 has long settled.
+# Infinite time, as a number: 0 x FOREVER is 0, and every rate from 1e-197 times the largest on has long settled.
 FOREVER = 1e200
 HYPOTHESIS = 1e-8  # how far each part of a start may be, relative to its own size, from what a closed form asks of it
 
@@ -180,10 +180,19 @@ def riccati_gram(
     G, leaves nothing that can overflow, at infinite time neither.
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a lam or an entry of Z that is not finite.
     """
     r, m = targets.shape
-    t = np.minimum(times(t), FOREVER)[..., None]
+    Z, lam = finite_matrix("Z", Z, rows=m + r), inside("lam", lam, -np.inf, np.inf, "()")
+    unit = max(np.abs(targets).max(), abs(lam), np.abs(Z).max() ** 2) or 1.0
+    with np.errstate(over="ignore"):
+        t = np.minimum(times(t) * unit, FOREVER)
+    return unit * _gram(targets / unit, lam / unit, Z / np.sqrt(unit), t[..., None])
+
+
+def _gram(targets: Array, lam: float, Z: Array, t: Array) -> Array:
+    """`riccati_gram` where the largest of its arguments is 1, so that what counts as late is the same in any units."""
+    r, m = targets.shape
     F = np.block([[-lam / 2 * np.eye(m), targets.T], [targets, lam / 2 * np.eye(r)]])
     w, Q = (part[..., ::-1] for part in np.linalg.eigh(F))
     w = _without_rounding(w)

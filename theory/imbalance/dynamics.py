@@ -8,6 +8,7 @@ from theory.core import flows
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
+from theory.core.validation import inside, positive
 from theory.imbalance.problem import Network, coordinates
 
 
@@ -65,7 +66,13 @@ def lie_euler(
     problem: Regression, Z: Float[Array, "*runs m_plus_r h"], learning_rate: float, steps: int
 ) -> Float[Array, "*runs m_plus_r h"]:
     """Z after `steps` of Z+ = exp(eta A) Z: first order like gradient descent, but in O(m, r), so that
-    Z^T J Z is conserved at every step size (ours)."""
+    Z^T J Z is conserved at every step size (ours).
+
+    Raises:
+        InvalidArgument: a learning rate that is not positive, a negative number of steps.
+    """
+    positive("learning_rate", learning_rate)
+    inside("steps", steps, 0, np.inf, "[)")
     for _ in range(steps):
         Z = expm(learning_rate * generator(problem, Z)) @ Z
     return Z

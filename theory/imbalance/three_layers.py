@@ -26,6 +26,7 @@ from theory.core.regression import Regression
 from theory.core.validation import inside, positive, positive_integer, reject
 from theory.imbalance.tighter_rate import side, singular_value
 
+LARGEST = 10_000  # n m of a T that is formed
 ROUNDING = 1e-12  # of an imbalance, relative to the neurons it is of: what no hypothesis is refused for
 
 
@@ -79,6 +80,8 @@ def fan_out_scales(widths: Sequence[int]) -> tuple[float, ...]:
 def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
     """T as a matrix on E (m, n) flattened by rows: sum_l (W_{>l} W_{>l}^T) kron (W_{<l}^T W_{<l})."""
     m, n, runs = W[-1].shape[-2], W[0].shape[-1], W[0].shape[:-2]
+    if n * m > LARGEST:
+        reject("n m", n * m, f"at most {LARGEST}: T has (n m)^2 entries, here {8e-9 * (n * m) ** 2:.3g} GB a run")
     total = np.zeros((*runs, n * m, n * m))
     for l in range(len(W)):
         after = _outer(end_to_end(W[l + 1 :])) if W[l + 1 :] else np.eye(m)
@@ -262,9 +265,10 @@ def _multiple(D: Array, lengths: Array) -> Array:
 
 def _gains(Dbar: Array, spectrum: Array, k: int) -> tuple[Array, Array]:
     """(tr Dbar - tr C, tr Dbar^2 - tr C^2), C_i = min(Dbar_i, spectrum_{i+1-k}), infinite where i + 1 - k <= 0."""
-    shifted = np.concatenate([np.full((*spectrum.shape[:-1], k - 1), np.inf), spectrum], axis=-1)
+    before = np.full((*spectrum.shape[:-1], positive_integer("n, m", k) - 1), np.inf)
+    shifted = np.concatenate([before, spectrum], axis=-1)
     C = np.minimum(Dbar, shifted[..., : Dbar.shape[-1]])
-    return (Dbar - C).sum(-1), (Dbar**2 - C**2).sum(-1)
+    return (Dbar - C).sum(-1), ((Dbar - C) * (Dbar + C)).sum(-1)
 
 
 def _squared_singular_values(own: Array, other: Array) -> Array:
@@ -276,7 +280,11 @@ def _squared_singular_values(own: Array, other: Array) -> Array:
 
 def _entry(decreasing: Array, k: int) -> Array:
     """The k-th of a decreasing spectrum, 0 beyond its end."""
-    return decreasing[..., k - 1] if k <= decreasing.shape[-1] else np.zeros(decreasing.shape[:-1])
+    return (
+        decreasing[..., k - 1]
+        if positive_integer("n, m", k) <= decreasing.shape[-1]
+        else np.zeros(decreasing.shape[:-1])
+    )
 
 
 def _gram(matrix: Array) -> Array:

@@ -133,6 +133,8 @@ def orthogonal_frame(
 
 def _root(p: Array, k: float) -> Array:
     """(k^2 I + p^T p)^(1/2), no singular value of p squared."""
+    inside("k", k, 0, np.inf, "[)")
     _, sigma, vectors = np.linalg.svd(p, full_matrices=False)
-    above = sigma * (sigma / (np.hypot(k, sigma) + k))  # (k^2 + sigma^2)^(1/2) - k
+    # (k^2 + sigma^2)^(1/2) - k
+    above = sigma * np.divide(sigma, np.hypot(k, sigma) + k, out=np.zeros_like(sigma), where=sigma > 0)
     return k * np.eye(p.shape[-1]) + vectors.mT @ (above[..., None] * vectors)

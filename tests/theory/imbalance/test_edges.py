@@ -168,3 +168,29 @@ def test_decoupled_modes_beside_a_long_one_follow_the_flow() -> None:
 def test_the_rate_and_the_norm_do_not_overflow() -> None:
     assert one_mode.squared_norm(np.float64(1e200), np.float64(1e-200)) == 1e200
     assert one_mode.scalar_rate(np.float64(0.0), np.float64(1e200)) == 4e200
+
+
+@few
+@given(st.integers(0, 100), st.sampled_from([1e-250, 1e-6, 1e6, 1e250]), st.sampled_from([-0.4, 0.0, 0.7]))
+def test_the_riccati_solution_in_other_units(seed: int, unit: float, lam: float) -> None:
+    """G, targets and lam are squares of weights, time is in 1 / squares."""
+    problem = whitened(3, 2, seed)
+    Z = coordinates(problem, closed_forms.homogeneous(problem, lam, 3, np.random.default_rng(seed)))[0]
+    t = np.array([0.0, 0.5, 3.0, np.inf])
+    expected = closed_forms.riccati_gram(problem.targets, lam, Z, t)
+    found = closed_forms.riccati_gram(unit * problem.targets, unit * lam, np.sqrt(unit) * Z, t / unit)
+    np.testing.assert_allclose(found / unit, expected, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("lam, entry", [(np.nan, 1.0), (0.0, np.inf)])
+def test_the_riccati_solution_takes_numbers(lam: float, entry: float) -> None:
+    with pytest.raises(InvalidArgument, match="lam = nan" if np.isnan(lam) else r"Z\[0, 0\] = inf"):
+        closed_forms.riccati_gram(np.ones((2, 1)), lam, np.full((3, 2), entry), 1.0)
+
+
+@pytest.mark.parametrize(
+    "rate, steps, message", [(0.0, 3, "learning_rate"), (np.nan, 3, "learning_rate"), (0.1, -1, "st")]
+)
+def test_steps_of_the_lorentz_group_go_forward(rate: float, steps: int, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        dynamics.lie_euler(whitened(2, 1), np.ones((3, 2)), rate, steps)

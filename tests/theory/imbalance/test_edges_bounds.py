@@ -286,3 +286,21 @@ def test_the_bounds_of_layers_are_covariant() -> None:
     np.testing.assert_allclose(
         three_layers.unimodal_bound(scaled, 2), unit**4 * three_layers.unimodal_bound(layers, 2), rtol=1e-12
     )
+
+
+def test_sizes_of_layers_are_counted_from_one() -> None:
+    D = np.eye(3)
+    for call in (
+        lambda: three_layers.two_layer_level(D, 0, 1, np.float64(1), np.float64(1)),
+        lambda: three_layers.three_layer_bound(D, D, 1, 0),
+        lambda: three_layers.turning_factors([D], 1, 1, 0),
+        lambda: three_layers.fan_out_scales((3, 0, 2)),
+        lambda: three_layers.unimodal_layers(np.random.default_rng(0), widths=(2, 3, 2), turn=1, gap=0.5, runs=0),
+    ):
+        with pytest.raises(InvalidArgument, match="expected a whole number of at least 1"):
+            call()
+
+
+def test_a_kernel_too_large_to_form_is_refused_before_it_is() -> None:
+    with pytest.raises(InvalidArgument, match="n m = 40000: expected at most 10000"):
+        three_layers.curvature([np.ones((1, 200, 200))])

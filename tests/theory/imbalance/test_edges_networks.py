@@ -100,12 +100,15 @@ def test_infinite_width_at_the_end_of_times() -> None:
 def test_the_grams_of_infinite_width_keep_their_smallest_eigenvalue() -> None:
     """p of rank one: k in every other direction, however small beside |p|."""
     p = np.outer([3.0, 4.0], [1.0, 2.0, 2.0])  # one singular value, 15
-    for k in (1e-6, 1e-12, 1e-200):
+    for k in (1e-6, 1e-12, 1e-200, 0.0):
         V, U = wide_limit.output_gram(p, k), wide_limit.hidden_gram(p, k)
         np.testing.assert_allclose(V, k * np.eye(3) + (np.hypot(k, 15) - k) * np.outer([1, 2, 2], [1, 2, 2]) / 9)
         other = np.array([4.0, -3.0]) / 5
         np.testing.assert_allclose(U @ other, k * other, atol=1e-14)
-    np.testing.assert_array_equal(wide_limit.output_gram(0 * p, 1e-200), 1e-200 * np.eye(3))
+    for k in (1e-200, 0.0):
+        np.testing.assert_array_equal(wide_limit.output_gram(0 * p, k), k * np.eye(3))
+    with pytest.raises(InvalidArgument, match="k = -1"):
+        wide_limit.output_gram(p, -1.0)
 
 
 @pytest.mark.parametrize("start", [np.zeros((2, 2)), np.full((3, 2), np.nan)])
