@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import finite_arrays, reject
+from theory.core.validation import entries_inside, finite_arrays, reject
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,14 @@ def rates(problem: Brockett) -> Float[Array, " modes"]:
 
 
 def velocity(problem: Brockett, Q: Float[Array, "*runs n p"]) -> Float[Array, "*runs n p"]:
-    """Q' = A Q N - Q sym(Q^T A Q N), the flow in the metric of the embedding."""
+    """Q' = A Q N - Q sym(Q^T A Q N), the flow in the metric of the embedding.
+
+    Raises:
+        InvalidArgument: a velocity that is not finite.
+    """
     AQN = problem.l[:, None] * Q * problem.m
     inner = Q.mT @ AQN
-    return AQN - Q @ (inner + inner.mT) / 2
+    return entries_inside("velocity", AQN - Q @ (inner + inner.mT) / 2)
 
 
 def _pairs(p: int) -> list[tuple[int, int]]:

@@ -8,14 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import positive_integer, reject
+from theory.core.validation import entries_inside, positive_integer, reject
 from theory.manifolds.norms import Manifold, require_sizes
 
 
 def gram(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
-    """Squared area of the parallelogram of X and Y."""
-    size = np.linalg.norm(X, axis=(-2, -1), keepdims=True)
-    return _inner(X, X) * _inner(across := _across(X / np.where(size > 0, size, 1.0), Y), across)
+    """Squared area of the parallelogram of X and Y.
+
+    Raises:
+        InvalidArgument: matrices, or an area, that are not finite.
+    """
+    return entries_inside("gram", np.square(_size(X) * _size(_across(_unit(X), Y))))
 
 
 def oblique(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
@@ -98,11 +101,16 @@ def _inner(X: Array, Y: Array) -> Array:
     return (X * Y).sum((-2, -1))
 
 
+def _size(X: Array) -> Array:
+    """|X|_F, whose square may overflow."""
+    return np.hypot.reduce(np.hypot.reduce(X, axis=-1), axis=-1)
+
+
 def _unit(X: Array) -> Array:
     """X / |X|_F, and X where that is 0."""
-    size = np.abs(X).max((-2, -1), keepdims=True)
-    X = X / np.where(size > 0, size, 1.0)
-    return X / np.where(size > 0, np.linalg.norm(X, axis=(-2, -1), keepdims=True), 1.0)
+    largest = np.abs(X).max((-2, -1), keepdims=True)
+    X = X / np.where(largest > 0, largest, 1.0)
+    return X / np.where(largest > 0, np.linalg.norm(X, axis=(-2, -1), keepdims=True), 1.0)
 
 
 def _across(direction: Array, Y: Array) -> Array:

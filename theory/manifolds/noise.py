@@ -7,16 +7,23 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, times
+from theory.core.validation import entries_inside, inside, positive, times
 from theory.manifolds.schedules import Schedule
+
+MOST_STEPS = 10**7
 
 
 def second_moments(schedule: Schedule, h: float, sigma: float, start: float, steps: int) -> Float[Array, " times"]:
-    """E theta_t^2, t = 0 ... steps, from E theta_0^2 = start: m <- (1 - g h)^2 m + g^2 sigma^2, exact."""
-    moments = [start]
+    """E theta_t^2, t = 0 ... steps, from E theta_0^2 = start: m <- (1 - g h)^2 m + g^2 sigma^2, exact.
+
+    Raises:
+        InvalidArgument: a start or steps below 0, more than ten million steps, or moments that are not finite.
+    """
+    inside("steps", steps, 0, MOST_STEPS)
+    moments = [inside("start", start, 0, np.inf, "[)")]
     for g in schedule(np.arange(steps, dtype=float)):
         moments.append((1 - g * h) ** 2 * moments[-1] + (g * sigma) ** 2)
-    return np.array(moments)
+    return entries_inside("moments", moments)
 
 
 def stationary(g: float, h: float, sigma: float) -> float:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Sequence
+from math import prod, sqrt
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from scipy.linalg import hadamard, helmert
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive_integer, reject
+from theory.core.validation import entries_inside, inside, positive_integer, reject
 
 Manifold = Literal["sphere", "oblique", "Stiefel"]
 MANIFOLDS: tuple[Manifold, ...] = ("sphere", "oblique", "Stiefel")
@@ -39,8 +40,14 @@ def ranges(manifold: Manifold, A: int, B: int) -> dict[str, tuple[float, float]]
 
 
 def scale(manifold: Manifold, A: int, B: int, norms: Sequence[str] = MATRIX_NORMS) -> float:
-    """gamma, the largest factor for which gamma w has all of `norms` at most 1, on every point."""
+    """gamma, the largest factor for which gamma w has all of `norms` at most 1, on every point.
+
+    Raises:
+        InvalidArgument: as `ranges`; no norms, or one that is none of `NORMS`.
+    """
     ends = ranges(manifold, A, B)
+    if not norms or not set(norms) <= set(NORMS):
+        reject("norms", tuple(norms), f"some of {', '.join(NORMS)}")
     return 1 / max(ends[norm][1] for norm in norms)
 
 
@@ -65,13 +72,17 @@ def extreme_points(manifold: Manifold, A: int, B: int) -> Float[Array, "points A
 
 
 def layer_frobenius(C: int, D: int, kernel: float) -> float:
-    """|W|_F = sqrt(C D) |w|_F of the C D blocks of a layer, all of Frobenius norm `kernel`."""
-    return float(np.sqrt(C * D) * kernel)
+    """|W|_F = sqrt(C D) |w|_F of the C D blocks of a layer, all of Frobenius norm `kernel`.
+
+    Raises:
+        InvalidArgument: a size that is no whole number above 0, a negative or infinite norm; so do the next two.
+    """
+    return _spread(kernel, C=C, D=D)
 
 
 def layer_spectral_bound(C: int, D: int, kernel: float) -> float:
     """|W|_2 <= sqrt(C D) max |w_dc|_2: attained where all blocks are equal."""
-    return float(np.sqrt(C * D) * kernel)
+    return _spread(kernel, C=C, D=D)
 
 
 def convolution_bound(A: int, B: int, kernel: float) -> float:
@@ -79,18 +90,26 @@ def convolution_bound(A: int, B: int, kernel: float) -> float:
 
     The transfer function is a^H k b with |a| = sqrt(A), |b| = sqrt(B). Attained by the identity on Stiefel.
     """
-    return float(np.sqrt(A * B) * kernel)
+    return _spread(kernel, A=A, B=B)
 
 
 def convolution_norm(kernels: Float[Array, "*runs D C A B"], side: int) -> Float[Array, "*runs"]:
     """Operator norm of the circular convolution on side x side images: the largest |K(xi)|_2 over all frequencies.
 
     Raises:
-        InvalidArgument: images smaller than the kernels, which would be cut.
+        InvalidArgument: images smaller than the kernels, which would be cut; kernels that are not finite.
     """
+    entries_inside("kernels", kernels)
     inside("side", positive_integer("side", side), max(kernels.shape[-2:]), np.inf, "[)")
     transfer = np.fft.fft2(kernels, s=(side, side), axes=(-2, -1))
     return np.linalg.norm(np.moveaxis(transfer, (-4, -3), (-2, -1)), ord=2, axis=(-2, -1)).max((-2, -1))
+
+
+def _spread(kernel: float, **sizes: int) -> float:
+    """sqrt(product of sizes) times the norm of a kernel."""
+    for name, size in sizes.items():
+        positive_integer(name, size)
+    return inside("kernel", kernel, 0, np.inf, "[)") * sqrt(prod(sizes.values()))
 
 
 def require_sizes(A: int, B: int) -> None:

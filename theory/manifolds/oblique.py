@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import reject, times
+from theory.core.validation import entries_inside, reject, times
 from theory.manifolds.steps import sine
 
 
@@ -20,7 +20,7 @@ def optimum(T: Float[Array, "A B"]) -> Float[Array, "A B"]:
     """t_j / |t_j|.
 
     Raises:
-        InvalidArgument: a column of T that is 0, for which every direction is an optimum.
+        InvalidArgument: a column of T that is 0, for which every direction is an optimum; T is not finite.
     """
     if not rates(T).all():
         reject("T", f"0 in column {int(np.argmin(rates(T)))}", "a target for every column")
@@ -28,7 +28,11 @@ def optimum(T: Float[Array, "A B"]) -> Float[Array, "A B"]:
 
 
 def angles(T: Float[Array, "A B"], W: Float[Array, "*runs A B"]) -> Float[Array, "*runs B"]:
-    """phi_j, between column and target; it is no angle, but pi / 2, where the target is 0."""
+    """phi_j, between column and target; it is no angle, but pi / 2, where the target is 0.
+
+    Raises:
+        InvalidArgument: T is not finite.
+    """
     near, far = _ends(T, W)
     return 2 * np.arctan2(near, far)
 
@@ -46,7 +50,7 @@ def solution(
     [[[0.0], [1.0]], [[0.8], [0.6]], [[1.0], [0.0]]]
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time; T is not finite.
     """
     (near, far), h = _ends(T, W), rates(T)
     t = times(t)[(..., *[None] * near.ndim)]
@@ -59,18 +63,22 @@ def solution(
 def angle_steps(
     T: Float[Array, "A B"], phi: Float[Array, "*runs B"], learning_rate: float, steps: int
 ) -> Float[Array, "*batch"]:
-    """Every step of the exponential map, phi <- phi - eta |t_j| sin phi, shape (steps + 1, *runs, B)."""
-    path = [phi]
+    """Every step of the exponential map, phi <- phi - eta |t_j| sin phi, shape (steps + 1, *runs, B).
+
+    Raises:
+        InvalidArgument: angles that do not stay finite.
+    """
+    path, h = [phi], rates(T)
     for _ in range(steps):
-        path.append(path[-1] - learning_rate * rates(T) * sine(path[-1]))
-    return np.stack(path)
+        path.append(path[-1] - learning_rate * h * sine(path[-1]))
+    return entries_inside("phi", path)
 
 
 def turned(T: Float[Array, "A B"], W: Float[Array, "*runs A B"], phi: Float[Array, "*batch"]) -> Float[Array, "*more"]:
     """The columns of W turned, each in the plane of its target, to angles phi (..., *runs, B) from it.
 
     Raises:
-        InvalidArgument: a column along its target is to turn, in no plane.
+        InvalidArgument: a column along its target is to turn, in no plane; T or an angle is not finite.
     """
     target = _targets(T)
     near, far = _apart(W, target), _apart(W, -target)
@@ -92,7 +100,7 @@ def _ends(T: Array, W: Array) -> tuple[Array, Array]:
 
 def _targets(T: Array) -> Array:
     """`optimum`, and 0 where that is not defined."""
-    size = np.abs(T).max(0)
+    size = np.abs(entries_inside("T", T)).max(0)
     scaled = T / np.where(size > 0, size, 1.0)
     return scaled / np.maximum(np.linalg.norm(scaled, axis=0), size == 0)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_matrix, inside, reject, times
+from theory.core.validation import entries_inside, finite_matrix, inside, reject, times
 from theory.manifolds.steps import TINY, normaliser, sine
 
 MOST_STEPS = 10**7
@@ -75,9 +75,9 @@ def turned(
     for exact, so that in the eigenbasis itself a part may be as small as it likes.
 
     Raises:
-        InvalidArgument: a time that is negative or NaN.
+        InvalidArgument: a time that is negative or NaN; A is not finite.
     """
-    l, V = np.linalg.eigh(A)
+    l, V = np.linalg.eigh(entries_inside("A", A))
     z, t = x @ V, times(t)[(..., *[None] * np.ndim(x))]
     z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ (V != 0)), 0.0, z)
     gap = np.where(z == 0, -np.inf, l).max(-1, keepdims=True) - l
@@ -120,11 +120,15 @@ def _lost(x: float) -> float:
 
 def circle_angles(theta: Float[Array, "*runs"], h: float, steps: Float[Array, " steps"]) -> Float[Array, "*batch"]:
     """On the circle, every step g of the exponential map: theta <- theta - (g h / 2) sin 2 theta, theta the angle to
-    the optimum, h the only rate. Shape (steps + 1, *runs)."""
+    the optimum, h the only rate. Shape (steps + 1, *runs).
+
+    Raises:
+        InvalidArgument: angles that do not stay finite.
+    """
     angles = [np.asarray(theta, dtype=float)]
     for g in steps:
         angles.append(angles[-1] - g * h / 2 * sine(2 * angles[-1]))
-    return np.stack(angles)
+    return entries_inside("theta", angles)
 
 
 def alignment(theta: Float[Array, "*runs"], h: float) -> Float[Array, "*runs"]:
@@ -137,12 +141,12 @@ def alignment(theta: Float[Array, "*runs"], h: float) -> Float[Array, "*runs"]:
 def fine_grained_angles(
     theta: Float[Array, "*runs"], h: float, steps: Float[Array, " steps"], rho: float, c: float
 ) -> Float[Array, "*batch"]:
-    """The same under the normalised step, R = |(h / 2) sin 2 theta|. Shape (steps + 1, *runs)."""
+    """The same under the normalised step, R = |(h / 2) sin 2 theta|. Shape (steps + 1, *runs). Raises as it."""
     angles = [np.asarray(theta, dtype=float)]
     for g in steps:
         gradient = h / 2 * sine(2 * angles[-1])
         angles.append(angles[-1] - g * gradient / normaliser(np.abs(gradient), rho, c))
-    return np.stack(angles)
+    return entries_inside("theta", angles)
 
 
 def cycle_angle(strength: float) -> float:

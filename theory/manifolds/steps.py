@@ -8,20 +8,38 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import inside
+from theory.core.validation import entries_inside, inside
 
 TINY = float(np.finfo(float).tiny)  # an absolute tolerance for roots of any size: the relative one is left
 
 
 def sine(theta: Array) -> Array:
-    """sin, and 0 at half turns, of which theta is the nearest float only: what rests there would leave by rounding."""
-    found = np.sin(theta)
+    """sin, and 0 at half turns, of which theta is the nearest float only: what rests there would leave by rounding.
+
+    Raises:
+        InvalidArgument: an angle that is not finite.
+    """
+    found = np.sin(entries_inside("theta", theta))
     return np.where(np.abs(found) <= EPS * np.abs(theta), 0.0, found)
 
 
 def normaliser(R: Float[Array, "*runs"] | float, rho: float, c: float) -> Float[Array, "*runs"] | float:
-    """gfrak >= 1: 1 exactly where the gradient is small, about R (2 rho + R) where it is large."""
-    return np.maximum(1, R * np.maximum(2 * rho + R, np.hypot(1, np.sqrt(c) * np.sqrt(rho + R))))
+    """gfrak >= 1: 1 exactly where the gradient is small, about R (2 rho + R) where it is large.
+
+    Raises:
+        InvalidArgument: R, rho or c below 0 or infinite.
+    """
+    _no_less_than_0(R=R, rho=rho, c=c)
+    return np.maximum(1, R * _root_Gamma(R, rho, c))
+
+
+def _no_less_than_0(**numbers: Array | float) -> None:
+    for name, number in numbers.items():
+        entries_inside(name, number, 0, np.inf, "[)")
+
+
+def _root_Gamma(R: Array | float, rho: float, c: float) -> Array | float:
+    return np.maximum(2 * rho + R, np.hypot(1, np.sqrt(c) * np.sqrt(rho + R)))
 
 
 def largest_step(rho: float, c: float) -> float:
@@ -30,13 +48,11 @@ def largest_step(rho: float, c: float) -> float:
     rho = 0, c = 1: R^3 + R^2 = 1, 0.7549. Every term of R^2 Gamma is at most 1 there, and one of them 1/4 at least.
 
     Raises:
-        InvalidArgument: rho or c below 0.
+        InvalidArgument: rho or c below 0 or infinite.
     """
-    inside("rho", rho, 0, np.inf, "[)")
-    inside("c", c, 0, np.inf, "[)")
+    _no_less_than_0(rho=rho, c=c)
     most = min(1, 1 / (rho + np.hypot(rho, 1)), 1 / np.hypot(1, np.sqrt(c) * np.sqrt(rho)), max(c, 1) ** (-1 / 3))
-    root_Gamma = lambda R: max(2 * rho + R, np.hypot(1, np.sqrt(c) * np.sqrt(rho + R)))  # noqa: E731
-    return float(brentq(lambda R: R * root_Gamma(R) - 1, most / 4, 2 * most, xtol=TINY))
+    return float(brentq(lambda R: R * _root_Gamma(R, rho, c) - 1, most / 4, 2 * most, xtol=TINY))
 
 
 def zeta(k: float, rho: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
@@ -60,5 +76,8 @@ def squared_distance_bound(
         inner: <v, log_w w*>.
         size: |v|.
         weight: zeta.
+
+    Raises:
+        InvalidArgument: a bound that is not finite.
     """
-    return rho**2 - 2 * inner + weight * size**2
+    return entries_inside("bound", rho**2 - 2 * inner + weight * size**2)

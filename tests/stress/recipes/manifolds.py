@@ -65,7 +65,7 @@ def unit_columns(draw: Draw) -> tuple[Any, Any]:
     T, W = draw.entries((A, B)), draw.rng.standard_normal((*runs(draw), A, B))
     if draw.chance(0.3):
         W[..., 0] = draw.rng.choice((-1, 1)) * T[:, 0]
-    size = np.linalg.norm(W, axis=-2, keepdims=True)
+    size = np.hypot.reduce(W, axis=-2, keepdims=True)
     return T, W / np.where(size > 0, size, 1.0)
 
 
@@ -81,7 +81,7 @@ def columns(*names: str) -> Any:
 
 def skew_pair(draw: Draw) -> dict[str, Any]:
     d = int(draw.rng.integers(2, 5))
-    return {name: (M := draw.entries((d, d))) - M.T for name in "XY"}
+    return {name: (M := np.triu(draw.entries((d, d)), 1)) - M.T for name in "XY"}
 
 
 def norms_of_points(draw: Draw) -> dict[str, Any]:
