@@ -72,8 +72,10 @@ class Check:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether it passed, but resolves less than it has to."""
-        return self.own and self.passed and self.resolution is not None and self.resolution > self.resolves
+        """Whether it passed, but resolves less than it has to; or a user's data do not refuse what is wrong."""
+        if not self.passed:
+            return self.kind == CONTROL and self.data != ""
+        return self.own and self.resolution is not None and self.resolution > self.resolves
 
     @property
     def is_bound(self) -> bool:

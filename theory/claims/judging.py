@@ -98,7 +98,7 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
-        if not all(check.passed for check in self.checks):
+        if not all(check.passed or check.is_undecided for check in self.checks):
             return FAILS
         if any(check.is_undecided for check in self.checks):
             return UNDECIDED

@@ -49,7 +49,7 @@ def story(evidence: Evidence) -> Iterator[str]:
 
 def line(claim: str, check: Check) -> str:
     """One check in one line."""
-    verdict = "FAILED" if not check.passed else "UNDECIDED" if check.is_undecided else "passed"
+    verdict = "UNDECIDED" if check.is_undecided else "passed" if check.passed else "FAILED"
     part = f"{check.part}, " if check.part else ""
     numbers = f"predicted {check.predicted:.6g}, measured {check.measured:.6g}, tolerance {check.tolerance:.3g}"
     where = f" at {check.where}" if check.where else ""

@@ -218,6 +218,13 @@ def test_how_near_a_bound_comes_to_a_users_data_is_a_finding(tmp_path: Path) -> 
     assert judge(register(bound, CONTROL, id="test.own"), STUDY).verdict == UNDECIDED
 
 
+def test_what_a_users_data_do_not_refuse_is_undecided(tmp_path: Path) -> None:
+    blunt = ONE.control("broken").equals(1.01)
+    assert judged_on_data("test.data", GOOD, blunt, path=tmp_path).verdict == UNDECIDED
+    assert judged_on_data("test.bad", BAD, CONTROL, path=tmp_path).verdict == FAILS
+    assert judge(register(GOOD, blunt, id="test.own"), STUDY).verdict == FAILS
+
+
 def test_what_is_judged_on_a_users_data_is_marked(tmp_path: Path) -> None:
     assert {check.data for check in judged_on_data("test.data", GOOD, CONTROL, path=tmp_path).checks} == {"mine.npz"}
     assert {check.data for check in judge(register(GOOD, CONTROL, id="test.none"), STUDY).checks} == {""}
