@@ -214,7 +214,8 @@ def _orthogonal_start(study: Study, rng: np.random.Generator) -> Iterator[Check]
 
 def _refined_ends(study: Study, problem: TeacherStudent, W: Layers) -> list[list[Array]]:
     """The last layers (1, runs, ...) of trainings long enough to fit the labels to rounding, at eta, eta / 2, ..."""
-    runs = _fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2, levels=4)
+    levels = study.pick(smoke=3, quick=4, paper=4)
+    runs = _fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2, levels=levels)
     return [[layer[-1:] for layer in layers_of(run.arrays)] for run in runs]
 
 

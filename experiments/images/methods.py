@@ -48,6 +48,7 @@ class Budget:
         rate: the learning rate of every method, at the first step.
         augmentation, dual_learning_rate: c and B of Minnorm.
         window: the share of the steps, the last ones, whose gradients are averaged to certify what was found.
+        looks: how many early steps are recorded, and how many more.
     """
 
     hidden: tuple[int, ...]
@@ -57,6 +58,7 @@ class Budget:
     augmentation: float = 0.3
     dual_learning_rate: float = 0.01
     window: float = 0.1
+    looks: int = 9
 
     @property
     def degree(self) -> int:
@@ -168,7 +170,9 @@ class Trainer:
 
         start = [layer.repeat(learning.cells, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
         trainee = single_precision(self.study, rule, start, observe)
-        run = trainee.train(learning_rate=rates.ravel(), steps=rule.steps, record=record or recorded(rule.steps))
+        run = trainee.train(
+            learning_rate=rates.ravel(), steps=rule.steps, record=record or recorded(rule.steps, self.budget.looks)
+        )
         shape = (len(run.t), *rates.shape)
         records = {name: array.reshape(*shape, *array.shape[2:]) for name, array in run.arrays.items()}
         return Runs(cells, run.facts["recorded"], records)
@@ -180,10 +184,10 @@ def single_precision(study: Study, rule: Annealed, start: Layers, observe: Obser
     return Trainee(study, rule.first_loss, layers, rule, observe)
 
 
-def recorded(steps: int) -> list[int]:
+def recorded(steps: int, looks: int) -> list[int]:
     """Early steps densely, late ones evenly."""
-    early = {round(step) for step in np.geomspace(10, steps, 9)}
-    return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, 9))})
+    early = {round(step) for step in np.geomspace(10, steps, looks)}
+    return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, looks))})
 
 
 def five_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]]:

@@ -26,8 +26,8 @@ class Setting(NamedTuple):
 Settings = Mapping[str, Mapping[str, Setting]]
 
 _LONG = Budget((32,), 1000, 150, 0.02, augmentation=0.1, dual_learning_rate=0.005)
-_FEW = Setting(100, 100, 29, Budget((32,), 330, 100, 0.045, augmentation=0.1, dual_learning_rate=0.012))
-_FITTED = Setting(150, 150, 29, Budget((32,), 300, 150, 0.04, augmentation=0.1, dual_learning_rate=0.008))
+_FEW = Setting(100, 100, 36, Budget((32,), 330, 100, 0.045, augmentation=0.1, dual_learning_rate=0.012, looks=4))
+_FITTED = Setting(150, 150, 32, Budget((32,), 300, 150, 0.04, augmentation=0.1, dual_learning_rate=0.008, looks=4))
 _FILES = Setting(1000, 1000, 24, Budget((64,), 4000, 1000, 0.01))
 _SMALLEST = Setting(40, 40, 5, Budget((32,), 700, 40, 0.03, augmentation=0.1, dual_learning_rate=0.01))
 _SOLVED = Budget((32,), 2000, 100, 0.02, augmentation=0.1, dual_learning_rate=0.005)
