@@ -21,6 +21,8 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject
 from theory.deep_linear.minnorm import least_norm
 
+SMALLEST = 1e-150  # beside entries of size 1, what has a square that is a normal number
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -79,7 +81,8 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
         |x / a| = (t^(q - 1) - t) / (1 - t^q) >= 2 / q - 1 = L - 1.
 
     Raises:
-        InvalidArgument: an entry that is not finite, or a depth that is not a whole number above 0.
+        InvalidArgument: an entry that is not finite, a depth that is not a whole number above 0, an a that is not 0 and
+            below 1e-150 of the largest entry.
     """
     kink = _rank_one_fill(a, b, c)
     if positive_integer("L", L) == 1:
@@ -88,8 +91,10 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
         return nuclear_fill(a, b, c)
     if abs(kink) <= (L - 1) * abs(a):
         return kink
-    sizes = np.abs([a, b, c]) / np.abs([a, b, c]).max()
-    rank_one = min(abs(_rank_one_fill(*sizes)), 1e300)
+    largest = max(abs(a), abs(b), abs(c))
+    sizes = np.array([abs(a), abs(b), abs(c)]) / largest
+    inside("a relative to the largest entry", sizes[0], SMALLEST, 1)
+    rank_one = abs(_rank_one_fill(*sizes))
     x = np.geomspace((L - 1) * sizes[0], rank_one, 4001)
     rising = _slope(x[:-1], *sizes, L) > 0
     minima = [
@@ -97,7 +102,7 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
         for i in np.flatnonzero(rising[1:] & ~rising[:-1])
     ]
     best = min([rank_one, *minima], key=lambda x: _power_sum(x, *sizes, L))
-    return kink if best == rank_one else float(np.copysign(best * np.abs([a, b, c]).max(), kink))
+    return kink if best == rank_one else float(np.copysign(best * largest, kink))
 
 
 def _rank_one_fill(a: float, b: float, c: float) -> float:

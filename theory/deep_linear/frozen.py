@@ -17,7 +17,7 @@ from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, layer_gradients
 from theory.core.trajectory import Trajectory
 from theory.core.validation import inside, positive_integer, reject
-from theory.deep_linear.problem import Ensemble, TeacherStudent
+from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent
 
 
 def seen_layers(problem: TeacherStudent, W: Layers) -> list[Array]:
@@ -27,7 +27,7 @@ def seen_layers(problem: TeacherStudent, W: Layers) -> list[Array]:
 
 def frozen_layer(problem: TeacherStudent, W: Layers) -> Float[Array, "*runs h d"]:
     """W_1 Q: what it never moves."""
-    return W[0] @ problem.unseen
+    return W[0] - problem.projected(W[0])
 
 
 def velocity(problem: TeacherStudent, layers: Layers) -> list[Array]:
@@ -73,7 +73,8 @@ def error_given_seen(
         InvalidArgument: a problem of other sizes than the ensemble's, a start below 0.
     """
     ensemble.require(problem, "d", "n", "K")
-    inside("start", np.min(start), 0, np.inf, "[)")
+    for extreme in (np.min(start), np.max(start)):
+        inside("start", extreme, 0, LARGEST)
     seen = ((problem.teacher @ problem.basis - end_to_end(layers)) ** 2).sum((-2, -1))
     unseen = ensemble.unseen * (ensemble.K * ensemble.teacher**2 + np.square(start) * output_gain(layers))
     return (seen + unseen) / ensemble.d + ensemble.K * ensemble.noise**2
@@ -88,13 +89,13 @@ def typical_start(problem: TeacherStudent, W: Layers, rng: np.random.Generator) 
     Raises:
         InvalidArgument: fewer unseen dimensions than rows.
     """
-    Q, free, h = problem.unseen, problem.d - problem.rank, W[0].shape[-2]
-    _, s, Vt = np.linalg.svd(problem.teacher @ Q, full_matrices=False)
+    free, h = problem.d - problem.rank, W[0].shape[-2]
+    _, s, Vt = np.linalg.svd(frozen_layer(problem, [problem.teacher]), full_matrices=False)
     unseen = s > np.sqrt(EPS) * np.linalg.norm(problem.teacher, axis=(-2, -1))[..., None]
     inside("rows of W_1 and teacher", h + int(unseen.sum(-1).max()), 1, int(free.min()))
-    rows, Vt = rng.standard_normal(W[0].shape) @ Q, unseen[..., None] * Vt
+    rows, Vt = frozen_layer(problem, [rng.standard_normal(W[0].shape)]), unseen[..., None] * Vt
     orthonormal = np.linalg.qr((rows - rows @ Vt.mT @ Vt).mT)[0].mT
-    return [W[0] @ problem.seen + np.sqrt(free)[..., None, None] * orthonormal, *W[1:]]
+    return [problem.projected(W[0]) + np.sqrt(free)[..., None, None] * orthonormal, *W[1:]]
 
 
 def excess_error(

@@ -220,7 +220,9 @@ def _from_sum(ensemble: Ensemble, modes: Array | float, start: float) -> Array |
 def _signal_to_noise(ensemble: Ensemble, start: float) -> float:
     if ensemble.noise == 0:
         reject("noise", ensemble.noise, "label noise above 0: without it training should never stop")
-    return (np.sqrt(_teacher_and(start, ensemble)) / ensemble.noise) ** 2
+    ratio = np.sqrt(_teacher_and(start, ensemble)) / ensemble.noise
+    inside("teacher and start relative to the noise", ratio, 1 / LARGEST, LARGEST)
+    return ratio**2
 
 
 def _teacher_and(start: float, ensemble: Ensemble) -> float:

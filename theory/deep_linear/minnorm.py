@@ -57,7 +57,7 @@ def unseen_solution(problem: TeacherStudent, W: Layers, rate: Number, t: Times) 
     Raises:
         InvalidArgument: a negative or NaN time, a rate that is not finite or below 0.
     """
-    return _decayed(W[0] @ problem.unseen, rate, t)
+    return _decayed(W[0] - problem.projected(W[0]), rate, t)
 
 
 def imbalance_solution(W: Layers, rate: Number, t: Times) -> list[Array]:

@@ -147,6 +147,10 @@ class TeacherStudent:
         """W^ = Y X^+."""
         return self.Y @ self.pseudoinverse
 
+    def projected(self, W: Float[Array, "*runs h d"]) -> Float[Array, "*runs h d"]:
+        """W P, without a matrix of size d x d."""
+        return W @ (self.basis * (self.singular_values > 0)[..., None, :]) @ self.basis.mT
+
     @property
     def misfit(self) -> Float[Array, "*draws K n"]:
         """Y (I - X^+ X): what no W fits of the labels, rounding where X has rank n."""

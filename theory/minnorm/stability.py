@@ -47,9 +47,9 @@ def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
     The curvature 2 - L against the constraint is why c = 0 fails from depth 2 on.
 
     Raises:
-        InvalidArgument: a depth below 1, a target that is not positive.
+        InvalidArgument: a depth below 1, a target outside [1e-150, 1e150], where g is no normal number.
     """
-    L, s = positive_integer("depth", depth), positive("target", target)
+    L, s = positive_integer("depth", depth), inside("target", target, 1e-150, 1e150)
     tangent = (Mode(2.0, 0.0),) * (L - 1)
     return (*tangent, Mode(2.0 - L, L * s ** (2 - 2 / L)))
 
@@ -95,7 +95,7 @@ def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augm
     critical = critical_augmentation(modes, dual_learning_rate)
     if not critical < augmentation < np.inf:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
-    return min(4 / (2 * (m + augmentation * g) - dual_learning_rate * g) for m, g in modes)
+    return min(4 / (2 * m + (2 * augmentation - dual_learning_rate) * g) for m, g in modes)
 
 
 def require_stable(

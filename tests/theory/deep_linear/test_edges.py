@@ -114,9 +114,9 @@ def test_rates_of_0_keep_all_of_the_start() -> None:
 def test_descent_keeps_the_digits_of_slow_rates(moved: float, steps: int) -> None:
     with mpmath.workdps(60):
         exact = (1 - mpmath.mpf(moved)) ** steps
-    assert law.descent_memory(np.array([moved]), float(steps), 1.0)[0] == pytest.approx(
-        float(exact), rel=1e-14 * (1 + steps if 1 < moved else 1), abs=1e-300
-    )
+        digits = float(abs(mpmath.log(abs(exact)))) if exact else 0.0
+    found = law.descent_memory(np.array([moved]), float(steps), 1.0)[0]
+    assert found == pytest.approx(float(exact), rel=1e-15 * (10 + digits), abs=1e-300)
 
 
 def test_steps_without_end_or_in_parts() -> None:
@@ -142,6 +142,17 @@ def test_students_of_examples_that_repeat(n: int) -> None:
     assert np.allclose(law.solution(problem, start, np.inf), problem.minimum_norm_solution + start @ problem.unseen)
     halfway = law.solution(problem, start, 0.3)
     assert np.allclose(law.solution(problem, halfway, 0.4), law.solution(problem, start, 0.7))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 99), st.sampled_from([0.0, 0.4, np.inf]))
+def test_students_turn_with_their_inputs_and_do_not_know_the_order_of_examples(seed: int, t: float) -> None:
+    problem, rng = repeated(seed, noise=0.5), RNG(seed)
+    turn, order = np.linalg.qr(rng.standard_normal((5, 5)))[0], rng.permutation(4)
+    start = rng.standard_normal((2, 5))
+    turned = TeacherStudent(turn @ problem.X[:, order], problem.teacher @ turn.T, problem.noise[:, order])
+    found = law.solution(turned, start @ turn.T, t)
+    assert np.allclose(found @ turn, law.solution(problem, start, t), atol=1e-9)
 
 
 @pytest.mark.parametrize("t", [0.0, 0.4, np.inf])
@@ -185,6 +196,9 @@ def test_stopping_under_much_noise_and_hardly_any() -> None:
         law.crossover(Ensemble(30, 12, noise=0.01))
     with pytest.raises(InvalidArgument, match="start = inf"):
         law.best_times(Ensemble(30, 12, noise=1.0), np.ones(1), np.inf)
+    for noise, teacher in ((1e-100, 1e100), (1e100, 1e-100)):
+        with pytest.raises(InvalidArgument, match="teacher and start relative to the noise = "):
+            law.best_time(Ensemble(30, 12, noise=noise, teacher=teacher))
 
 
 # ---- spectrum

@@ -157,6 +157,8 @@ def test_fills_at_the_ends_of_what_numbers_can_be() -> None:
     assert completion.nuclear_fill(1e-300, 1e10, 0.0) == 0
     assert completion.schatten_fill(1e-12, 1.0, 1.0, 30) == pytest.approx(2.9e-11)
     assert completion.schatten_fill(1.0, 2.0, 3.0, 3000) == 6
+    with pytest.raises(InvalidArgument, match="a relative to the largest entry = 1e-200"):
+        completion.schatten_fill(1e-200, 1.0, 1.0, 3)
     for arguments in ((np.inf, 1.0, 1.0), (1.0, np.nan, 1.0)):
         for call in (completion.nuclear_fill, lambda a, b, c: completion.schatten_fill(a, b, c, 3)):
             with pytest.raises(InvalidArgument, match="[abc] = "):
@@ -324,7 +326,8 @@ def test_errors_are_of_the_ensembles_problems() -> None:
     layers = frozen.seen_layers(problem, [np.ones((2, 4))])
     with pytest.raises(InvalidArgument, match="problem.n = 4: expected the ensemble's, 3"):
         frozen.error_given_seen(Ensemble(4, 3, K=2), problem, layers, 0.5)
-    with pytest.raises(InvalidArgument, match="start = -1"):
-        frozen.error_given_seen(Ensemble(4, 4, K=2), problem, layers, -1.0)
+    for start in (-1.0, 1e200, np.array([0.5, np.nan])):
+        with pytest.raises(InvalidArgument, match="start = "):
+            frozen.error_given_seen(Ensemble(4, 4, K=2), problem, layers, start)
     assert frozen.two_layer_invariant(problem, [np.ones((3, 4)), np.ones((2, 3))]).shape == (3, 3)
     assert frozen.excess_error(Ensemble(4, 5), 3.0, 2.0) == 0

@@ -87,7 +87,7 @@ def test_modes_that_are_none(modes: tuple, B: float, message: str) -> None:
 @pytest.mark.parametrize("unit", [1e-100, 1e100])
 @pytest.mark.parametrize("depth", [1, 2, 3, 6])
 def test_stable_ranges_of_chains_do_not_know_units(depth: int, unit: float) -> None:
-    """w -> c w, s -> c^L s: g -> c^(2 L - 2) g, the multipliers' numbers by its inverse, the learning rate unchanged."""
+    """w -> c w, s -> c^L s: g -> c^(2 L - 2) g, the multipliers' numbers by its inverse, the learning rate not."""
     one, other = linear_chain(depth, 1.7), linear_chain(depth, 1.7 * unit)
     scale = unit ** (2 / depth - 2)
     c = critical_augmentation(one, 0.1)
@@ -124,6 +124,12 @@ def _tuning(numbers: dict) -> Tuning:
 def test_lists_are_numbers_of_runs() -> None:
     assert _tuning({"a": [1, 2]}).a.tolist() == [1.0, 2.0]
     assert Tuning(2.0).a == 2.0
+
+
+@pytest.mark.parametrize("target", [0.0, 1e-200, 1e200, np.nan])
+def test_chains_whose_curvature_is_no_number(target: float) -> None:
+    with pytest.raises(InvalidArgument, match="target = "):
+        linear_chain(3, target)
 
 
 def test_problems_of_no_run() -> None:
