@@ -21,6 +21,7 @@ leading batch dimensions (runs).
     relaxed        a penalty in place of the constraint
     stochastic     random blocks of coordinates
     gamma          quotients of gamma functions, to all their digits
+    rotations      of one plane, and random ones
     decay          what a time leaves of modes and of angles
     procrustes     linear OPT solved for all times: limit and rate in either component of O(d)
     landscape      its critical points and their indices

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from theory.core.arrays import Array
 from theory.core.validation import entries_inside, inside, positive
 
+FAR = 10.0  # entries of what is not nearly orthogonal
+
 
 def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: float) -> Float[Array, "*runs d d"]:
     """The skew w of a step from R along M: w = alpha (What - What^T) with What = M R^T - R (R^T M R^T) / 2.
@@ -18,10 +20,11 @@ def direction(R: Float[Array, "*runs d d"], M: Float[Array, "*runs d d"], cap: f
     The length of a step is limited, alpha = min(cap, 1 / |What - What^T|_F); the learning rate is the cap.
 
     Raises:
-        InvalidArgument: a cap that is not above 0, an entry of M that is not finite.
+        InvalidArgument: a cap that is not above 0, an entry of M that is not finite, one of R beyond 10.
     """
+    entries_inside("R", R, -FAR, FAR), entries_inside("M", M)
     Rt = R.mT
-    what = entries_inside("M", M) @ Rt - R @ (Rt @ M @ Rt) / 2
+    what = M @ Rt - R @ (Rt @ M @ Rt) / 2
     W = what - what.mT
     size = np.hypot.reduce(np.hypot.reduce(W, axis=-1), axis=-1)
     with np.errstate(divide="ignore"):

@@ -150,3 +150,33 @@ def test_penalties_ask_for_an_invertible_target() -> None:
         for s in (0.0, -1.0, np.nan):
             with pytest.raises(InvalidArgument, match=r"s\[1\]"):
                 minimiser(np.array([1.0, s]), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: energy.kernel(np.array([1.0, -1e-300]), 1), r"squared_distance\[1\] = -1e-300"),
+        (lambda: energy.kernel(1.0, -1), "s = -1"),
+        (lambda: gamma.log_quotient(0.5, 0.5), r"r = 0.5: expected a number in \[0, 0.5\)"),
+        (lambda: gamma.excess(2.0, -1e300), r"r = -1e\+300"),
+        (lambda: gamma.excess(np.inf, 1.0), "x = inf"),
+        (lambda: gamma.second_difference(2.0, 1.0), r"2 r = 2.0: expected a number in \[0, 2\)"),
+        (lambda: gamma.harmonic(-1.0), "n = -1.0"),
+        (lambda: relaxed.threshold(np.array([1.0, np.inf])), r"s\[1\] = inf"),
+        (lambda: relaxed.limiting_defect(np.array([0.0])), r"s\[0\] = 0.0"),
+        (lambda: relaxed.unsquared_penalty_minimiser(np.array([1e101]), 1.0), r"s\[0\] = 1e\+101"),
+    ],
+)
+def test_arguments_outside_of_the_domain_are_named(call, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        call()
+
+
+def test_ends_of_quotients() -> None:
+    assert gamma.log_quotient(3.0, 0.0) == gamma.excess(3.0, 0.0) == gamma.harmonic(0) == pytest.approx(0, abs=1e-15)
+    assert gamma.log_quotient(1.0, 1 - 1e-12) == pytest.approx(np.log(1e12), rel=1e-4)  # Gamma(x) ~ 1 / x
+
+
+def test_thresholds_of_huge_targets() -> None:
+    s = np.array([3e200, 4e200])
+    assert relaxed.threshold(s) == pytest.approx(2.5e200) == 2 * relaxed.limiting_defect(s)

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from theory.core.arrays import Array
 from theory.core.validation import InvalidArgument
-from theory.orthogonal import cayley, discrete, double_bracket, landscape, maps, preserving, procrustes, two_sided
+from theory.orthogonal import (
+    cayley,
+    discrete,
+    double_bracket,
+    landscape,
+    maps,
+    preserving,
+    procrustes,
+    two_sided,
+)
 from theory.orthogonal.procrustes import Component, LinearOPT, plane_rotation, random_problem, random_rotation
 from theory.orthogonal.two_sided import TwoSided, alignment
 
@@ -229,3 +238,22 @@ def test_a_frame_in_an_eigenspace_that_it_shares_with_others_rests() -> None:
     assert H == pytest.approx(np.stack([W @ W.T] * 2))
     with pytest.raises(InvalidArgument, match="least directions"):
         double_bracket.frame_solution(np.diag([1.0, 1.0, 1.0, 2.0]), W, 1.0, np.inf)
+
+
+@pytest.mark.parametrize("a", [0.0, 1e-9, 0.8, 1e100, 1e200, np.inf])
+def test_losses_of_half_turns_at_any_parameter(a: float) -> None:
+    assert cayley.half_turn_loss(cayley.Plane(1.4, 0.5), a) == pytest.approx(2.8 / (1 + (a / 2) * (a / 2)))
+    assert cayley.half_turn_loss(cayley.Plane(1e250, 1.0), 1e200) == pytest.approx(2e-150)
+
+
+def test_late_half_turns_where_m_over_t_is_no_float() -> None:
+    assert cayley.half_turn_asymptote(cayley.Plane(1e200, 0.5), 1e-200) == pytest.approx(1e200)
+
+
+def test_lengths_whose_squares_are_no_floats() -> None:
+    P = 1e200 * np.array([[3.0, 1.0], [4.0, 2.0]])
+    assert maps.distance_to_orthogonal(1e200 * np.diag([3.0, 4.0])) == pytest.approx(5e200)
+    assert maps.gram_schmidt(P) == pytest.approx(maps.gram_schmidt(P / 1e200))
+    dependent = 1e-200 * np.array([[1.0, 2.0], [0.3, 0.6]])
+    with pytest.raises(InvalidArgument, match="singular"):
+        maps.gram_schmidt(dependent)
