@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def example(name: str) -> str:
@@ -67,11 +69,18 @@ def test_fine_grained_sgd_stays_on_its_manifold() -> None:
 
 
 def test_a_theorem_of_the_user(tmp_path: Path) -> None:
-    """In an empty folder, as the commands beside it say."""
-    (tmp_path / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
-    for command, *words in re.findall(r"^python -m theory\.(verify|reproduce) (my_theorem.py)", README, flags=re.M):
-        python = [sys.executable, "-m", f"theory.{command}", *words, "--profile=smoke", "--device=cpu"]
-        done = subprocess.run(python, cwd=tmp_path, capture_output=True, text=True)
+    """In an empty folder, with the wheel installed and the checkout out of sight, as the commands beside it say."""
+    installed, here = tmp_path / "installed", tmp_path / "here"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", installed, ROOT]
+    subprocess.run(pip, check=True, capture_output=True)
+    here.mkdir()
+    (here / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
+    commands = re.findall(r"^python -m theory\.(verify|reproduce) (my_theorem.py)", README, flags=re.M)
+    assert len(commands) == 2
+    for command, file in commands:
+        python = [sys.executable, "-m", f"theory.{command}", file, "--profile=smoke", "--device=cpu"]
+        environment = {**os.environ, "PYTHONPATH": str(installed)}
+        done = subprocess.run(python, cwd=here, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "verdict     holds, to" in done.stdout and "2/2" in done.stdout
-    assert (tmp_path / "results" / "my_theorem.png").is_file()
+    assert (here / "results" / "my_theorem.png").is_file()

@@ -1,5 +1,6 @@
 """Claims in the user's own files: found, judged again when edited, refused in one line."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -144,3 +145,18 @@ def test_the_command_judges_it_again_when_it_is_edited(tmp_path: Path, names: It
     assert unread.returncode == 2 and "so that it can be read without running the module" in " ".join(
         unread.stderr.split()
     )
+
+
+def test_an_installed_package_offers_claims(tmp_path: Path, names: Iterator[str]) -> None:
+    name = next(names)
+    write(tmp_path / f"{name}.py", id="offered.one")
+    offer = tmp_path / "offer-1.0.dist-info"
+    offer.mkdir()
+    (offer / "METADATA").write_text("Name: offer\nVersion: 1.0\n")
+    for module, status in ((name, 0), ("no_such_module", 2)):
+        (offer / "entry_points.txt").write_text(f"[theory.claims]\noffer = {module}\n")
+        command = [sys.executable, "-m", "theory.verify", "offered.*", "--device=cpu", "--jobs=1"]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+    assert "package = no_such_module: expected a module that is installed" in done.stderr
