@@ -52,11 +52,10 @@ def collapse_threshold(chain: Chain, c: float) -> float:
     u = (1 + t)^c w grows only at u' <= sigma s u^(L - 1) (1 + t)^(-c (L - 2)), whose integral is finite.
 
     Raises:
-        InvalidArgument: c (L - 2) at most 1: regularisation fades too early to hold any start down; a threshold beyond
-            floating point.
+        InvalidArgument: c (L - 2) at most 1: regularisation fades too early to hold any start down.
     """
-    share, power = _exponent(chain, c) / (chain.L - 2) / chain.s, 1 / (chain.L - 2)
-    return positive("threshold", share**power * np.float64(chain.x) ** (-2 * power))
+    exponent = _exponent(chain, c)
+    return (exponent / ((chain.L - 2) * chain.sigma * chain.s)) ** (1 / (chain.L - 2))
 
 
 def collapse_bound(chain: Chain, c: float, w: Number, t: Number) -> Number:

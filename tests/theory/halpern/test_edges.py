@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.chain.problem import Chain
+from theory.core.flows import FlowStopped
 from theory.core.regression import Regression
 from theory.core.separable import Separable
 from theory.core.validation import InvalidArgument
-from theory.halpern import fixed_points, flow, least_squares, nonconvex, schedules, squared_hinge
+from theory.halpern import exponential_loss, fixed_points, flow, least_squares, nonconvex, schedules, squared_hinge
 
 DATA = np.array([[2.0], [3.0]])
 
@@ -118,3 +119,80 @@ def test_duplicates_count_twice() -> None:
         squared_hinge.hinge_error_limit(Separable(np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 2.0], [1.0, -0.1]])), 0.1)
     with pytest.raises(InvalidArgument, match="eta = 0.0"):
         squared_hinge.hinge_error_limit(twice, 0.0)
+
+
+def test_sums_where_nothing_moves() -> None:
+    still, k = np.array([0.0]), np.array([0.0, 7.0, np.inf])
+    assert least_squares.sums(still, k)[:, 0].tolist() == [0, 7, np.inf]
+    assert least_squares.mean_gone(still, k)[:, 0].tolist() == [0, 0, 0]
+    assert least_squares.mean_gone(np.array([0.3]), k)[-1] == 1
+
+
+@pytest.mark.parametrize("S", [1e-160, 1e-100, 1e100, 1e160])
+def test_data_whose_squares_are_beyond_floating_point(S: float) -> None:
+    """Halves each step, in units of S: w* = 2 / S."""
+    problem, zero = Regression(np.array([[S, 0.0]]), np.array([[2.0]])), np.zeros((2, 1))
+    largest, ridge = least_squares.largest_step(problem), least_squares.ridge(problem, 1e-3)[0, 0]
+    assert ridge == pytest.approx(float(2 / (mpmath.mpf(S) + mpmath.mpf("1e-3") / S)), rel=1e-12)
+    eta = 0.5 / S / S
+    if not 1e-300 < eta < np.inf:
+        assert largest == (np.inf if S < 1 else pytest.approx(2e-320, rel=1e-3))
+        return
+    assert largest == pytest.approx(4 * eta, rel=1e-14)
+    assert least_squares.descent_solution(problem, eta, zero, 2)[0, 0] * S == pytest.approx(1.5)
+    assert least_squares.solution(problem, eta, zero, zero, 2)[0, 0] * S == pytest.approx((1 + 1.5) / 3)
+    assert fixed_points.residual(problem, eta, zero, zero, 2)[0, 0] * S == pytest.approx(-2 * 0.875 / 3)
+    assert least_squares.distance_to_ridge(problem, eta, 1) * S == pytest.approx(2 / (0.5 * 2) ** 2)
+
+
+def test_the_flow_ends_whatever_the_size_of_the_data() -> None:
+    problem = Regression(np.array([[1e-200, 0.0]]), np.array([[1e-200]]))
+    end = flow.solution(problem, 1.5, np.ones((2, 1)), np.array([3.0, np.inf]))
+    assert end[..., 0] == pytest.approx(np.array([[0.125, 0.125], [1, 0]]))
+    assert flow.scaled_bias(Regression(np.array([[1e90]]), np.ones((1, 1))), 2.0) == pytest.approx(-2e-270, rel=1e-12)
+
+
+def test_a_bound_from_far_above_the_threshold_begins_at_its_start() -> None:
+    chain = Chain(1.0, 4)
+    threshold = nonconvex.collapse_threshold(chain, 1.0)
+    w = threshold * np.array([3.0, 1e9, 1e200])
+    assert nonconvex.collapse_bound(chain, 1.0, w, 0.0) == pytest.approx(w)
+    assert nonconvex.collapse_bound(chain, 1.0, w, 1.0).tolist() == [np.inf] * 3
+    at = nonconvex.collapse_threshold(chain, 400.0)
+    assert nonconvex.collapse_bound(chain, 400.0, at, 1e8) == pytest.approx(at / np.sqrt(1 + 1e8), rel=1e-9)
+    assert nonconvex.collapse_bound(chain, 1.0, 0.0, np.array([0.0, 2.0, np.inf])).tolist() == [0, 0, 0]
+
+
+def test_what_has_no_number_is_named() -> None:
+    problem, w = Regression(np.eye(2), DATA), np.ones((2, 1))
+    one, infinite = Separable(np.array([[1.0, 0.0]])), np.array([[np.inf], [0.0]])
+    for call, named in (
+        (lambda: schedules.harmonic(-1), "k = -1"),
+        (lambda: schedules.inverse_square(np.array([0, np.nan])), r"k\[1\] = nan"),
+        (lambda: schedules.none(-1), "k = -1"),
+        (lambda: schedules.constant(0.5, -1), "k = -1"),
+        (lambda: fixed_points.residual_bound(-1.0, 2), "distance = -1"),
+        (lambda: fixed_points.residual_bound(1.0, -1), "k = -1"),
+        (lambda: fixed_points.rotation_ratio(np.array([2]), np.inf), "k = inf"),
+        (lambda: flow.rest_point(-1.0, 1.0, 1.0), "c = -1"),
+        (lambda: flow.rest_point(1.0, -1.0, 5.0), "h u = -5"),
+        (lambda: flow.solution(problem, 1.0, infinite, 1.0), r"P_n w\[0, 0\] = nan"),
+        (lambda: flow.scaled_bias(problem, np.inf), "c = inf"),
+        (lambda: least_squares.null_part(problem, infinite), r"P_n w\[0, 0\] = nan"),
+        (lambda: least_squares.solution(problem, 3.0, w, w, 1e6), r"multiplied weights\[0, 0\] = "),
+        (lambda: least_squares.distance_to_ridge(problem, 0.5, -1), "k = -1"),
+        (lambda: nonconvex.collapse_bound(Chain(1.0, 4), 1.0, -0.1, 1.0), "w = -0.1"),
+        (lambda: nonconvex.imbalance_after_halpern(np.array([np.inf, 1.0]), np.ones(()), 0.5), "D"),
+        (lambda: nonconvex.imbalances_after_halpern([np.eye(2)] * 2, [1e200 * np.eye(2)] * 2, 1.0, 0.5), "D"),
+        (lambda: squared_hinge.duals_read_off(one, 0.5, one.w, np.inf), r"alpha\[0\] = nan"),
+        (lambda: squared_hinge.duals_read_off(one, 0.5, one.w, -1), "k = -1"),
+        (lambda: exponential_loss.regularised_flow(one, one.w, np.ones(1), -1.0), "c = -1"),
+    ):
+        with np.errstate(all="ignore"), pytest.raises(InvalidArgument, match=named):
+            call()
+
+
+def test_a_flow_too_long_says_so() -> None:
+    one = Separable(np.array([[1.0, 0.0]]))
+    with pytest.raises(FlowStopped, match="after 50 evaluations"):
+        exponential_loss.regularised_flow(one, one.w, np.array([1e3]), evaluations=50)
