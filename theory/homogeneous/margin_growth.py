@@ -124,8 +124,9 @@ def _log_growth(start: Array | float, m: Array | float) -> Array:
             reject(name, np.min(value), "margins above 0")
     if np.isinf(start).any():
         reject("start", np.inf, "finite margins")
-    ratio = m / start
-    return np.where(np.abs(ratio - 1) < 0.5, np.log1p((m - start) / start), np.log(m) - np.log(start))
+    with np.errstate(over="ignore", divide="ignore"):
+        ratio = m / start
+        return np.where(np.abs(ratio - 1) < 0.5, np.log1p((m - start) / start), np.log(m) - np.log(start))
 
 
 def _log_integral(network: Aligned, start: Array, growth: Array) -> Array:

@@ -52,8 +52,8 @@ def smoothed_margin_rate(
     across = |P grad log Loss|^2, P the projection orthogonal to theta (after Lyu & Li 2020, the proof of monotony).
 
     Raises:
-        InvalidArgument: as `normalised_margin`; an `across` that is below 0 or not finite; a loss of 1, where log
-            gamma~ has a pole.
+        InvalidArgument: as `normalised_margin`; an `across` that is not finite; a loss of 1, where log gamma~ has a
+            pole.
     """
     nu, descended = norm_growth(q), _off_zero(-log_loss(q), "losses other than 1")
     squared_norm, across = entries_inside("squared_norm", squared_norm, 0), entries_inside("across", across)
