@@ -122,16 +122,16 @@ def orbit_energy(
         InvalidArgument: a depth other than 2, a norm that is not squared, a product that is infinite or below 0.
     """
     _require_orbits(chain, p)
-    potential = chain.s * _above_its_logarithm((np.asarray(p) - chain.s) / chain.s)
+    potential = chain.s * _above_its_logarithm((np.asarray(p) - chain.s) / chain.s, np.asarray(p) / chain.s)
     return tuning.a * np.square(chain.x * multiplier - 1) + tuning.b * chain.sigma * potential
 
 
-def _above_its_logarithm(r: Array) -> Array:
-    """r - log(1 + r) >= 0: near 0, by log(1 + r) = 2 atanh q, q = r / (2 + r), it is q r - 2 (q^3/3 + q^5/5 + ...)."""
+def _above_its_logarithm(r: Array, ratio: Array) -> Array:
+    """r - log(ratio) >= 0, ratio = 1 + r: near r = 0, by log(1 + r) = 2 atanh q, q = r / (2 + r), it is q r - 2 (q^3/3 + q^5/5 + ...)."""
     q = np.where(np.abs(r) < 0.3, r / (2 + r), 0.0)
     series = sum(2 * q**n / n for n in range(3, 25, 2))
     with np.errstate(divide="ignore"):
-        return np.where(np.abs(r) < 0.3, q * r - series, r - np.log1p(r))
+        return np.where(np.abs(r) < 0.3, q * r - series, r - np.log(ratio))
 
 
 def orbit_dissipation(
@@ -139,7 +139,9 @@ def orbit_dissipation(
 ) -> Float[Array, "*shape"] | float:
     """H' = -2 a b c sigma^2 (s - p)^2. Raises as `orbit_energy`."""
     _require_orbits(chain, p)
-    return -2 * tuning.a * tuning.b * tuning.c * np.square(chain.sigma * (chain.s - p))
+    lost = 2 * tuning.a * tuning.b * tuning.c
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(np.equal(lost, 0), 0.0, -lost * np.square(chain.sigma * (chain.s - p)))
 
 
 def orbit_frequency(chain: Chain, tuning: Tuning) -> Number:

@@ -109,9 +109,16 @@ def imbalance_after_step(
     and w_j^2 are the same, w_i q_i = w_j q_j = p. As q_i^2 - q_j^2 = -D_ij (p / (w_i w_j))^2, a balanced pair stays
     balanced. Gradient descent has the force eta sigma (s - p) and no shrinkage; weight decay the shrinkage eta gamma;
     Minnorm (k = 2) the force eta a x (lambda + c h) and the shrinkage eta a.
+
+    Raises:
+        InvalidArgument: a force or a shrinkage that is not finite.
     """
+    for name, value in (("force", force), ("shrinkage", shrinkage)):
+        if not np.isfinite(value).all():
+            reject(name, value, "finite numbers")
     force, shrinkage = (np.expand_dims(np.asarray(value), -1) for value in (force, shrinkage))
-    return (1 - shrinkage) ** 2 * imbalance(w) + force**2 * imbalance(others(w))
+    shrunk = np.abs(1 - shrinkage)
+    return shrunk * imbalance(w) * shrunk + imbalance(force * others(w))
 
 
 def minimum(chain: Chain, w: Float[Array, "*runs L"]) -> Float[Array, "*runs L"]:

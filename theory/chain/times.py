@@ -17,8 +17,10 @@ from theory.core.flows import flow
 from theory.core.validation import increasing_times, inside, positive, reject
 from theory.minnorm.tuning import Tuning
 
-EVALUATIONS = 20_000  # of a velocity, about a second
+EVALUATIONS, NUMBERS = 10_000, 2_000_000  # at most, of a velocity, and computed by it: about a second
+RESOLVED = 1e-12  # of omega: smaller distances are rounding
 NEIGHBOURS = 3  # on either side of the best of those tried
+
 
 def hitting_time(t: Float[Array, " T"], distances: Float[Array, " T"], epsilon: float) -> float:
     """When a distance (T,) is last above epsilon: the last crossing of the cubic spline of its logarithm.
@@ -62,7 +64,7 @@ def minnorm_distances(
 
     start = {"w": w, "multiplier": np.zeros(())}
     tolerances = {"relative_tolerance": tolerance, "absolute_tolerance": 1e-15}
-    solution = flow(velocity, start, t, evaluations=EVALUATIONS, **tolerances)
+    solution = flow(velocity, start, t, evaluations=_evaluations(w), **tolerances)
     return distance(chain, solution["w"])
 
 
@@ -70,21 +72,22 @@ def decayed_times(chain: Chain, w: Float[Array, " L"], gamma: Float[Array, " n"]
     """Times under each of these constant weight decays; infinite where its bias is above epsilon.
 
     Raises:
-        InvalidArgument: a gamma or an epsilon that is not above 0.
+        InvalidArgument: a gamma that is not above 0, an epsilon below 1e-12 omega.
         FlowStopped: the flow is too fast to be integrated until then.
     """
     positive("gamma", np.min(gamma))
+    _require_resolved(chain, [epsilon])
     # In units of 1 / gamma all of them forget alike.
     farthest = 4 * (chain.omega + distance(chain, w))
-    scaled = np.linspace(0, 1.5 * np.log1p(farthest / positive("epsilon", epsilon)), 1201)
+    scaled = np.linspace(0, 1.5 * np.log1p(farthest / epsilon), 1201)
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": weight_decay.velocity(chain, state["w"], gamma) / gamma[:, None]}
 
     tolerances = {"relative_tolerance": 1e-9, "absolute_tolerance": 1e-11 * epsilon}
-    start = {"w": np.repeat(w[None], len(gamma), axis=0)}
-    options = {"method": "LSODA", "bandwidth": chain.L - 1, "evaluations": EVALUATIONS}
-    distances = distance(chain, flow(velocity, start, scaled, **options, **tolerances)["w"])
+    start = np.repeat(w[None], len(gamma), axis=0)
+    options = {"method": "LSODA", "bandwidth": chain.L - 1, "evaluations": _evaluations(start)}
+    distances = distance(chain, flow(velocity, {"w": start}, scaled, **options, **tolerances)["w"])
     return np.array([hitting_time(scaled, d, epsilon) / g for d, g in zip(distances.T, gamma)])
 
 
@@ -96,7 +99,8 @@ def fixed_time(chain: Chain, w: Float[Array, " L"], epsilon: float) -> float:
             the weights or of what is to forget.
         FlowStopped: as `decayed_times`.
     """
-    theta = np.linspace(0.5, 1 + positive("epsilon", epsilon) / chain.omega, 45)
+    _require_resolved(chain, [epsilon])
+    theta = np.linspace(0.5, 1 + epsilon / chain.omega, 45)
     times = decayed_times(chain, w, theta * epsilon / weight_decay.distance_per_gamma(chain), epsilon)
     # Between the gammas tried, by a spline through the best and its neighbours.
     best = int(times.argmin())
@@ -111,17 +115,17 @@ def annealed_times(chain: Chain, w: Float[Array, " L"], epsilons: Float[Array, "
     """Times under gamma = 1 / (1 + t), integrated in log time up to t = 13000.
 
     Raises:
-        InvalidArgument: an epsilon that is not above 0.
+        InvalidArgument: an epsilon below 1e-12 omega.
         FlowStopped: the flow is too fast to be integrated until then.
     """
-    for epsilon in epsilons:
-        positive("epsilon", epsilon)
+    _require_resolved(chain, epsilons)
     log_time = np.linspace(0, 9.5, 3001)
 
     def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": np.exp(tau) * weight_decay.velocity(chain, state["w"], np.exp(-tau))}
 
-    solution = flow(velocity, {"w": w}, log_time, method="LSODA", absolute_tolerance=1e-13, evaluations=EVALUATIONS)
+    options = {"method": "LSODA", "absolute_tolerance": 1e-13, "evaluations": _evaluations(w)}
+    solution = flow(velocity, {"w": w}, log_time, **options)
     return hitting_times(np.expm1(log_time), distance(chain, solution["w"]), epsilons)
 
 
@@ -131,18 +135,27 @@ def two_phase_times(
     """Times with the best switch for each epsilon: about log(1 / epsilon), for an epsilon known before.
 
     Raises:
-        InvalidArgument: gamma below 0, an epsilon that is not above 0.
+        InvalidArgument: gamma below 0, an epsilon below 1e-12 omega.
         FlowStopped: the flow is too fast to be integrated until then.
     """
     inside("gamma", gamma, 0, np.inf, "[)")
-    for epsilon in epsilons:
-        positive("epsilon", epsilon)
+    _require_resolved(chain, epsilons)
     switch = np.linspace(0, 14, 113)
     t = np.linspace(0, 20, 801)
     decaying = lambda _, state: {"w": weight_decay.velocity(chain, state["w"], gamma)}  # noqa: E731
     released = lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}  # noqa: E731
-    states = CubicSpline(t, flow(decaying, {"w": w}, t, evaluations=EVALUATIONS)["w"])(switch)
+    options = {"method": "LSODA", "bandwidth": chain.L - 1}
+    states = CubicSpline(t, flow(decaying, {"w": w}, t, evaluations=_evaluations(w), **options)["w"])(switch)
     after = np.linspace(0, 8, 321)
-    ends = flow(released, {"w": states}, after, evaluations=EVALUATIONS)["w"]
+    ends = flow(released, {"w": states}, after, evaluations=_evaluations(states), **options)["w"]
     times = [begins + hitting_times(after, d, epsilons) for begins, d in zip(switch, distance(chain, ends).T)]
     return np.min(times, axis=0)
+
+
+def _require_resolved(chain: Chain, epsilons: Sequence[float] | Float[Array, " n"]) -> None:
+    for epsilon in epsilons:
+        inside("epsilon", epsilon, RESOLVED * chain.omega, np.inf, "[)")
+
+
+def _evaluations(w: Array) -> int:
+    return min(EVALUATIONS, NUMBERS // w.size)
