@@ -107,7 +107,8 @@ def _weight_decay_on_its_flow(study: Study) -> Iterator[Check | Curves]:
 
 
 def _minnorm_on_its_flow(study: Study) -> Iterator[Check | Curves]:
-    runs = by_minnorm(study).refine(learning_rate=0.02, horizon=8.0, records=41, levels=4)
+    eta, levels = study.pick(smoke=(0.03, 4), quick=(0.02, 4), paper=(0.02, 4))
+    runs = by_minnorm(study).refine(learning_rate=eta, horizon=8.0, records=41, levels=levels)
     t, logs = runs[0].t, [np.log(distance(CHAIN, run["w"])) for run in runs]
     solution, error = solved(minnorm_flow, t)
     rounded = 2 ** len(runs) * 16 * EPS * CHAIN.omega / np.exp(solution)
@@ -168,9 +169,9 @@ def _annealed(taken: Array) -> Iterator[Check]:
 
 def _times_of_minnorm(study: Study) -> tuple[Measured, list[Check | Curves]]:
     """The times of trained Minnorm at learning rate 0, and that they approach the flow's at order 1."""
-    trained = []
+    trained, eta = [], study.pick(smoke=0.03, quick=0.02, paper=0.02)
     for level in range(3):
-        run = every_distance(by_minnorm(study), 0.02 / 2**level, 600 * 2**level)
+        run = every_distance(by_minnorm(study), eta / 2**level, round(12 / eta) * 2**level)
         trained.append(hitting_times(run.t, run["distance"][:, 0], ACCURACIES)[None])
     fine = np.linspace(0, 12, 2401)
     flowing, rougher = (

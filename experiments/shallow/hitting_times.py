@@ -106,7 +106,7 @@ def _steps_of_training(study: Study, problem: Separable, w0: Array) -> Iterator[
     steps, longest = heavy_ball.best_alternating(g_min, g_max), (problem.Z**2).sum(-1).max(-1)
     best = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B), w0, kind=AlternatingMinnormDescent)
     slow = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B / 1000), w0, kind=AlternatingMinnormDescent)
-    budget, longer = study.pick(smoke=(200, 1500), quick=(1500, 8000), paper=(20000, 40000))
+    budget, longer = study.pick(smoke=(200, 800), quick=(1500, 8000), paper=(20000, 40000))
     trainees = {
         DESCENT: (
             classifier(study, exponential_loss(problem.Z, study.device), w0),
