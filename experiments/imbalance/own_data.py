@@ -23,7 +23,7 @@ SIZE = 10.0  # |Z|^2 of a start over |Theta_hat|, about that of the paper's firs
 WIDTH = 64  # over m + r: the wider, the nearer are all directions to the rate of the bound
 EXPONENT = 8.0  # 2 lambda_r c t at the end, where that is affordable; 1, a factor e of the bound, is the least
 SECONDS = {"smoke": 30, "quick": 300, "paper": 3600}  # that the trainings may take
-FLOWS = 5000  # steps that take as long as both flows and all that is recorded
+TRAININGS, RECORDS = 8, 5000  # steps in all for one: 1, 2, 4 and what the flows take; and for all that is recorded
 ADVICE = "standardise the columns of X, leave out those that nearly depend on others, or choose fewer outputs"
 
 
@@ -112,9 +112,9 @@ def _steps(study: Study, data: Regression, eta: float, rate: float) -> int:
     """Enough for the bound to fall by e^8, or by what can be afforded; at least by e."""
     wanted, needed = (int(np.ceil(exponent / (rate * eta))) for exponent in (EXPONENT, 1.0))
     step, allowed = _seconds_a_step(data.m, data.r), _seconds_allowed(study)
-    affordable = int(allowed / step - FLOWS) // 7
+    affordable = int(allowed / step - RECORDS) // TRAININGS
     if needed > affordable:
-        seconds = step * (7 * needed + FLOWS)
+        seconds = step * (TRAININGS * needed + RECORDS)
         reject(
             f"data {study.data}",
             f"{data.r} directions, {data.m} outputs, condition number {data.S[0] / data.S[-1]:.3g}",
@@ -134,7 +134,7 @@ def _longer_profile(seconds: float) -> str:
 
 
 def _seconds_a_step(m: int, r: int) -> float:
-    """Of one step of four runs, on one core; seven are taken, as half the step and a quarter are trained too."""
+    """Of one step of four runs, on one core."""
     operations = 4 * (6 * r * m * (m + r) + 4 * r**2 * m)
     memory = 4 * 8 * (m + r) ** 2
     return 1e-4 + operations / 1e10 + memory / 2.5e9
