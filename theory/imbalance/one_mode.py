@@ -77,11 +77,11 @@ def scalar_solution(
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         t = np.ldexp(t, unit)
         late = np.isinf(t)
-        moved = _solution(y, c, p, np.where(late, 0.0, t))
+        moved = _moved(y, c, p, np.where(late, 0.0, t))
     return np.asarray(np.ldexp(sign * np.where(late, end, moved), unit))
 
 
-def _solution(y: Array, c: Array, p: Array, t: Array) -> Array:
+def _moved(y: Array, c: Array, p: Array, t: Array) -> Array:
     """p(t) for y >= 0 and finite times."""
     s = np.hypot(c, 2 * y)
     half = np.exp(-s * t / 2)
