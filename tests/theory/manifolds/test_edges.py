@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from theory.core.validation import InvalidArgument
 from theory.manifolds import curvature, noise, norms, oblique, rank_one, rayleigh, schedules, steps
-from theory.manifolds.brockett import Brockett, modes, rates
+from theory.manifolds.brockett import Brockett, modes, rates, velocity
 from theory.manifolds.rank_one import RankOne
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
@@ -246,3 +246,48 @@ def test_sizes_of_no_manifold_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="side = 2"):
         norms.convolution_norm(np.ones((1, 1, 3, 2)), 2)
     assert norms.extreme_points("oblique", 1, 1).shape[1:] == (1, 1)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_an_area_of_sides_whose_squares_are_beyond_floating_point(scale: float) -> None:
+    X, Y = np.array([[3.0], [0.0]]), np.array([[1.0], [2.0]])
+    assert curvature.gram(scale * X, Y / scale) == pytest.approx(36)
+    assert curvature.gram(scale * X, scale * X) == 0
+    with np.errstate(over="ignore"):
+        assert scale < 1 or steps.normaliser(scale, 0.5, 1.0) == np.inf
+
+
+def test_sizes_beyond_machine_integers() -> None:
+    assert norms.layer_frobenius(10**12, 4 * 10**12, 1.5) == pytest.approx(3e12)
+    assert norms.layer_spectral_bound(3, 12, 0.5) == norms.convolution_bound(3, 12, 0.5) == 3
+
+
+def test_what_has_no_number_is_named() -> None:
+    infinite, problem = np.array([[np.inf], [1.0]]), Brockett(np.array([2.0, 1.0]), np.ones(1))
+    angle = np.array([0.3])
+    for call, named in (
+        (lambda: velocity(problem, infinite), r"velocity\[0, 0\] = nan"),
+        (lambda: curvature.gram(infinite, np.ones((2, 1))), "gram = nan"),
+        (lambda: noise.second_moments(Schedule(1.0), 1.0, 1.0, -1.0, 2), "start = -1"),
+        (lambda: noise.second_moments(Schedule(1.0), 1.0, 1.0, 1.0, -2), "steps = -2"),
+        (lambda: noise.second_moments(Schedule(1e300, q=0.0), 1.0, 1.0, 1.0, 2), r"moments\[1\] = inf"),
+        (lambda: norms.layer_frobenius(-1, 2, 1.0), "C = -1"),
+        (lambda: norms.layer_spectral_bound(1, 0, 1.0), "D = 0"),
+        (lambda: norms.convolution_bound(1, 2, -1.0), "kernel = -1"),
+        (lambda: norms.convolution_norm(np.full((1, 1, 1, 1), np.inf), 2), r"kernels\[0, 0, 0, 0\] = inf"),
+        (lambda: norms.scale("sphere", 2, 1, ()), "norms = "),
+        (lambda: norms.scale("sphere", 2, 1, ("l1",)), "norms = .*l1.*expected some of Frobenius"),
+        (lambda: oblique.optimum(infinite), r"T\[0, 0\] = inf"),
+        (lambda: oblique.angles(infinite, np.eye(2, 1)), r"T\[0, 0\] = inf"),
+        (lambda: oblique.angle_steps(np.eye(2, 1), angle, np.inf, 2), "(theta|phi).* = -?inf"),
+        (lambda: rayleigh.turned(np.full((1, 1), np.inf), np.ones(1), 1.0), r"A\[0, 0\] = inf"),
+        (lambda: rayleigh.circle_angles(angle, np.inf, np.ones(1)), r"theta\[1, 0\] = -inf"),
+        (lambda: rayleigh.fine_grained_angles(angle, np.inf, np.ones(1), 0.1, 1.0), r"R\[0\] = inf"),
+        (lambda: steps.sine(np.array([0.0, np.nan])), r"theta\[1\] = nan"),
+        (lambda: steps.normaliser(np.array([-0.1]), 0.5, 1.0), r"R\[0\] = -0.1"),
+        (lambda: steps.normaliser(0.1, -0.5, 1.0), "rho = -0.5"),
+        (lambda: steps.normaliser(0.1, 0.5, np.inf), "c = inf"),
+        (lambda: steps.squared_distance_bound(*np.full((3, 1), 1e200), 1.0), r"bound\[0\] = inf"),
+    ):
+        with np.errstate(all="ignore"), pytest.raises(InvalidArgument, match=named):
+            call()
