@@ -37,7 +37,7 @@ SLOPES = (
     decomposition.squared_slope,
     decomposition.log_slope,
 )
-EVALUATIONS = 500  # of a velocity, so that no flow takes long
+EVALUATIONS = 200  # of a velocity, so that no flow takes long
 
 
 def adjusted(function: Callable, **how: Callable[[Draw, Any], Any]) -> None:
