@@ -22,10 +22,12 @@ def log_quotient(x: float, r: float) -> float:
 def excess(x: float, r: float) -> float:
     """log(Gamma(x - r) / Gamma(x)) + r log x, which tends to 0 for large x; 0 <= r < x."""
     inside("r", r, 0, positive("x", x), "[)")
-    steps = np.arange(max(0.0, np.ceil(LARGE - min(x, x - r))))
+    steps = np.arange(max(0.0, np.ceil(LARGE - (x - r))))
     y = x + len(steps)
     above = (y - r - 0.5) * np.log1p(-r / y) + r + _stirling(y - r) - _stirling(y)
-    return float(above - r * np.log(y / x) - np.log1p(-r / (x + steps)).sum())
+    at = x + steps
+    logarithms = np.log1p(-r / at) if 2 * r < x else np.log((x - r + steps) / at)  # x - r is exact where r is near x
+    return float(above - r * np.log(y / x) - logarithms.sum())
 
 
 def second_difference(x: float, r: float) -> float:

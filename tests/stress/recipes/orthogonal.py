@@ -155,7 +155,6 @@ def now_and_then_anything(function: Any, fitting: Any) -> Any:
 
 CHECKED = {
     energy.kernel: lambda draw: {"squared_distance": np.abs(draw.entries((3,))), "s": draw.number()},
-    decay.turned_back: turning,
     two_sided.plane_solution: two_planes,
     gamma.log_quotient: below(1.0),
     gamma.excess: below(1.0),
@@ -177,8 +176,10 @@ CHECKED = {
     procrustes.optimal_loss: on_a_problem("problem", "chart"),
     procrustes.riccati_solution: on_a_problem("s", "aligned", "t"),
 }
-# Formulas without a check, since flows and steps call them again and again: a flow says where it is not finite.
-UNCHECKED = {
+# Formulas without a check, since flows and steps call them again and again: a flow says where it is not finite. And
+# one whose annotations do not tie its shapes.
+ALWAYS_FITTING = {
+    decay.turned_back: turning,
     double_bracket.velocity: matrices(Sigma=symmetric, H=symmetric),
     preserving.tangent: matrices(R=rotation, M=any_matrix),
     preserving.defect_of_step: lambda draw: {"w": np.clip(skew(draw, 3, ()), -1e45, 1e45)},
@@ -190,4 +191,6 @@ UNCHECKED = {
     procrustes.loss: on_a_problem("problem", "R"),
     procrustes.velocity: on_a_problem("problem", "R"),
 }
-ARGUMENTS |= UNCHECKED | {function: now_and_then_anything(function, recipe) for function, recipe in CHECKED.items()}
+ARGUMENTS |= ALWAYS_FITTING | {
+    function: now_and_then_anything(function, recipe) for function, recipe in CHECKED.items()
+}

@@ -180,3 +180,13 @@ def test_ends_of_quotients() -> None:
 def test_thresholds_of_huge_targets() -> None:
     s = np.array([3e200, 4e200])
     assert relaxed.threshold(s) == pytest.approx(2.5e200) == 2 * relaxed.limiting_defect(s)
+
+
+@few
+@given(st.sampled_from([2, 3, 7, 50]), st.sampled_from([1e-3, 1e-9, 1e-13]))
+def test_means_next_to_where_they_are_infinite(d: int, gap: float) -> None:
+    s = (d - 1) * (1 - gap)
+    with mpmath.workdps(40):
+        expected = float(mpmath.exp(log_mean(d, mpmath.mpf(s))))
+    assert energy.mean_of_pair(d, s) == pytest.approx(expected, rel=1e-13)
+    assert energy.variance_of_pair(d, s / 2) == pytest.approx(expected, rel=1e-2 if gap < 1e-3 else 0.5)
