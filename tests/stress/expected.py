@@ -51,5 +51,6 @@ EXPECTED: dict[str, dict[str, str]] = {
     "orthogonal.energy.minimum": {"infinity": "that of a polygon"},
     "orthogonal.energy.variance_energy": {"infinity": "from 2 s = d - 1 on"},
     "orthogonal.energy.variance_of_pair": {"infinity": "from 2 s = d - 1 on"},
+    "orthogonal.maps.defect": {"NaN": "of infinite entries times 0: of no use to what asks whether it is small"},
     "orthogonal.stochastic.most_rounds_to_see_all_pairs": {"infinity": "blocks of one coordinate have no pair"},
 }

@@ -69,11 +69,11 @@ def polar_differential(P: Float[Array, "*runs d d"], dP: Float[Array, "*runs d d
     The map dP -> dR is self-adjoint, and finite wherever P is invertible.
 
     Raises:
-        InvalidArgument: P singular to rounding, an entry of either that is not finite.
+        InvalidArgument: P singular to rounding, an entry of either, or of the quotient, that is not finite.
     """
     U, s, Vt = _svd(P)
     Z = U.mT @ entries_inside("dP", dP) @ Vt.mT
-    return U @ ((Z - Z.mT) / (s[..., :, None] + s[..., None, :])) @ Vt
+    return U @ entries_inside("dP / P", (Z - Z.mT) / (s[..., :, None] + s[..., None, :])) @ Vt
 
 
 def nearest_to_reflection(A: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:

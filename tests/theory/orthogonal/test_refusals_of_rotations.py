@@ -34,6 +34,7 @@ TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
         (lambda: maps.distance_to_orthogonal(LEFT * np.inf), r"P\[0, 0\] = inf"),
         (lambda: maps.polar(LEFT / 0), r"P\[0, 0\] = inf"),
         (lambda: maps.polar_differential(LEFT, LEFT * np.nan), r"dP\[0, 0\] = nan"),
+        (lambda: maps.polar_differential(1e-200 * np.eye(2), 1e200 * TURN), r"dP / P\[0, 1\] = -inf"),
         (lambda: maps.nearest_to_reflection(TURN * np.nan), r"A\[0, 0\] = nan"),
         (lambda: maps.lengthened(-np.ones(1), np.ones(1), 1.0), r"squared_norm\[0\] = -1.0"),
         (lambda: maps.lengthened(np.ones(1), np.full(1, np.inf), 1.0), r"squared_gradient\[0\] = inf"),
