@@ -47,7 +47,7 @@ def descent_memory(rates: Float[Array, "*draws r"], steps: Times, learning_rate:
 
     Raises:
         InvalidArgument: a negative or NaN number of steps, a learning rate that is not above 0, a rate below 0; where
-            eta lam_k > 1 parts of a step, and where eta lam_k >= 2 steps without end.
+            eta lam_k > 1 parts of a step, where eta lam_k >= 2 steps without end, or so many that no number holds m_k.
     """
     rates, steps = _rates(rates), times(steps)
     moved = positive("learning_rate", learning_rate) * rates
@@ -57,9 +57,12 @@ def descent_memory(rates: Float[Array, "*draws r"], steps: Times, learning_rate:
     if moved.max() >= 2 and np.isinf(steps).any():
         reject("steps", np.inf, f"an end where eta lam = {moved.max():g} is at least 2")
     steps = steps.reshape(*steps.shape, *[1] * rates.ndim)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         gentle = np.exp(np.where((moved == 0) | (steps == 0), 0.0, steps * np.log1p(-np.minimum(moved, 1))))
-        return np.where(moved <= 1, gentle, (1 - moved) ** steps)
+        memory = np.where(moved <= 1, gentle, (1 - moved) ** steps)
+    if not np.isfinite(memory).all():
+        reject("learning_rate", learning_rate, f"a smaller one: where eta lam = {moved.max():g} descent grows for ever")
+    return memory
 
 
 def ridge_memory(rates: Float[Array, "*draws r"], strength: float) -> Float[Array, "*draws r"]:

@@ -126,6 +126,8 @@ def test_steps_without_end_or_in_parts() -> None:
         law.descent_memory(np.array([2.0]), np.inf, 1.0)
     with pytest.raises(InvalidArgument, match="steps = 0.5: expected whole steps where eta lam = 1.5"):
         law.descent_memory(np.array([1.5]), 0.5, 1.0)
+    with pytest.raises(InvalidArgument, match="learning_rate = 1.0: expected a smaller one: where eta lam = 3"):
+        law.descent_memory(np.array([0.5, 3.0]), 1e4, 1.0)
     for rates in (-1.0, np.nan, np.inf):
         with pytest.raises(InvalidArgument, match="rates = "):
             law.ridge_memory(np.array([rates]), 1.0)
