@@ -11,24 +11,30 @@ from theory.core.arrays import Array
 from theory.core.flows import State, flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
-from theory.core.validation import inside
+from theory.core.validation import entries_inside, inside
 from theory.shallow.gradient_flow import normalised_constant, offset
+
+LATEST = 1e8  # log times beyond leave few digits of tau - z_i . w, which stays of order log tau
+LARGEST = 500.0  # of the exponents
 
 
 def regularised_flow(
-    problem: Separable, w: Float[Array, "*runs d"], tau: Float[Array, " T"], c: float = 1.0, evaluations: int = 20_000
+    problem: Separable, w: Float[Array, "*runs d"], tau: Float[Array, " T"], c: float = 1.0, evaluations: int = 10_000
 ) -> Trajectory:
     """w(tau) of w' = sum_i e^{-z_i . w} z_i - c w / (1 + t) in log time, tau = log(1 + t):
 
     dw/dtau = sum_i e^{tau - z_i . w} z_i - c w.
 
     Raises:
-        InvalidArgument: times that are not finite or do not increase, c below 0.
-        FlowStopped: the last time is not reached within so many evaluations of the velocity.
+        InvalidArgument: times that do not increase or of which rounding leaves no digit, above 10^8; c below 0; a start
+            that gives an example a margin below -500, whose force no number is.
+        FlowStopped: the last time is not reached within so many evaluations of the velocity, and 100 more a weight.
     """
     inside("c", c, 0, np.inf, "[)")
+    entries_inside("tau", tau, 0, LATEST, "[]")
+    entries_inside("margin at the start", apply(problem.Z, w), -LARGEST, np.inf, "[)")
     velocity = lambda time, state: _velocity(problem, c, time, state)  # noqa: E731
-    return flow(velocity, {"w": w}, tau, method="LSODA", evaluations=evaluations)
+    return flow(velocity, {"w": w}, tau, method="LSODA", evaluations=evaluations + 100 * np.size(w))
 
 
 def direction_limit(problem: Separable) -> float:
@@ -42,6 +48,7 @@ def direction_limit(problem: Separable) -> float:
 
 
 def _velocity(problem: Separable, c: float, time: float, state: State) -> State:
+    w = state["w"][..., None]
     # Clipped where only a trial step that the solver will reject can get.
-    force = np.exp(np.minimum(time - apply(problem.Z, state["w"]), 500))
-    return {"w": apply(problem.Z.mT, force) - c * state["w"]}
+    force = np.exp(np.minimum(time - problem.Z @ w, LARGEST))
+    return {"w": (problem.Z.mT @ force - c * w)[..., 0]}

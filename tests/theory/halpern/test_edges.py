@@ -187,6 +187,8 @@ def test_what_has_no_number_is_named() -> None:
         (lambda: squared_hinge.duals_read_off(one, 0.5, one.w, np.inf), r"alpha\[0\] = nan"),
         (lambda: squared_hinge.duals_read_off(one, 0.5, one.w, -1), "k = -1"),
         (lambda: exponential_loss.regularised_flow(one, one.w, np.ones(1), -1.0), "c = -1"),
+        (lambda: exponential_loss.regularised_flow(one, one.w, np.array([1.0, 1e9])), r"tau\[1\] = 1000000000"),
+        (lambda: exponential_loss.regularised_flow(one, -501 * one.w, np.ones(1)), r"margin at the start\[0\] = -501"),
     ):
         with np.errstate(all="ignore"), pytest.raises(InvalidArgument, match=named):
             call()
@@ -194,5 +196,5 @@ def test_what_has_no_number_is_named() -> None:
 
 def test_a_flow_too_long_says_so() -> None:
     one = Separable(np.array([[1.0, 0.0]]))
-    with pytest.raises(FlowStopped, match="after 50 evaluations"):
+    with pytest.raises(FlowStopped, match="after 250 evaluations"):
         exponential_loss.regularised_flow(one, one.w, np.array([1e3]), evaluations=50)
