@@ -34,7 +34,8 @@ def gradient_flow(rho: Float[Array, "*runs L"]) -> tuple[Array, Array]:
     Raises:
         InvalidArgument: sizes that are 0, or whose products are not finite.
     """
-    return _others(rho), _others(rho) / _off_zero(rho)
+    others = _others(rho)
+    return others, others / _off_zero(rho)
 
 
 def lagrange_multiplier(rho: Float[Array, "*runs L"]) -> tuple[Array, Array]:
@@ -53,12 +54,14 @@ def weight_normalisation(rho: Float[Array, "*runs L"], c: float = 1.0) -> tuple[
     Raises:
         InvalidArgument: c not above 0.
     """
-    return _others(rho), rho * _others(rho) / positive("c", c) / c
+    others = _others(rho)
+    return others, rho * others / positive("c", c) / c
 
 
 def exponential_weight_normalisation(rho: Float[Array, "*runs L"], c: float = 1.0) -> tuple[Array, Array]:
     """Of a_k = log g_k and v_k. Raises as `weight_normalisation`."""
-    return rho * _others(rho) * rho, rho * _others(rho) / positive("c", c) / c
+    product = rho * _others(rho)
+    return product * rho, product / positive("c", c) / c
 
 
 def flow(
