@@ -62,8 +62,11 @@ def unsquared_penalty_minimiser(s: Float[Array, " d"], weight: float) -> Float[A
         return np.array(s, dtype=float)
 
     def excess(log_kappa: float) -> float:
-        r = squared_penalty_minimiser(s, float(np.exp(log_kappa)) / 2)
-        return _length((s - r) / (2 * r)) - weight
+        kappa = float(np.exp(log_kappa))
+        r = squared_penalty_minimiser(s, kappa / 2)
+        # Equal where r is the root; of the differences the larger has lost fewer digits.
+        pull = np.where(np.abs(s - r) > np.abs(r - 1), (s - r) / (2 * r), kappa * (r - 1) * (r + 1))
+        return _length(pull) - weight
 
     low = float(np.log(weight) - np.log(_length((s - 1) * (s + 1))))  # r^2 - 1 is smaller than s^2 - 1
     high = low + 1

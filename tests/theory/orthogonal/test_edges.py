@@ -135,9 +135,9 @@ def test_penalised_targets_of_any_size(s: float, weight: float) -> None:
     assert abs(residual) <= 1e-14 * size + 1e-14 * s
 
 
-@pytest.mark.parametrize("weight", [1e-200, 1e-40, 1e-3])
-def test_next_to_no_penalty_leaves_the_target(weight: float) -> None:
-    s = np.array([2.0, 0.5])
+@pytest.mark.parametrize("weight", [1e-200, 1e-40, 1e-16, 1e-12, 1e-3])
+@pytest.mark.parametrize("s", [np.array([2.0, 0.5]), np.array([1.08854366, 0.88020392, 0.21706975, 0.73357573])])
+def test_next_to_no_penalty_leaves_the_target(weight: float, s: np.ndarray) -> None:
     # To first order r = s - 2 lambda s (s^2 - 1) / |s^2 - 1|.
     first = s - 2 * weight * s * (s**2 - 1) / np.linalg.norm(s**2 - 1)
     assert relaxed.unsquared_penalty_minimiser(s, weight) == pytest.approx(first, abs=20 * weight**2 + 1e-15)
