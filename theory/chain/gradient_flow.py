@@ -52,7 +52,7 @@ def balanced_time(
     p' = L sigma p^(2 - 2/L) (s - p), so t = (H(p) - H(start)) / (L sigma), H' = p^(2/L - 2) / (s - p).
 
     Raises:
-        InvalidArgument: products not above 0 or infinite, or p not between the start and s (where the flow never comes).
+        InvalidArgument: products not above 0 or infinite, p not between the start and s (where no flow comes).
     """
     start, p = np.broadcast_arrays(np.asarray(start, dtype=np.float64), np.asarray(p, dtype=np.float64))
     on_the_way = (start > 0) & np.isfinite(start) & ((p - start) * (chain.s - p) >= 0)
@@ -65,16 +65,15 @@ def balanced_time(
         far = _antiderivative(chain, p) - _antiderivative(chain, start)
         close = (np.abs(grown) < 0.5) & (np.abs(approached) < 0.5)
         # By how much log v / (s - v) grows.
-        moved = np.where(close, np.log1p(chain.s * (p - start) / start / (chain.s - p)), 0.0)
+        moved = np.where(close, np.log1p(chain.s / start * ((p - start) / (chain.s - p))), 0.0)
     near = _short(chain, start, moved)
     return np.where(p == start, 0.0, np.where(close, near, far)) / (chain.L * chain.sigma)
 
 
 def _short(chain: Chain, start: Array, moved: Array) -> Array:
     """H(p) - H(start) = int v^(2/L - 1) / s dy, y = log v / (s - v), without a difference: by Gauss's rule."""
-    with np.errstate(divide="ignore"):
-        ahead = ((chain.s - start) / start)[..., None] * np.exp(-moved[..., None] * NODES)
-    v = chain.s / (1 + ahead)
+    y = moved[..., None] * NODES
+    v = chain.s / (chain.s / start[..., None] * np.exp(-y) - np.expm1(-y))
     return moved / chain.s * (WEIGHTS * v ** (2 / chain.L - 1)).sum(-1)
 
 
@@ -83,7 +82,7 @@ def _antiderivative(chain: Chain, v: Array) -> Array:
     s, e = chain.s, 2 / chain.L - 1
     with np.errstate(divide="ignore", invalid="ignore"):
         if chain.L == 2:
-            return np.log(v / np.abs(s - v)) / s
+            return np.where(v > s, np.log1p(s / (v - s)), np.log(v / (s - v))) / s
         small, large = np.minimum(v / s, 1), np.minimum(s / v, 1)
         below = v**e / (s * e) * _series(e, small)
         above = v ** (e - 1) / (1 - e) * _series(1 - e, large)

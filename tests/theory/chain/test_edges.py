@@ -41,6 +41,20 @@ def test_times_of_products_that_are_close(L: int, s: float, start: float, share:
     assert found == pytest.approx(float(exact), rel=1e-9)
 
 
+@pytest.mark.parametrize("L", [2, 3, 5])
+@pytest.mark.parametrize("far", [3.0, 1e3, 1e9, 1e30, 1e60])
+@pytest.mark.parametrize("fall", [10.0, 1.01])
+def test_products_come_down_from_far_above(far: float, fall: float, L: int) -> None:
+    """L sigma t = int v^(2/L - 2) / (v - s) dv, of u = v / start."""
+    s, x, start = 1.7, 1.3, 17 * far
+    with mpmath.workdps(40):
+        e = mpmath.mpf(2) / L - 2
+        integral = mpmath.quad(lambda u: u**e / (u - mpmath.mpf(s) / start), [mpmath.mpf(start / fall) / start, 1])
+        exact = integral * mpmath.mpf(start) ** e / (L * mpmath.mpf(x) ** 2)
+    found = gradient_flow.balanced_time(Chain(s, L, x), start, start / fall)
+    assert found == pytest.approx(float(exact), rel=1e-12, abs=0)
+
+
 def test_no_time_at_the_target() -> None:
     for L in (1, 2, 3):
         chain = Chain(2.0, L)
