@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from experiments.images.comparison import CLASS_MEANS, OWN_MEAN, difficulty_scores, drawn, require_some, scores_find
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import five_methods
-from experiments.images.settings import DIFFICULT, pilot, prepared
+from experiments.images.settings import DIFFICULT, first_look, pilot, prepared
 from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves, on_data
 
 
@@ -28,8 +28,11 @@ from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, cur
 @on_data
 def multipliers_find_difficult_examples(study: Study) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, DIFFICULT, flipped=0.0)
+    if study.data is not None:
+        first = held_out_margins(first_look(study, images, DIFFICULT), "look")
+        require_some(first < 0, "difficult", trainer.task.seeds)
     difficult = held_out_margins(trainer, "difficult") < 0
-    require_some(difficult, "difficult")
+    require_some(difficult, "difficult", trainer.task.seeds)
     outcomes = five_methods(trainer, pilot(study, images, DIFFICULT, flipped=0.0))
     scores = difficulty_scores(study, trainer, outcomes)
     yield from scores_find(scores, difficult, no_less_than=[OWN_MEAN], no_more_than=[CLASS_MEANS])

@@ -52,14 +52,17 @@ def difficulty_scores(study: Study, trainer: Trainer, outcomes: Outcomes) -> Sco
     }
 
 
-def require_some(wanted: Array, of: str) -> None:
-    """Refuse too few draws in which there are wanted examples (seeds, n), and others, before more is trained."""
+def require_some(wanted: Array, of: str, draws: int) -> None:
+    """Refuse wanted examples (seeds, n) that will be there, beside others, in too few of so many draws.
+
+    These may be the first of them: then such a number of them has a probability below a hundredth if enough will be.
+    """
     known, needed = int((wanted.any(1) & ~wanted.all(1)).sum()), fewest_draws(SIGNIFICANCE / LOOKS)
-    if known < needed:
+    if known < needed and (len(wanted) == draws or stats.binom.cdf(known, len(wanted), needed / draws) < 0.01):
         reject(
             "data",
             f"{known} of {len(wanted)} draws of {wanted.shape[1]} images with some that are {of}, and others",
-            f"{needed} draws or more, for an interval; choose classes that are harder to tell apart, or more of them",
+            f"{needed} of {draws} or more, for an interval; choose classes that are harder to tell apart, or more",
         )
 
 

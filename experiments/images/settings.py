@@ -12,6 +12,7 @@ from experiments.images.tasks import Images, draw, images_of
 from theory.claims import Study
 
 PILOTS = 3  # seeds that choose the strength of penalties
+LOOKED_AT = 8  # seeds that show at once whether a user's images leave anything to judge
 
 
 class Setting(NamedTuple):
@@ -70,6 +71,11 @@ def prepared(study: Study, settings: Settings, *, flipped: float) -> tuple[Image
 def pilot(study: Study, images: Images, settings: Settings, *, flipped: float) -> Trainer:
     """What trains on a few draws that are not judged, to choose settings."""
     return _trainer(study, images, _setting(study, settings), PILOTS, flipped, "pilot")
+
+
+def first_look(study: Study, images: Images, settings: Settings) -> Trainer:
+    """What trains on a few draws that are not judged, to see whether there is anything to find."""
+    return _trainer(study, images, _setting(study, settings), LOOKED_AT, 0.0, "look")
 
 
 def _setting(study: Study, settings: Settings) -> Setting:

@@ -75,8 +75,19 @@ def test_draws_without_wanted_examples() -> None:
 def test_too_few_draws_with_something_to_find_are_refused() -> None:
     wanted = WANTED.copy()
     wanted[:-24] = False
-    require_some(wanted, "difficult")
+    require_some(wanted, "difficult", SEEDS)
     wanted[-1] = True  # nothing else is left there
-    message = r"23 of 96 draws of 150 images with some that are difficult, and others: expected 24 draws or more"
+    message = r"23 of 96 draws of 150 images with some that are difficult, and others: expected 24 of 96 or more"
     with pytest.raises(InvalidArgument, match=message):
-        require_some(wanted, "difficult")
+        require_some(wanted, "difficult", SEEDS)
+
+
+@pytest.mark.parametrize(("draws", "fewest"), [(29, 4), (48, 1)])
+def test_a_first_look_refuses_what_is_hopeless(draws: int, fewest: int) -> None:
+    """P(Bin(8, 24/29) <= 3) = 0.005 and P(Bin(8, 1/2) <= 0) = 0.004."""
+    first = WANTED[:8].copy()
+    first[fewest:] = False
+    require_some(first, "difficult", draws)
+    first[fewest - 1] = False
+    with pytest.raises(InvalidArgument, match=f"{fewest - 1} of 8 draws"):
+        require_some(first, "difficult", draws)
