@@ -55,7 +55,7 @@ def balanced_time(
         InvalidArgument: products not above 0 or infinite, p not between the start and s (where no flow comes).
     """
     start, p = np.broadcast_arrays(np.asarray(start, dtype=np.float64), np.asarray(p, dtype=np.float64))
-    on_the_way = (start > 0) & np.isfinite(start) & ((p - start) * (chain.s - p) >= 0)
+    on_the_way = (start > 0) & np.isfinite(start) & (np.sign(p - start) * np.sign(chain.s - p) >= 0)
     if not on_the_way.all():
         reject("p", p[~on_the_way].flat[0], f"products from the start, above 0, to s = {chain.s:g}")
     with np.errstate(divide="ignore", invalid="ignore"):
