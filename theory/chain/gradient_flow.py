@@ -66,7 +66,7 @@ def balanced_time(
         close = (np.abs(grown) < 0.5) & (np.abs(approached) < 0.5)
         # By how much log v / (s - v) grows.
         moved = np.where(close, np.log1p(chain.s / start * ((p - start) / (chain.s - p))), 0.0)
-    near = _short(chain, start, moved)
+        near = _short(chain, start, moved)
     return np.where(p == start, 0.0, np.where(close, near, far)) / (chain.L * chain.sigma)
 
 
