@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from theory.core.linear_networks import gaussian_stack, per_size
+from theory.core.linear_networks import gaussian_stack, per_size, squarable
 from theory.core.separable import Separable, planted
 from theory.homogeneous import (
     balance,
@@ -96,14 +96,13 @@ def test_slopes_of_losses_at_any_margins(q: list[float]) -> None:
     with mpmath.workdps(30):
         falls = [mpmath.exp(-mpmath.mpf(each)) for each in q]
         exact = {
-            "exponential": falls,
-            "logistic": [fall / (1 + fall) for fall in falls],
-            "squared": [1 - mpmath.mpf(each) for each in q],
-            "log": [fall / sum(falls) for fall in falls],
+            decomposition.exponential_slope: falls,
+            decomposition.logistic_slope: [fall / (1 + fall) for fall in falls],
+            decomposition.squared_slope: [1 - mpmath.mpf(each) for each in q],
+            decomposition.log_slope: [fall / sum(falls) for fall in falls],
         }
-    for name, values in exact.items():
-        found = getattr(decomposition, f"{name}_slope")(np.array(q))
-        assert found == pytest.approx([float(value) for value in values], rel=1e-12, abs=1e-300)
+    for slope, values in exact.items():
+        assert slope(np.array(q)) == pytest.approx([float(value) for value in values], rel=1e-12, abs=1e-300)
 
 
 @few
@@ -111,6 +110,7 @@ def test_slopes_of_losses_at_any_margins(q: list[float]) -> None:
 def test_sizes_and_directions_are_the_layers(seed: int, depth: int, unit: float) -> None:
     """Also of more than nine layers, whose names do not sort as their numbers do."""
     W = gaussian_stack(np.random.default_rng(seed), [2] * depth + [1], unit, runs=3)
+    assert squarable(W) is W
     state = polar(W)
     for back, layer, direction in zip(decomposition.weights(state), W, state.V):
         assert back == pytest.approx(layer, rel=1e-14)
