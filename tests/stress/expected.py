@@ -13,11 +13,14 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "shallow.event_driven.solve_to_convergence": {"infinity": "known for all times"},
+    "shallow.minnorm_flow.velocity": {"NaN": "of infinite weights, where a flow stops"},
     "chain.collapse.size_bound": {"infinity": "it says nothing from some time on, unless the chain must collapse"},
     "chain.gradient_flow.balanced_time": {"infinity": "the target is never reached"},
     "chain.gradient_flow.product_velocity": {
         "infinity": "a hundred weights of 70 move their product faster than 10^308"
     },
+    "chain.minnorm.velocity": {"NaN": "forces beyond the range of floats against each other; a flow stops there"},
     "chain.minnorm.orbit_energy": {"infinity": "at p = 0, which no orbit reaches"},
     "chain.times.annealed_times": {"infinity": "it takes longer than what is integrated"},
     "chain.times.decayed_times": {"infinity": "its bias is above epsilon"},

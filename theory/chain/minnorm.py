@@ -127,7 +127,8 @@ def orbit_energy(
 
 
 def _above_its_logarithm(r: Array, ratio: Array) -> Array:
-    """r - log(ratio) >= 0, ratio = 1 + r: near r = 0, by log(1 + r) = 2 atanh q, q = r / (2 + r), it is q r - 2 (q^3/3 + q^5/5 + ...)."""
+    """r - log(ratio) >= 0, ratio = 1 + r: near r = 0, by log(1 + r) = 2 atanh q, q = r / (2 + r), it is
+    q r - 2 (q^3/3 + q^5/5 + ...)."""
     q = np.where(np.abs(r) < 0.3, r / (2 + r), 0.0)
     series = sum(2 * q**n / n for n in range(3, 25, 2))
     with np.errstate(divide="ignore"):

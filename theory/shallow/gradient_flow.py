@@ -13,13 +13,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import softmax, wrightomega
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.flows import flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
-from theory.core.validation import inside, reject, times
+from theory.core.validation import entries_inside, finite_matrix, inside, reject, times
 
 NEWTON_STEPS = 200
+EVALUATIONS = 10_000  # of a velocity: about half a second
 VANISHING = 1e-8  # a share of the largest dual below which one counts as tending to 0
 
 
@@ -62,7 +63,7 @@ def exponential_margins(
     Shape (*times, *runs, n); infinite at t = inf.
 
     Raises:
-        InvalidArgument: examples that are not pairwise orthogonal, a negative or NaN time.
+        InvalidArgument: examples that are not pairwise orthogonal, numbers that are not finite, a negative or NaN time.
     """
     m0, grown = _start(Z, w0, t)
     with np.errstate(divide="ignore"):
@@ -88,18 +89,21 @@ def logistic_margins(
 def _weights(Z: Array, w0: Array, margins: Array) -> Array:
     if np.isinf(margins).any():
         reject("t", np.inf, "finite times: the weights grow without bound")
-    return w0 + ((margins - w0 @ Z.T) / (Z**2).sum(1)) @ Z
+    lengths = np.hypot.reduce(Z, axis=1)
+    return w0 + ((margins - w0 @ Z.T) / lengths) @ (Z / lengths[:, None])
 
 
 def _start(Z: Array, w0: Array, t: Array | float) -> tuple[Array, Array]:
     """m(0), and |z_i|^2 t with as many dimensions as times x runs x examples."""
-    gram = Z @ Z.T
-    squares = np.diag(gram)
-    lengths = np.sqrt(squares)
-    if lengths.min() == 0 or np.abs(gram / lengths / lengths[:, None] - np.eye(len(Z))).max() > 1e-12:
+    Z = finite_matrix("Z", Z)
+    entries_inside("Z", Z, -SQUARABLE, SQUARABLE)
+    entries_inside("w0", w0)
+    lengths = np.hypot.reduce(Z, axis=1)
+    units = Z / np.where(lengths > 0, lengths, 1)[:, None]
+    if np.abs(units @ units.T - np.eye(len(Z))).max() > 1e-12:
         reject("Z", "examples that are not", "pairwise orthogonal examples, none of them 0")
     m0 = w0 @ Z.T
-    return m0, times(t).reshape((*np.shape(t), *[1] * m0.ndim)) * squares
+    return m0, times(t).reshape((*np.shape(t), *[1] * m0.ndim)) * lengths**2
 
 
 def flow_in_log_time(
@@ -115,7 +119,7 @@ def flow_in_log_time(
         losses = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
         return {"rho": apply(problem.Z.mT, losses) - problem.w}
 
-    return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance)
+    return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance, evaluations=EVALUATIONS)
 
 
 def normalised_flow(
@@ -133,7 +137,7 @@ def normalised_flow(
         return {"w": apply(Z.mT, softmax(exponents, axis=-1)), "tau": np.exp(-log_loss - state["tau"])}
 
     start = {"w": w0, "tau": np.zeros(w0.shape[:-1])}
-    return flow(velocity, start, s, relative_tolerance=relative_tolerance)
+    return flow(velocity, start, s, relative_tolerance=relative_tolerance, evaluations=EVALUATIONS)
 
 
 def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*runs d"]:
@@ -147,8 +151,10 @@ def offset(problem: Separable, w0: Float[Array, "*runs d"]) -> Float[Array, "*ru
     [0.693147, 0.0]
 
     Raises:
-        InvalidArgument: a batch of problems, or an example off the span; and as `settled_duals`.
+        InvalidArgument: a batch of problems, a start that is not finite, or an example off the span; and as
+            `settled_duals`.
     """
+    entries_inside("w0", w0)
     if problem.Z.ndim != 2:
         reject("problem.Z.shape", problem.Z.shape, "one problem, (n, d)")
     duals, lengths = settled_duals(problem), np.linalg.norm(problem.Z, axis=-1)
@@ -267,6 +273,7 @@ def log_hitting_time(
 
 
 def _across(problem: Separable, offset: Array) -> Array:
-    """|P w~|."""
+    """|P w~|, and that it is finite."""
+    entries_inside("offset", offset)
     unit = problem.w * problem.margin[..., None]
     return np.linalg.norm(offset - (offset * unit).sum(-1, keepdims=True) * unit, axis=-1)

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive
+from theory.core.validation import entries_inside, reject
 
 
 class Steps(NamedTuple):
@@ -42,60 +42,85 @@ def next_difference(
     A: float | Float[Array, "*#runs 1"],
     B: float | Float[Array, "*#runs 1"],
 ) -> Array:
-    """lambda_{t+1} - lambda_t of alternating steps without projection, from lambda_{t-1} and lambda_t."""
+    """lambda_{t+1} - lambda_t of alternating steps without projection, from lambda_{t-1} and lambda_t.
+
+    Raises:
+        InvalidArgument: a matrix, multipliers or steps that are not finite.
+    """
+    for name, values in (("gram", gram), ("before", before), ("now", now), ("A", A), ("B", B)):
+        entries_inside(name, values)
     return A * B * (1 - (gram @ now[..., None])[..., 0]) + (1 - A) * (now - before)
 
 
 def alternating_modes(
     g: Float[Array, " modes"], A: float | Float[Array, "*#steps 1"], B: float | Float[Array, "*#steps 1"]
 ) -> tuple[Array, Array]:
-    """Determinant and trace of each mode's step."""
+    """Determinant and trace of each mode's step.
+
+    Raises:
+        InvalidArgument: steps that are not finite.
+    """
+    _require_finite(A, B)
     return (1 - A) * np.ones_like(g), 2 - A - A * B * g
 
 
 def simultaneous_modes(
     g: Float[Array, " modes"], A: float | Float[Array, "*#steps 1"], B: float | Float[Array, "*#steps 1"]
 ) -> tuple[Array, Array]:
-    """Determinant and trace of each mode's step."""
+    """Determinant and trace of each mode's step. Raises as `alternating_modes`."""
+    _require_finite(A, B)
     return 1 - A + A * B * g, (2 - A) * np.ones_like(g)
 
 
 def radius(determinant: Float[Array, "*#modes"], trace: Float[Array, "*#modes"]) -> Float[Array, "*modes"]:
-    """Spectral radius of 2 x 2 matrices with this determinant and trace: |roots of mu^2 - trace mu + determinant|."""
-    root = np.sqrt(trace**2 / 4 - determinant + 0j)
-    return np.maximum(np.abs(trace / 2 + root), np.abs(trace / 2 - root))
+    """Spectral radius of 2 x 2 matrices with this determinant and trace: |roots of mu^2 - trace mu + determinant|.
+
+    Raises:
+        InvalidArgument: a determinant or a trace that is not finite.
+    """
+    entries_inside("determinant", determinant)
+    entries_inside("trace", trace)
+    # In units in which neither square overflows.
+    unit = np.maximum(np.maximum(np.abs(trace), np.sqrt(np.abs(determinant))), np.finfo(float).tiny)
+    half, product = trace / unit / 2, determinant / unit / unit
+    root = np.sqrt(half**2 - product + 0j)
+    return unit * np.maximum(np.abs(half + root), np.abs(half - root))
 
 
 def alternating_limit(g_max: Float[Array, "*runs"], A: float | Float[Array, "*runs"]) -> Float[Array, "*runs"]:
     """Alternating steps with 0 < A < 2 converge near the solution iff B < (4 - 2 A) / (A g_max).
 
     Raises:
-        InvalidArgument: A outside (0, 2), where no B converges.
+        InvalidArgument: A outside (0, 2), where no B converges, or g_max not above 0.
     """
-    for end in (np.min(A), np.max(A)):
-        inside("A", end, 0, 2, "()")
-    return (4 - 2 * np.asarray(A)) / (A * g_max)
+    entries_inside("A", A, 0, 2)
+    entries_inside("g_max", g_max, 0)
+    return (4 - 2 * np.asarray(A)) / A / g_max
 
 
 def simultaneous_limit(g_max: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
-    """Simultaneous steps with 0 < A < 2 converge near the solution iff B < 1 / g_max."""
+    """Simultaneous steps with 0 < A < 2 converge near the solution iff B < 1 / g_max.
+
+    Raises:
+        InvalidArgument: g_max not above 0.
+    """
+    entries_inside("g_max", g_max, 0)
     return 1 / g_max
 
 
 def best_alternating(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]) -> Steps:
-    """rho = (sqrt kappa - 1) / (sqrt kappa + 1), A = 1 - rho^2, B = (1 + rho)^2 / (A g_max).
+    """rho = (sqrt kappa - 1) / (sqrt kappa + 1), A = 1 - rho^2, B = (1 + rho)^2 / (A g_max) = (g_min g_max)^(-1/2).
 
     A radius rho needs 1 - A <= rho^2 (the determinant), and then all modes complex, |1 + rho^2 - A B g| <= 2 rho at
     both ends of the spectrum: kappa <= ((1 + rho) / (1 - rho))^2 (Polyak 1964).
 
     Raises:
-        InvalidArgument: eigenvalues not above 0.
+        InvalidArgument: eigenvalues not above 0, or g_min above g_max.
     """
-    positive("g_min", np.min(g_min))
-    root = np.sqrt(g_max / g_min)
-    rho = (root - 1) / (root + 1)
-    A = 4 * root / (root + 1) ** 2  # 1 - rho^2, without a difference
-    return Steps(A, (1 + rho) ** 2 / (A * g_max), rho)
+    _require_spectrum(g_min, g_max)
+    share = np.sqrt(g_min) / np.sqrt(g_max)
+    A = 4 * share / (1 + share) ** 2  # 1 - rho^2, without a difference
+    return Steps(A, 1 / np.sqrt(g_min) / np.sqrt(g_max), (1 - share) / (1 + share))
 
 
 def best_simultaneous(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]) -> Steps:
@@ -106,9 +131,21 @@ def best_simultaneous(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]
     ((1 - rho) (rho - 1 + A)), which grows with A, up to A = 1 + rho: kappa <= (1 + rho) / (2 (1 - rho)).
 
     Raises:
-        InvalidArgument: eigenvalues not above 0.
+        InvalidArgument: eigenvalues not above 0, or g_min above g_max.
     """
-    positive("g_min", np.min(g_min))
-    kappa = g_max / g_min
-    rho = (2 * kappa - 1) / (2 * kappa + 1)
+    _require_spectrum(g_min, g_max)
+    share = g_min / g_max
+    rho = (2 - share) / (2 + share)
     return Steps(1 + rho, rho / g_max, rho)
+
+
+def _require_finite(A: Array | float, B: Array | float) -> None:
+    entries_inside("A", A)
+    entries_inside("B", B)
+
+
+def _require_spectrum(g_min: Array, g_max: Array) -> None:
+    entries_inside("g_min", g_min, 0)
+    entries_inside("g_max", g_max, 0)
+    if (np.asarray(g_min) > g_max).any():
+        reject("g_min", g_min, f"eigenvalues of at most g_max = {g_max}")

@@ -11,10 +11,12 @@ from theory.core.arrays import EPS, Array
 from theory.core.flows import flow
 from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
-from theory.core.validation import finite_arrays, positive, reject, times
+from theory.core.validation import entries_inside, finite_arrays, inside, positive, reject, times
 
 # Components of e = U^T 1 below this are rounding: no multiplier grows for ever by them.
 ROUNDED = 1e-10
+LARGEST = 1e75  # of speeds, examples and starts: a b |z|^2 is a float then
+EVALUATIONS = 10_000  # of a velocity: about half a second
 
 
 def velocity(
@@ -35,12 +37,19 @@ def integrated(
     b: float,
 ) -> Trajectory:
     """w and multipliers at t by an ODE solver that knows nothing of active sets. `facts["error"]` is what they may be
-    off by: two solutions never part in |w|^2 / a + |lambda|^2 / b, so it is steps x local error in that norm."""
+    off by: two solutions never part in |w|^2 / a + |lambda|^2 / b, so it is steps x local error in that norm.
+
+    Raises:
+        InvalidArgument: a or b not above 0; and as `flow`.
+        FlowStopped: after 10 000 evaluations; `event_driven` knows later times.
+    """
+    positive("a", a)
+    positive("b", b)
 
     def motion(_: float, state: dict[str, Array]) -> dict[str, Array]:
         return dict(zip(state, velocity(Z, state["w"], state["multipliers"], a, b)))
 
-    run = flow(motion, {"w": w, "multipliers": multipliers}, t, relative_tolerance=1e-11)
+    run = flow(motion, {"w": w, "multipliers": multipliers}, t, relative_tolerance=1e-11, evaluations=EVALUATIONS)
     error = run.facts["steps"] * run.facts["local_error"] * np.sqrt(max(a / b, b / a))
     return Trajectory(run.t, run.arrays, {**run.facts, "error": error})
 
@@ -48,7 +57,13 @@ def integrated(
 def lyapunov(
     problem: Separable, w: Float[Array, "*batch d"], multipliers: Float[Array, "*batch n"], a: float, b: float
 ) -> Float[Array, "*batch"]:
-    """V = |w - w_hat|^2 / (2 a) + |lambda - alpha|^2 / (2 b): V' <= -|w - w_hat|^2 along the flow, always (ours)."""
+    """V = |w - w_hat|^2 / (2 a) + |lambda - alpha|^2 / (2 b): V' <= -|w - w_hat|^2 along the flow, always (ours).
+
+    Raises:
+        InvalidArgument: a or b not above 0.
+    """
+    positive("a", a)
+    positive("b", b)
     off, above = ((w - problem.w) ** 2).sum(-1), ((multipliers - problem.duals) ** 2).sum(-1)
     return off / (2 * a) + above / (2 * b)
 
@@ -57,7 +72,12 @@ def dissipation(
     problem: Separable, w: Float[Array, "*batch d"], multipliers: Float[Array, "*batch n"]
 ) -> Float[Array, "*batch"]:
     """|w - w_hat|^2 + sum_i lambda_i (z_i . w_hat - 1) = -V', exactly where no multiplier is held at 0; a multiplier
-    held there only helps. Both terms are nonnegative."""
+    held there only helps. Both terms are nonnegative.
+
+    Raises:
+        InvalidArgument: multipliers that are not finite.
+    """
+    entries_inside("multipliers", multipliers)
     slack = apply(problem.Z, problem.w) - 1
     return ((w - problem.w) ** 2).sum(-1) + (multipliers * slack).sum(-1)
 
@@ -69,12 +89,21 @@ def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Co
     One problem, linearly independent support vectors; |S| first roots, |S| second roots, then the rest.
 
     Raises:
-        InvalidArgument: further examples on the margin, whose multipliers may move or not.
+        InvalidArgument: further examples on the margin, whose multipliers may move or not; a or b not above 0, c below
+            0; examples or numbers so large that the coefficients overflow.
     """
     _require_slack(problem)
+    positive("a", a)
+    positive("b", b)
+    inside("c", c, 0, np.inf, "[)")
     Z_S = problem.Z[problem.support]
     g = np.linalg.eigvalsh(Z_S @ Z_S.T)
-    half = a * (1 + c * g) / 2
+    with np.errstate(over="ignore"):
+        half = a * (1 + c * g) / 2
+        if not (np.isfinite(half**2) & np.isfinite(a * b * g)).all():
+            reject(
+                "(a, b, c)", (a, b, c), "numbers whose products with the eigenvalues of G are in the range of floats"
+            )
     nu = np.sqrt(half**2 - a * b * g + 0j)
     # The product of the roots is a b g: the slow one, without a difference.
     first = np.where(nu.imag == 0, -a * b * g / (half + nu), -half + nu)
@@ -83,14 +112,28 @@ def spectrum(problem: Separable, a: float, b: float, c: float | int = 0.0) -> Co
 
 def rate(g_min: float | Float[Array, "*#runs"], a: float, b: float | Float[Array, "*#runs"]) -> Float[Array, "*runs"]:
     """r = a/2 if b >= a / (4 g_min), else (a - sqrt(a^2 - 4 a b g_min)) / 2:
-    a larger b only adds oscillation (ours)."""
-    # Without a difference, so that slow modes keep their digits.
-    share = np.minimum(4 * np.asarray(g_min) * b / a, 1)
+    a larger b only adds oscillation (ours).
+
+    Raises:
+        InvalidArgument: a not above 0, g_min or b below 0.
+    """
+    positive("a", a)
+    entries_inside("g_min", g_min, 0, brackets="[)")
+    entries_inside("b", b, 0, brackets="[)")
+    # Without a difference, so that slow modes keep their digits; in roots, so that no product overflows.
+    with np.errstate(over="ignore"):
+        share = np.minimum(4 * (np.sqrt(g_min) / np.sqrt(a) * np.sqrt(b)) ** 2, 1)
     return a / 2 * share / (1 + np.sqrt(1 - share))
 
 
 def critical_dual_rate(g_min: float | Float[Array, "*runs"], a: float) -> Float[Array, "*runs"]:
-    """b* = a / (4 g_min), the smallest b that converges at the rate a / 2."""
+    """b* = a / (4 g_min), the smallest b that converges at the rate a / 2.
+
+    Raises:
+        InvalidArgument: a or g_min not above 0.
+    """
+    positive("a", a)
+    entries_inside("g_min", g_min, 0)
     return a / (4 * np.asarray(g_min))
 
 
@@ -115,9 +158,11 @@ class ActiveSetFlow:
     b: float
 
     def __post_init__(self) -> None:
-        positive("a", self.a)
-        positive("b", self.b)
+        for name in ("a", "b"):
+            inside(name, positive(name, getattr(self, name)), 1 / LARGEST, LARGEST)
         finite_arrays(self, Z="n d", w="d", multipliers="n")
+        for name in ("Z", "w", "multipliers"):
+            entries_inside(name, getattr(self, name), -LARGEST, LARGEST)
         if self.multipliers.min(initial=0) < 0 or (self.multipliers > 0)[~self.active].any():
             reject("multipliers", self.multipliers, "none below 0, and 0 off the active set")
 
