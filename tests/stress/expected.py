@@ -41,6 +41,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "images.class_means.beyond_the_nearest": {"infinity": "a class without other examples is infinitely far"},
     "images.class_means.distances": {"infinity": "a class without other examples is infinitely far"},
     "images.class_means.to_own_class": {"infinity": "a class without other examples is infinitely far"},
+    "imbalance.invariant_set.growth_bound": {"infinity": "exp of a thousand: it bounds nothing"},
+    "imbalance.width.distance_bound": {"infinity": "far below the width of the theorem it bounds nothing"},
+    "imbalance.width.printed_theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},
+    "imbalance.width.theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},
     "orthogonal.cayley.half_turn_asymptote": {"infinity": "at t = 0, where a power law of late times begins"},
     "orthogonal.discrete.largest_learning_rate": {
         "infinity": "nothing turns at d = 1, or where s = 0: any step is stable"

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy.linalg import lapack
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_matrix, reject
+from theory.core.validation import entries_inside, finite_matrix, positive_integer, reject
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,17 @@ class Regression:
 
 
 def random_regression(rng: np.random.Generator, *, D: int, n: int, m: int, singular_values: Array) -> Regression:
-    """X of rank len(singular_values) with exactly these singular values, Y iid N(0, 1)."""
-    r = len(singular_values)
+    """X of rank len(singular_values) with exactly these singular values, Y iid N(0, 1).
+
+    Raises:
+        InvalidArgument: sizes that are no whole numbers above 0, singular values that are no row of finite numbers, or
+            more than min(n, D).
+    """
+    for name, size in (("D", D), ("n", n), ("m", m)):
+        positive_integer(name, size)
+    r = entries_inside("singular_values", singular_values).size
+    if np.ndim(singular_values) != 1:
+        reject("singular_values.shape", np.shape(singular_values), "(r,)")
     if r > min(n, D):
         reject("singular_values", f"{r} values", f"at most min(n, D) = {min(n, D)}")
     W = np.linalg.qr(rng.standard_normal((n, r)))[0]

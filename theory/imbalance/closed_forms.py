@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import finite_matrix, inside, positive_integer, reject, times
+from theory.core.validation import entries_inside, finite_matrix, inside, positive_integer, reject, times
 from theory.imbalance.dynamics import signature, split
 from theory.imbalance.one_mode import scalar_level, scalar_solution
 from theory.imbalance.problem import Network, coordinates
@@ -52,7 +52,7 @@ class Modes:
         return (self.hidden * scalar_solution(self.y, self.c, self.p, t)[..., None, :]) @ self.output.T
 
 
-def modes(problem: Regression, Z: Float[Array, "*runs size h"]) -> Modes:
+def modes(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Modes:
     """The start Z = [V; U1] mode by mode. (Whether its modes are decoupled is for `coupling` to say.)"""
     V, U1 = split(problem, Z)
     a, y, bT = np.linalg.svd(problem.targets)
@@ -118,8 +118,9 @@ def decoupled(problem: Regression, h: int, rng: np.random.Generator, *, runs: in
     return Network(problem.Phi1 @ (a @ u[:, :r]), bT.T @ v[:, :m])
 
 
-def mean_imbalance(problem: Regression, Z: Float[Array, "size h"]) -> float:
+def mean_imbalance(problem: Regression, Z: Float[Array, "m_plus_r h"]) -> float:
     """tr(Z Lambda Z^T) / tr(Z Z^T): the eigenvalue of Lambda that the rows of Z share, or else a mean; 0 for Z = 0."""
+    Z = np.concatenate(split(problem, Z))
     size = float(np.abs(Z).max())
     if size == 0:
         return 0.0
@@ -180,10 +181,11 @@ def riccati_gram(
     G, leaves nothing that can overflow, at infinite time neither.
 
     Raises:
-        InvalidArgument: a negative or NaN time, a lam or an entry of Z that is not finite.
+        InvalidArgument: a negative or NaN time, a lam or an entry that is not finite, or one of Z whose square is not.
     """
-    r, m = targets.shape
-    Z, lam = finite_matrix("Z", Z, rows=m + r), inside("lam", lam, -np.inf, np.inf, "()")
+    targets = finite_matrix("targets", targets)
+    Z = entries_inside("Z", finite_matrix("Z", Z, rows=sum(targets.shape)), -SQUARABLE, SQUARABLE, "[]")
+    lam = inside("lam", lam, -np.inf, np.inf, "()")
     unit = max(np.abs(targets).max(), abs(lam), np.abs(Z).max() ** 2) or 1.0
     with np.errstate(over="ignore"):
         t = np.minimum(times(t) * unit, FOREVER)

@@ -112,7 +112,8 @@ def gradient_descent(compressed: Compressed, *, learning_rate: float, steps: int
         Trajectory with U (T, r, w), V (T, m, w) and the excess loss (T,) at the recorded steps.
 
     Raises:
-        InvalidArgument: more than one run, or a record outside 0 ... steps.
+        InvalidArgument: more than one run, a record outside 0 ... steps, or a learning rate at which descent diverges
+            beyond what is a number.
     """
     network, problem = compressed.network, compressed.problem
     if network.U.shape[:-2] not in ((), (1,)):
@@ -126,15 +127,18 @@ def gradient_descent(compressed: Compressed, *, learning_rate: float, steps: int
     S, targets = np.diag(problem.X)[:, None].copy(), problem.Y
     rate = eta * S
     states = []
-    for step in range(wanted[-1] + 1):
-        E = targets - S * (U @ V.T)
-        if step == wanted[len(states)]:
-            states.append((U.copy(), V.copy(), 0.5 * float((E * E).sum())))
-        SE = rate * E
-        change = SE.T @ U
-        blas.dgemm(1.0, SE, V, beta=1.0, c=U, overwrite_c=1)
-        V += change
+    with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, refused below
+        for step in range(wanted[-1] + 1):
+            E = targets - S * (U @ V.T)
+            if step == wanted[len(states)]:
+                states.append((U.copy(), V.copy(), 0.5 * float((E * E).sum())))
+            SE = rate * E
+            change = SE.T @ U
+            blas.dgemm(1.0, SE, V, beta=1.0, c=U, overwrite_c=1)
+            V += change
     Us, Vs, losses = (np.array(part) for part in zip(*states))
+    if not np.isfinite(losses).all():
+        reject("learning_rate", learning_rate, "one at which descent does not diverge")
     t = eta * np.array(wanted)
     return Trajectory(t, {"U": Us, "V": Vs, "excess_loss": losses}, {"steps": steps})
 

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
+from theory.core.arrays import SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import times
+from theory.core.validation import entries_inside, times
 from theory.imbalance.dynamics import excess_loss, generator, residual, signature, split
 from theory.imbalance.problem import Network, coordinates
 
 
 def imbalance(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs h h"]:
     """Lambda = U1^T U1 - V^T V = Z^T J Z, conserved by the flow. (U1, the part the data see, not U.)"""
-    return Z.mT @ (signature(problem)[:, None] * Z)
+    V, U1 = split(problem, Z)
+    return U1.mT @ U1 - V.mT @ V
 
 
 def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs m_plus_r"]:
@@ -22,7 +23,7 @@ def imbalance_spectrum(problem: Regression, Z: Float[Array, "*runs m_plus_r h"])
 
     Lambda = Z^T J Z shares its nonzero spectrum with L^T J L, where Z^T = Q L^T has a QR factor L of size m + r.
     """
-    size, h = Z.shape[-2:]
+    size, h = np.concatenate(split(problem, Z), axis=-2).shape[-2:]
     if h <= size:
         small = np.linalg.eigvalsh(imbalance(problem, Z))
         padded = np.concatenate([small, np.zeros((*Z.shape[:-2], size - h))], axis=-1)
@@ -49,7 +50,7 @@ def convergence_rate(problem: Regression, network: Network) -> Float[Array, "*ru
 
     Per unit of time, time = step x learning rate on L.
     """
-    return 2 * problem.S[-1] ** 2 * imbalance_level(problem, network)
+    return 2 * problem.S[-1] * (problem.S[-1] * imbalance_level(problem, network))
 
 
 def loss_bound(problem: Regression, network: Network, t: Array | Sequence[float] | float) -> Float[Array, "..."]:
@@ -73,11 +74,12 @@ def exponential_bound(
     """exp(-rate t) start, shape (*times, *runs): what a quantity that falls at least at this rate can be at time t.
 
     Raises:
-        InvalidArgument: a negative or NaN time.
+        InvalidArgument: a negative or NaN time, a rate that is negative or NaN, a start that is not finite.
     """
+    start, rate = entries_inside("start", start), entries_inside("rate", rate, 0, np.inf, "[]")
     t = times(t).reshape((*np.shape(t), *[1] * np.ndim(rate)))
     # At rate 0 the bound is constant, also at infinite time (where 0 x inf would be NaN); and it starts where it does.
-    still = (np.asarray(rate) == 0) | (t == 0)
+    still = (rate == 0) | (t == 0)
     return np.exp(-np.where(still, 0.0, rate) * np.where(still, 0.0, t)) * start
 
 
@@ -113,6 +115,11 @@ def descent_drift(
 
     eta^2 (V^T E^T Sigma_x E V - U1^T S E E^T S U1): the step is (I + eta A) Z and A J = -J A, so the first-order
     terms cancel and eta^2 Z^T A J A Z is left.
+
+    Raises:
+        InvalidArgument: a step eta A Z that is not finite, or so large that squares overflow.
     """
-    AZ = generator(problem, Z) @ Z
-    return learning_rate**2 * AZ.mT @ (signature(problem)[:, None] * AZ)
+    with np.errstate(over="ignore", invalid="ignore"):
+        step = learning_rate * (generator(problem, Z) @ Z)
+    step = entries_inside("eta A Z", step, -SQUARABLE, SQUARABLE, "[]")
+    return step.mT @ (signature(problem)[:, None] * step)

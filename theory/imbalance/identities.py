@@ -12,6 +12,7 @@ from sympy import Expr, ImmutableMatrix, Rational
 
 from theory.core import symbolic
 from theory.core.symbolic import matrix, transposed
+from theory.core.validation import reject
 
 V, U1, E = matrix("V"), matrix("U_1"), matrix("E")
 Vt, U1t, Et = transposed(V), transposed(U1), transposed(E)
@@ -48,7 +49,13 @@ def generator_anticommutator(output_rate: Rate = 1, hidden_rate: Rate = 1) -> Im
 
 
 def lie_euler_drift(order: int, output_rate: Rate = 1, hidden_rate: Rate = 1) -> ImmutableMatrix:
-    """exp(eta A)^T J exp(eta A) - J up to eta^order: 0, so the step Z -> exp(eta A) Z conserves Z^T J Z."""
+    """exp(eta A)^T J exp(eta A) - J up to eta^order: 0, so the step Z -> exp(eta A) Z conserves Z^T J Z.
+
+    Raises:
+        InvalidArgument: a negative order.
+    """
+    if order < 0:
+        reject("order", order, "a whole number of at least 0")
     A = _generator(output_rate, hidden_rate)
     terms = [A**k * Rational(1, sympy.factorial(k)) for k in range(order + 1)]
     products = [

@@ -7,9 +7,9 @@ at 0, and otherwise is moved by the same propagator as Z: H(t) = P(t) H(0), Z(t)
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import reject, times
+from theory.core.validation import entries_inside, reject, times
 from theory.imbalance.problem import Network, coordinates, frozen_weights
 
 
@@ -59,7 +59,11 @@ def unseen_end_to_end(
 
     V(t) never leaves the row space of Z(0), so what U2 adds to the end-to-end map is known from its overlap with the
     start alone.
+
+    Raises:
+        InvalidArgument: a V that is not finite, or so large that squares overflow.
     """
+    V = entries_inside("V", V, -SQUARABLE, SQUARABLE, "[]")
     Q = np.linalg.qr(coordinates(problem, start).mT)[0]
     U2 = frozen_weights(problem, start)
     return (U2 @ Q) @ (Q.mT @ V.mT)
@@ -68,14 +72,20 @@ def unseen_end_to_end(
 def growth_bound(problem: Regression, t: Float[Array, " T"], residual: Float[Array, "T *runs r m"]) -> Array:
     """exp(int_0^t |S E|_2 ds) (T, *runs): what H can have grown by (equation 38), E given on a grid of times.
 
+    Infinite where no number is as large.
+
     Raises:
-        InvalidArgument: times that are not finite and in increasing order, or not as many as residuals.
+        InvalidArgument: times that are not finite and in increasing order, or not as many as residuals, an S E that is
+            not finite, or so large that squares overflow.
     """
     t = times(t)
     if t.shape != residual.shape[:1] or not np.isfinite(t).all() or (np.diff(t) < 0).any():
         reject("t", t if t.size < 8 else f"{t.size} times", f"{len(residual)} finite times in increasing order")
-    speed = np.linalg.norm(problem.S[:, None] * residual, ord=2, axis=(-2, -1))
+    with np.errstate(over="ignore"):
+        SE = entries_inside("S E", problem.S[:, None] * residual, -SQUARABLE, SQUARABLE, "[]")
+    speed = np.linalg.norm(SE, ord=2, axis=(-2, -1))
     steps = np.diff(t).reshape(-1, *[1] * (speed.ndim - 1))
     # |S E| may be curved either way between two times; the larger end bounds a monotone piece from above.
     pieces = steps * np.maximum(speed[1:], speed[:-1])
-    return np.exp(np.concatenate([np.zeros((1, *speed.shape[1:])), np.cumsum(pieces, axis=0)]))
+    with np.errstate(over="ignore"):
+        return np.exp(np.concatenate([np.zeros((1, *speed.shape[1:])), np.cumsum(pieces, axis=0)]))

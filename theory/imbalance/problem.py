@@ -5,9 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import finite_arrays, finite_matrix, inside, positive, positive_integer, reject
+from theory.core.validation import (
+    entries_inside,
+    finite_arrays,
+    finite_matrix,
+    inside,
+    positive,
+    positive_integer,
+    reject,
+)
 
 
 @dataclass(frozen=True)
@@ -15,7 +23,8 @@ class Network:
     """Weights U (..., D, h), V (..., m, h), leading dimensions the runs, all finite.
 
     Raises:
-        InvalidArgument: the widths or the batch dimensions of U and V differ, or an entry is not finite.
+        InvalidArgument: the widths or the batch dimensions of U and V differ, an entry is not finite, or so large that
+            squares overflow.
     """
 
     U: Array  # (..., D, h)
@@ -23,6 +32,8 @@ class Network:
 
     def __post_init__(self) -> None:
         finite_arrays(self, U="*runs D h", V="*runs m h")
+        for name in ("U", "V"):
+            entries_inside(name, getattr(self, name), -SQUARABLE, SQUARABLE, "[]")
 
     @property
     def h(self) -> int:

@@ -20,13 +20,14 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from theory.core.arrays import Array
-from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
+from theory.core.arrays import SQUARABLE, Array
+from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients, squarable
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, positive_integer, reject
+from theory.core.validation import entries_inside, inside, positive, positive_integer, reject
 from theory.imbalance.tighter_rate import side, singular_value
 
 LARGEST = 10_000  # n m of a T that is formed
+SQUARED = (-SQUARABLE, SQUARABLE, "[]")  # where numbers lie that are squared
 ROUNDING = 1e-12  # of an imbalance, relative to the neurons it is of: what no hypothesis is refused for
 
 
@@ -78,17 +79,22 @@ def fan_out_scales(widths: Sequence[int]) -> tuple[float, ...]:
 
 
 def curvature(W: Layers) -> Float[Array, "*runs mn mn"]:
-    """T as a matrix on E (m, n) flattened by rows: sum_l (W_{>l} W_{>l}^T) kron (W_{<l}^T W_{<l})."""
+    """T as a matrix on E (m, n) flattened by rows: sum_l (W_{>l} W_{>l}^T) kron (W_{<l}^T W_{<l}).
+
+    Raises:
+        InvalidArgument: a T that is too large to be formed, or whose entries are not finite.
+    """
     m, n, runs = W[-1].shape[-2], W[0].shape[-1], W[0].shape[:-2]
     if n * m > LARGEST:
         reject("n m", n * m, f"at most {LARGEST}: T has (n m)^2 entries, here {8e-9 * (n * m) ** 2:.3g} GB a run")
     total = np.zeros((*runs, n * m, n * m))
-    for l in range(len(W)):
-        after = _outer(end_to_end(W[l + 1 :])) if W[l + 1 :] else np.eye(m)
-        before = _gram(end_to_end(W[:l])) if W[:l] else np.eye(n)
-        kron = np.einsum("...ij,...kl->...ikjl", after, before)
-        total = total + kron.reshape(*kron.shape[:-4], n * m, n * m)
-    return total
+    with np.errstate(over="ignore", invalid="ignore"):
+        for l in range(len(W)):
+            after = _outer(end_to_end(W[l + 1 :])) if W[l + 1 :] else np.eye(m)
+            before = _gram(end_to_end(W[:l])) if W[:l] else np.eye(n)
+            kron = np.einsum("...ij,...kl->...ikjl", after, before)
+            total = total + kron.reshape(*kron.shape[:-4], n * m, n * m)
+    return _finite("T", total, W)
 
 
 def smallest_curvature(W: Layers) -> Float[Array, "*runs"]:
@@ -100,15 +106,24 @@ def imbalance_drift(W: Layers, gradient: Float[Array, "*runs m n"], learning_rat
     """D_l after a step of gradient descent minus D_l before it: eta^2 (G_{l+1}^T G_{l+1} - G_l G_l^T), exactly.
 
     G_l = dL/dW_l; the terms of order eta cancel, W_{l+1}^T G_{l+1} = G_l W_l^T: that is why the flow conserves D_l.
+
+    Raises:
+        InvalidArgument: a step eta G_l that is not finite, or so large that squares overflow.
     """
-    return [learning_rate**2 * drift for drift in imbalances(layer_gradients(W, gradient))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = [learning_rate * G for G in layer_gradients(W, gradient)]
+    return imbalances([entries_inside(f"eta G_{l}", step, *SQUARED) for l, step in enumerate(steps, start=1)])
 
 
 def two_layer_level(
     D: Float[Array, "*runs h h"], n: int, m: int, sigma_n: Float[Array, "*runs"], sigma_m: Float[Array, "*runs"]
 ) -> Float[Array, "*runs"]:
-    """B(sigma_n, sigma_m) of equation 9, D = W_2^T W_2 - W_1 W_1^T: 2 lambda_min(T) >= B at sigma_k(W) (Lemma 3)."""
-    eigenvalues = np.linalg.eigvalsh(D)
+    """B(sigma_n, sigma_m) of equation 9, D = W_2^T W_2 - W_1 W_1^T: 2 lambda_min(T) >= B at sigma_k(W) (Lemma 3).
+
+    Raises:
+        InvalidArgument: a number that is not finite.
+    """
+    eigenvalues = np.linalg.eigvalsh(entries_inside("D", D))
     hidden, output = np.maximum(-eigenvalues, 0), np.maximum(eigenvalues[..., ::-1], 0)
     first, last = _entry(hidden, n), _entry(output, m)
     plus, minus = hidden[..., 0] - first, output[..., 0] - last
@@ -119,7 +134,7 @@ def two_layer_level(
 def least_singular_value(problem: FullRankRegression, W: Float[Array, "*runs m n"], k: int) -> Float[Array, "*runs"]:
     """nu_k = [sigma_k(W*) - sqrt(K / mu) |W - W*|_F]_+: no W' with f(W') <= f(W) has a smaller sigma_k (Theorem 1)."""
     distance = np.linalg.norm(W - problem.minimiser, axis=(-2, -1))
-    reach = np.sqrt(problem.smoothness / problem.strong_convexity) * distance
+    reach = problem.S[0] / problem.S[-1] * distance
     return np.maximum(singular_value(problem.minimiser, k) - reach, 0)
 
 
@@ -129,13 +144,13 @@ def two_layer_rate(problem: FullRankRegression, W: Layers) -> Float[Array, "*run
     Equation 12 prints alpha_2 = B: it is equation 9 without its factor 1/2.
 
     Raises:
-        InvalidArgument: not two layers.
+        InvalidArgument: not two layers, or one that is not finite, or so large that squares overflow.
     """
-    if len(W) != 2:
+    if len(squarable(W)) != 2:
         reject("W", f"{len(W)} layers", "two")
     m, n = problem.m, problem.D
     nu_n, nu_m = (least_singular_value(problem, end_to_end(W), k) for k in (n, m))
-    return problem.pl_constant * two_layer_level(imbalances(W)[0], n, m, nu_n, nu_m) / 2
+    return problem.S[-1] * (problem.S[-1] * two_layer_level(imbalances(W)[0], n, m, nu_n, nu_m))
 
 
 def three_layer_bound(
@@ -145,7 +160,11 @@ def three_layer_bound(
 
     Delta* = 1/2 (Delta21^(2) + Delta21^2) + Delta21 Delta23 + 1/2 (Delta23^(2) + Delta23^2), D21 = D_1, D23 = -D_2.
     What bounds W_2 from below: its squared singular values are at least Dbar_i = max(lambda_i(D21), lambda_i(D23), 0).
+
+    Raises:
+        InvalidArgument: an imbalance that is not finite, or so large that squares overflow.
     """
+    D1, D2 = entries_inside("D1", D1, *SQUARED), entries_inside("D2", D2, *SQUARED)
     D21, D23 = np.linalg.eigvalsh(D1)[..., ::-1], np.linalg.eigvalsh(-D2)[..., ::-1]
     left, left_squared = _gains(_squared_singular_values(D21, D23), D21, n)
     right, right_squared = _gains(_squared_singular_values(D23, D21), D23, m)
@@ -157,7 +176,11 @@ def turning_factors(D: Sequence[Float[Array, "*runs _ _"]], turn: int, n: int, m
 
     d~(i) = sum over l = i ... turn - 1 of lambda_n(-D_l) for i < turn, and for i >= turn the sum over l = turn ... i of
     lambda_m(D_l).
+
+    Raises:
+        InvalidArgument: an imbalance that is not finite.
     """
+    D = [entries_inside(f"D[{l}]", each) for l, each in enumerate(D)]
     falls = [_entry(np.linalg.eigvalsh(-before)[..., ::-1], n) for before in D[: turn - 1]]
     rises = [_entry(np.linalg.eigvalsh(after)[..., ::-1], m) for after in D[turn - 1 :]]
     factors = [np.sum(falls[i:], axis=0) for i in range(len(falls))]
@@ -172,10 +195,11 @@ def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
         turn: l* in 1 ... L, with D_l <= 0 for l < l* and D_l >= 0 for l >= l*: layers shrink up to it and grow after.
 
     Raises:
-        InvalidArgument: fewer than two layers, `turn` is no layer, or some D_l has the wrong sign (beyond rounding).
+        InvalidArgument: fewer than two layers, `turn` is no layer, some D_l has the wrong sign (beyond rounding), or
+            entries of the layers or their bound are too large for a number.
     """
-    if len(W) < 2 or not all(np.isfinite(layer).all() for layer in W):
-        reject("W", f"{len(W)} layers", "at least two, for an imbalance, all entries finite")
+    if len(squarable(W)) < 2:
+        reject("W", f"{len(W)} layers", "at least two, for an imbalance")
     inside("turn", positive_integer("turn", turn), 1, len(W))
     D = imbalances(W)
     for l, scaled in enumerate(_by_neuron(D, W), start=1):
@@ -183,7 +207,9 @@ def unimodal_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
         if weakest < -ROUNDING:
             expected = f"layers unimodal around {turn = }"
             reject(f"D_{l}", f"eigenvalue {weakest:.3g} of the wrong sign, the neurons' squares being 1", expected)
-    return np.maximum(turning_factors(D, turn, W[0].shape[-1], W[-1].shape[-2]), 0).prod(axis=-1)
+    factors = np.maximum(turning_factors(D, turn, W[0].shape[-1], W[-1].shape[-2]), 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite("bound", factors.prod(axis=-1), W)
 
 
 def homogeneous_bound(W: Layers, turn: int) -> Float[Array, "*runs"]:
@@ -243,6 +269,14 @@ def unimodal_layers(
     sizes = [n] * turn + [m] * (depth - turn + 1)
     frames = [np.eye(n), *(_frame(rng, width, size) for width, size in zip(widths[1:-1], sizes[1:-1])), np.eye(m)]
     return [frames[l] @ cores[l] @ frames[l - 1].T for l in range(1, depth + 1)]
+
+
+def _finite(name: str, values: Array, W: Layers) -> Array:
+    """`values`, which a product of large layers may leave without a number."""
+    if not np.isfinite(values).all():
+        largest = max(np.abs(layer).max() for layer in W)
+        reject("W", f"entries up to {largest:.3g}", f"smaller ones, so that the {name} is finite")
+    return values
 
 
 def _neurons(W: Layers) -> list[Array]:

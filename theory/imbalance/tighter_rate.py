@@ -19,14 +19,19 @@ from jaxtyping import Float
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive, positive_integer, reject, times
+from theory.core.validation import entries_inside, inside, positive, positive_integer, reject, times
 from theory.imbalance.convergence import exponential_bound, imbalance_spectrum
 from theory.imbalance.dynamics import excess_loss, residual, split
 from theory.imbalance.problem import Network
 
 
 def singular_value(matrix: Float[Array, "*runs rows columns"], k: int) -> Float[Array, "*runs"]:
-    """sigma_k, k = 1, 2, ..., in decreasing order; 0 beyond the smaller dimension."""
+    """sigma_k, k = 1, 2, ..., in decreasing order; 0 beyond the smaller dimension.
+
+    Raises:
+        InvalidArgument: a k below 1, an entry that is not finite.
+    """
+    matrix = entries_inside("matrix", matrix)
     if positive_integer("k", k) > min(matrix.shape[-2:]):
         return np.zeros(matrix.shape[:-2])
     return np.linalg.svd(matrix, compute_uv=False)[..., k - 1]
@@ -36,9 +41,12 @@ def smallest_gram_eigenvalue(D: Float[Array, "*runs h h"], product: Float[Array,
     """Lower bound on lambda_m(B^T B) for every A (r, h), B (h, m) with A^T A - B B^T = D and A B = product (Lemma 8).
 
     It is the larger root of (x + above)(x - below) = sigma_m(A B)^2, above = [lambda_1(D)]_+, below = [lambda_m(-D)]_+.
+
+    Raises:
+        InvalidArgument: a number that is not finite.
     """
     m, h = product.shape[-1], D.shape[-1]
-    eigenvalues = np.linalg.eigvalsh(D)
+    eigenvalues = np.linalg.eigvalsh(entries_inside("D", D))
     above = np.maximum(eigenvalues[..., -1], 0)
     below = np.maximum(-eigenvalues[..., m - 1], 0) if m <= h else np.zeros_like(above)
     return _larger_root(above, below, singular_value(product, m))
@@ -68,10 +76,18 @@ def level(
 
 
 def side(spread: Float[Array, "*#runs"], delta: Float[Array, "*#runs"], sigma: Float[Array, "*#runs"]) -> Array:
-    """One of the two sides of B: -spread + sqrt((spread + delta)^2 + 4 sigma^2), without its cancellation."""
+    """One of the two sides of B: -spread + sqrt((spread + delta)^2 + 4 sigma^2), without its cancellation.
+
+    Raises:
+        InvalidArgument: a number that is not finite, or negative.
+    """
+    spread, delta, sigma = (
+        entries_inside(name, value, 0, np.inf, "[)")
+        for name, value in (("spread", spread), ("delta", delta), ("sigma", sigma))
+    )
     root = np.hypot(spread + delta, 2 * sigma)
     total = np.where(root > 0, root + spread, 1.0)
-    return delta * ((2 * spread + delta) / total) + 4 * sigma * (sigma / total)
+    return delta * (2 * (spread / total) + delta / total) + 4 * sigma * (sigma / total)
 
 
 def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
@@ -79,7 +95,7 @@ def product_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Fl
     V, U1 = split(problem, Z)
     product = U1 @ V.mT
     sigma_m, sigma_r = (singular_value(product, k) for k in (problem.m, problem.r))
-    return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
+    return problem.S[-1] * (problem.S[-1] * level(problem, Z, sigma_m, sigma_r))
 
 
 def margin(problem: Regression, Z: Float[Array, "*runs m_plus_r h"], k: int) -> Float[Array, "*runs"]:
@@ -91,7 +107,7 @@ def margin(problem: Regression, Z: Float[Array, "*runs m_plus_r h"], k: int) -> 
 def margin_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
     """lambda_r(Sigma_x) c, c = B at the margins of Z: lower bound on the rate of L - L* from Z onwards (Theorem 3)."""
     sigma_m, sigma_r = (margin(problem, Z, k) for k in (problem.m, problem.r))
-    return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
+    return problem.S[-1] * (problem.S[-1] * level(problem, Z, sigma_m, sigma_r))
 
 
 def limiting_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> Float[Array, "*runs"]:
@@ -99,7 +115,7 @@ def limiting_rate(problem: Regression, Z: Float[Array, "*runs m_plus_r h"]) -> F
     sigma_m, sigma_r = (
         np.broadcast_to(singular_value(problem.targets, k) / problem.S[0], Z.shape[:-2]) for k in (problem.m, problem.r)
     )
-    return problem.S[-1] ** 2 * level(problem, Z, sigma_m, sigma_r)
+    return problem.S[-1] * (problem.S[-1] * level(problem, Z, sigma_m, sigma_r))
 
 
 def loss_bound(

@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.core import flows
-from theory.core.arrays import Array
+from theory.core.arrays import SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject, times
+from theory.core.validation import entries_inside, finite_matrix, inside, positive, positive_integer, reject, times
 from theory.imbalance.problem import Network
 
 
@@ -35,7 +35,11 @@ def level(h: int, exponent: float) -> float:
 
 
 def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch m m"]:
-    """V V^T = (k^2 I + p^T p)^(1/2)."""
+    """V V^T = (k^2 I + p^T p)^(1/2).
+
+    Raises:
+        InvalidArgument: here and below, a k or an entry of p that is not finite, or so large that squares overflow.
+    """
     return _root(p, k)
 
 
@@ -46,7 +50,9 @@ def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch
 
 def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
     """p' = S E (k^2 I + p^T p)^(1/2) + (k^2 I + p p^T)^(1/2) S E."""
-    SE = problem.S[:, None] * (problem.targets - problem.S[:, None] * p)
+    with np.errstate(over="ignore", invalid="ignore"):
+        SE = problem.S[:, None] * (problem.targets - problem.S[:, None] * p)
+    SE = entries_inside("S E", SE, -SQUARABLE, SQUARABLE, "[]")
     return SE @ output_gram(p, k) + hidden_gram(p, k) @ SE
 
 
@@ -62,6 +68,7 @@ def product(
     *,
     start: Float[Array, "r m"] | None = None,
     relative_tolerance: float = 1e-10,
+    evaluations: int = 1_000_000,
 ) -> Float[Array, "*times r m"]:
     """p(t) = U1 V^T of orthogonal rows of squared length k (k = 1: weights N(0, 1/h), infinite width).
 
@@ -70,9 +77,11 @@ def product(
         t: times of any shape, infinity included.
         start: p at time 0, default 0; p(t1) continues to p(t1 + t2).
         relative_tolerance: of the solver of the equation, locally.
+        evaluations: of the velocity, at most this many.
 
     Raises:
         InvalidArgument: k not positive, a negative or NaN time, a start of another shape or with entries not finite.
+        FlowStopped: it takes more evaluations, as where modes differ in speed by many orders of magnitude.
 
     >>> data = Regression(np.eye(1), np.ones((1, 1)))
     >>> product(data, 0.5, np.array([0, 1, np.inf]))[:, 0, 0].round(4)
@@ -90,6 +99,7 @@ def product(
         grid,
         relative_tolerance=relative_tolerance,
         absolute_tolerance=relative_tolerance / 100 * size,
+        evaluations=evaluations,
     )["p"]
     # Late times sort after all others, where the limit stands.
     return np.concatenate([path, end[None]])[np.where(late, len(grid), np.searchsorted(grid, t))]
@@ -133,8 +143,8 @@ def orthogonal_frame(
 
 def _root(p: Array, k: float) -> Array:
     """(k^2 I + p^T p)^(1/2), no singular value of p squared."""
-    inside("k", k, 0, np.inf, "[)")
-    _, sigma, vectors = np.linalg.svd(p, full_matrices=False)
+    inside("k", k, 0, SQUARABLE)
+    _, sigma, vectors = np.linalg.svd(entries_inside("p", p, -SQUARABLE, SQUARABLE, "[]"), full_matrices=False)
     # (k^2 + sigma^2)^(1/2) - k
     above = sigma * np.divide(sigma, np.hypot(k, sigma) + k, out=np.zeros_like(sigma), where=sigma > 0)
     return k * np.eye(p.shape[-1]) + vectors.mT @ (above[..., None] * vectors)

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg, stats
 
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.regression import Regression
-from theory.core.validation import inside, positive_integer, reject, times
+from theory.core.validation import entries_inside, inside, positive_integer, reject, times
 from theory.imbalance.problem import Network
 
 
@@ -79,7 +79,8 @@ def extreme_singular_values(n: int, m: int, rng: np.random.Generator) -> tuple[f
 
 def lemma_width(s: float) -> float:
     """h0' = 16 s^2: above it Lemma 1 holds with probability at least 1 - delta."""
-    return 16 * _deviation(s) ** 2
+    with np.errstate(over="ignore"):
+        return float(16 * np.square(_deviation(s)))
 
 
 def imbalance_level_bound(h: Array | float, exponent: float) -> Array:
@@ -129,12 +130,12 @@ def extreme_network(problem: Regression, h: float, exponent: float, s: float, rn
     It is complete, [V; U] has no other rows, where D - r = m + r; its width is that of `extreme_rows`.
 
     Raises:
-        InvalidArgument: D - r < m + r leaves no room for the overlap.
+        InvalidArgument: D - r < m + r leaves no room for the overlap, a outside (1/4, 1/2].
     """
     size = problem.m + problem.r
     if problem.D - problem.r < size:
         reject("D", problem.D, f"at least m + 2 r = {size + problem.r}: an unseen row for each that is seen")
-    seen, unseen = (float(h) ** -exponent * rows for rows in extreme_rows(h, s, size, rng))
+    seen, unseen = (float(h) ** -_exponent(exponent) * rows for rows in extreme_rows(h, s, size, rng))
     U2 = np.concatenate([unseen, np.zeros((problem.D - problem.r - size, unseen.shape[1]))])
     U = problem.Phi1 @ seen[problem.m :] + problem.from_unseen(U2)
     return Network(U[None], seen[None, : problem.m])
@@ -159,14 +160,22 @@ def theorem_width(problem: Regression, exponent: float, s: float) -> float:
     Raises:
         InvalidArgument: a outside (1/4, 1/2].
     """
-    condition = problem.S[0] ** 2 / problem.S[-1] ** 2
-    return _power(max(lemma_width(s), 4 * condition**2 * problem.m * s**2), exponent)
+    condition = (problem.S[0] / problem.S[-1]) ** 2
+    return _theorem_width(problem, condition**2, exponent, s)
 
 
 def printed_theorem_width(problem: Regression, exponent: float, s: float) -> float:
     """h0^(1 / (4a - 1)) with the printed h0 = max(h0', 4 lambda_1 / lambda_r^3 m s^2)."""
-    ratio = problem.S[0] ** 2 / problem.S[-1] ** 6
-    return _power(max(lemma_width(s), 4 * ratio * problem.m * s**2), exponent)
+    with np.errstate(over="ignore", divide="ignore"):
+        ratio = (problem.S[0] / problem.S[-1] / problem.S[-1] / problem.S[-1]) ** 2
+    return _theorem_width(problem, ratio, exponent, s)
+
+
+def _theorem_width(problem: Regression, ratio: float, exponent: float, s: float) -> float:
+    """max(16, 4 ratio m) s^2, and its power."""
+    with np.errstate(over="ignore"):
+        h0 = max(16.0, 4 * ratio * problem.m) * np.square(_deviation(s)) if s > 0 else _deviation(s)
+        return float(np.float64(h0) ** (1 / (4 * _exponent(exponent) - 1)))
 
 
 def distance_bound(problem: Regression, h: Array | float, exponent: float, s: float) -> Array:
@@ -174,37 +183,48 @@ def distance_bound(problem: Regression, h: Array | float, exponent: float, s: fl
 
     Bounds |U V^T(inf) - Theta_hat|_F, and |U2 V(t)^T|_F at every time, for h > `theorem_width`.
     """
-    log_C = 1 + problem.S[0] / problem.S[-1] ** 2 * np.linalg.norm(problem.Y)
+    log_C = 1 + problem.S[0] / problem.S[-1] / problem.S[-1] * np.linalg.norm(problem.Y)
+    overlap = overlap_bound(problem, h, exponent, s)
     with np.errstate(over="ignore"):  # far below that width it is infinite, and still a bound
         growth = np.exp(log_C / imbalance_level_bound(h, exponent))
-    return growth * overlap_bound(problem, h, exponent, s)
+        return np.multiply(growth, overlap, out=np.zeros_like(overlap), where=overlap > 0)
 
 
 def distance_given_output(
-    problem: Regression, V: Float[Array, "*runs m h"], scale: Array | float
+    problem: Regression, V: Float[Array, "*runs m h"], scale: Float[Array, "*#runs"] | float
 ) -> Float[Array, "*runs"]:
     """E |U2 V(t)^T|_F^2 given V(t): (D - r) scale^2 |V(t)|_F^2 (ours, exact at every width and time).
 
     U2 has independent N(0, scale^2) entries, never moves, and V(t) never sees it: U2 V^T given V is Gaussian,
     N(0, scale^2 I (x) V V^T). `scale` is h^-a.
+
+    Raises:
+        InvalidArgument: a product of scale and V that is not finite, or so large that squares overflow.
     """
-    return (problem.D - problem.r) * np.square(scale) * (V**2).sum((-2, -1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = np.asarray(scale)[..., None, None] * V
+    return (problem.D - problem.r) * np.square(entries_inside("scale V", scaled, -SQUARABLE, SQUARABLE, "[]")).sum(
+        (-2, -1)
+    )
 
 
 def whitened_distance(
-    V: Float[Array, "*runs m w"], unseen: Float[Array, "*runs null m"], scale: Array | float
+    V: Float[Array, "*runs m w"], unseen: Float[Array, "*runs null m"], scale: Float[Array, "*#runs"] | float
 ) -> Float[Array, "*runs"]:
     """tr[(V V^T)^-1 V U2^T U2 V^T] / scale^2: chi^2 with m (D - r) degrees of freedom (ours); unseen = U2 V^T.
 
     Raises:
-        InvalidArgument: rows of V that depend on each other, where U2 V^T does not tell U2 along all of them.
+        InvalidArgument: rows of V that depend on each other, where U2 V^T does not tell U2 along all of them; numbers
+            that are not finite, a scale that is not above 0.
     """
+    V, unseen, scale = entries_inside("V", V), entries_inside("unseen", unseen), entries_inside("scale", scale, 0)
     values = np.linalg.svd(V, compute_uv=False)
     m = V.shape[-2]
     if values.shape[-1] < m or not (values[..., -1] > max(V.shape[-2:]) * EPS * values[..., 0]).all():
         reject("V", f"an array of shape {V.shape}", f"rank m = {m}, its rows independent")
     R = np.linalg.qr(V.mT, mode="r")
-    return (np.linalg.solve(R.mT, unseen.mT) ** 2).sum((-2, -1)) / np.square(scale)
+    with np.errstate(over="ignore"):
+        return np.square(np.linalg.solve(R.mT, unseen.mT) / scale[..., None, None]).sum((-2, -1))
 
 
 def _range(h: Array | float, s: float) -> tuple[Array, Array]:
@@ -218,8 +238,9 @@ def _overlap(h: Array | float, s: float) -> Array:
 
     It is half the difference of the squares of the two ends, the smaller of which is 0 below h = s^2.
     """
-    h = _widths(h)
-    return np.where(h >= _deviation(s) ** 2, 2 * np.sqrt(h) * s, (np.sqrt(h) + s) ** 2 / 2)
+    root = np.sqrt(_widths(h))
+    with np.errstate(over="ignore"):
+        return np.where(root >= _deviation(s), 2 * root * s, np.square(root + s) / 2)
 
 
 def _widths(h: Array | float) -> Array:
@@ -241,9 +262,3 @@ def _squared(t: Array | float) -> Array:
     """t^2 of what a singular value may be beyond; -infinity is the logarithm of what no number is as small as."""
     with np.errstate(over="ignore"):
         return np.square(times(t))
-
-
-def _power(h0: float, exponent: float) -> float:
-    """h0^(1 / (4a - 1))."""
-    with np.errstate(over="ignore"):
-        return float(np.float64(h0) ** (1 / (4 * _exponent(exponent) - 1)))
