@@ -59,10 +59,9 @@ def zeta(k: float, rho: Float[Array, "*runs"]) -> Float[Array, "*runs"]:
     """sqrt(k) rho coth(sqrt(k) rho) where curvature is at least -k (Zhang & Sra 2016, lemma 5); 1 at k = 0.
 
     Raises:
-        InvalidArgument: k below 0.
+        InvalidArgument: k below 0, or a distance that is not finite.
     """
-    inside("k", k, 0, np.inf, "[)")
-    x = np.sqrt(k) * np.asarray(rho)
+    x = np.sqrt(inside("k", k, 0, np.inf, "[)")) * entries_inside("rho", rho)
     return np.divide(x, np.tanh(x), out=np.ones_like(x), where=x != 0)
 
 
