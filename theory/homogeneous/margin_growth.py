@@ -140,7 +140,7 @@ def _log_integral(network: Aligned, start: Array, growth: Array) -> Array:
         near = np.where(close, growth, 0.0) * (
             WEIGHTS * np.exp(s * np.expm1(u)) * (s * np.exp(u)) ** (1 - network.power)
         ).sum(-1)
-        top, m = np.maximum(above, 0), start * np.exp(growth)
+        top, m = np.maximum(above, 0), np.exp(np.log(start) + growth)
         far = np.exp(above - top) * _antiderivative(network, m) - np.exp(-top) * _antiderivative(network, start)
         return start + np.where(close, np.log(np.abs(near)), top + np.log(np.abs(far)))
 
@@ -150,7 +150,7 @@ def _antiderivative(network: Aligned, m: Array) -> Array:
 
     From m = 50 on the asymptotic series m^-a (1 + a / m + a (a + 1) / m^2 + ...): its smallest term is below rounding.
     """
-    a, early, late = network.power, np.minimum(m, 50.0), np.clip(m, 50.0, 1e150)
+    a, early, late = network.power, np.clip(m, 1e-300, 50.0), np.clip(m, 50.0, 1e150)
     orders = np.cumprod((a + np.arange(39)) / late[..., None], axis=-1).sum(-1)
     small = np.exp(-early) * expi(early) if a == 1 else early ** (1 - a) / (1 - a) * hyp1f1(1, 2 - a, -early)
     return np.where(m > 50, late**-a * (1 + orders), small)

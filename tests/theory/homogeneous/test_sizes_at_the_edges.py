@@ -102,6 +102,7 @@ def test_margins_that_no_time_reaches() -> None:
     for depth in (1, 2, 6, 100):
         assert margin_growth.growth_time(Aligned(depth, 0.4, 3), 1.3, np.array([1e5, 1e300, np.inf])).min() == np.inf
         assert margin_growth.growth_time(Aligned(depth, 1e-150, 3), 3e98, 1.4) == -np.inf
+        assert margin_growth.growth_time(Aligned(depth, 0.4, 3), 1e300, 1e-200) == -np.inf
 
 
 def test_directions_that_are_at_rest_far_out() -> None:
