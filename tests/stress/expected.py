@@ -13,6 +13,10 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "core.linear_networks.end_to_end": {"NaN": "of infinite layers"},
+    "core.linear_networks.layer_gradients": {"NaN": "of infinite layers"},
+    "core.separable.direction_error": {"NaN": "w = 0 has no direction"},
+    "core.separable.margin_gap": {"NaN": "w = 0 has no direction"},
     "shallow.event_driven.solve_to_convergence": {"infinity": "known for all times"},
     "shallow.minnorm_flow.velocity": {"NaN": "of infinite weights, where a flow stops"},
     "chain.collapse.size_bound": {"infinity": "it says nothing from some time on, unless the chain must collapse"},

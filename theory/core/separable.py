@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.optimize import nnls
 
 from theory.core.arrays import EPS, Array
-from theory.core.validation import finite_matrix, inside, positive, reject
+from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject
 
 # Examples count as not separable if every direction comes this close to a right angle with one that it has to classify:
 # margins are inner products, whose rounding is then no longer small against them.
@@ -181,8 +181,10 @@ def planted(
     u / margin = sum_i alpha_i z_i has margin exactly 1 on each; example k + j gets margin 1 + slack_j > 1.
 
     Raises:
-        InvalidArgument: shares that are not positive with sum 1, too many of them for d, slack not positive.
+        InvalidArgument: shares that are not positive with sum 1, too many of them for d, runs below 1, slack not
+            positive.
     """
+    positive_integer("runs", runs)
     k = shares.size
     if not ((shares > 0).all() and abs(shares.sum() - 1) < 1e-12):
         reject("shares", shares, "positive numbers that add up to 1")
@@ -201,7 +203,13 @@ def labelled_by_a_teacher(
     rng: np.random.Generator, *, n: int, d: int, runs: int, least: float
 ) -> Float[Array, "runs n d"]:
     """Gaussian inputs labelled by a random linear teacher that keeps a margin of at least `least` from each of them:
-    separable, and nothing else is known of them."""
+    separable, and nothing else is known of them.
+
+    Raises:
+        InvalidArgument: n, d or runs below 1, `least` not above 0.
+    """
+    for name, size in (("n", n), ("d", d), ("runs", runs)):
+        positive_integer(name, size)
     teacher = rng.standard_normal((runs, 1, d))
     teacher /= np.linalg.norm(teacher, axis=-1, keepdims=True)
     inputs = rng.standard_normal((runs, n, d))
@@ -211,11 +219,17 @@ def labelled_by_a_teacher(
 
 
 def direction_error(problem: Separable, w: Float[Array, "*times_runs d"]) -> Float[Array, "*times_runs"]:
-    """| w/|w| - w_hat/|w_hat| |, batch dimensions of the problem last."""
-    unit = w / np.linalg.norm(w, axis=-1, keepdims=True)
-    return np.linalg.norm(unit - problem.w * problem.margin[..., None], axis=-1)
+    """| w/|w| - w_hat/|w_hat| |, batch dimensions of the problem last; NaN at w = 0, which has no direction."""
+    return np.linalg.norm(_unit(w) - problem.w * problem.margin[..., None], axis=-1)
 
 
 def margin_gap(problem: Separable, w: Float[Array, "*times_runs d"]) -> Float[Array, "*times_runs"]:
-    """gamma* - min_i z_i . w / |w|."""
-    return problem.margin - apply(problem.Z, w).min(-1) / np.linalg.norm(w, axis=-1)
+    """gamma* - min_i z_i . w / |w|; NaN at w = 0."""
+    return problem.margin - apply(problem.Z, _unit(w)).min(-1)
+
+
+def _unit(w: Array) -> Array:
+    """w / |w|, in units in which no square overflows."""
+    with np.errstate(invalid="ignore"):
+        w = w / np.abs(w).max(-1, keepdims=True)
+    return w / np.linalg.norm(w, axis=-1, keepdims=True)

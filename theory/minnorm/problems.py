@@ -14,6 +14,9 @@ def well_conditioned(rng: np.random.Generator, runs: int) -> Float[Array, "runs 
     The support's Gram matrix has eigenvalues in [0.8, 1.25]. |G^{-1} - 1| then has row sums of at most
     1/4 x 4^(1/2), so alpha = G^{-1} 1 is at least 1/2; the others have margins of at least 1.5: all conditions of
     optimality are met with room.
+
+    Raises:
+        InvalidArgument: runs below 1.
     """
     positive_integer("runs", runs)
     k, others, d = 4, 8, 8

@@ -202,3 +202,10 @@ def test_examples_of_zeros_move_their_multipliers_alone() -> None:
     w, multipliers = event_driven.solution(np.zeros((1, 2)), np.ones(2), np.ones(1), 3.0, a=1.0, b=2.0)
     assert np.allclose(w, np.exp(-3))
     assert multipliers == pytest.approx(7)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_repeated_rows_do_not_stop_the_projection(unit: float) -> None:
+    """nnls alone ends away from the optimum: only (2, 2) and (-1, -1) contradict each other."""
+    Z = unit * np.array([[2.0, 0], [1, -1], [2, 2], [1, -1], [-1, -1], [2, 0]])
+    assert np.allclose(nonseparable.unavoidable_violations(Z), [0, 0, 0.6, 0, 1.2, 0], atol=1e-12)
