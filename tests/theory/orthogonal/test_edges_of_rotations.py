@@ -9,6 +9,7 @@ from theory.core.arrays import Array
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import (
     cayley,
+    decay,
     discrete,
     double_bracket,
     landscape,
@@ -257,3 +258,17 @@ def test_lengths_whose_squares_are_no_floats() -> None:
     dependent = 1e-200 * np.array([[1.0, 2.0], [0.3, 0.6]])
     with pytest.raises(InvalidArgument, match="singular"):
         maps.gram_schmidt(dependent)
+
+
+def test_half_turns_rest_after_any_number_of_turns() -> None:
+    for turns in (0, 3, -7, 10**6, 10**12):
+        angle = np.asarray(np.pi * (2 * turns + 1))
+        assert decay.turned_back(angle, np.asarray(0.5)) == angle
+        aside = angle + 1e-3 + 1e-14 * np.abs(angle)
+        assert decay.turned_back(aside, np.asarray(0.5)) > aside + 1e-4
+
+
+def test_problems_are_white_and_tight_unless_told_otherwise() -> None:
+    problem = random_problem(np.random.default_rng(0), np.array([2.0, 1.2, 0.5]), N=4, n=5)
+    assert problem.Sigma == pytest.approx(np.eye(3)[None], abs=1e-12) == problem.Omega
+    assert np.linalg.svd(problem.M, compute_uv=False) == pytest.approx(np.array([[2.0, 1.2, 0.5]]))
