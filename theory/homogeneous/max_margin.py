@@ -121,8 +121,10 @@ def polynomial_solution(
     [[1.0, 1.0], [3.0, 3.0], [inf, inf]]
 
     Raises:
-        InvalidArgument: examples that are not pairwise orthogonal, a start that misclassifies, bad times or power.
+        InvalidArgument: examples that are not pairwise orthogonal or have entries beyond 1e150, a start that
+            misclassifies or is not finite, bad times or power.
     """
+    Z, w0 = entries_inside("Z", Z, -SQUARABLE, SQUARABLE, "[]"), entries_inside("w0", w0)
     m0, squares, time = w0 @ Z.T, (Z**2).sum(1), times(t)
     positive("power", power)
     lengths = np.sqrt(np.where(squares > 0, squares, 1))

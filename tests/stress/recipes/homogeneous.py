@@ -113,6 +113,15 @@ def of_several_outputs(draw: Draw) -> dict[str, Any]:
     return {"W": made["W"], "X": made["examples"].X, "leak": made["examples"].leak}
 
 
+def orthogonal(draw: Draw) -> dict[str, Any]:
+    """Examples along the axes, which may be 0 or alike, and starts that classify them, most of them."""
+    n = int(draw.rng.integers(1, 4))
+    heights, w0 = draw.entries((n,)), draw.entries((*(2,) * int(draw.rng.integers(0, 2)), n))
+    Z = np.diag(heights) if draw.chance(0.9) else draw.entries((n, n))
+    start = np.abs(w0) * np.where(heights < 0, -1, 1) if draw.chance(0.9) else w0
+    return {"Z": Z, "w0": start, "t": np.abs(draw.entries((2,))), "power": draw.number()}
+
+
 def on_the_sphere(draw: Draw, V: Array) -> Array:
     finite = np.where(np.isfinite(V) & (V != 0), np.sign(V), 0.5)
     return finite / np.linalg.norm(finite, axis=-1, keepdims=True) if draw.chance(0.9) else V
@@ -130,6 +139,7 @@ ARGUMENTS |= {
     dynamics.finite_until: lambda draw: {"examples": examples(draw), "start": polar(draw)},
     max_margin.misalignment_bound: beside_the_start,
     max_margin.second_singular_bound: lambda draw: {"start": layers(draw, *sized(draw, "d"))},
+    max_margin.polynomial_solution: orthogonal,
     generalisation.rectified_outputs: of_several_outputs,
 }
 for rule in RULES:

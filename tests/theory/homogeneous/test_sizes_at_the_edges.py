@@ -190,6 +190,7 @@ REFUSED = {
     "m[1] = -2.0": lambda: margin_growth.layer_norms(Aligned(2, 1.0, 1), np.array([0.0, -2.0])),
     "m[0] = inf": lambda: margin_growth.two_point_invariant(margin_growth.TwoPoints(1.0, 0.5), W0),
     "X[0, 0] = inf": lambda: max_margin.crammer_singer(W0[None], np.zeros(1, dtype=int), 2),
+    "Z[0, 0] = inf": lambda: max_margin.polynomial_solution(W0[None], np.ones(2), 0.0, 2.0),
     "growth = 0.0": lambda: max_margin.unseen(np.array(0.5), np.array(0.0), 2),
     "first.shape = (1,)": lambda: max_margin.misalignment_bound(PAIR, np.ones(1), np.zeros(1)),
     "second[0] = inf": lambda: max_margin.misalignment_bound(PAIR, np.ones(2), W0),
