@@ -11,6 +11,8 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import entries_inside, positive_integer, reject
 from theory.manifolds.norms import Manifold, require_sizes
 
+SKEW = 1e-9  # how far off, relatively, a matrix may be that is to be skew
+
 
 def gram(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float[Array, "*runs"]:
     """Squared area of the parallelogram of X and Y.
@@ -40,6 +42,9 @@ def stiefel(X: Float[Array, "*runs A B"], Y: Float[Array, "*runs A B"]) -> Float
 
 def rotations(X: Float[Array, "*runs d d"], Y: Float[Array, "*runs d d"]) -> Float[Array, "*runs"]:
     """|[X, Y]|^2 / (4 gram) on SO(d), X and Y skew (tangent at I)."""
+    for name, tangent in (("X", X), ("Y", Y)):
+        if (np.abs(tangent + tangent.mT) > SKEW * np.abs(tangent).max()).any():
+            reject(name, "a matrix that is not minus its transpose", "a skew matrix")
     X, Y = orthonormal(X, Y)
     bracket = X @ Y - Y @ X
     return _inner(bracket, bracket) / 4

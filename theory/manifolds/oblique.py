@@ -10,6 +10,8 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import entries_inside, reject, times
 from theory.manifolds.steps import sine
 
+OFF = 1e-6  # what the length of a unit column may be off by, in single precision too
+
 
 def rates(T: Float[Array, "A B"]) -> Float[Array, " B"]:
     """|t_j|: the Hessian of column j at its optimum t_j / |t_j|, in all A - 1 directions."""
@@ -31,7 +33,7 @@ def angles(T: Float[Array, "A B"], W: Float[Array, "*runs A B"]) -> Float[Array,
     """phi_j, between column and target; it is no angle, but pi / 2, where the target is 0.
 
     Raises:
-        InvalidArgument: T is not finite.
+        InvalidArgument: T is not finite, or a column of W has not length 1.
     """
     near, far = _ends(T, W)
     return 2 * np.arctan2(near, far)
@@ -50,7 +52,7 @@ def solution(
     [[[0.0], [1.0]], [[0.8], [0.6]], [[1.0], [0.0]]]
 
     Raises:
-        InvalidArgument: a negative or NaN time; T is not finite.
+        InvalidArgument: a negative or NaN time; T is not finite, or a column of W has not length 1.
     """
     (near, far), h = _ends(T, W), rates(T)
     t = times(t)[(..., *[None] * near.ndim)]
@@ -78,8 +80,10 @@ def turned(T: Float[Array, "A B"], W: Float[Array, "*runs A B"], phi: Float[Arra
     """The columns of W turned, each in the plane of its target, to angles phi (..., *runs, B) from it.
 
     Raises:
-        InvalidArgument: a column along its target is to turn, in no plane; T or an angle is not finite.
+        InvalidArgument: a column along its target is to turn, in no plane; T or an angle is not finite, or a column of
+            W has not length 1.
     """
+    _require_unit_columns(W)
     target = _targets(T)
     near, far = _apart(W, target), _apart(W, -target)
     squares = [(part**2).sum(-2, keepdims=True) / 2 for part in (near, far)]
@@ -92,8 +96,13 @@ def turned(T: Float[Array, "A B"], W: Float[Array, "*runs A B"], phi: Float[Arra
     return np.cos(phi)[..., None, :] * target + np.sin(phi)[..., None, :] * across
 
 
+def _require_unit_columns(W: Array) -> None:
+    entries_inside("lengths of columns of W", np.hypot.reduce(W, axis=-2), 1 - OFF, 1 + OFF)
+
+
 def _ends(T: Array, W: Array) -> tuple[Array, Array]:
     """Distances of the columns from their targets, 2 sin(phi / 2), and from the opposite points, 2 cos(phi / 2)."""
+    _require_unit_columns(W)
     target = _targets(T)
     return np.linalg.norm(_apart(W, target), axis=-2), np.linalg.norm(_apart(W, -target), axis=-2)
 

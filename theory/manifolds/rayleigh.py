@@ -25,10 +25,7 @@ class Rayleigh:
     A: Array
 
     def __post_init__(self) -> None:
-        A = finite_matrix("A", self.A, columns=len(np.atleast_1d(self.A)))
-        object.__setattr__(self, "A", A)
-        if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
-            reject("A", "a matrix that differs from its transpose", "a symmetric matrix")
+        object.__setattr__(self, "A", A := _symmetric(self.A))
         if len(A) > 1:
             require_gap("gap between the two largest eigenvalues of A", self.rates[0], np.linalg.eigvalsh(A))
 
@@ -75,9 +72,9 @@ def turned(
     for exact, so that in the eigenbasis itself a part may be as small as it likes.
 
     Raises:
-        InvalidArgument: a time that is negative or NaN; A is not finite.
+        InvalidArgument: a time that is negative or NaN; A is not finite or not symmetric.
     """
-    l, V = np.linalg.eigh(entries_inside("A", A))
+    l, V = np.linalg.eigh(_symmetric(A))
     z, t = x @ V, times(t)[(..., *[None] * np.ndim(x))]
     z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ (V != 0)), 0.0, z)
     gap = np.where(z == 0, -np.inf, l).max(-1, keepdims=True) - l
@@ -102,6 +99,13 @@ def require_gap(name: str, gap: float, spectrum: Float[Array, " d"]) -> None:
     """Refuse a gap that is no more than what rounding makes of equal values."""
     if not gap > _rounding(spectrum):
         reject(name, gap, f"more than {_rounding(spectrum):.1g}, which is rounding")
+
+
+def _symmetric(A: Array) -> Array:
+    A = finite_matrix("A", A, columns=len(np.atleast_1d(A)))
+    if not np.allclose(A, A.T, rtol=0, atol=1e-12 * np.abs(A).max()):
+        reject("A", "a matrix that differs from its transpose", "a symmetric matrix")
+    return A
 
 
 def _rounding(spectrum: Array) -> float:
@@ -133,9 +137,13 @@ def circle_angles(theta: Float[Array, "*runs"], h: float, steps: Float[Array, " 
 
 def alignment(theta: Float[Array, "*runs"], h: float) -> Float[Array, "*runs"]:
     """<log_x x*, grad L> = -theta (h / 2) sin 2 theta, |theta| <= pi / 2: the convergence theorem wants it below 0, but
-    it vanishes at theta = pi / 2, where L is greatest."""
+    it vanishes at theta = pi / 2, where L is greatest.
+
+    Raises:
+        InvalidArgument: an angle beyond pi / 2, or an inner product that is not finite.
+    """
     inside("max |theta|", float(np.abs(theta).max()), 0, np.pi / 2)
-    return -theta * h / 2 * sine(2 * theta)
+    return entries_inside("<log, grad>", -theta * h / 2 * sine(2 * theta))
 
 
 def fine_grained_angles(

@@ -30,7 +30,7 @@ def rank_one_problem(draw: Draw) -> RankOne:
 
 def point(draw: Draw, A: Any) -> Any:
     """Any point, or a mixture of eigenvectors in which some have no part."""
-    if draw.chance(0.5):
+    if draw.chance(0.5) or not np.isfinite(A).all():
         return draw.entries((*runs(draw), len(A)))
     return np.linalg.eigh(A)[1] @ draw.rng.choice((0.0, 1e-200, 1e-16, 1.0, -1.0), len(A))
 
