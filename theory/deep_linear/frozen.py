@@ -16,7 +16,7 @@ from theory.core import flows
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, layer_gradients
 from theory.core.trajectory import Trajectory
-from theory.core.validation import inside, positive_integer, reject
+from theory.core.validation import entries_inside, inside, positive_integer, reject
 from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent
 
 
@@ -73,10 +73,9 @@ def error_given_seen(
         InvalidArgument: a problem of other sizes than the ensemble's, a start below 0.
     """
     ensemble.require(problem, "d", "n", "K")
-    for extreme in (np.min(start), np.max(start)):
-        inside("start", extreme, 0, LARGEST)
+    start = entries_inside("start", start, 0, LARGEST, "[]")
     seen = ((problem.teacher @ problem.basis - end_to_end(layers)) ** 2).sum((-2, -1))
-    unseen = ensemble.unseen * (ensemble.K * ensemble.teacher**2 + np.square(start) * output_gain(layers))
+    unseen = ensemble.unseen * (ensemble.K * ensemble.teacher**2 + start**2 * output_gain(layers))
     return (seen + unseen) / ensemble.d + ensemble.K * ensemble.noise**2
 
 
@@ -101,8 +100,13 @@ def typical_start(problem: TeacherStudent, W: Layers, rng: np.random.Generator) 
 def excess_error(
     ensemble: Ensemble, gain: Float[Array, "*runs"] | float, start: float | Float[Array, "*#runs"]
 ) -> Float[Array, "*runs"] | float:
-    """(d - r) s1^2 |A|^2 / d: what the start costs on average where the labels are fitted."""
-    return ensemble.unseen * np.square(start) * gain / ensemble.d
+    """(d - r) s1^2 |A|^2 / d: what the start costs on average where the labels are fitted.
+
+    Raises:
+        InvalidArgument: a start or a gain below 0 or infinite.
+    """
+    start, gain = entries_inside("start", start, 0, LARGEST, "[]"), entries_inside("gain", gain, 0, np.inf, "[)")
+    return ensemble.unseen * start**2 * gain / ensemble.d
 
 
 def two_layer_invariant(problem: TeacherStudent, W: Layers) -> Float[Array, "*runs h h"]:
@@ -122,9 +126,12 @@ def gain_from_orthogonal_start(solution: Float[Array, "*runs K d"], kappa: float
     So have starts with entries N(0, kappa / h) of width h -> infinity. The flow moves Z by matrices g of O(K, r), for
     which g J g^T = J, J = diag(-I, I); so Z Z^T = kappa g g^T satisfies (Z Z^T) J (Z Z^T) = kappa^2 J, whose first
     block reads (W_2 W_2^T)^2 = kappa^2 I + (A B)(A B)^T.
+
+    Raises:
+        InvalidArgument: a solution that is not finite, a kappa below 0.
     """
     inside("kappa", kappa, 0, np.inf, "[)")
-    sigma = np.linalg.svd(solution, compute_uv=False)
+    sigma = np.linalg.svd(entries_inside("solution", solution), compute_uv=False)
     more_outputs = solution.shape[-2] - sigma.shape[-1]  # than inputs: their singular values are 0
     return np.hypot(kappa, sigma).sum(-1) + kappa * more_outputs
 
@@ -133,7 +140,10 @@ def gain_from_small_start(solution: Float[Array, "*runs K d"], depth: int) -> Fl
     """|A(infinity)|^2 -> sum_k sigma_k(W^)^(2 - 2/L) as the start of all layers goes to 0: every mode is balanced.
 
     K at depth 1, where A = I.
+
+    Raises:
+        InvalidArgument: a solution that is not finite, a depth below 1.
     """
     if positive_integer("depth", depth) == 1:
         return np.full(solution.shape[:-2], float(solution.shape[-2]))
-    return (np.linalg.svd(solution, compute_uv=False) ** (2 - 2 / depth)).sum(-1)
+    return (np.linalg.svd(entries_inside("solution", solution), compute_uv=False) ** (2 - 2 / depth)).sum(-1)

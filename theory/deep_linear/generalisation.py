@@ -21,7 +21,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq, minimize_scalar
 
 from theory.core.arrays import Array
-from theory.core.validation import inside, positive, reject, times
+from theory.core.validation import entries_inside, inside, positive, reject, times
 from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent, Times
 from theory.deep_linear.spectrum import expected_inverse_sum, expected_sum
 
@@ -75,7 +75,12 @@ def ridge_memory(rates: Float[Array, "*draws r"], strength: float) -> Float[Arra
 def student(
     problem: TeacherStudent, start: Float[Array, "*draws K d"], memory: Float[Array, "*any r"]
 ) -> Float[Array, "*any K d"]:
-    """W = W(0) + (W^ - W(0)) U (1 - m) U^T: the student itself, with U the eigenvectors of the rates."""
+    """W = W(0) + (W^ - W(0)) U (1 - m) U^T: the student itself, with U the eigenvectors of the rates.
+
+    Raises:
+        InvalidArgument: a start that is not finite.
+    """
+    start = entries_inside("start", start)
     learned = (problem.minimum_norm_solution - start) @ problem.basis
     return start + (learned * (1 - memory)[..., None, :]) @ problem.basis.mT
 
@@ -86,6 +91,9 @@ def solution(problem: TeacherStudent, start: Float[Array, "*draws K d"], t: Time
     >>> one = TeacherStudent(X=np.eye(1), teacher=np.array([[2.0]]), noise=np.zeros((1, 1)))
     >>> solution(one, np.array([[5.0]]), [0.0, np.log(2), np.inf]).ravel().round(6).tolist()
     [5.0, 3.5, 2.0]
+
+    Raises:
+        InvalidArgument: a start that is not finite, a negative or NaN time.
     """
     return student(problem, start, flow_memory(problem.rates, t))
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, imbalances, layer_gradients
-from theory.core.validation import inside, positive_integer, reject, times
+from theory.core.validation import entries_inside, inside, positive_integer, reject, times
 from theory.deep_linear.problem import TeacherStudent, Times
 from theory.minnorm.tuning import Number, Tuning
 
@@ -78,7 +78,11 @@ def imbalances_after_step(W: Layers, force: Float[Array, "*runs K d"], shrinkage
 
     (1 - shrinkage)^2 D_l + G_{l+1}^T G_{l+1} - G_l G_l^T: exact, not an expansion, because the mixed terms cancel.
     Minnorm has the force eta a (Lambda + c R) X^T and the shrinkage eta a.
+
+    Raises:
+        InvalidArgument: a force or a shrinkage that is not finite.
     """
+    force, shrinkage = entries_inside("force", force), entries_inside("shrinkage", shrinkage)
     drift = imbalances(layer_gradients(W, force))
     return [(1 - _matrix(shrinkage)) ** 2 * D + more for D, more in zip(imbalances(W), drift)]
 
@@ -98,9 +102,12 @@ def least_norm(W: Float[Array, "*runs K d"], L: int) -> Float[Array, "*runs"] | 
 
     2/L is the power of a Schatten quasi-norm: of Frobenius at L = 1, nuclear at L = 2. Singular values that are
     rounding of the largest count as 0: great depth would make them as large as the others.
+
+    Raises:
+        InvalidArgument: a W that is not finite, a depth below 1.
     """
     positive_integer("L", L)
-    sigma = np.linalg.svd(W, compute_uv=False)
+    sigma = np.linalg.svd(entries_inside("W", W), compute_uv=False)
     rounding = max(W.shape[-2:]) * EPS * sigma[..., :1]
     return L * (np.where(sigma <= rounding, 0.0, sigma) ** (2 / L)).sum(-1)
 

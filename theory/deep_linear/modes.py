@@ -22,8 +22,9 @@ from theory.chain import gradient_flow, minnorm
 from theory.chain.problem import Chain
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers
-from theory.core.validation import inside, positive, positive_integer, reject, times
-from theory.deep_linear.problem import TeacherStudent, Times
+from theory.core.validation import entries_inside, inside, positive_integer, reject, times
+from theory.deep_linear.problem import LARGEST, TeacherStudent, Times
+from theory.minnorm.tuning import Number
 
 BISECTIONS = 70  # of an interval shorter than 800: below the spacing of doubles
 
@@ -150,8 +151,13 @@ class Modes:
 def whitened(
     strengths: Sequence[float] | Array, *, x: float, d: int, n: int, K: int, rng: np.random.Generator, draws: int = 1
 ) -> TeacherStudent:
-    """Noiseless problems X X^T = x^2 P, W^ = U diag(strengths) V^T, with U, V and P random."""
-    return planted(strengths, [positive("x", x) ** 2] * positive_integer("n", n), d=d, K=K, rng=rng, draws=draws)
+    """Noiseless problems X X^T = x^2 P, W^ = U diag(strengths) V^T, with U, V and P random.
+
+    Raises:
+        InvalidArgument: an x outside [1e-150, 1e150]; see also `planted`.
+    """
+    rate = inside("x", x, 1 / LARGEST, LARGEST) ** 2
+    return planted(strengths, [rate] * positive_integer("n", n), d=d, K=K, rng=rng, draws=draws)
 
 
 def planted(
@@ -166,24 +172,28 @@ def planted(
     """Noiseless problems whose X X^T has the nonzero eigenvalues `rates`, and W^ the singular values `strengths`.
 
     Raises:
-        InvalidArgument: more rates than inputs, or more strengths than examples or outputs; a rate that is not above 0,
-            a strength below 0.
+        InvalidArgument: rates or strengths that are no row of finite numbers; more rates than inputs, or more strengths
+            than examples or outputs; a rate that is not above 0, a strength below 0.
     """
+    rates, strengths = _row("rates", rates), _row("strengths", strengths)
     n, r = len(rates), len(strengths)
     if n > positive_integer("d", d):
         reject("rates", f"{n} of them", f"at most d = {d}")
     if r > min(n, positive_integer("K", K)):
         reject("strengths", f"{r} of them", f"at most min(n, K) = {min(n, K)}")
     positive_integer("draws", draws)
-    for rate in rates:
-        positive("rates", rate)
-    for strength in strengths:
-        inside("strengths", strength, 0, np.inf, "[)")
+    entries_inside("rates", rates, 0, np.inf)
+    entries_inside("strengths", strengths, 0, np.inf, "[)")
     frame = lambda rows, columns: np.linalg.qr(rng.standard_normal((draws, rows, columns)))[0]  # noqa: E731
     seen, U = frame(d, n), frame(K, r)
     X = (seen * np.sqrt(rates)) @ frame(n, n)
     V = seen @ frame(n, r)
-    return TeacherStudent(X, (U * np.asarray(strengths)) @ V.mT, np.zeros((draws, K, n)))
+    return TeacherStudent(X, (U * strengths) @ V.mT, np.zeros((draws, K, n)))
+
+
+def _row(name: str, values: Sequence[float] | Array) -> Array:
+    row = entries_inside(name, values)
+    return row if row.ndim == 1 else reject(f"{name}.shape", row.shape, "one row of numbers")
 
 
 def aligned(frames: Sequence[Array], w: Float[Array, "*runs r L"]) -> list[Array]:
@@ -201,9 +211,9 @@ def amplitudes(frames: Sequence[Array], W: Layers) -> Float[Array, "*runs r L"]:
     """w_lk = (R_l^T W_l R_{l-1})_kk: the weights of the chains.
 
     Raises:
-        InvalidArgument: a number of frames other than L + 1.
+        InvalidArgument: no layer, or a number of frames other than L + 1.
     """
-    if len(frames) != len(W) + 1:
+    if len(frames) != positive_integer("len(W)", len(W)) + 1:
         reject("len(frames)", len(frames), f"{len(W) + 1}, one more than layers")
     between = [after.mT @ layer @ before for (before, after), layer in zip(pairwise(frames), W)]
     return np.stack([np.diagonal(matrix, axis1=-2, axis2=-1) for matrix in between], axis=-1)
@@ -243,7 +253,9 @@ def balanced_solution(chain: Chain, start: Array | float, t: Times) -> Float[Arr
     return strength(high)
 
 
-def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: float) -> Float[Array, "2 2"]:
+def transverse_jacobian(
+    weak: Chain, other: Chain, tuning: minnorm.Tuning, multiplier: float
+) -> Float[Array, "*runs 2 2"]:
     """Jacobian of Minnorm at depth 3 along the hidden direction of another mode, where a weak mode has collapsed to 0.
 
     The weak mode k can grow by the middle layer of mode j, which rests: W_1 gains q r_j v_k^T, and W_3 q u_k r_j^T. The
@@ -265,10 +277,11 @@ def transverse_jacobian(weak: Chain, other: Chain, tuning: minnorm.Tuning, multi
     a, b, c, omega = tuning.a, tuning.b, tuning.c, other.omega
     force = weak.x * multiplier + c * weak.sigma * weak.s
     growth = a * (-1 + force * omega - c * weak.sigma * omega**4)
-    return np.array([[growth, a * weak.x * omega**2], [-b * weak.x * omega**2, 0.0]])
+    entries = np.broadcast_arrays(growth, a * weak.x * omega**2, -b * weak.x * omega**2, 0.0)
+    return np.stack(entries, axis=-1).reshape(*entries[0].shape, 2, 2)
 
 
-def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> float:
+def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> Number:
     """Multiplier from which a collapsed mode comes back through `other`: the trace of `transverse_jacobian` vanishes.
 
     The multiplier of a collapsed mode grows for ever, so at depth 3 a collapse lasts only until then.
@@ -276,7 +289,7 @@ def critical_multiplier(weak: Chain, other: Chain, tuning: minnorm.Tuning) -> fl
     Raises:
         InvalidArgument: as in `transverse_jacobian`.
     """
-    growth = float(transverse_jacobian(weak, other, tuning, 0.0)[0, 0])
+    growth = transverse_jacobian(weak, other, tuning, 0.0)[..., 0, 0]
     return -growth / (tuning.a * weak.x * other.omega)
 
 

@@ -8,6 +8,8 @@ a ridge whose strength mu the solution itself sets. At depth 3 and beyond mu |W_
 which W = 0 is all that is left; below it the smaller of the two mu is the stable one.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import minimize_scalar
@@ -19,7 +21,7 @@ from theory.deep_linear.problem import LARGEST, Ensemble, TeacherStudent, genera
 
 GRID = 256  # strengths between the smallest rate and the largest, 1/3 apart in their logarithm at the very most
 BISECTIONS = 60
-WIDENINGS = 20
+STEPS = 20  # of a factor e^1.5 each, on the way to the best decay
 
 
 def ridge_modes(problem: TeacherStudent, strength: Float[Array, "*#draws"] | float) -> Float[Array, "*draws K r"]:
@@ -101,7 +103,7 @@ def _peak(problem: TeacherStudent, grid: Array, p: float) -> Float[Array, "*draw
     ends = (np.clip(largest + step, 0, len(grid) - 1) for step in (-1, 1))
     low, high = (np.log(np.take_along_axis(grid, index, 0)[0]) for index in ends)
     squares = (problem.targets**2).sum(-2)
-    for _ in range(BISECTIONS):
+    for _ in range(BISECTIONS // 2):  # half of the digits are enough: at its top nothing changes by the others
         middle = (low + high) / 2
         mu = np.exp(middle)[..., None]
         slopes = (problem.rates - (p - 1) * mu) / (problem.rates + mu)
@@ -112,8 +114,8 @@ def _peak(problem: TeacherStudent, grid: Array, p: float) -> Float[Array, "*draw
 
 def _shrinkage(problem: TeacherStudent, mu: Array) -> Array:
     """S / (S^2 + mu), 0 at S = 0, for strengths (..., *draws)."""
-    S, total = np.broadcast_arrays(problem.singular_values, problem.rates + mu[..., None])
-    return np.divide(S, total, out=np.zeros(S.shape), where=S > 0)
+    S = problem.singular_values
+    return S / np.where(S > 0, S**2 + mu[..., None], 1.0)
 
 
 def _size(problem: TeacherStudent, mu: Array) -> Array:
@@ -125,21 +127,34 @@ def best_decay(ensemble: Ensemble, problem: TeacherStudent, depth: int) -> float
     """The gamma with the least mean E_g over the draws of `problem`.
 
     Raises:
-        InvalidArgument: no noise (weight decay should then vanish); draws for which more decay is always better; see
-            also `decayed_solution`.
+        InvalidArgument: no noise (weight decay should then vanish); draws for which ever more decay, or ever less, is
+            better; see also `decayed_solution`.
     """
     inside("noise", ensemble.noise, 0, np.inf, "()")
     ensemble.require(problem, "d", "n", "K")
-    centre = np.log(decay_that_holds(problem, best_ridge_strength(ensemble), depth).mean())
     cost = lambda log_gamma: generalisation_error(  # noqa: E731
         ensemble, problem, decayed_solution(problem, float(np.exp(log_gamma)), depth)
     ).mean()
-    for _ in range(WIDENINGS):
-        bounds = (centre - 1.5, centre + 1.5)
-        best = float(minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-3}).x)
-        if abs(best - centre) < 1.45:
-            break
-        centre = best
-    else:
-        reject("problem", f"{problem.rank.size} draws", "draws whose error does not fall with ever more decay, or less")
+    near = lambda x: float(  # noqa: E731
+        minimize_scalar(cost, bounds=(x - 1.5, x + 1.5), method="bounded", options={"xatol": 1e-3}).x
+    )
+    centre = np.log(decay_that_holds(problem, best_ridge_strength(ensemble), depth).mean())
+    best = near(centre)
+    if abs(best - centre) > 1.45:  # it is beyond
+        best = near(_last_that_falls(cost, centre, np.copysign(1.5, best - centre)))
+    if not decayed_solution(problem, float(np.exp(best)), depth).any():
+        reject("problem", "draws of which the best decay leaves 0", "draws of which it leaves something")
     return float(np.exp(best))
+
+
+def _last_that_falls(cost: Callable[[float], float], x: float, step: float) -> float:
+    """Where `cost` of x, x + step, ... falls no further."""
+    here = cost(x)
+    for _ in range(STEPS):
+        ahead = cost(x + step)
+        if not ahead < here:
+            break
+        x, here = x + step, ahead
+    else:
+        reject("problem", "draws whose error falls for ever", "draws of which some decay is the best")
+    return x

@@ -18,6 +18,8 @@ from jaxtyping import Float
 from theory.core.arrays import EPS, Array
 from theory.core.validation import finite_matrix, inside, positive, positive_integer, reject
 
+LARGEST = 1e150  # the squares of what is larger, and of what is smaller than its inverse, are no normal numbers
+
 
 class Mode(NamedTuple):
     """One direction at a solution: curvature m of the Lagrangian, and g, that of half the squared constraints."""
@@ -32,10 +34,11 @@ def linear_model(inputs: Float[Array, "n d"]) -> tuple[Mode, ...]:
     For margins the support examples decide; more rows only narrow the stable range.
 
     Raises:
-        InvalidArgument: inputs that are no finite matrix.
+        InvalidArgument: inputs that are no finite matrix, or above 1e150, where g is no number.
     """
     X = finite_matrix("inputs", inputs)
     values = np.linalg.svd(X, compute_uv=False)
+    inside("largest singular value of inputs", values[0], 0, LARGEST)
     reached = values[values > max(X.shape) * EPS * values[0]]
     unreached = (Mode(1.0, 0.0),) if reached.size < X.shape[1] else ()
     return unreached + tuple(Mode(1.0, float(s) ** 2) for s in reached)
@@ -49,7 +52,7 @@ def linear_chain(depth: int, target: float) -> tuple[Mode, ...]:
     Raises:
         InvalidArgument: a depth below 1, a target outside [1e-150, 1e150], where g is no normal number.
     """
-    L, s = positive_integer("depth", depth), inside("target", target, 1e-150, 1e150)
+    L, s = positive_integer("depth", depth), inside("target", target, 1 / LARGEST, LARGEST)
     tangent = (Mode(2.0, 0.0),) * (L - 1)
     return (*tangent, Mode(2.0 - L, L * s ** (2 - 2 / L)))
 
@@ -58,10 +61,12 @@ def step_matrix(mode: Mode, A: float, B: float, c: float) -> Float[Array, "2 2"]
     """What one simultaneous step does to (x, l), see the head of this module.
 
     Raises:
-        InvalidArgument: a g below 0.
+        InvalidArgument: a g below 0, or a number that is not finite.
     """
     m, g = mode
     inside("g", g, 0, np.inf, "[)")
+    for name, value in (("m", m), ("A", A), ("B", B), ("c", c)):
+        inside(name, value, -np.inf, np.inf, "()")
     return np.array([[1 - A * (m + c * g), A * np.sqrt(g)], [-B * np.sqrt(g), 1.0]])
 
 

@@ -255,13 +255,22 @@ def test_the_best_decay_is_looked_for_until_it_is_found() -> None:
     """The opposite of the teacher in the noise: no decay is enough. Of another ensemble's problem: refused."""
     ensemble = Ensemble(2, 2, noise=0.1)
     against = TeacherStudent(np.eye(2)[None], np.ones((1, 1, 2)), np.full((1, 1, 2), -2.0))
-    with pytest.raises(InvalidArgument, match="problem = 1 draws"):
+    with pytest.raises(InvalidArgument, match="problem = draws whose error falls for ever"):
         weight_decay.best_decay(ensemble, against, 1)
     with pytest.raises(InvalidArgument, match="problem.n = 2"):
         weight_decay.best_decay(Ensemble(2, 3, noise=0.1), against, 1)
     # Labels (1 + e) of teacher 1 with e = 1: ridge 1 / (1 + mu) (1 + e) is the teacher at mu = e, 100 times se^2.
     along = TeacherStudent(np.eye(2)[None], np.ones((1, 1, 2)), np.ones((1, 1, 2)))
     assert weight_decay.best_decay(ensemble, along, 1) == pytest.approx(1.0, rel=2e-3)
+
+
+def test_the_best_decay_is_none_that_leaves_nothing() -> None:
+    """Labels against a small teacher: at depth 2 and 3 the error falls until the student is 0, and stays there."""
+    ensemble = Ensemble(2, 2, teacher=0.3, noise=0.5)
+    against = TeacherStudent(np.eye(2)[None], np.full((1, 1, 2), 0.1), np.full((1, 1, 2), -2.0))
+    for depth in (2, 3):
+        with pytest.raises(InvalidArgument, match="problem = draws of which the best decay leaves 0"):
+            weight_decay.best_decay(ensemble, against, depth)
 
 
 # ---- frozen

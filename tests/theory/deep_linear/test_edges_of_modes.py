@@ -141,16 +141,37 @@ def test_stacks_fit_their_frames() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rates": [1.0, 0.0]}, "rates = 0.0"),
-        ({"rates": [1.0, np.nan]}, "rates = nan"),
-        ({"strengths": [-1.0]}, "strengths = -1.0"),
-        ({"strengths": [np.inf]}, "strengths = inf"),
+        ({"rates": [1.0, 0.0]}, r"rates\[1\] = 0.0"),
+        ({"rates": [1.0, np.nan]}, r"rates\[1\] = nan"),
+        ({"strengths": [-1.0]}, r"strengths\[0\] = -1.0"),
+        ({"strengths": [np.inf]}, r"strengths\[0\] = inf"),
+        ({"strengths": np.array(1.0)}, r"strengths.shape = \(\): expected one row of numbers"),
+        ({"rates": np.ones((1, 2))}, r"rates.shape = \(1, 2\): expected one row of numbers"),
         ({"draws": 0}, "draws = 0"),
     ],
 )
 def test_problems_that_cannot_be_planted(changes: dict, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         planted(**({"strengths": [1.0], "rates": [1.0, 2.0], "d": 3, "K": 2, "rng": RNG(0)} | changes))
+
+
+@pytest.mark.parametrize("x", [1e-300, 1e300, np.nan])
+def test_inputs_whose_squares_are_no_numbers(x: float) -> None:
+    with pytest.raises(InvalidArgument, match="x = "):
+        whitened([1.0], x=x, d=3, n=2, K=2, rng=RNG(0))
+
+
+def test_a_mode_returns_by_the_numbers_of_each_run() -> None:
+    weak, other = Chain(0.3, 3, 1.2), Chain(1.5, 3, 1.2)
+    each = [Tuning(a, b, c) for a, b, c in ((0.7, 0.2, 0.9), (1.3, 0.4, 0.1))]
+    both = Tuning(np.array([0.7, 1.3]), np.array([0.2, 0.4]), np.array([0.9, 0.1]))
+    found = transverse_jacobian(weak, other, both, 2.5)
+    assert found.shape == (2, 2, 2)
+    assert found == pytest.approx(np.stack([transverse_jacobian(weak, other, one, 2.5) for one in each]))
+    multipliers = critical_multiplier(weak, other, both)
+    assert multipliers == pytest.approx([critical_multiplier(weak, other, one) for one in each])
+    for multiplier, one in zip(multipliers.tolist(), each):
+        assert transverse_jacobian(weak, other, one, multiplier)[0, 0] == pytest.approx(0, abs=1e-14)
 
 
 def test_a_mode_returns_through_one_of_its_own_problem() -> None:

@@ -132,6 +132,26 @@ def test_chains_whose_curvature_is_no_number(target: float) -> None:
         linear_chain(3, target)
 
 
+def test_models_whose_curvature_is_no_number() -> None:
+    with pytest.raises(InvalidArgument, match="largest singular value of inputs = 1e"):
+        linear_model(np.diag([1e200, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("mode", "A", "B", "c", "message"),
+    [
+        (Mode(np.inf, 1.0), 0.0, 0.5, 9.0, "m = inf"),
+        (Mode(1.0, 0.0), 0.5, 0.5, np.inf, "c = inf"),
+        (Mode(1.0, 1.0), np.nan, 0.5, 1.0, "A = nan"),
+        (Mode(1.0, 1.0), 0.5, np.inf, 1.0, "B = inf"),
+        (Mode(1.0, -1.0), 0.5, 0.5, 1.0, "g = -1"),
+    ],
+)
+def test_steps_of_no_numbers(mode: Mode, A: float, B: float, c: float, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        step_matrix(mode, A, B, c)
+
+
 def test_problems_of_no_run() -> None:
     with pytest.raises(InvalidArgument, match="runs = 0"):
         well_conditioned(np.random.default_rng(0), 0)
