@@ -198,17 +198,20 @@ def _gram(targets: Array, lam: float, Z: Array, t: Array) -> Array:
     F = np.block([[-lam / 2 * np.eye(m), targets.T], [targets, lam / 2 * np.eye(r)]])
     w, Q = (part[..., ::-1] for part in np.linalg.eigh(F))
     w = _without_rounding(w)
-    K, pivots = _echelon(Q.T @ Z)
+    scale = np.abs(Z).max() or 1.0
+    K, pivots = _echelon(Q.T @ (Z / scale))
+    K = scale * K
+    length = np.abs(K[pivots, np.arange(len(pivots))])
     growing = np.maximum(w, 0)
     speed = 2 * np.abs(w)
     # int_0^t e^(2 w s) ds without its growth e^(2 w t), w > 0.
     integral = np.where(speed > 0, -np.expm1(-speed * t) / np.where(speed > 0, speed, 1), t)
-    start = np.exp(-2 * growing * t)
-    unit = np.sqrt(start + integral)[..., None, pivots]
+    start, root = np.exp(-growing * t), np.sqrt(integral)
+    unit = np.hypot(start[..., pivots], length * root[..., pivots])[..., None, :]
     t = t[..., None]
     N = K * _decay(w[:, None] - growing[pivots], t) / unit
-    B = K * _decay(growing[:, None] - growing[pivots], t) * np.sqrt(integral)[..., None] / unit
-    C = B.mT @ B + (start[..., None, pivots] / unit**2) * np.eye(len(pivots))
+    B = K * _decay(growing[:, None] - growing[pivots], t) * root[..., None] / unit
+    C = B.mT @ B + (start[..., None, pivots] / unit) ** 2 * np.eye(len(pivots))
     return Q @ N @ np.linalg.solve(C, (Q @ N).mT)
 
 
@@ -252,9 +255,10 @@ def homogeneous(problem: Regression, lam: float, h: int, rng: np.random.Generato
     free, bound = (m, r) if lam >= 0 else (r, m)
     k = min(positive_integer("h", h), bound)
     free_rows = rng.standard_normal((free, k)) / np.sqrt(k)
-    values, vectors = np.linalg.eigh(free_rows.T @ free_rows + abs(lam) * np.eye(k))
+    _, sigma, vectors = np.linalg.svd(free_rows)
+    roots = np.hypot(np.pad(sigma, (0, k - sigma.size)), np.sqrt(abs(lam)))
     P = np.linalg.qr(rng.standard_normal((bound, k)))[0]
-    bound_rows = P @ (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    bound_rows = P @ (vectors.T * roots) @ vectors
     frame = np.linalg.qr(rng.standard_normal((h, k)))[0].T
     V, U1 = (free_rows, bound_rows) if lam >= 0 else (bound_rows, free_rows)
     return Network((problem.Phi1 @ U1 @ frame)[None], (V @ frame)[None])

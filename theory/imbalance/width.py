@@ -160,22 +160,21 @@ def theorem_width(problem: Regression, exponent: float, s: float) -> float:
     Raises:
         InvalidArgument: a outside (1/4, 1/2].
     """
-    condition = (problem.S[0] / problem.S[-1]) ** 2
-    return _theorem_width(problem, condition**2, exponent, s)
+    return _theorem_width(problem, (problem.S[0] / problem.S[-1]) ** 2, exponent, s)
 
 
 def printed_theorem_width(problem: Regression, exponent: float, s: float) -> float:
     """h0^(1 / (4a - 1)) with the printed h0 = max(h0', 4 lambda_1 / lambda_r^3 m s^2)."""
     with np.errstate(over="ignore", divide="ignore"):
-        ratio = (problem.S[0] / problem.S[-1] / problem.S[-1] / problem.S[-1]) ** 2
+        ratio = problem.S[0] / problem.S[-1] / problem.S[-1] / problem.S[-1]
     return _theorem_width(problem, ratio, exponent, s)
 
 
 def _theorem_width(problem: Regression, ratio: float, exponent: float, s: float) -> float:
-    """max(16, 4 ratio m) s^2, and its power."""
+    """max(16, 4 ratio^2 m) s^2, and its power."""
     with np.errstate(over="ignore"):
-        h0 = max(16.0, 4 * ratio * problem.m) * np.square(_deviation(s)) if s > 0 else _deviation(s)
-        return float(np.float64(h0) ** (1 / (4 * _exponent(exponent) - 1)))
+        root = np.float64(max(4, 2 * ratio * np.sqrt(problem.m)) * s if _deviation(s) > 0 else 0)
+        return float(np.square(root) ** (1 / (4 * _exponent(exponent) - 1)))
 
 
 def distance_bound(problem: Regression, h: Array | float, exponent: float, s: float) -> Array:
