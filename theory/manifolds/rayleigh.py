@@ -72,10 +72,10 @@ def turned(
     for exact, so that in the eigenbasis itself a part may be as small as it likes.
 
     Raises:
-        InvalidArgument: a time that is negative or NaN; A is not finite or not symmetric.
+        InvalidArgument: a time that is negative or NaN; A or x is not finite, or A not symmetric.
     """
     l, V = np.linalg.eigh(_symmetric(A))
-    z, t = x @ V, times(t)[(..., *[None] * np.ndim(x))]
+    z, t = entries_inside("x", x) @ V, times(t)[(..., *[None] * np.ndim(x))]
     z = np.where(np.abs(z) <= 4 * len(l) * EPS * (np.abs(x) @ (V != 0)), 0.0, z)
     gap = np.where(z == 0, -np.inf, l).max(-1, keepdims=True) - l
     stays = gap <= _rounding(l)

@@ -101,6 +101,14 @@ def test_where_the_flow_rests(c: float, z: float) -> None:
     assert flow.rest_point(c, 0.0, np.inf) == 0
 
 
+@pytest.mark.parametrize("c", [0.3, 2.5, 40.0])
+def test_where_series_take_over(c: float) -> None:
+    for z in (9.99e-7, 1.01e-6, 0.99e6 * (1 + c), 1.01e6 * (1 + c)):
+        with mpmath.workdps(40):
+            exact = float(mpmath.mpf(z) / (c + 1) * mpmath.hyp1f1(1, c + 2, -mpmath.mpf(z)))
+        assert flow.rest_point(c, z, 1.0) == pytest.approx(exact, rel=1e-12 if z < 1 else 2e-13)
+
+
 def test_the_bound_of_a_collapsing_chain_at_its_threshold() -> None:
     """w (1 + t)^(-1 / (L - 2)) at the threshold itself; 0 at infinity from there down, and no bound above."""
     chain = Chain(1.0, 4)

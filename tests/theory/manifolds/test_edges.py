@@ -285,6 +285,7 @@ def test_what_has_no_number_is_named() -> None:
         (lambda: oblique.turned(np.eye(2, 1), 0 * np.eye(2, 1), angle), r"lengths of columns of W\[0\] = 0"),
         (lambda: curvature.rotations(np.eye(2), np.ones((2, 2))), "X = .*expected a skew matrix"),
         (lambda: rayleigh.turned(np.array([[0.0, 1.0], [0.5, 0.0]]), np.ones(2), 1.0), "A = .*symmetric"),
+        (lambda: rayleigh.turned(np.eye(2), np.array([np.inf, 1.0]), 1.0), r"x\[0\] = inf"),
         (lambda: rayleigh.alignment(0 * angle, np.inf), r"<log, grad>\[0\] = nan"),
         (lambda: rayleigh.turned(np.full((1, 1), np.inf), np.ones(1), 1.0), r"A\[0, 0\] = inf"),
         (lambda: rayleigh.circle_angles(angle, np.inf, np.ones(1)), r"theta\[1, 0\] = -inf"),
