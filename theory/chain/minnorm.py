@@ -26,10 +26,11 @@ def velocity(
     chain: Chain, tuning: Tuning, w: Float[Array, "*runs L"], multiplier: Float[Array, "*runs"] | float
 ) -> tuple[Float[Array, "*runs L"], Float[Array, "*runs"] | float]:
     """(w', lambda')."""
-    force = np.expand_dims(effective_multiplier(chain, tuning, w, multiplier), -1)
+    h = chain.x * (chain.s - product(w))
+    force = np.expand_dims(chain.x * (multiplier + tuning.c * h), -1)
     decay = np.abs(w) ** (chain.power - 1) * np.sign(w)
     a = np.expand_dims(np.asarray(tuning.a), -1)
-    return a * (-decay + force * others(w)), tuning.b * chain.x * (chain.s - product(w))
+    return a * (-decay + force * others(w)), tuning.b * h
 
 
 def solution_multiplier(chain: Chain) -> float:

@@ -17,7 +17,8 @@ from theory.core.flows import flow
 from theory.core.validation import increasing_times, inside, positive, reject
 from theory.minnorm.tuning import Tuning
 
-EVALUATIONS, NUMBERS = 10_000, 2_000_000  # at most, of a velocity, and computed by it: about a second
+EVALUATIONS, NUMBERS = 10_000, 1_000_000  # at most, of a velocity, and computed by it: about a second
+STEPWISE = 4_000  # of the velocity of Minnorm, by a method that resolves every time constant
 RESOLVED = 1e-12  # of omega: smaller distances are rounding
 NEIGHBOURS = 3  # on either side of the best of those tried
 
@@ -56,7 +57,18 @@ def hitting_times(
 def minnorm_distances(
     chain: Chain, tuning: Tuning, w: Float[Array, " L"], t: Float[Array, " T"], tolerance: float = 1e-12
 ) -> Float[Array, " T"]:
-    """|w - w*| along the Minnorm flow from multiplier 0, integrated to this relative tolerance."""
+    """|w - w*| along the Minnorm flow from multiplier 0, integrated to this relative tolerance.
+
+    Raises:
+        InvalidArgument: times that do not increase, or so late that the decay of the weights alone takes too long;
+            tunings of several runs.
+        FlowStopped: the flow is too fast to be integrated until then.
+    """
+    if np.ndim(tuning.a) or np.ndim(tuning.b) or np.ndim(tuning.c):
+        reject("tuning", tuning, "the numbers of one run")
+    last, most = float(increasing_times(t)[-1]), STEPWISE / np.max(tuning.a)
+    if last > most:
+        reject("t", last, f"times of at most {most:g}: the weights decay at the rate {np.max(tuning.a):g}")
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         moved, integrated = minnorm.velocity(chain, tuning, state["w"], state["multiplier"])
@@ -64,7 +76,7 @@ def minnorm_distances(
 
     start = {"w": w, "multiplier": np.zeros(())}
     tolerances = {"relative_tolerance": tolerance, "absolute_tolerance": 1e-15}
-    solution = flow(velocity, start, t, evaluations=_evaluations(w), **tolerances)
+    solution = flow(velocity, start, t, evaluations=STEPWISE, **tolerances)
     return distance(chain, solution["w"])
 
 
@@ -154,7 +166,7 @@ def two_phase_times(
 
 def _require_resolved(chain: Chain, epsilons: Sequence[float] | Float[Array, " n"]) -> None:
     for epsilon in epsilons:
-        inside("epsilon", epsilon, RESOLVED * chain.omega, np.inf, "[)")
+        inside("epsilon", epsilon, RESOLVED * chain.omega, chain.omega / RESOLVED)
 
 
 def _evaluations(w: Array) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from arguments import ARGUMENTS, RECIPES, Draw
 
-from theory.core import linear_networks, separable
+from theory.core import linear_networks, separable, validation
 
 
 def gradient_of_layers(draw: Draw) -> dict[str, Any]:
@@ -22,4 +22,8 @@ def planted(draw: Draw) -> dict[str, Any]:
     return {"rng": RECIPES[np.random.Generator](draw), "shares": shares, "d": d, "slack": slack, **numbers}
 
 
-ARGUMENTS |= {linear_networks.layer_gradients: gradient_of_layers, separable.planted: planted}
+ARGUMENTS |= {
+    linear_networks.layer_gradients: gradient_of_layers,
+    separable.planted: planted,
+    validation.increasing_times: lambda draw: {"value": np.cumsum(np.abs(draw.entries((3,))))},
+}

@@ -158,6 +158,8 @@ def test_unavoidable_violations_do_not_know_units(rows: list[tuple], unit: float
 
 def test_violations_that_a_solver_missed_are_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nonseparable, "nnls", lambda E, f, maxiter: (np.zeros(E.shape[1]), 0.0))
+    assert np.allclose(nonseparable.unavoidable_violations(np.array([[1.0], [1.0]])), 0, atol=1e-12)
+    monkeypatch.setattr(nonseparable, "NEWTON_STEPS", 1)
     with pytest.raises(Uncertified, match="nnls found no projection"):
         nonseparable.unavoidable_violations(np.array([[1.0], [1.0]]))
 
