@@ -34,9 +34,9 @@ def test_orthogonal_examples_have_closed_forms(seed: int, n: int, unit: float, t
     rng = np.random.default_rng(seed)
     Q, lengths = rotation(rng, 3), rng.uniform(0.5, 2, n)
     Z, w0 = lengths[:, None] * Q[:n], rng.standard_normal(3)
-    slopes = {"exponential": lambda m: np.exp(-m), "logistic": lambda m: 1 / (1 + np.exp(m))}
-    for name, slope in slopes.items():
-        solution, margins = (getattr(gradient_flow, f"{name}_{what}") for what in ("solution", "margins"))
+    exponential = gradient_flow.exponential_solution, gradient_flow.exponential_margins, lambda m: np.exp(-m)
+    logistic = gradient_flow.logistic_solution, gradient_flow.logistic_margins, lambda m: 1 / (1 + np.exp(m))
+    for solution, margins, slope in (exponential, logistic):
         at = solution(Z, w0, t)
         assert np.allclose(solution(Z, at, later), solution(Z, w0, t + later), atol=1e-10)
         assert np.allclose(margins(Z, w0, t), Z @ at, atol=1e-10)
