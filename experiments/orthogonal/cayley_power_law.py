@@ -16,7 +16,8 @@ from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.orthogonal import cayley, procrustes
 from theory.orthogonal.cayley import Plane
-from theory.orthogonal.procrustes import LinearOPT, component, plane_rotation
+from theory.orthogonal.procrustes import LinearOPT, component
+from theory.orthogonal.rotations import plane_rotation
 
 TOTAL = 1.4  # m = s_1 + s_2 of the plane that turns
 STARTS = np.array([0.2, 0.5, 1.0, 2.0])  # of the parameter a

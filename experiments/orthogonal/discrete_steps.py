@@ -20,7 +20,8 @@ from experiments.training import Trainee, extrapolated, tends_to
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import discrete, procrustes
-from theory.orthogonal.procrustes import Component, LinearOPT, coordinates, plane_rotation, start_near
+from theory.orthogonal.procrustes import Component, LinearOPT, coordinates, start_near
+from theory.orthogonal.rotations import plane_rotation
 
 RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rate / limit; the cap sets in at 1.06
 

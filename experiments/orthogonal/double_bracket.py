@@ -11,7 +11,8 @@ from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import double_bracket
-from theory.orthogonal.procrustes import LinearOPT, random_rotation
+from theory.orthogonal.procrustes import LinearOPT
+from theory.orthogonal.rotations import random_rotation
 
 ETA = 0.04
 GAIN = 1.3  # squared norm of each of the orthonormal neurons

@@ -10,7 +10,8 @@ from experiments.training import Trainee
 from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.orthogonal import procrustes
-from theory.orthogonal.procrustes import LinearOPT, component, random_rotation, start_near
+from theory.orthogonal.procrustes import LinearOPT, component, start_near
+from theory.orthogonal.rotations import random_rotation
 
 
 @claim(

@@ -18,7 +18,8 @@ from experiments.orthogonal.linear import (
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
 from theory.core.arrays import Array
 from theory.orthogonal import landscape, maps, procrustes
-from theory.orthogonal.procrustes import Component, LinearOPT, component, random_problem, random_rotation, skew
+from theory.orthogonal.procrustes import Component, LinearOPT, component, random_problem, skew
+from theory.orthogonal.rotations import random_rotation
 
 NEWTON_STEPS = 10
 SETTLED = 1e-11  # largest entry of the gradient where Newton's method has arrived

@@ -12,7 +12,7 @@ from experiments.training import Loss, State, extrapolated, tends_to
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
 from theory.core.arrays import Array
 from theory.orthogonal import two_sided
-from theory.orthogonal.procrustes import plane_rotation, random_rotation
+from theory.orthogonal.rotations import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import Alignment, TwoSided, alignment
 
 S = np.array([2.0, 1.4, 0.8, 0.2])  # singular values of W0

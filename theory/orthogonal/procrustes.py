@@ -20,7 +20,6 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import entries_inside, finite_arrays, inside, reject, times
 from theory.orthogonal.decay import decay
 from theory.orthogonal.maps import require_orthogonal
-from theory.orthogonal.rotations import plane_rotation as plane_rotation
 from theory.orthogonal.rotations import random_rotation
 
 NOT_SKEW = 1e-8  # times the largest entry

@@ -7,7 +7,8 @@ import torch
 from experiments.orthogonal.linear import curvatures, derivatives, descent, minimised, squared_loss
 from theory.claims.study import Study
 from theory.orthogonal import procrustes
-from theory.orthogonal.procrustes import component, random_problem, random_rotation, start_near
+from theory.orthogonal.procrustes import component, random_problem, start_near
+from theory.orthogonal.rotations import random_rotation
 
 S = np.array([1.7, 1.2, 0.5])
 STUDY = Study("test.linear", "smoke")

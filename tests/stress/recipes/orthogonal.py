@@ -7,7 +7,7 @@ import numpy as np
 from arguments import ARGUMENTS, Draw
 
 from theory.core.arrays import Array
-from theory.orthogonal import decay, double_bracket, energy, gamma, maps, preserving, procrustes, two_sided
+from theory.orthogonal import decay, double_bracket, energy, gamma, maps, preserving, procrustes, rotations, two_sided
 from theory.orthogonal.procrustes import Component, LinearOPT, component
 
 SIZES = (1e-100, 1e-60, 1e-8, 1.0, 1.0, 1.0, 1e8, 1e60)
@@ -165,7 +165,7 @@ CHECKED = {
     double_bracket.frame_solution: frame,
     maps.nearest_to_reflection: matrices(A=skew),
     preserving.direction: lambda draw: {**matrices(R=rotation, M=any_matrix)(draw), "cap": draw.number()},
-    procrustes.plane_rotation: plane,
+    rotations.plane_rotation: plane,
     procrustes.component: on_a_problem("problem", "R"),
     procrustes.solution: on_a_problem("problem", "R", "t"),
     procrustes.coordinates: on_a_problem("chart", "R"),

@@ -12,7 +12,7 @@ from theory.manifolds.brockett import Brockett, modes, rates, velocity
 from theory.manifolds.rank_one import RankOne
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
-from theory.orthogonal.procrustes import random_rotation
+from theory.orthogonal.rotations import random_rotation
 
 few = settings(deadline=None, max_examples=25)
 seeds = st.integers(0, 1000)

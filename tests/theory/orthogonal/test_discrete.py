@@ -8,15 +8,8 @@ from scipy import linalg
 
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import discrete, maps
-from theory.orthogonal.procrustes import (
-    Component,
-    LinearOPT,
-    component,
-    coordinates,
-    matrix,
-    plane_rotation,
-    random_problem,
-)
+from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, matrix, random_problem
+from theory.orthogonal.rotations import plane_rotation
 
 
 @given(st.floats(1.01, 5))

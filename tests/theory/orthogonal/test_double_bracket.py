@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import double_bracket
-from theory.orthogonal.procrustes import LinearOPT, random_rotation, velocity
+from theory.orthogonal.procrustes import LinearOPT, velocity
+from theory.orthogonal.rotations import random_rotation
 
 seeds = st.integers(0, 1000)
 

@@ -18,7 +18,8 @@ from theory.orthogonal import (
     procrustes,
     two_sided,
 )
-from theory.orthogonal.procrustes import Component, LinearOPT, plane_rotation, random_problem, random_rotation
+from theory.orthogonal.procrustes import Component, LinearOPT, random_problem
+from theory.orthogonal.rotations import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import TwoSided, alignment
 
 few = settings(deadline=None, max_examples=30)

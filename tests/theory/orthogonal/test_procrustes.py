@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.core.validation import InvalidArgument
-from theory.orthogonal import procrustes
+from theory.orthogonal import procrustes, rotations
 from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, random_problem, start_near
 
 S = np.array([1.7, 1.2, 0.9, 0.4])
@@ -103,7 +103,7 @@ def test_shapes_of_times_and_runs() -> None:
 def test_the_gap_closes_for_equal_gram_matrices_only() -> None:
     rng = np.random.default_rng(0)
     W0 = rng.standard_normal((4, 6))
-    turned = procrustes.random_rotation(rng, 4)[0] @ W0
+    turned = rotations.random_rotation(rng, 4)[0] @ W0
     assert procrustes.expressivity_gap(W0, turned)[0] == pytest.approx(0, abs=1e-12)
     best, other = procrustes.expressivity_gap(W0, 1.1 * W0)
     assert best == pytest.approx(0.5 * 0.1**2 * (W0**2).sum())
@@ -122,7 +122,7 @@ def test_equal_last_singular_values_leave_a_set_of_optima() -> None:
 
 
 def test_plane_rotations_turn_from_i_to_j() -> None:
-    G = procrustes.plane_rotation(3, (0, 2), np.array([0.0, np.pi / 2]))
+    G = rotations.plane_rotation(3, (0, 2), np.array([0.0, np.pi / 2]))
     assert np.allclose(G[0], np.eye(3))
     assert np.allclose(G[1] @ [1, 0, 0], [0, 0, 1])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theory.core.validation import InvalidArgument
-from theory.orthogonal import procrustes
+from theory.orthogonal import procrustes, rotations
 from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, random_problem, start_near
 
 S = np.array([1.7, 1.2, 0.9, 0.4])
@@ -32,7 +32,7 @@ def test_the_matrices_of_a_problem() -> None:
 
 
 def test_the_velocity_descends_the_loss_in_the_embedded_metric() -> None:
-    problem, R = any_problem(), procrustes.random_rotation(np.random.default_rng(1), 3)[0]
+    problem, R = any_problem(), rotations.random_rotation(np.random.default_rng(1), 3)[0]
     outputs = problem.W0.T @ R.T @ problem.X - problem.Y
     assert procrustes.loss(problem, R) == pytest.approx(0.5 * (outputs**2).sum())
     step = 1e-6 * np.eye(9).reshape(9, 3, 3)
@@ -85,7 +85,7 @@ def test_what_counts_as_white() -> None:
 def test_how_near_the_cut_locus_a_start_may_be() -> None:
     chart = Component(np.eye(2), np.array([2.0, 1.0]), np.eye(2))
     for away, fails in ((5e-13, False), (5e-14, True)):
-        R = procrustes.plane_rotation(2, (0, 1), np.pi - away)
+        R = rotations.plane_rotation(2, (0, 1), np.pi - away)
         if fails:
             with pytest.raises(InvalidArgument, match="no rotation by pi"):
                 coordinates(chart, R)
@@ -95,7 +95,7 @@ def test_how_near_the_cut_locus_a_start_may_be() -> None:
 
 def test_coordinates_and_distance_of_a_plane() -> None:
     chart = Component(np.eye(3), np.array([2.0, 1.0, 0.5]), np.eye(3))
-    R = procrustes.plane_rotation(3, (0, 2), 1.2)
+    R = rotations.plane_rotation(3, (0, 2), 1.2)
     A = coordinates(chart, R)
     assert A[2, 0] == pytest.approx(np.tan(0.6)) and A[0, 2] == pytest.approx(-np.tan(0.6))
     assert procrustes.distance(A) == pytest.approx(np.linalg.norm(R - np.eye(3)))
@@ -116,9 +116,9 @@ def test_distance_and_excess_of_times_and_runs() -> None:
 
 
 def test_riccati_in_a_plane() -> None:
-    R = procrustes.riccati_solution(np.array([2.0, 0.7]), procrustes.plane_rotation(2, (0, 1), 1.2), 0.4)
+    R = procrustes.riccati_solution(np.array([2.0, 0.7]), rotations.plane_rotation(2, (0, 1), 1.2), 0.4)
     angle = 2 * np.arctan(np.exp(-2.7 * 0.4 / 2) * np.tan(0.6))
-    assert procrustes.plane_rotation(2, (0, 1), angle) == pytest.approx(R)
+    assert rotations.plane_rotation(2, (0, 1), angle) == pytest.approx(R)
 
 
 def test_the_gap_is_that_of_both_polar_factors() -> None:
@@ -130,7 +130,7 @@ def test_the_gap_is_that_of_both_polar_factors() -> None:
 
 
 def test_random_rotations_are_uniform_rotations() -> None:
-    R = procrustes.random_rotation(np.random.default_rng(0), 3, 4000)
+    R = rotations.random_rotation(np.random.default_rng(0), 3, 4000)
     assert R @ R.mT == pytest.approx(np.broadcast_to(np.eye(3), R.shape), abs=1e-12)
     assert np.linalg.det(R) == pytest.approx(1)
     # Entries have mean 0 and square 1/3, the trace mean 0 and square 1.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theory.core.validation import InvalidArgument
-from theory.orthogonal import cayley, decay, discrete, double_bracket, maps, preserving, procrustes
+from theory.orthogonal import cayley, decay, discrete, double_bracket, maps, preserving, procrustes, rotations
 from theory.orthogonal.procrustes import Component, LinearOPT, random_problem
 
 ONE = Component(np.eye(2), np.array([2.0, 1.0]), np.eye(2))
@@ -50,12 +50,12 @@ TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
         (lambda: procrustes.riccati_solution(ONE.s, -np.eye(2), 30.0), r"tanh\(S t / 2\) R~ \+ I = 0"),
         (lambda: procrustes.expressivity_gap(LEFT, LEFT * np.inf), r"T\[0, 0\] = inf"),
         (lambda: procrustes.expressivity_gap(LEFT * 1e71, LEFT), r"W0\[0, 0\] = 1e\+71"),
-        (lambda: procrustes.plane_rotation(3, (1, 1), 0.5), r"pair = \(1, 1\): expected two different numbers"),
-        (lambda: procrustes.plane_rotation(3, (-1, 1), 0.5), r"pair = \(-1, 1\)"),
-        (lambda: procrustes.plane_rotation(3, (0, 3), 0.5), r"pair = \(0, 3\).* from 0 to d - 1 = 2"),
-        (lambda: procrustes.plane_rotation(3, (0, 1), np.inf), "angles = inf"),
-        (lambda: procrustes.random_rotation(np.random.default_rng(0), 0), "d = 0"),
-        (lambda: procrustes.random_rotation(np.random.default_rng(0), 2, 0), "runs = 0"),
+        (lambda: rotations.plane_rotation(3, (1, 1), 0.5), r"pair = \(1, 1\): expected two different numbers"),
+        (lambda: rotations.plane_rotation(3, (-1, 1), 0.5), r"pair = \(-1, 1\)"),
+        (lambda: rotations.plane_rotation(3, (0, 3), 0.5), r"pair = \(0, 3\).* from 0 to d - 1 = 2"),
+        (lambda: rotations.plane_rotation(3, (0, 1), np.inf), "angles = inf"),
+        (lambda: rotations.random_rotation(np.random.default_rng(0), 0), "d = 0"),
+        (lambda: rotations.random_rotation(np.random.default_rng(0), 2, 0), "runs = 0"),
         (lambda: random_problem(np.random.default_rng(0), np.array([np.nan]), N=1, n=1), r"s\[0\] = nan"),
         (lambda: procrustes.start_near(ONE, np.random.default_rng(0), 0.0), "size = 0.0"),
         (lambda: LinearOPT(1e71 * np.eye(2), np.eye(2), np.eye(2)), r"X\[0, 0\] = 1e\+71"),

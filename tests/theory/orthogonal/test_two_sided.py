@@ -8,7 +8,7 @@ from scipy import linalg
 
 from theory.core.validation import InvalidArgument
 from theory.orthogonal import two_sided
-from theory.orthogonal.procrustes import plane_rotation, random_rotation
+from theory.orthogonal.rotations import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import TwoSided, alignment
 
 seeds = st.integers(0, 1000)
