@@ -13,6 +13,8 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "chain.problem.imbalance_after_step": {"NaN": "two terms beyond the range of floats against each other"},
+    "minnorm.stability.critical_augmentation": {"infinity": "no mode reaches a constraint: any augmentation will do"},
     "core.linear_networks.end_to_end": {"NaN": "of infinite layers"},
     "core.linear_networks.layer_gradients": {"NaN": "of infinite layers"},
     "core.separable.direction_error": {"NaN": "w = 0 has no direction"},

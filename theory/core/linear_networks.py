@@ -75,9 +75,10 @@ def gaussian_stack(
         W_l (runs, h_l, h_{l-1}), l = 1 ... L.
 
     Raises:
-        InvalidArgument: fewer than two widths, one that is not a whole number above 0, or scales that are not one
+        InvalidArgument: fewer than two widths, one or runs that is not a whole number above 0, or scales that are not one
             number above 0 a layer.
     """
+    positive_integer("runs", runs)
     if len(widths) < 2:
         reject("widths", list(widths), "at least the input's and the output's")
     for l, width in enumerate(widths):

@@ -58,9 +58,9 @@ def alternating_modes(
     """Determinant and trace of each mode's step.
 
     Raises:
-        InvalidArgument: steps that are not finite.
+        InvalidArgument: eigenvalues or steps that are not finite.
     """
-    _require_finite(A, B)
+    _require_finite(g, A, B)
     return (1 - A) * np.ones_like(g), 2 - A - A * B * g
 
 
@@ -68,7 +68,7 @@ def simultaneous_modes(
     g: Float[Array, " modes"], A: float | Float[Array, "*#steps 1"], B: float | Float[Array, "*#steps 1"]
 ) -> tuple[Array, Array]:
     """Determinant and trace of each mode's step. Raises as `alternating_modes`."""
-    _require_finite(A, B)
+    _require_finite(g, A, B)
     return 1 - A + A * B * g, (2 - A) * np.ones_like(g)
 
 
@@ -139,7 +139,8 @@ def best_simultaneous(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"]
     return Steps(1 + rho, rho / g_max, rho)
 
 
-def _require_finite(A: Array | float, B: Array | float) -> None:
+def _require_finite(g: Array, A: Array | float, B: Array | float) -> None:
+    entries_inside("g", g)
     entries_inside("A", A)
     entries_inside("B", B)
 
