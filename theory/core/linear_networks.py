@@ -75,7 +75,7 @@ def gaussian_stack(
         W_l (runs, h_l, h_{l-1}), l = 1 ... L.
 
     Raises:
-        InvalidArgument: fewer than two widths, one or runs that is not a whole number above 0, or scales that are not one
+        InvalidArgument: fewer than two widths, one or runs that is not a whole number above 0, scales that are not one
             number above 0 a layer.
     """
     positive_integer("runs", runs)
