@@ -40,20 +40,23 @@ def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch
     Raises:
         InvalidArgument: here and below, a k or an entry of p that is not finite, or so large that squares overflow.
     """
-    return _root(p, k)
+    return _root(_checked(p, k), k)
 
 
 def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r r"]:
     """U1 U1^T = (k^2 I + p p^T)^(1/2)."""
-    return _root(p.mT, k)
+    return _root(_checked(p, k).mT, k)
 
 
 def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
     """p' = S E (k^2 I + p^T p)^(1/2) + (k^2 I + p p^T)^(1/2) S E."""
     with np.errstate(over="ignore", invalid="ignore"):
         SE = problem.S[:, None] * (problem.targets - problem.S[:, None] * p)
-    SE = entries_inside("S E", SE, -SQUARABLE, SQUARABLE, "[]")
-    return SE @ output_gram(p, k) + hidden_gram(p, k) @ SE
+    return _moved(entries_inside("S E", SE, -SQUARABLE, SQUARABLE, "[]"), _checked(p, k), k)
+
+
+def _moved(SE: Array, p: Array, k: float) -> Array:
+    return SE @ _root(p, k) + _root(p.mT, k) @ SE
 
 
 def limit(problem: Regression) -> Float[Array, "r m"]:
@@ -93,8 +96,10 @@ def product(
     size = float(max(np.abs(p).max(), np.abs(end).max())) or 1.0
     late = np.isinf(t) | (t > _settled(problem, p, k, relative_tolerance / 100 * size))
     grid = np.unique(np.append(0.0, t[~late]))
+    S, targets = problem.S[:, None], problem.targets
+    velocity(problem, p, k)  # refuses what has none
     path = flows.flow(
-        lambda _, state: {"p": velocity(problem, state["p"], k)},
+        lambda _, state: {"p": _moved(S * (targets - S * state["p"]), state["p"], k)},
         {"p": p},
         grid,
         relative_tolerance=relative_tolerance,
@@ -141,10 +146,15 @@ def orthogonal_frame(
     return Network((problem.Phi1 @ U1)[None], frame[None, : problem.m])
 
 
+def _checked(p: Array, k: float) -> Array:
+    """p, with squares that are numbers, as that of k is."""
+    inside("k", k, 0, SQUARABLE)
+    return entries_inside("p", p, -SQUARABLE, SQUARABLE, "[]")
+
+
 def _root(p: Array, k: float) -> Array:
     """(k^2 I + p^T p)^(1/2), no singular value of p squared."""
-    inside("k", k, 0, SQUARABLE)
-    _, sigma, vectors = np.linalg.svd(entries_inside("p", p, -SQUARABLE, SQUARABLE, "[]"), full_matrices=False)
+    _, sigma, vectors = np.linalg.svd(p, full_matrices=False)
     # (k^2 + sigma^2)^(1/2) - k
     above = sigma * np.divide(sigma, np.hypot(k, sigma) + k, out=np.zeros_like(sigma), where=sigma > 0)
     return k * np.eye(p.shape[-1]) + vectors.mT @ (above[..., None] * vectors)

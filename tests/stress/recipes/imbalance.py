@@ -29,7 +29,7 @@ from theory.imbalance import (
     width,
 )
 
-EVALUATIONS = 200  # of a velocity, so that no flow takes long
+EVALUATIONS = 120  # of a velocity, so that no flow takes long
 Arguments = dict[str, Any]
 
 
@@ -264,7 +264,12 @@ adjusted(three_layers.turning_factors, D=imbalances)
 adjusted(three_layers.two_layer_level, D=symmetric("h"))
 adjusted(three_layers.three_layer_bound, D1=symmetric("h1"), D2=symmetric("h2"))
 adjusted(tighter_rate.smallest_gram_eigenvalue, D=symmetric("h"))
-adjusted(wide_limit.product, t=at_times, evaluations=lambda draw, made: EVALUATIONS)
+adjusted(
+    wide_limit.product,
+    t=at_times,
+    relative_tolerance=lambda draw, made: 1e-5,
+    evaluations=lambda draw, made: EVALUATIONS,
+)
 adjusted(width.extreme_network, problem=seen_little, exponent=exponent, s=share_of_width)
 adjusted(width.extreme_rows, s=share_of_width)
 for law in (width.residual_bound, width.printed_residual_bound):
