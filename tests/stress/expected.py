@@ -34,6 +34,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "chain.times.hitting_times": {"infinity": "it has not arrived at the end"},
     "chain.times.two_phase_times": {"infinity": "it takes longer than what is integrated"},
     "chain.weight_decay.collapse_threshold": {"infinity": "one layer never collapses"},
+    "deep_linear.generalisation.error": {"infinity": "of noise that is learned at a rate of 0"},
     "halpern.nonconvex.collapse_bound": {"infinity": "from above the threshold a chain is not bounded for ever"},
     "homogeneous.decomposition.exponential_slope": {"infinity": "e^-q of a margin below -709"},
     "homogeneous.dynamics.finite_until": {"infinity": "examples that are all 0 move nothing"},

@@ -104,8 +104,9 @@ def error(
     """E_g given the rates, mean over teachers, noise and starts of scale s0 = `start`; shape of `memory` less its last.
 
     Raises:
-        InvalidArgument: a negative start, a rate below 0.
+        InvalidArgument: a negative start, a rate below 0, a memory that is not finite.
     """
+    memory = entries_inside("memory", memory)
     return _from_sum(ensemble, _modes(ensemble, rates, memory, start).sum(-1), start)
 
 
