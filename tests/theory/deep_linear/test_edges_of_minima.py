@@ -340,3 +340,20 @@ def test_errors_are_of_the_ensembles_problems() -> None:
             frozen.error_given_seen(Ensemble(4, 4, K=2), problem, layers, start)
     assert frozen.two_layer_invariant(problem, [np.ones((3, 4)), np.ones((2, 3))]).shape == (3, 3)
     assert frozen.excess_error(Ensemble(4, 5), 3.0, 2.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (lambda: frozen.gain_from_small_start(np.array([[1.0, np.nan]]), 2), r"solution\[0, 1\] = nan"),
+        (lambda: frozen.gain_from_orthogonal_start(np.array([[np.inf]]), 1.0), r"solution\[0, 0\] = inf"),
+        (lambda: frozen.excess_error(Ensemble(3, 2), 3.0, np.inf), "start = inf"),
+        (lambda: frozen.excess_error(Ensemble(3, 2), np.inf, 1.0), "gain = inf"),
+        (lambda: minnorm.least_norm(np.array([[np.nan]]), 2), r"W\[0, 0\] = nan"),
+        (lambda: minnorm.imbalances_after_step([np.eye(2)] * 2, np.full((2, 2), np.inf), 0.1), r"force\[0, 0\] = inf"),
+        (lambda: minnorm.imbalances_after_step([np.eye(2)] * 2, np.eye(2), np.nan), "shrinkage = nan"),
+    ],
+)
+def test_numbers_that_are_none(request_, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        request_()
