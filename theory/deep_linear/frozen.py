@@ -116,7 +116,7 @@ def two_layer_invariant(problem: TeacherStudent, W: Layers) -> Float[Array, "*ru
     """
     if len(W) != 2:
         reject("len(W)", len(W), "2 layers")
-    B, W2 = seen_layers(problem, W)
+    B, W2 = problem.projected(W[0]), W[1]
     return W2.mT @ W2 - B @ B.mT
 
 

@@ -54,6 +54,19 @@ def test_the_gradient_moves_what_is_seen_and_nothing_else(seed: int, d: int, n: 
     assert frozen.output_gain(W) == pytest.approx(sum((end_to_end([np.eye(len(W[0])), *W[1:]]) ** 2).ravel()))
 
 
+@settings(max_examples=25, deadline=None)
+@given(seeds, sizes, sizes)
+def test_the_invariant_of_two_layers_has_no_slope(seed: int, d: int, n: int) -> None:
+    """Along the gradient it is quadratic in the step: what it adds on one side is what it adds on the other."""
+    problem, W = problem_of(seed, d, n), stack_of(seed, d, 2)
+    gradients = layer_gradients(W, (problem.Y - end_to_end(W) @ problem.X) @ problem.X.T)
+    ahead, behind = ([w + h * g for w, g in zip(W, gradients, strict=True)] for h in (0.1, -0.1))
+    slope = frozen.two_layer_invariant(problem, ahead) - frozen.two_layer_invariant(problem, behind)
+    assert slope == pytest.approx(0, abs=1e-10)
+    B = problem.projected(W[0])
+    assert frozen.two_layer_invariant(problem, W) == pytest.approx(W[1].T @ W[1] - B @ B.T, abs=1e-12)
+
+
 @settings(max_examples=15, deadline=None)
 @given(seeds, st.integers(1, 5), st.integers(1, 5), depths, numbers, numbers, numbers)
 def test_errors_given_the_seen_are_sums_over_every_source(
