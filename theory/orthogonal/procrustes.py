@@ -188,6 +188,7 @@ def solution(
     With one plane to turn, the tangent of half the angle decays at the rate (s_1 + s_2) / 2, here 1.5:
 
     >>> problem = LinearOPT(X=np.eye(2), Y=np.diag([2.0, 1.0]), W0=np.eye(2))
+    >>> from theory.orthogonal.rotations import plane_rotation
     >>> R = solution(problem, plane_rotation(2, (0, 1), 1.0), np.array([0.0, 1.0, np.inf]))
     >>> np.arctan2(R[:, 1, 0], R[:, 0, 0]).round(3)
     array([1.   , 0.243, 0.   ])
@@ -216,6 +217,7 @@ def riccati_solution(
     It is (C R~ + H) (H R~ + C)^-1, shape (*times, *runs, d, d), for s of either sign. Times have to be finite: C and H
     overflow.
 
+    >>> from theory.orthogonal.rotations import plane_rotation
     >>> aligned = plane_rotation(2, (0, 1), 1.0)
     >>> R = riccati_solution(np.array([2.0, 1.0]), aligned, np.array([0.0, 1.0]))
     >>> np.arctan2(R[:, 1, 0], R[:, 0, 0]).round(3)

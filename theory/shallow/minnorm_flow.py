@@ -16,7 +16,6 @@ from theory.core.validation import entries_inside, finite_arrays, inside, positi
 # Components of e = U^T 1 below this are rounding: no multiplier grows for ever by them.
 ROUNDED = 1e-10
 LARGEST = 1e75  # of speeds, examples and starts: a b |z|^2 is a float then
-EVALUATIONS = 6_000  # of a velocity: about half a second
 
 
 def velocity(
@@ -35,24 +34,25 @@ def integrated(
     *,
     a: float,
     b: float,
+    evaluations: int = 100_000,
 ) -> Trajectory:
     """w and multipliers at t by an ODE solver that knows nothing of active sets. `facts["error"]` is what they may be
     off by: two solutions never part in |w|^2 / a + |lambda|^2 / b, so it is steps x local error in that norm.
 
     Raises:
         InvalidArgument: a or b not above 0, times of too many time constants of the fastest mode; and as `flow`.
-        FlowStopped: after 6000 evaluations; `event_driven` knows later times.
+        FlowStopped: after so many evaluations; `event_driven` knows later times.
     """
     positive("a", a)
     positive("b", b)
     fastest = max(a, np.sqrt(a) * np.sqrt(b) * np.linalg.norm(Z, axis=(-2, -1)).max())
-    if np.max(t) * fastest > EVALUATIONS:
-        reject("t", np.max(t), f"times of at most {EVALUATIONS / fastest:g}: later ones are for `event_driven`")
+    if np.max(t) * fastest > evaluations:  # a step is no longer than a few time constants
+        reject("t", np.max(t), f"times of at most {evaluations / fastest:g}: later ones are for `event_driven`")
 
     def motion(_: float, state: dict[str, Array]) -> dict[str, Array]:
         return dict(zip(state, velocity(Z, state["w"], state["multipliers"], a, b)))
 
-    run = flow(motion, {"w": w, "multipliers": multipliers}, t, relative_tolerance=1e-11, evaluations=EVALUATIONS)
+    run = flow(motion, {"w": w, "multipliers": multipliers}, t, relative_tolerance=1e-11, evaluations=evaluations)
     error = run.facts["steps"] * run.facts["local_error"] * np.sqrt(max(a / b, b / a))
     return Trajectory(run.t, run.arrays, {**run.facts, "error": error})
 

@@ -336,7 +336,7 @@ def test_errors_are_of_the_ensembles_problems() -> None:
     with pytest.raises(InvalidArgument, match="problem.n = 4: expected the ensemble's, 3"):
         frozen.error_given_seen(Ensemble(4, 3, K=2), problem, layers, 0.5)
     for start in (-1.0, 1e200, np.array([0.5, np.nan])):
-        with pytest.raises(InvalidArgument, match="start = "):
+        with pytest.raises(InvalidArgument, match=r"start.* = "):
             frozen.error_given_seen(Ensemble(4, 4, K=2), problem, layers, start)
     assert frozen.two_layer_invariant(problem, [np.ones((3, 4)), np.ones((2, 3))]).shape == (3, 3)
     assert frozen.excess_error(Ensemble(4, 5), 3.0, 2.0) == 0

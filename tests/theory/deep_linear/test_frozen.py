@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from theory.core.linear_networks import end_to_end, gaussian_stack
 from theory.core.validation import InvalidArgument
@@ -176,3 +178,15 @@ def test_balanced_layers_have_the_gain_from_small_starts(L: int) -> None:
     W = aligned([Vt.mT, *[np.eye(4, 2)] * (L - 1), U], s[..., None] ** (1 / L) * np.ones(L))
     assert np.allclose(end_to_end(W), solution)
     assert frozen.output_gain(W) == pytest.approx(frozen.gain_from_small_start(solution, L))
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 3))
+def test_a_flow_from_where_a_flow_came_is_the_same_flow(seed: int, depth: int) -> None:
+    problem, rng = draw(ENSEMBLE, RNG(seed), 1), np.random.default_rng(seed)
+    widths = [ENSEMBLE.d, *[2] * (depth - 1), ENSEMBLE.K]
+    W = [rng.standard_normal((1, rows, columns)) / 2 for columns, rows in zip(widths, widths[1:])]
+    whole = frozen.seen_flow(problem, W, np.array([0.3, 0.5]))[1]
+    halfway = [whole[0][0] @ problem.basis.mT, *(layer[0] for layer in whole[1:])]
+    for layer, end in zip(frozen.seen_flow(problem, halfway, np.array([0.2]))[1], whole):
+        assert layer[-1] == pytest.approx(end[-1], abs=1e-7)
