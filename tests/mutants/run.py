@@ -189,7 +189,7 @@ def equivalents(scores: list[dict[str, Any]]) -> Iterator[str]:
 
 def _change(mutant: dict[str, Any]) -> tuple[str, ...]:
     """The line before and after, by which a mutant is known wherever it stands."""
-    return tuple(line[1:].strip() for line in mutant["change"])
+    return tuple(line[1:].strip() for line in mutant["change"] if line[1:].strip())
 
 
 if __name__ == "__main__":

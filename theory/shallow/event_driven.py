@@ -232,4 +232,4 @@ def _after(piece: ActiveSetFlow, event: float) -> ActiveSetFlow:
     change = (room <= TOUCH * scale) & (slope <= 0)
     change[np.argmin(np.where(slope <= 0, room, np.inf))] = True
     active = piece.active ^ change
-    return ActiveSetFlow(piece.Z, active, w, np.where(active & ~change, multipliers.clip(0), 0.0), piece.a, piece.b)
+    return ActiveSetFlow(piece.Z, active, w, np.where(active, multipliers.clip(0), 0.0), piece.a, piece.b)
