@@ -21,6 +21,7 @@ from theory.core.flows import FlowStopped
 from theory.core.separable import Uncertified
 from theory.core.validation import InvalidArgument
 
+ENDLESS = ("t", "k", "steps", "log_time", "log_growth", "clock", "tau", "until")
 ORDINARY = (1e-6, 1e6)  # sizes between which an infinite answer needs a reason
 LEFT_OUT = ("harness", "claims", "catalogue", "report", "reproduce", "verify")  # commands and checks, not mathematics
 Function = Callable[..., Any]
@@ -88,11 +89,18 @@ def _call(function: Function, arguments: dict[str, Any], call: str, seconds: flo
     else:
         outcome.answered += 1
         given, numbers = _numbers(arguments), _numbers(answer)
-        if np.isnan(numbers).any() and not np.isnan(given).any():
+        if np.isnan(numbers).any() and _asks_for_a_number(arguments):
             outcome.note("NaN", call)
         sizes = np.abs(given[given != 0])
         if np.isinf(numbers).any() and ((sizes > ORDINARY[0]) & (sizes < ORDINARY[1])).all():
             outcome.note("infinity", call)
+
+
+def _asks_for_a_number(arguments: dict[str, Any]) -> bool:
+    """An infinite time or count of steps asks for a limit; infinite weights, data or strengths ask for nothing."""
+    given = _numbers(arguments)
+    others = _numbers({name: value for name, value in arguments.items() if name not in ENDLESS})
+    return not np.isnan(given).any() and bool(np.isfinite(others).all())
 
 
 def _without_numbers(message: str) -> str:

@@ -13,6 +13,7 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "imbalance.convergence.pointwise_rate": {"NaN": "at E = 0 no loss decays"},
     "chain.problem.imbalance_after_step": {"NaN": "two terms beyond the range of floats against each other"},
     "minnorm.stability.critical_augmentation": {"infinity": "no mode reaches a constraint: any augmentation will do"},
     "core.linear_networks.end_to_end": {"NaN": "of infinite layers"},

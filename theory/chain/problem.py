@@ -35,9 +35,9 @@ class Chain:
         positive_integer("L", self.L)
         positive("x", self.x)
         inside("power", self.power, 1, 100)
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             sizes = np.array([self.sigma, self.g, self.omega**self.power])
-        if sizes.min() < 1 / LARGEST or sizes.max() > LARGEST:
+        if not (sizes.min() >= 1 / LARGEST and sizes.max() <= LARGEST):  # NaN is neither
             reject("(sigma, g, omega^k)", sizes, f"numbers from {1 / LARGEST:g} to {LARGEST:g}")
 
     @property

@@ -138,7 +138,8 @@ def best_decay(ensemble: Ensemble, problem: TeacherStudent, depth: int) -> float
     near = lambda x: float(  # noqa: E731
         minimize_scalar(cost, bounds=(x - 1.5, x + 1.5), method="bounded", options={"xatol": 1e-3}).x
     )
-    centre = np.log(decay_that_holds(problem, best_ridge_strength(ensemble), depth).mean())
+    holds = decay_that_holds(problem, best_ridge_strength(ensemble), depth)
+    centre = np.log(positive("the decay of the best ridge", float(holds.mean())))
     best = near(centre)
     if abs(best - centre) > 1.45:  # it is beyond
         best = near(_last_that_falls(cost, centre, np.copysign(1.5, best - centre)))

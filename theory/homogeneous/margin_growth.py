@@ -207,7 +207,8 @@ def _gauss(c: float, z: Array) -> Array:
     """2F1(1, 2 - c; c; z) = (c - 1) int_0^1 [(1 - x) (1 - z x)]^(c - 2) dx, 0 <= z <= 1; scipy has no answer for large
     c, where nearly all of the integral comes from x = O(1 / c)."""
     if c < LARGE:
-        return hyp2f1(1, 2 - c, c, z)
+        end = z > 1 - 1e-13  # where scipy has NaN for c above 60, and the sum is Gauss's to rounding
+        return np.where(end, (c - 1) / (2 * c - 3), hyp2f1(1, 2 - c, c, np.where(end, 0.0, z)))
     y, weights = np.polynomial.laguerre.laggauss(40)
     x = y / (c - 2) / (1 + z[..., None])
     with np.errstate(divide="ignore", invalid="ignore"):

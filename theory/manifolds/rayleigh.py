@@ -11,7 +11,7 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import entries_inside, finite_matrix, inside, reject, times
 from theory.manifolds.steps import TINY, normaliser, sine
 
-MOST_STEPS = 10**7
+MOST_STEPS = 10**6
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def steps_to_leave(beta: Float[Array, "*runs"], strength: float) -> Int[Array, "
     1 + 2 g h / pi.
 
     Raises:
-        InvalidArgument: an angle or a strength not above 0, from where nothing leaves, or more than ten million steps.
+        InvalidArgument: an angle or a strength not above 0, from where nothing leaves, or more than a million steps.
     """
     inside("min beta", np.min(beta), 0, np.inf, "(]")
     inside("g h", strength, 0, np.inf, "(]")

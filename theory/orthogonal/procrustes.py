@@ -302,7 +302,7 @@ def random_problem(
     """
     d = len(entries_inside("s", s))
     inside("N", N, d, np.inf, "[)"), inside("n", n, d, np.inf, "[)")
-    inside("inputs", float(np.min(inputs)), 0, np.inf, "()"), inside("neurons", float(np.min(neurons)), 0, np.inf, "()")
+    entries_inside("inputs", inputs, 0), entries_inside("neurons", neurons, 0)
     P, Q, left, right = (random_rotation(rng, d, runs) for _ in range(4))
     frame = lambda columns: random_rotation(rng, columns, runs)[..., :d].mT  # noqa: E731
     X = left * (inputs * np.ones(d)) @ frame(n)

@@ -214,3 +214,11 @@ def test_flows_of_losses_that_overflow_are_refused_in_one_line() -> None:
     far = Polar(np.array([1e3, 1.0]), STATE.V)
     with pytest.raises(InvalidArgument, match="weight = up to inf: expected slopes of the loss"):
         dynamics.flow(dynamics.gradient_flow, EXAMPLES, far, np.array([1.0]), lambda q: np.exp(q))
+
+
+@pytest.mark.parametrize("product", [0.9, 0.997, 0.99999])
+def test_equal_margins_of_nearly_equal_examples(product: float) -> None:
+    points = margin_growth.TwoPoints(1.0, product)
+    for apart in (0.0, 1e-16, 1e-14):
+        found = margin_growth.two_point_log_clock(points, np.array([0.3, 0.3 + apart]))
+        assert found == pytest.approx(0.3 - np.log(1 + product), rel=1e-12)
