@@ -14,7 +14,8 @@ def fewest_draws(significance: float) -> int:
     Raises:
         InvalidArgument: a significance outside (0, 1).
     """
-    return int(np.ceil(1 - np.log2(inside("significance", significance, 0, 1, "()"))))
+    _, exponent = np.frexp(inside("significance", significance, 0, 1, "()"))  # at least 2^(exponent - 1)
+    return 2 - int(exponent)
 
 
 def median(draws: Float[np.ndarray, " R"], significance: float) -> Estimate:

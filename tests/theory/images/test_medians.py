@@ -41,3 +41,9 @@ def test_the_fewest_draws_of_which_a_median_has_an_interval(significance: float)
     median(np.arange(float(fewest)), significance)
     with pytest.raises(InvalidArgument):
         median(np.arange(fewest - 1.0), significance)
+
+
+def test_the_fewest_draws_are_counted_exactly() -> None:
+    for R in range(2, 1000):
+        assert fewest_draws(2.0 ** (1 - R)) == R
+        assert fewest_draws(np.nextafter(2.0 ** (1 - R), 0)) == R + 1
