@@ -67,10 +67,10 @@ def _normalised(study: Study, name: str, examples: Examples, W: Layers, c: float
     return Trainee(study, loss_of(margins), gains("g", start.rho) | vectors)
 
 
-def refined(trainee: Trainee, horizon: float) -> list[Polar]:
-    """Sizes and directions at three learning rates, at nine times from 0 to the horizon."""
+def refined(trainee: Trainee, horizon: float, levels: int = 3) -> list[Polar]:
+    """Sizes and directions at so many learning rates, at nine times from 0 to the horizon."""
     rate = horizon / trainee.study.pick(smoke=64, quick=96, paper=512)
-    runs = trainee.refine(learning_rate=rate, horizon=horizon, records=9)
+    runs = trainee.refine(learning_rate=rate, horizon=horizon, records=9, levels=levels)
     return [sizes_and_directions(run) for run in runs]
 
 
