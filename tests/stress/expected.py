@@ -13,6 +13,8 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "chain.gradient_flow.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
+    "chain.weight_decay.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "imbalance.convergence.pointwise_rate": {"NaN": "at E = 0 no loss decays"},
     "chain.problem.imbalance_after_step": {"NaN": "two terms beyond the range of floats against each other"},
     "minnorm.stability.critical_augmentation": {"infinity": "no mode reaches a constraint: any augmentation will do"},
@@ -27,7 +29,10 @@ EXPECTED: dict[str, dict[str, str]] = {
     "chain.gradient_flow.product_velocity": {
         "infinity": "a hundred weights of 70 move their product faster than 10^308"
     },
-    "chain.minnorm.velocity": {"NaN": "forces beyond the range of floats against each other; a flow stops there"},
+    "chain.minnorm.velocity": {
+        "infinity": "products of a hundred weights are beyond the floats",
+        "NaN": "forces beyond the range of floats against each other; a flow stops there",
+    },
     "chain.minnorm.orbit_energy": {"infinity": "at p = 0, which no orbit reaches"},
     "chain.times.annealed_times": {"infinity": "it takes longer than what is integrated"},
     "chain.times.decayed_times": {"infinity": "its bias is above epsilon"},

@@ -100,7 +100,8 @@ def largest_learning_rate(modes: Sequence[Mode], dual_learning_rate: float, augm
     critical = critical_augmentation(modes, dual_learning_rate)
     if not critical < augmentation < np.inf:
         reject("augmentation", augmentation, f"a number above {critical:.6g}: below it the solution repels training")
-    return min(4 / (2 * m + (2 * augmentation - dual_learning_rate) * g) for m, g in modes)
+    stiffness = (2 * m + (2 * augmentation - dual_learning_rate) * g for m, g in modes)
+    return min(4 / s if s > 0 else np.inf for s in stiffness)  # above 0, but for rounding
 
 
 def require_stable(

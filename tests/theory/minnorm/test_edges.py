@@ -155,3 +155,7 @@ def test_steps_of_no_numbers(mode: Mode, A: float, B: float, c: float, message: 
 def test_problems_of_no_run() -> None:
     with pytest.raises(InvalidArgument, match="runs = 0"):
         well_conditioned(np.random.default_rng(0), 0)
+
+
+def test_at_the_critical_augmentation_but_for_rounding_every_learning_rate_is_small_enough() -> None:
+    assert largest_learning_rate([Mode(-1.0, 1e-300)], 1e-300, 1e300 * (1 + 1e-15)) > 1e15
