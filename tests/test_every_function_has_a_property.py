@@ -9,6 +9,7 @@ THEORY = TESTS.parent / "theory"
 NOT_MATHEMATICS = ("harness", "claims", "catalogue.py", "report.py", "reproduce.py", "verify.py")
 # Functions without numbers: of files, of symbols, and of what is wrong with an argument.
 EXAMPLES_DO = {
+    "theory.core.files.files_of",
     "theory.core.files.write_atomically",
     "theory.core.symbolic.matrix",
     "theory.core.symbolic.transpose",

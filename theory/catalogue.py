@@ -5,20 +5,22 @@ Strings only: nothing is imported to list them. A claim needs no line here; disc
 
 from theory.harness.catalogue import Catalogue, Entry, Reader
 
-READERS = {
-    "regression": Reader(
+READERS = (
+    Reader(
         "--data",
         "FILE",
-        "your own data: .npz with X (n, D) and Y (n, m)",
-        "experiments.data.regression.load_regression",
+        "your own data: .npz with X (n, D) and Y (n, m), a pair X.npy,Y.npy, or a .csv file with a header",
+        "experiments.data.kinds.missing_in_table",
+        ("regression", "multiclass", "labelled", "separable", "inseparable"),
     ),
-    "images": Reader(
+    Reader(
         "--data-dir",
         "DIR",
         "your own images: folder with MNIST's four IDX files, plain or gzip",
-        "experiments.data.idx.load_images",
+        "experiments.data.kinds.missing_in_images",
+        ("images",),
     ),
-}
+)
 
 FIGURES = {
     "fig1": Entry(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from theory.catalogue import CATALOGUE
 from theory.harness import options
 from theory.harness.catalogue import Catalogue, Entry
+from theory.harness.data import accepting, refuse_data
 from theory.harness.discovery import Stated, stated_claims
 from theory.harness.places import with_figures
 
@@ -72,12 +73,12 @@ def chosen(
         reject("figure", ", ".join(wanted), f"figures of claims that are stated; {', '.join(missing)} is not")
     shown = {name: [known[claim] for claim in entry.claims] for name, entry in wanted.items()}
     refused = {
-        name: [claim for claim in claims if claim not in options.accepting(claims, arguments.data)]
+        name: [claim for claim in claims if claim not in accepting(claims, arguments.data)]
         for name, claims in shown.items()
     }
     usable = {name: entry for name, entry in wanted.items() if not refused[name]}
     if len(usable) < len(wanted) and ("all" not in arguments.figures or not usable):
-        options.refuse_data(arguments.data, [claim for claims in refused.values() for claim in claims], known.values())
+        refuse_data(arguments.data, [claim for claims in refused.values() for claim in claims], known.values())
     return usable
 
 

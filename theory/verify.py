@@ -11,6 +11,7 @@ from typing import Any
 from theory.catalogue import CATALOGUE
 from theory.harness import options
 from theory.harness.catalogue import Catalogue
+from theory.harness.data import Data, accepting, refuse_data
 from theory.harness.discovery import Stated, stated_claims
 from theory.harness.places import with_claims
 
@@ -113,7 +114,7 @@ def _only(content: Mapping[str, Any], patterns: Sequence[str]) -> Mapping[str, A
     return {**content, "claims": asked}
 
 
-def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data | None) -> list[Stated]:
+def chosen(patterns: Sequence[str], known: dict[str, Stated], data: Data | None) -> list[Stated]:
     """The claims that match one of `patterns` (none: all), in the order in which they are stated.
 
     Raises:
@@ -122,9 +123,9 @@ def chosen(patterns: Sequence[str], known: dict[str, Stated], data: options.Data
     named = []
     for pattern in patterns or ["*"]:
         matches = options.matching(pattern, known)
-        usable = options.accepting(matches, data)
+        usable = accepting(matches, data)
         if data and not usable:
-            options.refuse_data(data, matches, known.values())
+            refuse_data(data, matches, known.values())
         named += usable
     return [claim for claim in known.values() if claim in named]
 

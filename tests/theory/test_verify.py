@@ -140,8 +140,6 @@ def test_list(capsys: pytest.CaptureFixture) -> None:
 )
 def test_refused_options(command, option: str, value: str, expected: str, capsys, tmp_path: Path) -> None:
     name = "toy.holds" if command is verify else "all"
-    if option == "--data" and command is reproduce:
-        expected = "claims that accept data for regression (toy.holds)"
     arguments = [name, "--device=cpu", f"--out={tmp_path}", f"{option}={value}"]
     assert refused(command, *arguments)
     assert expected in refusal(capsys)

@@ -22,3 +22,13 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def files_of(data: Path) -> list[Path]:
+    """The files of a user's data: both of a pair `folder/X.npy,Y.npy` in one folder, otherwise the one.
+
+    >>> [str(file) for file in files_of(Path("mine/X.npy,Y.npy"))]
+    ['mine/X.npy', 'mine/Y.npy']
+    """
+    first, pair, second = data.name.partition(".npy,")
+    return [data.with_name(f"{first}.npy"), data.with_name(second)] if pair and second else [data]

@@ -13,23 +13,28 @@ class Entry(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """A kind of data the user can bring: the option that names it, and the function that reads and checks it."""
+    """Data the user can bring: the option that names them, and the kinds they may be of.
+
+    Claims name the kind they accept. The function says of the data at a path, and of each kind, what keeps them from
+    being of it: a line, "" where nothing does.
+    """
 
     option: str
     metavar: str
     help: str
     function: str
+    kinds: tuple[str, ...]
 
 
 class Catalogue(NamedTuple):
-    """Packages or modules that state claims, figures by name, and readers by the kind of data.
+    """Packages or modules that state claims, figures by name, and readers of the user's data.
 
     `group` names the entry points by which installed packages offer claims of their own, "" for none.
     """
 
     packages: tuple[str, ...]
     figures: Mapping[str, Entry]
-    readers: Mapping[str, Reader] = {}
+    readers: tuple[Reader, ...] = ()
     group: str = ""
 
     @property

@@ -8,9 +8,10 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from theory.harness.data import Data
 
 if TYPE_CHECKING:
     from theory.claims.study import Study
@@ -23,18 +24,6 @@ CACHE = ".cache"
 FORMATS = ("png", "svg", "pdf")
 
 
-class Data(NamedTuple):
-    """The user's own data: of which kind, as claims name the kind they accept, where they are, and what reads them."""
-
-    kind: str
-    name: str
-    function: str
-
-    @property
-    def path(self) -> Path:
-        return Path(self.name)
-
-
 class Parser(argparse.ArgumentParser):
     """Refuses in one line."""
 
@@ -42,8 +31,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_REQUEST, f"{self.prog}: {message}\n")
 
 
-def parser(command: str, description: str, readers: "Mapping[str, Reader]") -> Parser:
-    """The options every command takes; `readers` are the kinds of data the user can bring."""
+def parser(command: str, description: str, readers: "Collection[Reader]") -> Parser:
+    """The options every command takes; `readers` are of the data the user can bring."""
     new = Parser(prog=f"python -m theory.{command}", description=description)
     new.add_argument("--list", action="store_true", help="show what can be asked for")
     new.add_argument("--profile", default="quick", help="quick (default), paper (its parameters in full) or smoke")
@@ -53,9 +42,10 @@ def parser(command: str, description: str, readers: "Mapping[str, Reader]") -> P
     new.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default: results)")
     new.add_argument("--format", default="png", help="of figures: png (default), svg, pdf, or several with commas")
     data = new.add_mutually_exclusive_group()
-    for kind, reader in readers.items():
-        bring = partial(Data, kind, function=reader.function)
-        data.add_argument(reader.option, type=bring, dest="data", metavar=reader.metavar, help=reader.help)
+    for reader in readers:
+        data.add_argument(
+            reader.option, type=partial(Data, reader), dest="data", metavar=reader.metavar, help=reader.help
+        )
     new.set_defaults(data=None)
     new.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming from them")
     new.add_argument("-v", "--verbose", action="store_true", help="show every check")
@@ -114,7 +104,7 @@ def conditions(arguments: argparse.Namespace) -> "Study":
     """The conditions asked for, all of them checked.
 
     Raises:
-        InvalidArgument: one of them is out of range, or the data cannot be used.
+        InvalidArgument: one of them is out of range.
     """
     from theory.claims.study import Study
     from theory.core.validation import positive_integer
@@ -124,9 +114,6 @@ def conditions(arguments: argparse.Namespace) -> "Study":
     formats(arguments)
     if arguments.jobs is not None:
         positive_integer("jobs", arguments.jobs)
-    if data is not None:
-        module, _, reader = data.function.rpartition(".")
-        getattr(import_module(module), reader)(data.path)
     if arguments.device != "cpu":
         study = _with_device(study)
     writable_folder("out", arguments.out)
@@ -165,20 +152,6 @@ def writable_folder(name: str, folder: Path) -> None:
             pass
     except OSError as error:
         reject(name, folder, f"a folder that can be written to ({os.strerror(error.errno or 0)})")
-
-
-def accepting(claims: "Collection[Stated]", data: Data | None) -> "list[Stated]":
-    """The claims that can be judged on `data`: all of them where there is none."""
-    return [claim for claim in claims if data is None or claim.accepts_data == data.kind]
-
-
-def refuse_data(data: Data, claims: "Collection[Stated]", known: "Collection[Stated]") -> NoReturn:
-    """Refuse to judge `claims` on data, and name those that could be."""
-    from theory.core.validation import reject
-
-    able = ", ".join(claim.id for claim in accepting(known, data)) or "none does"
-    refused = ", ".join(claim.id for claim in claims)
-    reject("data", data.path, f"claims that accept data for {data.kind} ({able}), not {refused}")
 
 
 def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":

@@ -10,6 +10,7 @@ from typing import Any
 
 import theory
 from theory.claims.study import Study
+from theory.core.files import files_of
 
 LIBRARIES = ("numpy", "scipy", "torch")
 ROOT = Path(theory.__file__).parents[1]
@@ -34,7 +35,7 @@ def provenance(study: Study, seconds: float) -> dict[str, Any]:
 
 def digest(data: Path) -> str:
     """Digest of a file's content, or of the names and contents of a folder's IDX files; the path does not count."""
-    files = sorted(data.glob("*-ubyte*")) if data.is_dir() else [data]
+    files = sorted(data.glob("*-ubyte*")) if data.is_dir() else files_of(data)
     contents = [(file.name if data.is_dir() else "", hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
     return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
 

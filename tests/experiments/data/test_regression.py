@@ -81,7 +81,7 @@ def test_what_is_no_npz(tmp_path: Path) -> None:
     }
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InvalidArgument, match=r"expected an .npz file of real numbers \(cannot be read\)"):
+        with pytest.raises(InvalidArgument, match=r"expected an .npz file of real numbers, .* \(cannot be read\)"):
             load_regression(tmp_path / name)
     with pytest.raises(InvalidArgument, match="no such file"):
         load_regression(tmp_path / "none.npz")
@@ -117,7 +117,7 @@ def test_encrypted_members(tmp_path: Path) -> None:
 
 
 def test_more_than_memory_holds_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.data.regression.LARGEST", 2**20)
+    monkeypatch.setattr("experiments.data.tables.LARGEST", 2**20)
     path = saved(tmp_path, compressed=True, X=np.zeros((3, 2**16)))
     with pytest.raises(InvalidArgument, match=r"arrays of at most 0.000976562 GiB \(these have 0.00147\)"):
         load_regression(path)
