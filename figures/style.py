@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from theory.claims import Evidence
+from theory.claims.parameters import written
 
 # Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -50,12 +51,14 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
 
 
 def profile_note(evidence: Mapping[str, Evidence]) -> str:
-    """Says so where the parameters are smaller than the paper's, and what was judged on data of the user's own."""
+    """Says so where parameters are smaller than the paper's or the user's own, and what used the user's data."""
     smoke = any(e.provenance.get("profile") == "smoke" for e in evidence.values())
     checks = [check for e in evidence.values() for check in e.checks]
     used = Counter(check.data for check in checks if check.data)
     data = "".join(f";   data: {name} ({count} of the {len(checks)} checks)" for name, count in sorted(used.items()))
-    return (";   smoke profile: small sizes" if smoke else "") + data
+    given = {f"{name} = {written(e.parameters[name])}": None for e in evidence.values() for name in e.given}
+    varied = "".join(f";   {text}" for text in given)
+    return (";   smoke profile: small sizes" if smoke else "") + data + varied
 
 
 def markers(i: int, **overrides: object) -> dict[str, object]:

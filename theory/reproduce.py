@@ -41,6 +41,8 @@ def _reproduce(arguments: argparse.Namespace, catalogue: Catalogue) -> int:
     arguments.figures, figures, known = with_figures(arguments.figures, catalogue.figures, known)
     figures = chosen(arguments, figures, known)
     names = dict.fromkeys(name for entry in figures.values() for name in entry.claims)
+    if arguments.show:
+        return options.show(arguments, [known[name] for name in names])
     study = options.conditions(arguments)
     results = options.judge(arguments, [known[name] for name in names], study)
     undrawn = False
@@ -94,7 +96,8 @@ def _finish(
     except Exception as error:  # a figure that cannot be drawn must not keep the others from it
         options.complain("reproduce", f"{name} could not be drawn by {entry.module}: {type(error).__name__}: {error}")
         return False
-    stem = name if study.data is None else f"{name}-{study.data.name.split('.')[0]}"  # the paper's own stays there
+    own = [] if study.data is None else [study.data.name.split(".")[0]]
+    stem = "-".join([name, *own, *arguments.set])  # the paper's own stays there
     for ending, picture in pictures.items():
         write_atomically(arguments.out / f"{stem}.{ending}", picture)
     seconds = sum(item.provenance["seconds"] for item in evidence.values())

@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
     text = "say what changed from this evidence file, as --json writes it; with two files, from the first to the second"
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help=text)
     parser.add_argument("--seeds", metavar="A:B", help="judge on the seeds A to B - 1: failures and smallest headrooms")
+    text = "judge at each value of a parameter (values of a list apart by ;), and draw what comes of it"
+    parser.add_argument("--sweep", metavar="NAME=V1,V2", help=text)
     arguments = parser.parse_args(argv)
     return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.stating)))
 
@@ -34,6 +36,10 @@ def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     arguments.claims, known = with_claims(arguments.claims, known)
     if arguments.list:
         return _list(chosen(arguments.claims, known, arguments.data))
+    if arguments.show:
+        return options.show(arguments, chosen(arguments.claims, known, arguments.data))
+    if arguments.sweep is not None:
+        return _sweep(arguments, chosen(arguments.claims, known, arguments.data))
     if arguments.compare and len(arguments.compare) > 1:
         return _compare_files(arguments.compare, arguments.claims)
     if arguments.seeds:
@@ -89,6 +95,35 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     if arguments.json:
         _write(arguments.json, survey.document())
     return options.HOLD if survey.holds else options.FAIL
+
+
+def _sweep(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
+    """Each claim at each value of the parameter. Exit status 0 if every one of them holds."""
+    from theory.core.files import write_atomically
+    from theory.core.validation import reject
+    from theory.harness import archive, provenance, report
+    from theory.reproduce import draw
+
+    if arguments.compare or arguments.seeds:
+        reject("sweep", repr(arguments.sweep), "neither --compare nor --seeds beside it")
+    if arguments.json:
+        _check_file(arguments.json)
+    study = options.conditions(arguments)
+    swept = options.swept(arguments, claims, study)
+    everything = {f"{id} {value}": task for id, tasks in swept.items() for value, task in tasks.items()}
+    results = options.run_tasks(arguments, everything)
+    for id, tasks in swept.items():
+        found = {value: results.evidence[f"{id} {value}"] for value in tasks if f"{id} {value}" in results.evidence}
+        report.sweep(id, found)
+        if len(found) > 1:
+            for ending, picture in draw("figures.sweep", found, options.formats(arguments)).items():
+                name = f"{id}-by-{arguments.sweep.partition('=')[0]}.{ending}"
+                write_atomically(arguments.out / name, picture)
+    if arguments.json:
+        evidence = list(results.evidence.values())
+        seconds = sum(item.provenance["seconds"] for item in evidence)
+        _write(arguments.json, archive.document(evidence, provenance.provenance(study, round(seconds, 3))))
+    return options.status("verify", results, arguments.verbose)
 
 
 def _compare_files(files: Sequence[Path], patterns: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from theory.claims.judging import (
     on_data,
 )
 from theory.claims.measured import Measured, measured, residual
+from theory.claims.parameters import varies
 from theory.claims.random_numbers import Estimated, frequency, order, rate, samples, slope
 from theory.claims.resolution import Prediction
 from theory.claims.study import Study, Training
@@ -60,4 +61,5 @@ __all__ = [
     "rounding",
     "samples",
     "slope",
+    "varies",
 ]

@@ -47,6 +47,7 @@ class Check:
         resolves: the share it has to resolve; an own check that does not is undecided.
         significance: the probability with which it may fail by chance; 0 if nothing is random.
         data: name of the user's own data that it was made on; "" if it was made on the claim's own problem.
+        varied: whether parameters of the claim were the user's, not the profile's own.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Check:
     resolves: float = LIMIT
     significance: float = 0.0
     data: str = ""
+    varied: bool = False
 
     def __bool__(self) -> bool:
         """Whether it passed and is decided, so that `assert check` says what it seems to say."""
@@ -72,10 +74,17 @@ class Check:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether it passed, but resolves less than it has to; or a user's data do not refuse what is wrong."""
+        """Whether it passed and resolves less than it has to; or what is wrong is not refused on a user's problem."""
         if not self.passed:
-            return self.kind == CONTROL and self.data != ""
+            return self.kind == CONTROL and (self.data != "" or self.varied)
         return self.own and self.resolution is not None and self.resolution > self.resolves
+
+    @property
+    def room(self) -> float:
+        """The smaller of how far it is from failing and, of the theorem's own, how far from being undecided."""
+        if not self.own or not self.resolution:
+            return self.headroom
+        return min(self.headroom, self.resolves / self.resolution)
 
     @property
     def is_bound(self) -> bool:

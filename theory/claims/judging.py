@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from theory.claims.check import BOUNDS, CONDITION, MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
+from theory.claims.parameters import at
 from theory.claims.study import Study
 from theory.claims.verdicts import (
     ABOVE,
@@ -55,7 +56,7 @@ class Curves:
     arrays: Mapping[str, Array]
 
 
-Experiment = Callable[[Study], Iterator[Check | Curves]]
+Experiment = Callable[..., Iterator[Check | Curves]]  # of the study, and of its parameters where the claim has some
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Claim:
     controls: tuple[str, ...]
     experiment: Experiment
     accepts_data: str = ""
+    parameters: type | None = None
 
     @property
     def module(self) -> str:
@@ -82,7 +84,8 @@ class Claim:
 class Evidence:
     """What judging a claim left behind: checks, curves, what was trained, and where they come from.
 
-    Curves are named "group/name", or "name" where they have no group.
+    Curves are named "group/name", or "name" where they have no group. `parameters` has all that the claim declares, and
+    `given` names those that were not the profile's own. `remarks` are what it said before its checks.
     """
 
     id: str
@@ -95,6 +98,9 @@ class Evidence:
     checks: tuple[Check, ...]
     curves: Mapping[str, Array] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    given: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -145,6 +151,7 @@ def claim(
     theory_side: str,
     controls: Sequence[str],
     accepts_data: str = "",
+    parameters: type | None = None,
 ) -> Callable[[Experiment], Claim]:
     """Register a generator of checks and curves as the claim `id`.
 
@@ -160,6 +167,8 @@ def claim(
             `judge` refuses evidence with others, or without one.
         accepts_data: kind of data that the claim is judged on where `study.data` is given ("" for none); `on_data`
             says which of its checks are.
+        parameters: dataclass of what can be varied, see `theory.claims.parameters`; the experiment is then a function
+            of the study and of these.
 
     Raises:
         InvalidArgument: the id is taken or malformed, there is no negative control, no such theory side or source kind.
@@ -177,7 +186,7 @@ def claim(
 
     def register(experiment: Experiment) -> Claim:
         stated = source, source_kind, statement, tuple(hypotheses), theory_side, tuple(controls)
-        REGISTRY[id] = Claim(id, *stated, experiment, accepts_data)
+        REGISTRY[id] = Claim(id, *stated, experiment, accepts_data, parameters)
         return REGISTRY[id]
 
     return register
@@ -188,13 +197,15 @@ def judge(subject: Claim, study: Study) -> Evidence:
 
     Raises:
         InvalidArgument: the negative controls yielded are not those declared, two curves or checks share a name,
-            nothing of the theorem's own was yielded, or nothing on the data that the study has.
+            nothing of the theorem's own was yielded, or nothing on the data that the study has; or parameters are given
+            that the claim does not have.
     """
+    values = _parameters(subject, study)
     checks: list[Check] = []
     curves: dict[str, Array] = {}
-    for item in subject.experiment(study):
+    for item in subject.experiment(study, *values):
         if isinstance(item, Check):
-            checks.append(replace(item, resolves=_asked_of(item, study)))
+            checks.append(replace(item, resolves=_asked_of(item, study), varied=bool(study.given)))
             continue
         prefix = f"{item.group}/" if item.group else ""
         named = {f"{prefix}{name}": np.asarray(array) for name, array in item.arrays.items()}
@@ -207,24 +218,35 @@ def judge(subject: Claim, study: Study) -> Evidence:
     if study.data is not None and not any(check.data for check in checks):
         reject("checks", "none marked as made on the data", f"{subject.id} to say by `on_data` which are")
     stated = subject.id, subject.source, subject.source_kind, subject.statement, subject.hypotheses, subject.theory_side
-    return Evidence(*stated, study.trained, tuple(checks), curves)
+    parameters = {name: value for each in values for name, value in vars(each).items()}
+    said = parameters, tuple(study.given), tuple(study.remarks)
+    return Evidence(*stated, study.trained, tuple(checks), curves, {}, *said)
+
+
+def _parameters(subject: Claim, study: Study) -> tuple[Any, ...]:
+    """The parameters that the experiment is a function of: one dataclass, or none."""
+    if subject.parameters is not None:
+        return (at(subject.parameters, study.profile, study.given),)
+    if study.given:
+        reject("parameter", ", ".join(study.given), f"none: {subject.id} has no parameters")
+    return ()
 
 
 def on_data(experiment: Experiment) -> Experiment:
     """Mark all checks of an experiment, or of a part of one, as made on the user's data, where the study has some."""
 
     @wraps(experiment)
-    def marked(study: Study) -> Iterator[Check | Curves]:
+    def marked(study: Study, *parameters: Any) -> Iterator[Check | Curves]:
         name = "" if study.data is None else study.data.name
-        for item in experiment(study):
+        for item in experiment(study, *parameters):
             yield replace(item, data=name) if isinstance(item, Check) else item
 
     return marked
 
 
 def _asked_of(check: Check, study: Study) -> float:
-    """What `check` has to resolve. How near a bound comes to a user's own data is a finding, and none of its doing."""
-    if check.data and check.kind in BOUNDS:
+    """What `check` has to resolve. How near a bound comes to the user's own problem is a finding, and no fault."""
+    if (check.data or study.given) and check.kind in BOUNDS:
         return float(np.inf)
     return limit_in(study.profile, check.resolves)
 

@@ -25,8 +25,10 @@ class Study:
         device: name of the torch device that trains.
         scratch: folder for checkpoints, or None to keep none.
         data: file or folder with the user's own data, or None; only claims that accept such data are given it.
+        given: parameters of the claim that are not the profile's own, by name.
         progress: called with the fraction of a training run that is done.
         journal: what was trained so far in this study, in order.
+        remarks: what the claim has to say before its checks, as which hypothesis the user's data violate.
     """
 
     claim: str
@@ -35,8 +37,10 @@ class Study:
     device: str = "cpu"
     scratch: Path | None = None
     data: Path | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[float], None] = field(default=lambda fraction: None, compare=False)
     journal: "list[Training]" = field(default_factory=list, init=False, compare=False, repr=False)
+    remarks: list[str] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
@@ -52,6 +56,11 @@ class Study:
         """The generator of one cell of this claim: the same whatever ran before it, and wherever it runs."""
         key = tuple(zlib.crc32(str(word).encode()) for word in (self.claim, *cell))
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
+
+    def remark(self, text: str) -> None:
+        """Say something of the problem before anything is judged on it: once, whoever else says it again."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
     def record(self, training: "Training") -> Path | None:
         """Note what is about to be trained; returns the file for its unfinished state, or None to keep none.

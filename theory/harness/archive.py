@@ -65,6 +65,9 @@ def restore(content: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str
             tuple(_check(line) for line in entry["checks"]),
             curves,
             content["provenance"] | own,
+            {name: tuple(value) if isinstance(value, list) else value for name, value in entry["parameters"].items()},
+            tuple(entry["given"]),
+            tuple(entry["remarks"]),
         )
     return found
 
@@ -77,6 +80,9 @@ def _entry(evidence: Evidence) -> dict[str, Any]:
         "source_kind": evidence.source_kind,
         "hypotheses": list(evidence.hypotheses),
         "theory_side": evidence.theory_side,
+        "parameters": dict(evidence.parameters),
+        "given": list(evidence.given),
+        "remarks": list(evidence.remarks),
         "trained": list(evidence.trained),
         "verdict": evidence.verdict,
         "in_words": evidence.in_words,

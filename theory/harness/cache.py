@@ -29,7 +29,7 @@ LIBRARIES = ("numpy", "scipy", "sympy", "torch", "scikit-learn")  # whatever can
 def key(claim: Stated, study: Study) -> str:
     """Name of a claim's evidence under the conditions of `study`, the code and the libraries as they are now."""
     data = None if study.data is None else digest(study.data)
-    conditions = [study.profile, study.seed, study.device, data, fingerprint(claim.module)]
+    conditions = [study.profile, study.seed, study.device, data, dict(study.given), fingerprint(claim.module)]
     versions = [platform.python_version(), *(version(library) for library in LIBRARIES)]
     name = hashlib.sha256(json.dumps([claim.id, *conditions, *versions]).encode()).hexdigest()
     return f"{claim.id}-{study.profile}-{name[:20]}"

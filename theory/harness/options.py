@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from theory.claims.study import Study
     from theory.harness.catalogue import Reader
     from theory.harness.discovery import Stated
-    from theory.harness.runner import Results
+    from theory.harness.runner import Results, Task
 
 HOLD, FAIL, BAD_REQUEST, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 CACHE = ".cache"
@@ -47,6 +47,9 @@ def parser(command: str, description: str, readers: "Collection[Reader]") -> Par
             reader.option, type=partial(Data, reader), dest="data", metavar=reader.metavar, help=reader.help
         )
     new.set_defaults(data=None)
+    text = "a parameter of the claims in place of the profile's own, as often as needed"
+    new.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
+    new.add_argument("--show", action="store_true", help="show what can be varied, with ranges and values")
     new.add_argument("--fresh", action="store_true", help="forget earlier results instead of resuming from them")
     new.add_argument("-v", "--verbose", action="store_true", help="show every check")
     return new
@@ -165,12 +168,51 @@ def judge(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "S
 
 def run(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "Results":
     """Run the claims as the options say."""
+    return run_tasks(arguments, {claim.id: own for claim, own in zip(claims, tasks(arguments, claims, study))})
+
+
+def tasks(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "list[Task]":
+    """Each claim with its own conditions: those of `study`, and the parameters that --set gives it."""
+    from dataclasses import replace
+
+    from theory.harness.runner import Task
+    from theory.harness.settings import given
+
+    parameters = given(arguments.set, list(claims), study.profile, study.data is not None)
+    return [Task(claim, replace(study, given=parameters[claim.id])) for claim in claims]
+
+
+def swept(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "Study") -> "dict[str, dict[str, Task]]":
+    """For each claim that has the parameter of --sweep, by its id, the tasks at each of its values."""
+    from dataclasses import replace
+
+    from theory.harness.runner import Task
+    from theory.harness.settings import having, sweep
+
+    found = {}
+    for claim, own in tasks(arguments, having(arguments.sweep, list(claims)), study):
+        values = sweep(arguments.sweep, claim, own.given, study.profile, study.data is not None)
+        found[claim.id] = {value: Task(claim, replace(own, given=given)) for value, given in values.items()}
+    return found
+
+
+def run_tasks(arguments: argparse.Namespace, named: "Mapping[str, Task]") -> "Results":
+    """Run the tasks, by name, in as many processes as the options say."""
     import joblib
 
     from theory.harness import runner
 
     jobs = arguments.jobs or joblib.cpu_count()
-    return runner.run(list(claims), study, folder=arguments.out / CACHE, jobs=jobs, fresh=arguments.fresh)
+    return runner.run_tasks(named, folder=arguments.out / CACHE, jobs=jobs, fresh=arguments.fresh)
+
+
+def show(arguments: argparse.Namespace, claims: "Collection[Stated]") -> int:
+    """Print what can be varied in each claim; exit status 0."""
+    from theory.harness import report, settings
+
+    found = settings.given(arguments.set, list(claims), arguments.profile, arguments.data is not None)
+    report.parameters({claim.id: list(settings.shown(claim, arguments.profile, found[claim.id])) for claim in claims})
+    return HOLD
 
 
 def status(command: str, results: "Results", verbose: bool) -> int:

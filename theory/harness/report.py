@@ -1,7 +1,7 @@
 """Evidence as text: a claim with all that was judged of it, and the table of verdicts."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from rich.box import SIMPLE
@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from theory.claims import VERDICTS, Check, Evidence
+from theory.claims.parameters import written
+from theory.claims.study import PROFILES
 from theory.claims.verdicts import LIMIT, percent, times
 from theory.harness.runner import Stopped
 from theory.harness.statements import readable
@@ -39,7 +41,9 @@ def story(evidence: Evidence) -> Iterator[str]:
     yield ""
     yield from (f"    {text}" for text in wrap(readable(evidence.statement), WIDTH - 4))
     yield ""
+    yield from _listed("remarks", evidence.remarks)
     yield from _listed("hypotheses", evidence.hypotheses or ("none",))
+    yield from _listed("parameters", _parameters(evidence))
     shown = evidence.trained[:TRAININGS] or ("nothing: the checks are of formulas",)
     rest = len(evidence.trained) - len(shown)
     yield from _listed("trained", (*shown, f"and {rest} more networks") if rest > 0 else shown)
@@ -56,6 +60,38 @@ def line(claim: str, check: Check) -> str:
     on = f", on {check.data}" if check.data else ""
     subject = f"{claim}: {part}{check.label} ({check.kind}{on})"
     return f"{verdict}  {subject}: {numbers}{where}, headroom {check.headroom:.3g}{_fineness(check)}. {check.reason}"
+
+
+def _parameters(evidence: Evidence) -> Iterator[str]:
+    """What the claim's parameters were: those that were given first, each in a line; the rest in one."""
+    values = {name: written(value) for name, value in evidence.parameters.items()}
+    yield from (f"{name} = {values[name]}, not the profile's own" for name in evidence.given)
+    rest = ", ".join(f"{name} = {value}" for name, value in values.items() if name not in evidence.given)
+    yield from wrap(rest, WIDTH - 12)
+
+
+def parameters(shown: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """Print the parameters of each claim, as `theory.harness.settings.shown` has them."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in ("claim", "parameter", "value", "range", *PROFILES, "meaning"):
+        table.add_column(heading, no_wrap=heading != "meaning")
+    for id, rows in shown.items():
+        for i, row in enumerate(rows or [("none", *[""] * (4 + len(PROFILES)))]):
+            table.add_row(id if i == 0 else "", *row)
+    _console().print(table)
+
+
+def sweep(id: str, results: Mapping[str, Evidence]) -> None:
+    """Print a claim's verdict at each value of a parameter, and the check that came nearest to another verdict."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for heading in (id, "verdict", "resolution", "headroom", "nearest to another verdict"):
+        table.add_column(heading, no_wrap=True)
+    for value, item in results.items():
+        colour = "red" if VERDICTS[item.verdict] else "green"
+        nearest = min(item.checks, key=lambda check: check.room)
+        numbers = percent(item.resolution), f"{item.headroom:.3g}"
+        table.add_row(value, Text(item.in_words, colour), *numbers, f"{nearest.label} ({nearest.kind})")
+    _console().print(table)
 
 
 def _fineness(check: Check) -> str:

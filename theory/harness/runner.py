@@ -10,26 +10,26 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import joblib
 from threadpoolctl import threadpool_limits
 
-from theory.claims import REGISTRY, Claim, Evidence, judge
+from theory.claims import Evidence, judge
 from theory.claims.study import Study
-from theory.core.validation import InvalidArgument, reject
+from theory.core.validation import InvalidArgument
 from theory.harness.cache import Cache, key
 from theory.harness.discovery import Stated
 from theory.harness.fingerprint import fingerprint
 from theory.harness.progress import Progress
 from theory.harness.provenance import provenance
+from theory.harness.settings import registered
 
 KILLED = "its process was killed by the system, which may have been short of memory"
 
@@ -46,68 +46,79 @@ class Stopped:
 
 @dataclass
 class Results:
-    """Evidence by claim id, in the order asked for, and the claims that stopped."""
+    """Evidence by claim id, or by the name of its task, in the order asked for, and the claims that stopped."""
 
     evidence: dict[str, Evidence] = field(default_factory=dict)
     stopped: list[Stopped] = field(default_factory=list)
 
 
+class Task(NamedTuple):
+    """A claim and the conditions to judge it under."""
+
+    claim: Stated
+    study: Study
+
+
 def run(claims: Sequence[Stated], study: Study, *, folder: Path, jobs: int, fresh: bool) -> Results:
-    """Evidence for each of `claims` under the conditions of `study`.
+    """Evidence for each of `claims` under the conditions of `study`, each with its own copy; see `run_tasks`."""
+    tasks = {claim.id: Task(claim, study) for claim in claims}
+    return run_tasks(tasks, folder=folder, jobs=jobs, fresh=fresh)
+
+
+def run_tasks(tasks: Mapping[str, Task], *, folder: Path, jobs: int, fresh: bool) -> Results:
+    """Evidence for each task, by its name.
 
     Args:
-        claims: from `theory.harness.discovery.stated_claims`.
-        study: profile, seed, device and data; each claim gets its own copy.
+        tasks: claims from `theory.harness.discovery.stated_claims`, with profile, seed, device, data and parameters.
         folder: where finished evidence is found and kept, and unfinished training too.
         jobs: how many processes to use; 1 stays in this one.
         fresh: forget what is kept.
     """
     kept = Cache(folder)
-    keys = {claim.id: key(claim, study) for claim in claims}
+    keys = {name: key(task.claim, task.study) for name, task in tasks.items()}
     if fresh:
-        for name in keys.values():
-            kept.discard(name)
+        for under in keys.values():
+            kept.discard(under)
     found = {name: kept.find(under) for name, under in keys.items()}
-    left = [claim for claim in claims if found[claim.id] is None]
+    left = [name for name in tasks if found[name] is None]
     # The longest first, so that none is left running alone at the end.
-    left.sort(key=lambda claim: -kept.last_seconds(claim, study.profile))
+    left.sort(key=lambda name: -kept.last_seconds(tasks[name].claim, tasks[name].study.profile))
     results = Results()
     with Progress(len(left)) as progress:
-        for outcome in _outcomes(left, study, kept, keys, jobs, progress.training):
+        for name, outcome in _outcomes({name: tasks[name] for name in left}, kept, keys, jobs, progress.training):
             if isinstance(outcome, Stopped):
                 results.stopped.append(outcome)
             else:
-                kept.store(keys[outcome.id], outcome, study)
+                kept.store(keys[name], outcome, tasks[name].study)
                 # Evidence that was computed says the same of itself as evidence that was found.
-                facts = provenance(study, outcome.provenance["seconds"]) | outcome.provenance
-                found[outcome.id] = replace(outcome, provenance=facts)
+                facts = provenance(tasks[name].study, outcome.provenance["seconds"]) | outcome.provenance
+                found[name] = replace(outcome, provenance=facts)
             progress.advance()
     results.evidence = {name: evidence for name, evidence in found.items() if evidence is not None}
     return results
 
 
 def _outcomes(
-    claims: Sequence[Stated],
-    study: Study,
-    kept: Cache,
-    keys: dict[str, str],
-    jobs: int,
-    training: Callable[[float], None],
-) -> Iterator[Evidence | Stopped]:
-    studies = [replace(study, claim=claim.id, scratch=kept.scratch(keys[claim.id])) for claim in claims]
-    if min(jobs, len(claims)) <= 1:
-        yield from (attempt(claim.module, replace(own, progress=training)) for claim, own in zip(claims, studies))
+    tasks: Mapping[str, Task], kept: Cache, keys: Mapping[str, str], jobs: int, training: Callable[[float], None]
+) -> Iterator[tuple[str, Evidence | Stopped]]:
+    left = {
+        name: Task(task.claim, replace(task.study, claim=task.claim.id, scratch=kept.scratch(keys[name])))
+        for name, task in tasks.items()
+    }
+    if min(jobs, len(left)) <= 1:
+        for name, (claim, own) in left.items():
+            yield name, attempt(claim, replace(own, progress=training))
         return
-    left = {own.claim: (claim.module, own) for claim, own in zip(claims, studies)}
     while left:
         yield from _until_one_is_killed(left, jobs)
         # Those that were being judged are the first of what is left: each alone, so that it is known which one it is.
         for name in list(left)[:jobs]:
-            yield from _until_one_is_killed(alone := {name: left.pop(name)}, 1)
-            yield from (Stopped(lost, KILLED, False, "") for lost in alone)
+            alone = {name: left.pop(name)}
+            yield from _until_one_is_killed(alone, 1)
+            yield from ((lost, Stopped(task.claim.id, KILLED, False, "")) for lost, task in alone.items())
 
 
-def _until_one_is_killed(left: dict[str, tuple[str, Study]], jobs: int) -> Iterator[Evidence | Stopped]:
+def _until_one_is_killed(left: dict[str, Task], jobs: int) -> Iterator[tuple[str, Evidence | Stopped]]:
     """Outcomes of `left`, each taken out of it; ends early where the system has killed a process."""
     # One claim a batch: finished evidence is to be stored at once.
     parallel = joblib.Parallel(n_jobs=min(jobs, len(left)), batch_size=1, return_as="generator_unordered")
@@ -115,21 +126,21 @@ def _until_one_is_killed(left: dict[str, tuple[str, Study]], jobs: int) -> Itera
         parallel = joblib.Parallel(n_jobs=2, pre_dispatch=1, batch_size=1, return_as="generator_unordered")
     # The processes started here ignore Ctrl-C, as this one does while it starts them: it ends them when interrupted.
     with on_interrupt(signal.SIG_IGN):
-        tasks = (joblib.delayed(attempt_in_worker)(*task, os.getpid()) for task in list(left.values()))
+        tasks = (joblib.delayed(attempt_in_worker)(name, task, os.getpid()) for name, task in list(left.items()))
         outcomes = parallel(tasks)
     try:
         with on_interrupt(interrupt_once):
-            for outcome in outcomes:
-                del left[outcome.id]
-                yield outcome
+            for name, outcome in outcomes:
+                del left[name]
+                yield name, outcome
     except BrokenProcessPool:
         return
 
 
-def attempt_in_worker(module: str, study: Study, parent: int) -> Evidence | Stopped:
+def attempt_in_worker(name: str, task: Task, parent: int) -> tuple[str, Evidence | Stopped]:
     """`attempt`, in a process that ends when its parent does."""
     _end_with(parent)
-    return attempt(module, study)
+    return name, attempt(*task)
 
 
 @cache
@@ -145,26 +156,19 @@ def _end_with(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def attempt(module: str, study: Study) -> Evidence | Stopped:
-    """Judge the claim `study.claim` of `module` in one thread; whatever goes wrong becomes a `Stopped`."""
+def attempt(claim: Stated, study: Study) -> Evidence | Stopped:
+    """Judge the claim under `study` in one thread; whatever goes wrong becomes a `Stopped`."""
     try:
-        import_module(module)
+        subject = registered(claim)
         with one_thread():
             start = time.perf_counter()
-            evidence = judge(_registered(study.claim, module), study)
+            evidence = judge(subject, study)
             seconds = time.perf_counter() - start
     except Exception as error:  # the boundary of a process: nothing but a value can cross it
         invalid = isinstance(error, InvalidArgument)
         reason = str(error) if invalid else f"{type(error).__name__}: {error}"
-        return Stopped(study.claim, reason, invalid, traceback.format_exc())
-    return replace(evidence, provenance={"seconds": round(seconds, 3), "fingerprint": fingerprint(module)})
-
-
-def _registered(id: str, module: str) -> Claim:
-    """The claim that the module, which is imported, has stated under this id."""
-    if id not in REGISTRY:
-        reject("id", id, f"an id that {module} states as plain text, so that it can be read without running the module")
-    return REGISTRY[id]
+        return Stopped(claim.id, reason, invalid, traceback.format_exc())
+    return replace(evidence, provenance={"seconds": round(seconds, 3), "fingerprint": fingerprint(claim.module)})
 
 
 @contextmanager

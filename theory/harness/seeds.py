@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from theory.claims import Check, Evidence
+from theory.claims import Evidence
 from theory.core.validation import reject
 from theory.harness.runner import Results, Stopped
 
@@ -52,7 +52,7 @@ class Survey:
     def _add(self, seed: int, evidence: Evidence) -> None:
         for check in evidence.checks:
             key = evidence.id, check.label
-            self.smallest[key] = min(self.smallest.get(key, (float("inf"), seed)), (_headroom(check), seed))
+            self.smallest[key] = min(self.smallest.get(key, (float("inf"), seed)), (check.room, seed))
             if not check.passed or check.is_undecided:
                 self.failures.append((seed, key))
 
@@ -85,13 +85,6 @@ class Survey:
 
     def _nearest(self) -> list[tuple[Key, tuple[float, int]]]:
         return sorted(self.smallest.items(), key=lambda item: item[1])
-
-
-def _headroom(check: Check) -> float:
-    """The smaller of how far the check is from failing, and how far from being undecided."""
-    if not check.own or not check.resolution:
-        return check.headroom
-    return min(check.headroom, check.resolves / check.resolution)
 
 
 def _number(value: float) -> Any:

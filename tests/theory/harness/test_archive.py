@@ -51,11 +51,11 @@ def test_the_form_of_the_verdict_file() -> None:
     assert list(content) == ["provenance", "claims"]
     names = "version commit python numpy scipy torch device dtype threads seed profile data seconds"
     assert list(content["provenance"]) == names.split()
-    names = "id statement source source_kind hypotheses theory_side trained verdict in_words resolution seconds"
-    names += " fingerprint checks"
+    names = "id statement source source_kind hypotheses theory_side parameters given remarks trained verdict"
+    names += " in_words resolution seconds fingerprint checks"
     assert list(content["claims"][0]) == names.split()
     names = "name kind predicted measured tolerance reason passed headroom part case where own resolution resolves"
-    names += " significance data"
+    names += " significance data varied"
     assert list(content["claims"][0]["checks"][0]) == names.split()
 
 
