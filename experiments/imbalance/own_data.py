@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.data import budget
+from experiments.data.hypotheses import of_regression
 from experiments.data.regression import load_regression
 from experiments.imbalance.networks import squared_gradient, squared_loss, tensors
 from theory.claims import Check, Study, measured, rounding
@@ -22,7 +24,6 @@ from theory.imbalance.problem import Network, balanced, coordinates
 SIZE = 10.0  # |Z|^2 of a start over |Theta_hat|, about that of the paper's first
 WIDTH = 64  # over m + r: the wider, the nearer are all directions to the rate of the bound
 EXPONENT = 8.0  # 2 lambda_r c t at the end, where that is affordable; 1, a factor e of the bound, is the least
-SECONDS = {"smoke": 30, "quick": 300, "paper": 3600}  # that the trainings may take
 TRAININGS, RECORDS = 8, 5000  # steps in all for one: 1, 2, 4 and what the flows take; and for all that is recorded
 ADVICE = "standardise the columns of X, leave out those that nearly depend on others, or choose fewer outputs"
 
@@ -54,6 +55,8 @@ def plan(study: Study, rng: np.random.Generator, shapes: Sequence[tuple[float, f
     """
     data = load_regression(study.data)  # type: ignore[arg-type]
     _require_decomposition(study, data)
+    for line in of_regression(data):
+        study.remark(line)
     size = _size_of_the_solution(data)
     h = WIDTH * (data.m + data.r)
     scales = [tuple(np.sqrt(SIZE * size / h) * np.array(shape) / np.hypot(*shape)) for shape in shapes]
@@ -102,16 +105,18 @@ def _learning_rate(problem: Regression, network: Network) -> float:
 
 def _require_decomposition(study: Study, data: Regression) -> None:
     n, D = data.X.shape
-    seconds, allowed = 3e-9 * n * D * min(n, D), _seconds_allowed(study)
+    seconds, allowed = 3e-9 * n * D * min(n, D), budget.allowed(study)
     if seconds > allowed:
-        expected = f"a decomposition of X in {allowed} seconds, not about {_in_words(seconds)}: choose fewer columns"
-        reject(f"data {study.data}: X.shape", data.X.shape, f"{expected} or rows{_longer_profile(seconds)}")
+        expected = (
+            f"a decomposition of X in {allowed} seconds, not about {budget.in_words(seconds)}: choose fewer columns"
+        )
+        reject(f"data {study.data}: X.shape", data.X.shape, f"{expected} or rows{budget.longer_profile(seconds)}")
 
 
 def _steps(study: Study, data: Regression, eta: float, rate: float) -> int:
     """Enough for the bound to fall by e^8, or by what can be afforded; at least by e."""
     wanted, needed = (int(np.ceil(exponent / (rate * eta))) for exponent in (EXPONENT, 1.0))
-    step, allowed = _seconds_a_step(data.m, data.r), _seconds_allowed(study)
+    step, allowed = _seconds_a_step(data.m, data.r), budget.allowed(study)
     affordable = int(allowed / step - RECORDS) // TRAININGS
     if needed > affordable:
         seconds = step * (TRAININGS * needed + RECORDS)
@@ -119,18 +124,11 @@ def _steps(study: Study, data: Regression, eta: float, rate: float) -> int:
             f"data {study.data}",
             f"{data.r} directions, {data.m} outputs, condition number {data.S[0] / data.S[-1]:.3g}",
             f"a slowest direction that decays by a factor e within {allowed} seconds, not in {needed:.3g} steps of "
-            f"{eta:.3g} (about {_in_words(seconds)}): {ADVICE}{_longer_profile(seconds)}",
+            f"{eta:.3g} (about {budget.in_words(seconds)}): {ADVICE}{budget.longer_profile(seconds)}",
         )
-    return min(wanted, affordable)
-
-
-def _seconds_allowed(study: Study) -> int:
-    return study.pick(**SECONDS)
-
-
-def _longer_profile(seconds: float) -> str:
-    enough = [profile for profile, allowed in SECONDS.items() if seconds <= allowed]
-    return f"; --profile {enough[0]} takes the time" if enough else ""
+    taken = min(wanted, affordable)
+    budget.say_before(study, step * (TRAININGS * taken + RECORDS))
+    return taken
 
 
 def _seconds_a_step(m: int, r: int) -> float:
@@ -138,9 +136,3 @@ def _seconds_a_step(m: int, r: int) -> float:
     operations = 4 * (6 * r * m * (m + r) + 4 * r**2 * m)
     memory = 4 * 8 * (m + r) ** 2
     return 1e-4 + operations / 1e10 + memory / 2.5e9
-
-
-def _in_words(seconds: float) -> str:
-    units = ((86400 * 365, "years"), (86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
-    length, unit = next(((length, unit) for length, unit in units if seconds >= 2 * length), units[-1])
-    return f"{seconds / length:.3g} {unit}"
