@@ -1,8 +1,9 @@
 """Tables and numbers in prose, made from the evidence in figures/rendered: `python -m theory.report [--check]`.
 
 In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
-table of `others` those whose paper or setting has no table of its own. How a number stands in the prose of both pages
-is said in `theory.harness.prose`.
+table of `others` those whose paper or setting has no table of its own. `<!-- sweep: rate-by-width :: width -->` ...
+`<!-- end -->` holds the verdict at each value of the parameter `width` in the evidence file `rate-by-width.json`. How
+a number stands in the prose of both pages is said in `theory.harness.prose`.
 """
 
 import argparse
@@ -24,6 +25,7 @@ PAGE = Path("paper_repro.md")
 PROSE = (PAGE, Path("README.md"))
 OTHERS = "others"
 TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+SWEEP = re.compile(r"(?P<begin><!-- sweep: (?P<file>\S+) :: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom, resolution", "figure", "command")
 
 
@@ -59,14 +61,33 @@ def _report(arguments: argparse.Namespace, root: Path) -> int:
 def _fresh(page: str, root: Path, has_tables: bool) -> str:
     from theory.harness import prose
 
-    claims = {stem: _claims(root / EVIDENCE / f"{stem}.json") for stem in {prose.USUAL} | prose.files(page)}
+    claims = {stem: _by_id(_claims(root, stem)) for stem in {prose.USUAL} | prose.files(page)}
     if has_tables:
         page = rewritten(page, list(claims[prose.USUAL].values()), CATALOGUE.figures)
+    page = SWEEP.sub(
+        lambda match: match["begin"] + swept(_claims(root, match["file"]), match["name"]) + match["end"], page
+    )
     return prose.written(page, claims)
 
 
-def _claims(file: Path) -> dict[str, Mapping[str, Any]]:
-    return {claim["id"]: claim for claim in json.loads(file.read_text(encoding="utf-8"))["claims"]}
+def _claims(root: Path, stem: str) -> list[Mapping[str, Any]]:
+    content = json.loads((root / EVIDENCE / f"{stem}.json").read_text(encoding="utf-8"))
+    return list(content["claims"])
+
+
+def _by_id(claims: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {claim["id"]: claim for claim in claims}
+
+
+def swept(claims: Sequence[Mapping[str, Any]], name: str) -> str:
+    """One row a value of the parameter: verdict, and the check that came nearest to failing."""
+    rows = [(name, "verdict", "nearest to failing: predicted, measured, headroom, resolution"), ["---"] * 3]
+    for claim in claims:
+        nearest = min(claim["checks"], key=lambda check: float(check["headroom"]))
+        value = claim["parameters"][name]
+        text = ", ".join(f"{entry:.6g}" for entry in (value if isinstance(value, list) else [value]))
+        rows.append((text, claim["in_words"], _cell(_numbers(nearest))))
+    return _table(rows)
 
 
 def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
@@ -93,7 +114,10 @@ def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[s
 
 def table(claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:
     """One row a claim."""
-    rows = [HEADINGS, ["---"] * len(HEADINGS), *(_row(claim, figures) for claim in claims)]
+    return _table([HEADINGS, ["---"] * len(HEADINGS), *(_row(claim, figures) for claim in claims)])
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -58,6 +58,19 @@ def test_every_claim_has_a_table_and_every_table_claims() -> None:
         report.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
 
 
+def test_a_sweep_is_a_row_a_value() -> None:
+    claims = [
+        claim("paper.one", headroom=2.0) | {"parameters": {"width": width, "scales": [1, 2]}} for width in (3, 10**6)
+    ]
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, 2, 0.02 %"
+    heading = (
+        "| width | verdict | nearest to failing: predicted, measured, headroom, resolution |\n| --- | --- | --- |\n"
+    )
+    rows = "".join(f"| {value} | holds, to 0.02 % | {numbers} |\n" for value in ("3", "1e+06"))
+    assert report.swept(claims, "width") == heading + rows
+    assert "| 1, 2 | holds" in report.swept(claims, "scales")
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert report.main([], tmp_path) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -116,6 +129,15 @@ def test_random_checks_have_the_power_to_be_decided_on_any_seed(profile: str) ->
         and 2 * float(check["tolerance"]) > float(check["resolves"]) * abs(float(check["predicted"])) > 0
     ]
     assert not weak, "\n".join(weak)
+
+
+def test_the_committed_sweeps_are_of_this_code() -> None:
+    page = (report.ROOT / report.PAGE).read_text(encoding="utf-8")
+    known = stated_claims(CATALOGUE.packages)
+    for match in report.SWEEP.finditer(page):
+        content = json.loads((report.ROOT / report.EVIDENCE / f"{match['file']}.json").read_text(encoding="utf-8"))
+        for item in content["claims"]:
+            assert item["fingerprint"] == fingerprint(known[item["id"]].module), "`make paper` makes them anew"
 
 
 def test_the_committed_verdicts_are_those_of_this_code() -> None:
