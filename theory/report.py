@@ -81,12 +81,15 @@ def _by_id(claims: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 def swept(claims: Sequence[Mapping[str, Any]], name: str) -> str:
     """One row a value of the parameter: verdict, and the check that came nearest to failing."""
+    from theory.claims.parameters import written
+
     rows = [(name, "verdict", "nearest to failing: predicted, measured, headroom, resolution"), ["---"] * 3]
     for claim in claims:
         nearest = min(claim["checks"], key=lambda check: float(check["headroom"]))
         value = claim["parameters"][name]
-        text = ", ".join(f"{entry:.6g}" for entry in (value if isinstance(value, list) else [value]))
-        rows.append((text, claim["in_words"], _cell(_numbers(nearest))))
+        rows.append(
+            (written(tuple(value) if isinstance(value, list) else value), claim["in_words"], _cell(_numbers(nearest)))
+        )
     return _table(rows)
 
 
