@@ -1,13 +1,13 @@
 """Estimates with their intervals, frequencies and draws, held against a constant, a probability, a law."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from theory.claims import resolution
+from theory.claims import laws, resolution
 from theory.claims.check import Check
 from theory.claims.estimates import SIGNIFICANCE, Estimate
 from theory.claims.subject import Subject, inverse, over
@@ -72,9 +72,10 @@ class Samples(Subject):
 
     draws: Any
     because: str
+    significance: float = SIGNIFICANCE
 
     def follow(self, law: Any) -> Check:
-        """The draws follow the law: three tests of a third of `SIGNIFICANCE` each.
+        """The draws follow the law: three tests of a third of the significance each.
 
         If they do, u = F(draw) is uniform. Kolmogorov and Smirnov's test sees any departure from that, if it is large.
         A change of scale moves the mean of u, or of |2u - 1| if the law is symmetric: both are means of n uniforms
@@ -86,33 +87,39 @@ class Samples(Subject):
         """
         draws = np.asarray(self.draws, dtype=np.float64).ravel()
         stated = law(1.0) if callable(law) else law
-        p_values = [float(stats.kstest(draws, stated.cdf).pvalue)]
-        p_values += [float(2 * stats.norm.sf(abs(z))) for z in _smooth(stated.cdf(draws))]
-        p_value = min(3 * min(p_values), 1.0)
-        test = f"Kolmogorov-Smirnov and smooth tests on {draws.size} draws, rejected below p = {SIGNIFICANCE:g}"
-        reason = f"{self.because}; {test}"
-        found = {"resolution": self._finest(law, draws), "significance": SIGNIFICANCE}
-        numbers = stated.mean(), draws.mean(), SIGNIFICANCE
-        return self.judge("law", *numbers, reason, p_value / SIGNIFICANCE, **found)
+        changed = (lambda k: law(k).cdf(draws)) if callable(law) else (lambda k: law.cdf(draws / k))
+        numbers = stated.mean(), draws.mean()
+        return self._judged(numbers, laws.of_uniform(stated.cdf(draws)), draws, lambda k: laws.smooth(changed(k)))
 
-    def _finest(self, law: Any, draws: Array) -> float | None:
-        if self.has_to_fail:
-            return None
+    def match(self, others: Any) -> Check:
+        """The draws and the `others` are of one law, whichever it is: the same three tests, on their ranks.
+
+        The resolution is the factor between their scales that is rejected with probability one half.
+        """
+        draws, others = (np.asarray(each, dtype=np.float64).ravel() for each in (self.draws, others))
+        numbers = others.mean(), draws.mean()
+        p_value = laws.of_same(draws, others)
+        return self._judged(numbers, p_value, draws, lambda k: laws.smooth_ranks(draws, others * k))
+
+    def _judged(
+        self, numbers: tuple[Any, Any], p_value: Array, draws: Array, changed: Callable[[float], Array]
+    ) -> Check:
+        tests = f"Kolmogorov-Smirnov and smooth tests on {draws.size} draws"
+        reason = f"{self.because}; {tests}, rejected below p = {self.significance:g}"
+        finest = None if self.has_to_fail else self._finest(draws, changed)
+        found = {"resolution": finest, "significance": self.significance}
+        return self.judge("law", *numbers, self.significance, reason, p_value / self.significance, **found)
+
+    def _finest(self, draws: Array, changed: Callable[[float], Array]) -> float:
         if not np.isfinite(draws).all():
             return float(np.inf)
-        changed = (lambda k: law(k).cdf(draws)) if callable(law) else (lambda k: law.cdf(draws / k))
-        critical = stats.norm.isf(SIGNIFICANCE / 6)
-        here = _smooth(changed(1.0))
+        critical = stats.norm.isf(self.significance / (2 * laws.TESTS))
+        here = changed(1.0)
 
         def excess(k: float) -> float:
-            return float(np.abs(_smooth(changed(k)) - here).max() / critical)
+            return float(np.abs(changed(k) - here).max() / critical)
 
         return resolution.of_change(excess)
-
-
-def _smooth(u: Array) -> Array:
-    """Means of u and of |2u - 1| in standard deviations from what they are for uniform u."""
-    return np.array([v.mean() - 0.5 for v in (u, np.abs(2 * u - 1))]) * np.sqrt(12 * u.size)
 
 
 def order(name: str, estimate: Estimate, *, part: str = "", case: str = "") -> Estimated:
@@ -135,6 +142,8 @@ def frequency(name: str, successes: int, trials: int, *, because: str, part: str
     return Frequency(name, successes, trials, because, part=part, case=case)
 
 
-def samples(name: str, draws: Any, *, because: str, part: str = "", case: str = "") -> Samples:
-    """Independent draws, to be judged by `.follow`."""
-    return Samples(name, draws, because, part=part, case=case)
+def samples(
+    name: str, draws: Any, *, because: str, significance: float = SIGNIFICANCE, part: str = "", case: str = ""
+) -> Samples:
+    """Independent draws, to be judged by `.follow` or `.match`."""
+    return Samples(name, draws, because, significance, part=part, case=case)
