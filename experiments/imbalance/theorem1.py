@@ -3,19 +3,25 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from scipy.interpolate import CubicSpline
 
-from experiments.imbalance import levels, own_data
+from experiments.imbalance import appendix_a1, levels, own_data
+from experiments.imbalance.appendix_a1 import AppendixA1
 from experiments.imbalance.compression import compressed_network
-from experiments.imbalance.networks import linear_network, squared_gradient, squared_loss
-from experiments.imbalance.own_data import Plan
-from experiments.training import State, Trainee, recording_steps, tends_to
+from experiments.imbalance.networks import squared_loss
+from experiments.imbalance.watched import (
+    ALGEBRA,
+    loss_of,
+    rate_at_every_state,
+    rate_at_the_start,
+    relative_rounding,
+    watched,
+)
+from experiments.training import recording_steps, tends_to
 from theory.claims import (
     AS_PRINTED,
     Check,
     Curves,
-    Measured,
     Study,
     Tolerance,
     claim,
@@ -26,16 +32,14 @@ from theory.claims import (
     rounding,
 )
 from theory.claims.estimates import above_floor
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance import convergence, dynamics
 from theory.imbalance.compression import Compressed, compress
-from theory.imbalance.problem import Network, coordinates, gaussian, orthogonal_rows, paper_regression, rebalanced
+from theory.imbalance.problem import Network, coordinates, gaussian, orthogonal_rows
 
-SCALES = ((0.1, 0.1), (0.5, 0.02), (0.05, 0.2))  # standard deviations of U and V in the paper's Figure 2
 GENERIC = "random starts are not the worst; the sharp start is"
-ALGEBRA = exactly("an inequality between numbers of one state, exact up to the rounding of E = Y - X U V^T")
 
 
 @claim(
@@ -60,32 +64,33 @@ ALGEBRA = exactly("an inequality between numbers of one state, exact up to the r
         "level of the scales in the legend of Figure 2",
     ),
     accepts_data="regression",
+    parameters=AppendixA1,
 )
-def loss_decays_at_the_rate_of_the_imbalance(study: Study) -> Iterator[Check | Curves]:
-    yield from _at_the_data_of_the_paper_or_the_user(study)
-    yield from _levels_of_the_paper(study)
+def loss_decays_at_the_rate_of_the_imbalance(study: Study, sizes: AppendixA1) -> Iterator[Check | Curves]:
+    yield from _at_the_data_of_the_paper_or_the_user(study, sizes)
+    yield from _levels_of_the_paper(study, sizes)
     yield from _where_the_bound_is_sharp(study)
-    yield from _on_random_problems(study)
+    yield from _on_random_problems(study, sizes.runs)
     yield from _without_imbalance(study)
 
 
 @on_data
-def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curves]:
+def _at_the_data_of_the_paper_or_the_user(study: Study, sizes: AppendixA1) -> Iterator[Check | Curves]:
     rng = study.rng("appendix A.1")
-    trained = _as_in_the_paper(study, rng) if study.data is None else own_data.plan(study, rng, SCALES)
+    trained = appendix_a1.plan(study, rng, sizes) if study.data is None else own_data.plan(study, rng, sizes.pairs)
     problem, network, eta, steps = trained.problem, trained.network, trained.learning_rate, trained.steps
-    if study.data is not None:
+    if problem is not trained.data:
         yield own_data.gradient_as_they_are(study, trained)
     Z = coordinates(problem, network)[-1:]
     within = rounding(problem.D + network.h, float((Z**2).sum()), of="its squared norm, D + h of them")
     still = convergence.imbalance_spectrum(problem, Z)
     yield measured("eigenvalues of the imbalance", still, within=within, case="balanced start").supporting().equals(0)
-    run = _watched(study, problem, network).train(learning_rate=eta, steps=steps, record=recording_steps(steps, 51))
-    excess, relative = run["excess"], _relative_rounding(problem, run, run["excess"])
+    run = watched(study, problem, network).train(learning_rate=eta, steps=steps, record=recording_steps(steps, 51))
+    excess, relative = run["excess"], relative_rounding(problem, run, run["excess"])
     bound, rate_bound = convergence.loss_bound(problem, network, run.t), convergence.convergence_rate(problem, network)
-    loss = _loss(run, relative, "trained").within_factor(2, because=GENERIC)
+    loss = loss_of(run, relative, "trained").within_factor(2, because=GENERIC)
     yield loss.at_most(lambda k: convergence.loss_bound(problem, network, k * run.t[1:]))
-    routes, at_states, rates = _rate_at_every_state("trained", (problem, run))
+    routes, at_states, rates = rate_at_every_state("trained", (problem, run))
     yield routes
     yield at_states.within_factor(2, because=GENERIC).at_least(lambda k: k * rates)
     small = compress(problem, network)
@@ -98,8 +103,8 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     # The figure shows the paper's loss, (1/n) |Y - X U V^T|^2 = (2/n) L.
     scale = 2 / len(trained.data.X)
     rate = run["gradient_squared"] / excess
-    if study.data is None:
-        yield from levels.ends_as_in_the_paper(study, scale * excess[:, -1])
+    if study.data is None and sizes.is_the_papers:
+        yield levels.ends_as_in_the_paper(scale * excess[:, -1])
     yield curves(
         t=run.t,
         steps=run.facts["recorded"],
@@ -116,21 +121,9 @@ def _at_the_data_of_the_paper_or_the_user(study: Study) -> Iterator[Check | Curv
     )
 
 
-def _as_in_the_paper(study: Study, rng: np.random.Generator) -> Plan:
-    D, n, h = study.pick(smoke=(40, 10, 50), quick=(400, 100, 500), paper=(400, 100, 500))
-    problem = paper_regression(rng, whitened=True, D=D, n=n)
-    starts = [gaussian(problem, h, rng, scales=scales) for scales in SCALES]
-    starts.append(rebalanced(problem, starts[0], rng))  # Theta0 = U V^T of the first, as in the paper's Figure 3
-    network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
-    steps = study.pick(smoke=1500, quick=15000, paper=15000)
-    # The paper's 5e-4 is for the loss (1/n) |Y - X U V^T|^2 = (2/n) L, and its time is 15000 steps of it.
-    eta = 2 * 5e-4 / 100 * 15000 / steps
-    return Plan(problem, problem, network, eta, steps, np.array([*SCALES, (np.nan, np.nan)]))
-
-
-def _levels_of_the_paper(study: Study) -> Iterator[Check]:
-    paper = _as_in_the_paper(study, study.rng("appendix A.1"))
-    yield from levels.levels_follow_their_law(study, paper.problem, paper.network, SCALES)
+def _levels_of_the_paper(study: Study, sizes: AppendixA1) -> Iterator[Check]:
+    paper = appendix_a1.plan(study, study.rng("appendix A.1"), sizes)
+    yield from levels.levels_follow_their_law(study, paper.problem, paper.network, sizes.width, sizes.pairs)
 
 
 def _training_tends_to_the_flow(
@@ -171,7 +164,7 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     Y[-1, -1] = 0.05  # small, so that the product stays below c and the bound sharp all along the path
     problem = Regression(X, Y)
     network = orthogonal_rows(problem, hidden, output, study.rng("sharp"), h=12)
-    rate, relative = _rate_at_the_start(study, problem, network)
+    rate, relative = rate_at_the_start(study, problem, network)
     bound = convergence.convergence_rate(problem, network)
     slowest = convergence.slowest_rate(problem, coordinates(problem, network))
     sharp = Tolerance(
@@ -179,8 +172,8 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     )
     yield measured("rate over bound", rate / bound, within=sharp, case="sharp start").equals(1.0)
     yield measured("slowest rate of all", slowest / bound, within=sharp, case="sharp start").equals(1.0)
-    run = _watched(study, problem, network).train(learning_rate=5e-3, steps=1000, record=recording_steps(1000, 11))
-    loss = _loss(run, _relative_rounding(problem, run, run["excess"]), "sharp start")
+    run = watched(study, problem, network).train(learning_rate=5e-3, steps=1000, record=recording_steps(1000, 11))
+    loss = loss_of(run, relative_rounding(problem, run, run["excess"]), "sharp start")
     yield loss.at_most(lambda k: convergence.loss_bound(problem, network, k * run.t[1:]))
     faster = loss.control("c 5 % larger: the loss")
     yield faster.at_most(convergence.loss_bound(problem, network, 1.05 * run.t[1:]))
@@ -193,26 +186,25 @@ def _where_the_bound_is_sharp(study: Study) -> Iterator[Check]:
     yield control.at_least(bound * data[0] / data[-1])
     # Weights the data do not see enlarge the imbalance of U, not the rate.
     unseen = Network(network.U + problem.from_unseen(3 * np.eye(2, 12)), network.V)
-    rate, _ = _rate_at_the_start(study, problem, unseen)
+    rate, _ = rate_at_the_start(study, problem, unseen)
     spectrum = np.linalg.eigvalsh(unseen.U.mT @ unseen.U - unseen.V.mT @ unseen.V)[:, ::-1]
     wrong = spectrum[:, problem.r - 1] - spectrum[:, -problem.m]
     control = measured("rate", rate, within=ALGEBRA).control("the imbalance of all of U in place of U1")
     yield control.at_least(2 * data[-1] * wrong)
 
 
-def _on_random_problems(study: Study) -> Iterator[Check]:
+def _on_random_problems(study: Study, runs: int) -> Iterator[Check]:
     """Shapes with and without room for full imbalance; many starts of different imbalance each."""
     trained = []
-    runs = study.pick(smoke=8, quick=64, paper=256)
     for r, m, h in ((1, 1, 4), (3, 2, 8), (5, 4, 13), (4, 3, 5), (2, 1, 2)):
         rng = study.rng("random", r, m, h)
         problem = random_regression(rng, D=r + 2, n=r + 1, m=m, singular_values=np.linspace(1.6, 0.5, r))
         network = gaussian(problem, h, rng, runs=runs)
         scale = np.exp(rng.uniform(-1, 1, (2, runs, 1, 1)))
         network = Network(scale[0] * network.U / np.sqrt(h), scale[1] * network.V / np.sqrt(h))
-        run = _watched(study, problem, network).train(learning_rate=0.01, steps=400, record=recording_steps(400, 17))
+        run = watched(study, problem, network).train(learning_rate=0.01, steps=400, record=recording_steps(400, 17))
         trained.append((problem, run))
-    routes, at_states, bound = _rate_at_every_state("random problems", *trained)
+    routes, at_states, bound = rate_at_every_state("random problems", *trained)
     yield routes
     yield at_states.at_least(lambda k: k * bound)
 
@@ -221,82 +213,7 @@ def _without_imbalance(study: Study) -> Iterator[Check]:
     """u = v and y = 0: c = 0 and U V^T = 1/(1 + 2t), so L = 1/2 (1 + 2t)^-2 beats no exponential."""
     problem = Regression(np.eye(1), np.zeros((1, 1)))
     network = Network(np.ones((1, 1, 1)), np.ones((1, 1, 1)))
-    run = _watched(study, problem, network).train(learning_rate=0.01, steps=200, record=recording_steps(200, 41))
+    run = watched(study, problem, network).train(learning_rate=0.01, steps=200, record=recording_steps(200, 41))
     exponential = run["excess"][0] * np.exp(-2 * 2 * run.t)[:, None]
     loss = measured("loss", run["excess"], within=exactly("the rate if c were |u|^2 + |v|^2 = 2"))
     yield loss.control("an exponential rate without imbalance").at_most(exponential)
-
-
-def _loss(run: Trajectory, relative: Array, case: str) -> Measured:
-    """L - L* after the start, where it and its bound are one number; it carries a share `relative` of rounding."""
-    within = Tolerance((relative * run["excess"])[1:], "the flow's bound holds for descent, which is faster; rounding")
-    return measured("loss", run["excess"][1:], within=within, case=case, axes=("t", "run"))
-
-
-def _rate_at_every_state(case: str, *trained: tuple[Regression, Trajectory]) -> tuple[Check, Measured, Array]:
-    """-d/dt log(L - L*) = |grad L|^2 / (L - L*), its gradient from autograd, at every recorded state of training.
-
-    Returns:
-        The check of two routes to it, the rate, and its bound; the runs of all problems side by side.
-    """
-    cells = (_rate_of_one(problem, run) for problem, run in trained)
-    rate, bound, formula, slack = (np.concatenate(parts, axis=1) for parts in zip(*cells))
-    where = {"case": case, "axes": ("t", "run")}
-    within = Tolerance(slack, "two routes to one number: autograd on U and V, and the formula on the QR factor of Z")
-    routes = measured("rate from autograd and from its formula", rate, within=within, **where).supporting()
-    at_states = measured("rate at every recorded state", rate, within=Tolerance(slack, ALGEBRA.reason), **where)
-    return routes.equals(formula), at_states, bound
-
-
-def _rate_of_one(problem: Regression, run: Trajectory) -> tuple[Array, ...]:
-    """Rate, bound, formula and rounding (T, runs); 0, 0, 0 and 1 at states that judge nothing."""
-    relative = _relative_rounding(problem, run, run["excess"])
-    live = above_floor(1.0, relative)
-    excess = np.where(live, run["excess"], 1.0)
-    rate = np.where(live, run["gradient_squared"], 0) / excess
-    bound = np.where(live, 2 * problem.S[-1] ** 2 * convergence.level(problem, run["L"]), 0)
-    formula = np.where(live, convergence.pointwise_rate(problem, run["L"]), 0)
-    return rate, bound, formula, np.where(live, relative * rate, 1.0)
-
-
-def _relative_rounding(problem: Regression, run: Trajectory, excess: Array) -> Array:
-    """Relative error of the rate |grad L|^2 / (L - L*) of a state, relative to its own size.
-
-    E = Y - X U V^T carries D + n + h roundings of numbers of size |Y| + sigma_1 |Z|^2 / 2. The rate is
-    2 <E, T E> / |E|^2 with T positive and of norm at most sigma_1^2 |Z|^2, so an error dE of E changes it by at most
-    2 (|T| / (<E, T E> / |E|^2))^(1/2) |dE| / |E| of itself, and by 2 |dE| / |E| through |E|^2.
-    """
-    Z_squared = (run["L"] ** 2).sum((-2, -1))
-    terms = problem.D + problem.X.shape[0] + problem.r + problem.m
-    size = np.linalg.norm(problem.Y) + problem.S[0] * Z_squared / 2
-    with np.errstate(divide="ignore", invalid="ignore"):  # at a loss of exactly 0 nothing is known of the rate
-        relative = terms * EPS * size / np.sqrt(2 * excess)
-        condition = 2 * problem.S[0] ** 2 * Z_squared / (run["gradient_squared"] / excess)
-        return 2 * relative * (1 + np.sqrt(condition))
-
-
-def _rate_at_the_start(study: Study, problem: Regression, network: Network) -> tuple[Array, Array]:
-    """-d/dt log(L - L*) of each run before the first step, and its relative rounding."""
-    run = _watched(study, problem, network).train(learning_rate=1e-3, steps=1, record=[0])
-    rate = run["gradient_squared"] / run["excess"]
-    return rate[0], _relative_rounding(problem, run, run["excess"])[0]
-
-
-def _watched(study: Study, problem: Regression, network: Network) -> Trainee:
-    """Recorded: L - L* without cancellation, |grad L|^2 by autograd, and Z up to a rotation of the hidden layer."""
-    loss = squared_loss(problem, study.device)
-    X, Y, W, Phi1 = (
-        torch.tensor(array, dtype=torch.float64, device=study.device)
-        for array in (problem.X, problem.Y, problem.W, problem.Phi1)
-    )
-
-    def observe(state: State) -> State:
-        reachable = W.mT @ (Y - X @ (state["U"] @ state["V"].mT))
-        Z = torch.cat([state["V"], Phi1.mT @ state["U"]], dim=-2)
-        return {
-            "excess": 0.5 * reachable.square().sum((1, 2)),
-            "gradient_squared": squared_gradient(loss, state)[1],
-            "L": torch.linalg.qr(Z.mT, mode="r").R.mT,
-        }
-
-    return linear_network(study, problem, network, observe=observe)
