@@ -11,12 +11,6 @@ from theory.claims import Evidence
 
 Curves = Mapping[str, np.ndarray]
 STYLES = ("-", "-", "--", ":")
-LABELS = (
-    r"$\lambda_k = 0$: gradient descent",
-    r"$\lambda_k = 1/(k+2)$: Halpern",
-    r"$\lambda_k = 1/(k+2)^2$: summable",
-    r"$\lambda_k = 0.02$: ridge regression",
-)
 
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
@@ -31,24 +25,25 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         ],
         height_ratios=(3, 1, 3),
     )
-    schedules = evidence["banburski2019.nmgd_schedules"].curves
-    _draw_schedules(panels["null"], schedules, schedules["null"], schedules["null_trained"])
+    schedules = evidence["banburski2019.nmgd_schedules"]
+    _draw_schedules(panels["null"], schedules, "null")
     panels["null"].set(ylabel=r"$|P_n w_k|$")
     panels["null"].legend(loc="lower left", title="lines: formula; markers: trained")
     letter(panels["null"], "A", "what the data do not see")
-    _draw_schedules(panels["distance"], schedules, schedules["distance"], schedules["distance_trained"])
+    _draw_schedules(panels["distance"], schedules, "distance")
     panels["distance"].set(ylabel=r"$|w_k - X^+ Y|$")
     letter(panels["distance"], "B", "distance to the solution of least norm")
-    _draw_rounding(panels["null_residual"], schedules, "null_residual")
-    _draw_rounding(panels["distance_residual"], schedules, "distance_residual")
+    _draw_rounding(panels["null_residual"], schedules.curves, "null_residual")
+    _draw_rounding(panels["distance_residual"], schedules.curves, "distance_residual")
     _draw_flow(panels["flow"], panels["flow_residual"], evidence["banburski2019.nmgd_flow"].curves)
     _draw_bound(panels["bound"], evidence["lieder2021.bound"])
     _draw_duals(panels["duals"], evidence["halpern.squared_hinge"].curves)
     return figure
 
 
-def _draw_schedules(axes: Axes, curves: Curves, predicted: np.ndarray, trained: np.ndarray) -> None:
-    for i, label in enumerate(LABELS):
+def _draw_schedules(axes: Axes, schedules: Evidence, name: str) -> None:
+    curves, predicted, trained = schedules.curves, schedules.curves[name], schedules.curves[f"{name}_trained"]
+    for i, label in enumerate(_labels(schedules.parameters["weight"])):
         shown = slice(i % 2, None, 2)
         axes.loglog(curves["steps"], predicted[:, i], **line(i, STYLES[i]))
         axes.loglog(curves["steps"][shown], trained[shown, i], **markers(i, linestyle="none"), label=label)
@@ -56,8 +51,17 @@ def _draw_schedules(axes: Axes, curves: Curves, predicted: np.ndarray, trained: 
     axes.tick_params(labelbottom=False)
 
 
+def _labels(weight: float) -> tuple[str, ...]:
+    return (
+        r"$\lambda_k = 0$: gradient descent",
+        r"$\lambda_k = 1/(k+2)$: Halpern",
+        r"$\lambda_k = 1/(k+2)^2$: summable",
+        rf"$\lambda_k = {weight:g}$: ridge regression",
+    )
+
+
 def _draw_rounding(axes: Axes, curves: Curves, name: str) -> None:
-    for i in range(len(LABELS)):
+    for i in range(curves[name].shape[1]):
         axes.semilogx(curves["steps"], 1e15 * curves[name][:, i], **markers(i, markersize=3))
     axes.axhline(0, color="0.3", linewidth=0.8)
     axes.set(xlabel=r"$k + 1$ (steps)", ylabel=r"trained $-$" + "\nformula\n" + r"($10^{-15} |w_0|$)")
@@ -65,7 +69,7 @@ def _draw_rounding(axes: Axes, curves: Curves, name: str) -> None:
 
 def _draw_flow(axes: Axes, residual: Axes, curves: Curves) -> None:
     for i, c in enumerate(curves["c"]):
-        axes.loglog(curves["fine_u"], curves["flow"][:, i], **line(i, STYLES[i]))
+        axes.loglog(curves["fine_u"], curves["flow"][:, i], **line(i, STYLES[i % len(STYLES)]))
         label = f"$c = {c:g}$" + (": gradient flow" if c == 0 else "")
         axes.loglog(curves["u"], curves["trained"][:, i], **markers(i), label=label)
         residual.semilogx(curves["u"], 1e6 * curves["residual"][:, i], **markers(i, markersize=3))

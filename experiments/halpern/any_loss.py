@@ -1,6 +1,7 @@
 """Any loss of a linear model: anchoring alone rules what the data do not see. Exponential loss forgets its start."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from theory.claims import (
     curves,
     measured,
     rounding,
+    varies,
 )
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, direction_error, planted
@@ -27,8 +29,17 @@ from theory.halpern import exponential_loss as exponential
 from theory.shallow.gradient_flow import normalised_constant, offset
 
 SHARES = np.array([0.5, 0.3, 0.2])
-UNSEEN = 3  # dimensions the examples do not span
 LOSSES = {"exponential": exponential_loss, "logistic": logistic_loss, "squared hinge": squared_hinge_loss}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of random examples and starts, and of how long they are trained."""
+
+    unseen: int = varies("dimensions that the examples do not span", 3, low=1, high=100)
+    steps: int = varies("of which each is judged", 500, smoke=100, paper=5000, low=50, high=10_000)
+    late: int = varies("at which the direction is read", 8192, smoke=4096, paper=65_536, low=4096, high=131_072)
+    runs: int = varies("problems", 6, smoke=3, paper=24, low=3, high=100)
 
 
 @claim(
@@ -52,25 +63,26 @@ LOSSES = {"exponential": exponential_loss, "logistic": logistic_loss, "squared h
         "the start is not forgotten",
         "constant 10 % larger",
     ),
+    parameters=Sizes,
 )
-def anchoring_alone_rules_what_the_data_do_not_see(study: Study) -> Iterator[Check | Curves]:
+def anchoring_alone_rules_what_the_data_do_not_see(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    problem = _examples(rng, study.pick(smoke=3, quick=6, paper=24))
+    problem = _examples(rng, sizes.runs, sizes.unseen)
     w = _start(rng, problem)
-    yield from _unseen(study, problem, w)
+    yield from _unseen(study, problem, w, sizes.steps)
     yield from _training_tends_to_the_flow(study, problem, w)
-    yield from _direction(study, problem, w)
+    yield from _direction(study, problem, w, sizes.late)
 
 
-def _examples(rng: np.random.Generator, runs: int) -> Separable:
-    """Three support vectors in as many dimensions, embedded at random in three more that no example has a part in.
+def _examples(rng: np.random.Generator, runs: int, unseen: int) -> Separable:
+    """Three support vectors in as many dimensions, embedded at random in more that no example has a part in.
 
     Of ten times as many those with the best conditioned Gram matrices: near w~ the flow relaxes at their smallest
     eigenvalues.
     """
     candidates = Separable(planted(rng, SHARES, d=3, spread=2.0, runs=10 * runs))
     seen = candidates.Z[np.argsort(candidates.condition)[:runs]]
-    frame = np.linalg.qr(rng.standard_normal((runs, 3 + UNSEEN, 3)))[0]
+    frame = np.linalg.qr(rng.standard_normal((runs, 3 + unseen, 3)))[0]
     return Separable(seen @ frame.mT)
 
 
@@ -92,10 +104,9 @@ def _step(problem: Separable) -> float:
     return float(0.2 / (np.exp(0.5) * np.square(problem.Z).sum((-2, -1)).max()))
 
 
-def _unseen(study: Study, problem: Separable, w: Array) -> Iterator[Check]:
+def _unseen(study: Study, problem: Separable, w: Array, steps: int) -> Iterator[Check]:
     """Three losses, with and without momentum: at every step what is left is 1/(1 + t), whatever the loss did."""
-    eta, steps = _step(problem), study.pick(smoke=100, quick=500, paper=5000)
-    share, start = 1 / (1 + eta * np.arange(steps + 1)), _null_part(problem, w)
+    share, start = 1 / (1 + _step(problem) * np.arange(steps + 1)), _null_part(problem, w)
     predicted = lambda k: np.multiply.outer(share**k, start)  # noqa: E731
     for word, make in LOSSES.items():
         loss = make(problem.Z, study.device)
@@ -145,10 +156,9 @@ def _training_tends_to_the_flow(study: Study, problem: Separable, w: Array) -> I
     yield integrated.supporting().equals(np.multiply.outer(np.exp(-tau), _null_part(problem, w)))
 
 
-def _direction(study: Study, problem: Separable, w: Array) -> Iterator[Check | Curves]:
+def _direction(study: Study, problem: Separable, w: Array, steps: int) -> Iterator[Check | Curves]:
     """Trained until log t is 20 and more, and read at five sizes, to be extrapolated in 1/size."""
-    loss, steps = exponential_loss(problem.Z, study.device), study.pick(smoke=4096, quick=8192, paper=65_536)
-    start, late = _curvatures(problem)
+    loss, (start, late) = exponential_loss(problem.Z, study.device), _curvatures(problem)
     trainee = Trainee(study, loss, {"w": w}, GrowingSteps(loss, late / start))
     run = trainee.train(learning_rate=1 / start, steps=steps, record=[steps // 2**j for j in (4, 3, 2, 1, 0)])
     size = (run["w"] * problem.w).sum(-1) * problem.margin**2

@@ -1,22 +1,42 @@
 """Lieder's bound: its residual for every nonexpansive map, where it is attained, and what it takes to break it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.halpern.networks import anchored, carried_rounding, regression, squared_loss
+from experiments.halpern.networks import LeastSquares, anchored, carried_rounding, regression, squared_loss
 from experiments.methods.halpern import Schedule, halpern_, harmonic
 from experiments.shallow.examples import random_problems
-from theory.claims import AS_PRINTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import (
+    AS_PRINTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    rounding,
+    varies,
+)
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.halpern import fixed_points, least_squares
 
 OVER = "residual over bound"
+
+
+@dataclass(frozen=True)
+class Sizes(LeastSquares):
+    """Of descent on least squares, and of the other maps."""
+
+    steps: int = varies("k at most", 400, smoke=100, paper=4000, low=20, high=20_000)
+    runs: int = varies("random starts, and maps of each kind", 8, smoke=3, paper=32, low=2, high=200)
 
 
 @claim(
@@ -36,11 +56,11 @@ OVER = "residual over bound"
         "constant weights",
         "exact residual with A^k",
     ),
+    parameters=Sizes,
 )
-def residual_falls_at_least_as_fast_as_the_bound(study: Study) -> Iterator[Check | Curves]:
-    steps = study.pick(smoke=100, quick=400, paper=4000)
-    problem, rng = regression(study.rng("problem")), study.rng("starts")
-    w = rng.standard_normal((study.pick(smoke=3, quick=8, paper=32), problem.D, problem.m))
+def residual_falls_at_least_as_fast_as_the_bound(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    problem, rng, steps = regression(study.rng("problem"), sizes), study.rng("starts"), sizes.steps
+    w = rng.standard_normal((sizes.runs, problem.D, problem.m))
     # The leading eigendirection: at the longest step A = -1 there.
     w[0] = problem.minimum_norm_solution + problem.Phi1[:, :1]
     yield from _descent(study, problem, w, steps)
@@ -48,7 +68,7 @@ def residual_falls_at_least_as_fast_as_the_bound(study: Study) -> Iterator[Check
     long = _train(study, problem, w, w, 1.1, 60)
     yield long.ratio.control("step 10 % too long").at_most(1)
     yield from _rotations(study, steps)
-    yield from _other_maps(study, steps)
+    yield from _other_maps(study, steps, sizes.runs)
 
 
 class Residuals(NamedTuple):
@@ -144,9 +164,9 @@ def _rotations(study: Study, steps: int) -> Iterator[Check | Curves]:
     yield curves("rotations", rotation_steps=n, steps=k + 1, trained=ratio.value, predicted=predicted)
 
 
-def _other_maps(study: Study, steps: int) -> Iterator[Check | Curves]:
+def _other_maps(study: Study, steps: int, runs: int) -> Iterator[Check | Curves]:
     """Maps that are not affine, each with a fixed point known beforehand; the first run of each attains the bound."""
-    rng, runs = study.rng("maps"), study.pick(smoke=3, quick=8, paper=32)
+    rng = study.rng("maps")
     for case, example in {
         "folding": _folding(study, rng, runs),
         "soft thresholding": _soft_thresholding(study, rng, runs),

@@ -1,22 +1,53 @@
 """Vanishing regularisation: the flow of norm-minimising descent, against training at halved learning rates."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from experiments.halpern.networks import regression, squared_loss
+from experiments.halpern.networks import LeastSquares, regression, squared_loss
 from experiments.methods.halpern import RegularisedDescent
 from experiments.training import GradientDescent, Trainee, extrapolated, tends_to
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression
+from theory.core.validation import reject
 from theory.halpern import flow
 from theory.halpern.least_squares import after_steps, null_part
 
-C = np.array([0.0, 0.5, 1.0, 2.5])
-POWERS = np.array([0.5, 1.0, 2.0])
+LONGEST = 200_000  # steps in all
+
+
+@dataclass(frozen=True)
+class Sizes(LeastSquares):
+    """Of least squares with regularisation that vanishes, trained ever finer and for long."""
+
+    c: tuple[float, ...] = varies("of the regularisation c / (1 + t)", (0.0, 0.5, 1.0, 2.5), low=0, high=5)
+    powers: tuple[float, ...] = varies("p of 1 / (1 + t)^p; one above 1", (0.5, 1.0, 2.0), low=0.1, high=4)
+    learning_rate: float = varies("the largest of four", 0.05, low=0, high=10, brackets="(]")
+    horizon: float = varies("of the training that is refined", 8.0, low=0, high=100, brackets="(]", unit="time")
+    late: float = varies("1 + t at which the bias is read first", 128, smoke=64, paper=1024, low=1, high=1e4)
+    runs: int = varies("random starts", 4, smoke=1, paper=16, low=1, high=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        largest, smallest = self.squared_values
+        if not any(self.c) or len(set(self.c)) < len(self.c):
+            reject("c", self.c, "different numbers, one at least above 0")
+        if max(self.powers) <= 1:
+            reject("powers", self.powers, "one above 1 at least, whose regularisation is summable")
+        if self.learning_rate * largest > 0.1:
+            reject("learning_rate", self.learning_rate, f"at most 0.1 / largest^2 = {0.1 / largest:.3g}")
+        steps = (
+            30 * self.horizon + 2 * self.late
+        )  # over the learning rate: both trainings that are refined, the long one
+        if steps > LONGEST * self.learning_rate:
+            reject("learning_rate", self.learning_rate, f"at least {steps / LONGEST:.2g}: {LONGEST} steps in all")
+        needed = max(20.0, 8 * max(self.c)) / smallest
+        if self.late < needed:
+            reject("late", self.late, f"{needed:.4g} or more: max(20, 8 c) / smallest^2, until when the start has gone")
 
 
 @claim(
@@ -38,32 +69,33 @@ POWERS = np.array([0.5, 1.0, 2.0])
         "summable regularisation forgets the start",
         "bias 10 % larger",
     ),
+    parameters=Sizes,
 )
-def vanishing_regularisation_is_solved(study: Study) -> Iterator[Check | Curves]:
-    problem = regression(study.rng("problem"))
-    starts = study.rng("starts").standard_normal((study.pick(smoke=1, quick=4, paper=16), problem.D, problem.m))
-    yield from _closed_form(study, problem, starts)
-    yield from _unseen(study, problem, starts)
-    yield from _bias(study, problem)
+def vanishing_regularisation_is_solved(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    problem = regression(study.rng("problem"), sizes)
+    starts = study.rng("starts").standard_normal((sizes.runs, problem.D, problem.m))
+    yield from _closed_form(study, problem, starts, sizes)
+    yield from _unseen(study, problem, starts, sizes)
+    yield from _bias(study, problem, sizes)
 
 
-def _closed_form(study: Study, problem: Regression, starts: Array) -> Iterator[Check | Curves]:
-    count = len(starts)
-    trainee = _regularised(study, problem, np.tile(starts, (len(C), 1, 1)), np.repeat(C, count))
-    runs = trainee.refine(learning_rate=0.05, horizon=8.0, records=17, levels=4)
+def _closed_form(study: Study, problem: Regression, starts: Array, sizes: Sizes) -> Iterator[Check | Curves]:
+    count, c = len(starts), np.array(sizes.c)
+    trainee = _regularised(study, problem, np.tile(starts, (len(c), 1, 1)), np.repeat(c, count))
+    runs = trainee.refine(learning_rate=sizes.learning_rate, horizon=sizes.horizon, records=17, levels=4)
     t, values = runs[0].t, [run["w"] for run in runs]
-    predicted = _solutions(problem, C, starts, t)
-    yield from tends_to("w(t)", values, lambda k: _solutions(problem, k * C, starts, t))
+    predicted = _solutions(problem, c, starts, t)
+    yield from tends_to("w(t)", values, lambda k: _solutions(problem, k * c, starts, t))
     limit = extrapolated("w(t), learning rate 0", values)
-    yield limit.control("c 10 % larger").equals(_solutions(problem, 1.1 * C, starts, t))
-    yield limit.control("gradient flow's formula").equals(_solutions(problem, 0 * C, starts, t))
+    yield limit.control("c 10 % larger").equals(_solutions(problem, 1.1 * c, starts, t))
+    yield limit.control("gradient flow's formula").equals(_solutions(problem, 0 * c, starts, t))
     # Data and targets sqrt(1.1) times as large have the same solution, at eigenvalues 10 % larger.
     stiffer = Regression(1.1**0.5 * problem.X, 1.1**0.5 * problem.Y)
-    yield limit.control("eigenvalues 10 % larger").equals(_solutions(stiffer, C, starts, t))
+    yield limit.control("eigenvalues 10 % larger").equals(_solutions(stiffer, c, starts, t))
     trained, at_zero, exact = (_distance(problem, w[:, ::count]) for w in (values[-1], limit.value, predicted))
     fine = np.linspace(0, t[-1], 200)
-    yield curves(c=C, u=1 + t, trained=trained, residual=at_zero / exact - 1)
-    yield curves(fine_u=1 + fine, flow=_distance(problem, _solutions(problem, C, starts[:1], fine)))
+    yield curves(c=c, u=1 + t, trained=trained, residual=at_zero / exact - 1)
+    yield curves(fine_u=1 + fine, flow=_distance(problem, _solutions(problem, c, starts[:1], fine)))
 
 
 def _solutions(problem: Regression, c: Array, starts: Array, t: Array) -> Array:
@@ -75,10 +107,10 @@ def _distance(problem: Regression, w: Array) -> Array:
     return np.linalg.norm(w - problem.minimum_norm_solution, axis=(-2, -1))
 
 
-def _unseen(study: Study, problem: Regression, starts: Array) -> Iterator[Check]:
-    power = np.repeat(POWERS, len(starts))
-    trainee = _regularised(study, problem, np.tile(starts, (len(POWERS), 1, 1)), np.ones(len(power)), power)
-    runs = trainee.refine(learning_rate=0.05, horizon=8.0, records=17, levels=4)
+def _unseen(study: Study, problem: Regression, starts: Array, sizes: Sizes) -> Iterator[Check]:
+    power = np.repeat(sizes.powers, len(starts))
+    trainee = _regularised(study, problem, np.tile(starts, (len(sizes.powers), 1, 1)), np.ones(len(power)), power)
+    runs = trainee.refine(learning_rate=sizes.learning_rate, horizon=sizes.horizon, records=17, levels=4)
     values, t = [null_part(problem, run["w"]) for run in runs], runs[0].t
     left = np.stack([flow.share_left(1.0, p, t) for p in power], axis=1)[..., None, None]
     yield from tends_to("what the data do not see", values, lambda k: left**k * values[0][:1])
@@ -89,11 +121,11 @@ def _unseen(study: Study, problem: Regression, starts: Array) -> Iterator[Check]
     yield unseen.control("summable regularisation forgets the start").equals(forgotten)
 
 
-def _bias(study: Study, problem: Regression) -> Iterator[Check]:
+def _bias(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check]:
     """(1 + t) (w - w*) from one long training, read at 1 + t that double: its limit does not see the learning rate."""
-    eta, marks = 0.2, study.pick(smoke=64, quick=128, paper=1024) * 2 ** np.arange(4)
+    eta, marks, c = 4 * sizes.learning_rate, sizes.late * 2 ** np.arange(4), np.array(sizes.c)
     record = [round((mark - 1) / eta) for mark in marks]
-    trainee = _regularised(study, problem, np.zeros((len(C), problem.D, problem.m)), C)
+    trainee = _regularised(study, problem, np.zeros((len(c), problem.D, problem.m)), c)
     run = trainee.train(learning_rate=eta, steps=record[-1], record=record)
     limit, error = richardson([mark * (w - problem.minimum_norm_solution) for mark, w in zip(marks, run["w"])])
     # Rounding errors of w fade at least at (eta h)^-1 steps; the extrapolation multiplies by 2^4 at most.
@@ -104,7 +136,7 @@ def _bias(study: Study, problem: Regression) -> Iterator[Check]:
     within += Tolerance(faded, "rounding that fades at eta h a step")
     bias, predicted = (
         measured("(1 + t) x bias", limit, within=within),
-        np.stack([flow.scaled_bias(problem, c) for c in C]),
+        np.stack([flow.scaled_bias(problem, number) for number in sizes.c]),
     )
     yield bias.equals(predicted)
     yield bias.control("bias 10 % larger").equals(1.1 * predicted)

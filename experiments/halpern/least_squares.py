@@ -1,21 +1,41 @@
 """Least squares: every step of norm-minimising descent, and the law by which it comes to the solution of least norm."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from experiments.halpern.networks import anchored, carried_rounding, regression, squared_loss
+from experiments.halpern.networks import (
+    LeastSquares,
+    anchored,
+    carried_rounding,
+    regression,
+    require_forgetting,
+    squared_loss,
+)
 from experiments.methods.halpern import Halpern
 from experiments.training import Trainee, recording_steps
 from experiments.training.updates import DecayedDescent
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, varies
 from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
 from theory.halpern import least_squares
+
+
+@dataclass(frozen=True)
+class Sizes(LeastSquares):
+    """Of descent on least squares from random starts, towards random anchors."""
+
+    steps: int = varies("k at most", 2000, smoke=250, paper=20_000, low=50, high=50_000)
+    step: float = varies("learning rate, of the longest 2 / h_max", 0.45, low=0, high=1, brackets="()")
+    runs: int = varies("starts with anchors", 8, smoke=3, paper=32, low=2, high=200)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_forgetting(self, self.step, self.steps)
 
 
 @claim(
@@ -40,12 +60,13 @@ from theory.halpern import least_squares
         "constant 10 % larger",
         "ridge parameter 10 % larger",
     ),
+    parameters=Sizes,
 )
-def norm_minimising_descent_is_solved_at_every_step(study: Study) -> Iterator[Check]:
-    problem, rng = regression(study.rng("problem")), study.rng("starts")
-    w, v = rng.standard_normal((2, study.pick(smoke=3, quick=8, paper=32), problem.D, problem.m))
+def norm_minimising_descent_is_solved_at_every_step(study: Study, sizes: Sizes) -> Iterator[Check]:
+    problem, rng = regression(study.rng("problem"), sizes), study.rng("starts")
+    w, v = rng.standard_normal((2, sizes.runs, problem.D, problem.m))
     v[0] = 0  # norm-minimising descent proper
-    steps, eta = study.pick(smoke=250, quick=2000, paper=20_000), 0.45 * least_squares.largest_step(problem)
+    steps, eta = sizes.steps, sizes.step * least_squares.largest_step(problem)
     record, loss = recording_steps(steps, 26), squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
     predicted = lambda k: least_squares.solution(problem, k * eta, w, v, run.facts["recorded"])  # noqa: E731

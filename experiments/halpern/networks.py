@@ -1,13 +1,42 @@
 """What is trained under Halpern's iteration: least squares, squared hinge, and what rounding does to least squares."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
 from experiments.methods.halpern import HalpernDescent, Schedule, harmonic
 from experiments.training import GradientDescent, Loss, State, Trainee, along
-from theory.claims import Study, Tolerance, rounding
+from theory.claims import Study, Tolerance, rounding, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
+
+FORGOTTEN = 30.0  # -log of what steps have to leave of the slowest eigendirection, where limits are read
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Fewer examples than inputs, and these of deficient rank: some of Y cannot be fitted, some of w is never seen."""
+
+    inputs: int = varies("of the linear model, D", 12, low=2, high=300, from_data=True)
+    examples: int = varies("rows of X, n", 6, low=1, high=300, from_data=True)
+    outputs: int = varies("columns of Y, m", 2, low=1, high=20, from_data=True)
+    rank: int = varies("of X, below the inputs", 5, low=1, high=200, from_data=True)
+    largest: float = varies("of the singular values of X", 1.3, low=0.01, high=100, from_data=True)
+    smallest: float = varies("of them; they are evenly spaced", 0.6, low=0.001, high=100, from_data=True)
+
+    def __post_init__(self) -> None:
+        if self.rank > min(self.examples, self.inputs - 1):
+            expected = f"at most the examples {self.examples} and below the inputs {self.inputs}"
+            reject("rank", self.rank, expected)
+        if self.smallest > self.largest:
+            reject("smallest", self.smallest, f"at most the largest {self.largest:g}")
+
+    @property
+    def squared_values(self) -> tuple[float, float]:
+        """Largest and smallest eigenvalue of X^T X other than 0; with rank 1 they are the same."""
+        return self.largest**2, (self.smallest if self.rank > 1 else self.largest) ** 2
 
 
 class GrowingSteps(GradientDescent):
@@ -37,9 +66,23 @@ class GrowingSteps(GradientDescent):
             state[name].mul_(1 - along(eta / (1 + time), state[name]))
 
 
-def regression(rng: np.random.Generator) -> Regression:
-    """Fewer examples than inputs, and these of deficient rank: some of Y cannot be fitted, some of w is never seen."""
-    return random_regression(rng, D=12, n=6, m=2, singular_values=np.linspace(1.3, 0.6, 5))
+def regression(rng: np.random.Generator, sizes: LeastSquares) -> Regression:
+    """Of exactly these sizes and singular values, otherwise random."""
+    values = np.linspace(sizes.largest, sizes.smallest, sizes.rank)
+    return random_regression(rng, D=sizes.inputs, n=sizes.examples, m=sizes.outputs, singular_values=values)
+
+
+def require_forgetting(sizes: LeastSquares, step: float, steps: int) -> None:
+    """Refuse steps that leave too much of the slowest eigendirection for a limit to be read; see `FORGOTTEN`.
+
+    Args:
+        step: learning rate in units of the longest, 2 / h_max.
+    """
+    largest, smallest = sizes.squared_values
+    slowest = max(abs(1 - 2 * step), abs(1 - 2 * step * smallest / largest))
+    needed = FORGOTTEN / -np.log(slowest) if 0 < slowest < 1 else 1.0
+    if steps < needed:
+        reject("steps", steps, f"{np.ceil(needed):.0f} or more: so long is e^-{FORGOTTEN:g} of the start left")
 
 
 def squared_loss(problem: Regression, device: str) -> Loss:

@@ -1,6 +1,7 @@
 """Chains of weights: norm-minimising descent forgets the imbalance and finds the least norm, or the origin."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,12 +11,37 @@ from experiments.methods.halpern import RegularisedDescent, vanishing_weight
 from experiments.training import GradientDescent, Trainee, extrapolated, extrapolated_ratio, tends_to
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
 from theory.chain.weight_decay import small_bias
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, exactly, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, exactly, measured, rounding, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.halpern import nonconvex
 
 STEEP = Chain(4.0, 4)  # its threshold lies where p is far below s: the bound is tight there
+INPUT = 1.2  # of the other chains
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of chains from random starts, and of their training."""
+
+    depths: tuple[int, ...] = varies("L of the chains", (2, 3), paper=(2, 3, 4), low=2, high=4)
+    target: float = varies("s, of the product of the weights", 1.7, low=0.5, high=3)
+    learning_rate: float = varies(
+        "of the balance; 0.4 of it for the flow, twice it for the end", 0.05, low=0.001, high=0.05
+    )
+    steps: int = varies("of which each is judged", 300, smoke=60, paper=3000, low=1, high=20_000)
+    end_steps: int = varies("k + 1 at which the end is read first", 500, smoke=250, paper=4000, low=10, high=20_000)
+    runs: int = varies("random starts of each depth", 12, smoke=4, paper=48, low=1, high=200)
+    end_runs: int = varies("random starts for the end", 6, smoke=3, paper=24, low=1, high=200)
+
+    def __post_init__(self) -> None:
+        if len(set(self.depths)) < len(self.depths):
+            reject("depths", self.depths, "different numbers")
+        # At the end the loss of depth 2 has curvature 2 sigma s, and what it leaves of the start is to be e^-100.
+        needed = 100 / (2 * self.learning_rate * 2 * INPUT**2 * self.target)
+        if self.end_steps < needed:
+            reject("end_steps", self.end_steps, f"{needed:.0f} or more: what is left of the start has gone by then")
 
 
 @claim(
@@ -42,19 +68,20 @@ STEEP = Chain(4.0, 4)  # its threshold lies where p is far below s: the bound is
         "threshold 10 % higher",
         "fixed points of least norm are minima",
     ),
+    parameters=Sizes,
 )
-def chains_forget_their_imbalance(study: Study) -> Iterator[Check]:
-    for L in study.pick(smoke=(2, 3), quick=(2, 3), paper=(2, 3, 4)):
-        chain = Chain(1.7, L, x=1.2)
-        w = random_weights(study.rng("starts", L), study.pick(smoke=4, quick=12, paper=48), L, 0.9, 1.5)
-        yield from _each_step(study, chain, w)
-        yield from _flow(study, chain, w)
-    yield from _end(study, Chain(1.7, 2, x=1.2))
+def chains_forget_their_imbalance(study: Study, sizes: Sizes) -> Iterator[Check]:
+    for L in sizes.depths:
+        chain = Chain(sizes.target, L, x=INPUT)
+        w = random_weights(study.rng("starts", L), sizes.runs, L, 0.9, 1.5)
+        yield from _each_step(study, chain, w, sizes)
+        yield from _flow(study, chain, w, sizes)
+    yield from _end(study, Chain(sizes.target, 2, x=INPUT), sizes)
     yield from _collapse(study)
 
 
-def _each_step(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
-    eta, steps = 0.05, study.pick(smoke=60, quick=300, paper=3000)
+def _each_step(study: Study, chain: Chain, w: Array, sizes: Sizes) -> Iterator[Check]:
+    eta, steps = sizes.learning_rate, sizes.steps
     run = anchored(study, squared_loss(chain), w).train(learning_rate=eta, steps=steps, record=range(steps + 1))
     before, after = run["w"][:-1], imbalance(run["w"][1:])
     force = eta * chain.sigma * (chain.s - product(before))
@@ -64,27 +91,28 @@ def _each_step(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
     name = "imbalance, every step"
     balance = measured(name, after, within=within, case=f"depth {chain.L}", axes=("step", "run"))
     yield balance.equals(lambda k: nonconvex.imbalance_after_halpern(before, force, k * weight))
-    if chain.L == 2:
+    if chain.L == sizes.depths[0]:
         descent = imbalance_after_step(before, force)
         yield balance.control("imbalance shrinks once, not squared").equals((1 - weight[..., None]) * descent)
         yield balance.control("a step of descent alone").equals(descent)
 
 
-def _flow(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
+def _flow(study: Study, chain: Chain, w: Array, sizes: Sizes) -> Iterator[Check]:
+    eta = 0.4 * sizes.learning_rate
     for c in (0.5, 1.0):
-        runs = _regularised(study, chain, w, c).refine(learning_rate=0.02, horizon=2.0, records=17, levels=4)
+        runs = _regularised(study, chain, w, c).refine(learning_rate=eta, horizon=2.0, records=17, levels=4)
         values, case = [imbalance(run["w"]) for run in runs], f"depth {chain.L}, c = {c}"
         left = (1 + runs[0].t[:, None, None]) ** (-2 * c)
         yield from tends_to("imbalance", values, lambda k: left**k * imbalance(w), case=case)  # noqa: B023
-        if chain.L == 2 and c == 1.0:
+        if chain.L == sizes.depths[0] and c == 1.0:
             limit = extrapolated("imbalance, learning rate 0", values, case=case)
             yield limit.control("forgets as 1/(1 + t)^c").equals(left**0.5 * imbalance(w))
 
 
-def _end(study: Study, chain: Chain) -> Iterator[Check]:
+def _end(study: Study, chain: Chain, sizes: Sizes) -> Iterator[Check]:
     """Read at k + 1 that double: eta (k + 1) |w - w*| has a limit, so the minimum found is the one of least norm."""
-    w = random_weights(study.rng("ends"), study.pick(smoke=3, quick=6, paper=24), chain.L, 0.9, 1.5)
-    eta, marks = 0.1, study.pick(smoke=250, quick=500, paper=4000) * 2 ** np.arange(4)
+    w = random_weights(study.rng("ends"), sizes.end_runs, chain.L, 0.9, 1.5)
+    eta, marks = 2 * sizes.learning_rate, sizes.end_steps * 2 ** np.arange(4)
     record, loss = [int(mark) - 1 for mark in marks], squared_loss(chain)
     run = anchored(study, loss, w).train(learning_rate=eta, steps=record[-1], record=record)
     limit, error = richardson([eta * mark * distance(chain, w) for mark, w in zip(marks, run["w"])])

@@ -1,22 +1,69 @@
 """Which weights find the solution of least norm: they must vanish but not be summable, and the step be short enough."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from experiments.halpern.networks import anchored, carried_rounding, polynomial, regression, squared_loss
+from experiments.halpern.networks import (
+    LeastSquares,
+    anchored,
+    carried_rounding,
+    polynomial,
+    regression,
+    require_forgetting,
+    squared_loss,
+)
 from experiments.training import recording_steps
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    rounding,
+    varies,
+)
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.halpern import least_squares, schedules
 
-WEIGHT = 0.02  # of the constant schedule
-# lambda_k = c / (k + 2)^power, one a run: gradient descent, Halpern's, summable, constant.
-C, POWER = np.array([0.0, 1.0, 1.0, WEIGHT]), np.array([0.0, 1.0, 2.0, 0.0])
-LEFT = (schedules.none, schedules.harmonic, schedules.inverse_square, lambda k: schedules.constant(WEIGHT, k))
-WORDS = ("none", "1/(k + 2)", "1/(k + 2)^2", f"constant {WEIGHT}")
+POWER = np.array([0.0, 1.0, 2.0, 0.0])  # lambda_k = c / (k + 2)^power: descent, Halpern's, summable, constant
+
+
+@dataclass(frozen=True)
+class Sizes(LeastSquares):
+    """Of descent on least squares by four schedules, from one random start."""
+
+    steps: int = varies("k at most", 3000, smoke=300, paper=30_000, low=50, high=50_000)
+    step: float = varies("learning rate, of the longest 2 / h_max", 0.45, low=0, high=1, brackets="()")
+    weight: float = varies("of the constant schedule", 0.02, low=0.001, high=0.9)
+    diverging_steps: int = varies("with a learning rate 10 % too long", 400, smoke=200, paper=1000, low=50, high=2000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_forgetting(self, self.step, self.steps)
+
+    @property
+    def c(self) -> Array:
+        """One a schedule."""
+        return np.array([0.0, 1.0, 1.0, self.weight])
+
+    @property
+    def left(self) -> tuple[Callable[[Array], Array], ...]:
+        """P_k of each schedule."""
+        constant = partial(schedules.constant, self.weight)
+        return schedules.none, schedules.harmonic, schedules.inverse_square, constant
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """For the case of a check, and for figure 9."""
+        return "none", "1/(k + 2)", "1/(k + 2)^2", f"constant {self.weight:g}"
 
 
 @claim(
@@ -40,27 +87,28 @@ WORDS = ("none", "1/(k + 2)", "1/(k + 2)^2", f"constant {WEIGHT}")
         "step 10 % too long: bounded",
         "weights of another schedule",
     ),
+    parameters=Sizes,
 )
-def weights_must_vanish_and_not_be_summable(study: Study) -> Iterator[Check | Curves]:
-    problem = regression(study.rng("problem"))
+def weights_must_vanish_and_not_be_summable(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    problem = regression(study.rng("problem"), sizes)
     start = study.rng("start").standard_normal((1, problem.D, problem.m))
-    steps, eta = study.pick(smoke=300, quick=3000, paper=30_000), 0.45 * least_squares.largest_step(problem)
-    loss, schedule = squared_loss(problem, study.device), polynomial(C, POWER, study.device)
-    four = anchored(study, loss, np.repeat(start, len(LEFT), axis=0), schedule)
+    steps, eta = sizes.steps, sizes.step * least_squares.largest_step(problem)
+    loss, schedule = squared_loss(problem, study.device), polynomial(sizes.c, POWER, study.device)
+    four = anchored(study, loss, np.repeat(start, len(POWER), axis=0), schedule)
     run = four.train(learning_rate=eta, steps=steps, record=_rarely(steps))
     k, w = run.facts["recorded"], run["w"]
-    solution = lambda i, factor: least_squares.scheduled_solution(problem, factor * eta, LEFT[i], start, k)  # noqa: E731
-    predicted = [solution(i, 1.0) for i in range(len(LEFT))]
+    solution = lambda i, factor: least_squares.scheduled_solution(problem, factor * eta, sizes.left[i], start, k)  # noqa: E731
+    predicted = [solution(i, 1.0) for i in range(len(POWER))]
     within = carried_rounding(problem, k, w)
-    for i, word in enumerate(WORDS):
+    for i, word in enumerate(sizes.words):
         every = measured("every step", w[:, i : i + 1], within=within, case=f"weights {word}", axes=("record",))
         yield every.equals(partial(solution, i))
         if i == 1:
             yield every.control("weights of another schedule").equals(predicted[2])
     yield from _summable(problem, start[0], w[-1, 2], steps, eta)
-    yield from _constant(problem, start[0], w[-1, 3], steps, eta)
-    yield from _too_long(study, problem, start)
-    yield _curves(problem, w, np.concatenate(predicted, axis=1), k)
+    yield from _constant(problem, start[0], w[-1, 3], steps, eta, sizes.weight)
+    yield from _too_long(study, problem, start, sizes.diverging_steps)
+    yield _curves(problem, w, np.concatenate(predicted, axis=1), k, sizes.words)
 
 
 def _rarely(steps: int) -> list[int]:
@@ -84,11 +132,11 @@ def _summable(problem: Regression, w0: Array, end: Array, k: int, eta: float) ->
     yield stays.control("summable weights keep all of the start").equals(solution + 2 * half)
 
 
-def _constant(problem: Regression, w0: Array, end: Array, k: int, eta: float) -> Iterator[Check]:
+def _constant(problem: Regression, w0: Array, end: Array, k: int, eta: float, weight: float) -> Iterator[Check]:
     """In the row space, where ridge regression lies; the rest fades as (1 - lambda)^k and no faster."""
-    mu = least_squares.ridge_of_constant_weight(eta, WEIGHT)
+    mu = least_squares.ridge_of_constant_weight(eta, weight)
     rest = least_squares.ridge(problem, mu)
-    factor = (1 - WEIGHT) * np.abs(least_squares.factors(problem, eta)).max()
+    factor = (1 - weight) * np.abs(least_squares.factors(problem, eta)).max()
     within = Tolerance(factor**k * np.linalg.norm(w0 - rest), "(1 - lambda)^k |A|^k of the first error")
     carried = carried_rounding(problem, np.array(1 / (1 - factor)), w0).value.item()
     within += Tolerance(carried, "rounding of the steps that have not faded")
@@ -96,12 +144,12 @@ def _constant(problem: Regression, w0: Array, end: Array, k: int, eta: float) ->
     ridge = measured("ridge regression", seen, within=within, case="constant")
     yield ridge.equals(lambda factor: least_squares.ridge(problem, factor * mu))
     yield ridge.control("constant weight: minimum norm").equals(problem.minimum_norm_solution)
-    yield ridge.control("constant weight: mu without 1 - lambda").equals(least_squares.ridge(problem, WEIGHT / eta))
+    yield ridge.control("constant weight: mu without 1 - lambda").equals(least_squares.ridge(problem, weight / eta))
 
 
-def _too_long(study: Study, problem: Regression, start: Array) -> Iterator[Check]:
+def _too_long(study: Study, problem: Regression, start: Array, steps: int) -> Iterator[Check]:
     """eta = 2.2 / h_max: a = -1.2, and anchoring only divides the growth by k + 1."""
-    eta, steps = 1.1 * least_squares.largest_step(problem), study.pick(smoke=200, quick=400, paper=1000)
+    eta = 1.1 * least_squares.largest_step(problem)
     trainee = anchored(study, squared_loss(problem, study.device), start)
     run = trainee.train(learning_rate=eta, steps=steps, record=recording_steps(steps, 41))
     k, (n, D) = run.facts["recorded"], problem.X.shape
@@ -116,13 +164,13 @@ def _too_long(study: Study, problem: Regression, start: Array) -> Iterator[Check
     yield size.control("step 10 % too long: bounded").at_most(first)
 
 
-def _curves(problem: Regression, trained: Array, predicted: Array, k: Array) -> Curves:
+def _curves(problem: Regression, trained: Array, predicted: Array, k: Array, words: tuple[str, ...]) -> Curves:
     """What figure 9 draws of the four: null components and distances, and what is left between the two."""
     null, null_trained = (_norm(least_squares.null_part(problem, w)) for w in (predicted, trained))
     distance, distance_trained = (_norm(w - problem.minimum_norm_solution) for w in (predicted, trained))
     scale = _norm(trained[0])[None]
     return curves(
-        words=WORDS,
+        words=words,
         steps=k + 1,
         null=null,
         null_trained=null_trained,

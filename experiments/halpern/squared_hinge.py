@@ -5,14 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.halpern.networks import anchored, squared_hinge_loss
+from experiments.halpern.networks import FORGOTTEN, anchored, squared_hinge_loss
 from experiments.methods.halpern import Schedule, harmonic
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, planted
+from theory.core.validation import reject
 from theory.halpern import fixed_points, squared_hinge
 
 SHARES, SLACK = np.array([0.45, 0.35, 0.2]), np.array([0.4, 0.8, 1.5])
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of six random examples a problem, and of the training."""
+
+    inputs: int = varies("dimensions of the examples", 6, low=6, high=50)
+    spread: float = varies("of the examples across the classifier, over the margin", 2.0, low=0.5, high=10)
+    steps: int = varies("k at most", 4000, smoke=2000, paper=30_000, low=300, high=60_000)
+    runs: int = varies("problems, the best conditioned of four times as many", 12, smoke=4, paper=48, low=1, high=200)
 
 
 @dataclass(frozen=True)
@@ -78,15 +89,15 @@ class Run:
         "error 10 % larger",
         "residual 10 % larger",
     ),
+    parameters=Sizes,
 )
-def squared_hinge_finds_the_maximum_margin(study: Study) -> Iterator[Check | Curves]:
-    rng, runs = study.rng("examples"), study.pick(smoke=4, quick=12, paper=48)
+def squared_hinge_finds_the_maximum_margin(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    rng, d, runs, steps = study.rng("examples"), sizes.inputs, sizes.runs, sizes.steps
     # Of four times as many those with the best conditioned Gram matrices, which set the number of steps.
-    candidates = Separable(planted(rng, SHARES, d=6, spread=2.0, slack=SLACK, runs=4 * runs))
+    candidates = Separable(planted(rng, SHARES, d=d, spread=sizes.spread, slack=SLACK, runs=4 * runs))
     problem = Separable(candidates.Z[np.argsort(candidates.condition)[:runs]])
-    w = rng.standard_normal((runs, 6))
-    # Steps for the last direction to fade to rounding twice over: what was left at half of them bounds the rest.
-    steps = study.pick(smoke=2000, quick=4000, paper=30_000)
+    w = rng.standard_normal((runs, d))
+    _require_fading(problem, steps)
     run = _train(study, problem, w, steps)
     half = int(np.searchsorted(run.k, steps // 2))
     # From then on the step is affine: only support vectors miss their margin.
@@ -99,6 +110,20 @@ def squared_hinge_finds_the_maximum_margin(study: Study) -> Iterator[Check | Cur
     yield _bound(study, problem)
     read = squared_hinge.duals_read_off(problem, run.eta, run.w, run.k)
     yield curves(steps=run.k + 1, distance=run.distance, duals=problem.duals, duals_read=read)
+
+
+def _require_fading(problem: Separable, steps: int) -> None:
+    """Steps for the last direction to fade to rounding twice over: what was left at half of them bounds the rest."""
+    slowest = float(squared_hinge.hinge_factor(problem, _longest(problem) / 2).max())
+    needed = 2 * FORGOTTEN / -np.log(slowest)
+    if steps < needed:
+        condition = f"that the condition {problem.condition.max():.3g} of the examples needs"
+        reject("steps", steps, f"the {needed:.0f} {condition}")
+
+
+def _longest(problem: Separable) -> Array:
+    """2 / |Z|^2: T is nonexpansive up to this learning rate."""
+    return 2 / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
 
 
 def _rate(run: Run) -> Iterator[Check]:
@@ -170,7 +195,7 @@ def _train(
     longer: float = 1,
 ) -> Run:
     """At `longer` times the learning rate 1 / |Z|^2; recorded at steps spaced in their logarithm, and at later ones."""
-    eta = longer / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
+    eta = longer * _longest(problem) / 2
     marks = np.unique(np.r_[0, np.geomspace(1, steps, 40).round(), np.linspace(steps // 2, steps, 9).round()])
     trainee = anchored(study, squared_hinge_loss(problem.Z, study.device), w, schedule, anchor)
     run = trainee.train(learning_rate=eta, steps=steps, record=marks.astype(int).tolist())
