@@ -1,6 +1,7 @@
 """Exact steps on O(d), one by one: planes in closed form, contraction, stability limit, and the metric of each map."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -9,21 +10,30 @@ import torch
 from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.orthogonal import published_maps
 from experiments.orthogonal.linear import (
+    Spectrum,
     components,
     descent,
     random_data,
     single_problem,
-    singular_values,
     squared_loss,
 )
 from experiments.training import Trainee, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import discrete, procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, coordinates, start_near
 from theory.orthogonal.rotations import plane_rotation
 
 RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rate / limit; the cap sets in at 1.06
+
+
+@dataclass(frozen=True)
+class Sizes(Spectrum):
+    """Of the problem, and of the steps."""
+
+    learning_rate: float = varies("of the steps in planes; 1.5 times it near the optimum", 0.2, low=0.01, high=0.25)
+    steps: int = varies("in planes, each of which is judged", 40, low=1, high=500)
+    runs: int = varies("random problems for the first step of each map", 16, smoke=4, paper=64, low=1, high=200)
 
 
 @claim(
@@ -47,20 +57,20 @@ RATIOS = (0.96, 0.97, 0.98, 1.01, 1.015, 1.02, 1.03, 1.04, 1.05)  # learning rat
         "the limit of the slowest mode",
         "one learning rate is one step in every map",
     ),
+    parameters=Sizes,
 )
-def every_step_is_known(study: Study) -> Iterator[Check | Curves]:
-    s = singular_values(study)
-    problem = single_problem(study.rng("problem"), s)
+def every_step_is_known(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    problem = single_problem(study.rng("problem"), sizes.s)
     for side, chart in components(problem):
-        yield from _planes(study, side, problem, chart)
-        yield from _contraction(study, side, problem, chart)
+        yield from _planes(study, side, problem, chart, sizes)
+        yield from _contraction(study, side, problem, chart, 1.5 * sizes.learning_rate)
     yield from _stability(study, problem, chart)
-    yield from _metrics(study, s)
+    yield from _metrics(study, sizes.s, sizes.runs)
 
 
-def _planes(study: Study, side: str, problem: LinearOPT, chart: Component) -> Iterator[Check]:
+def _planes(study: Study, side: str, problem: LinearOPT, chart: Component, sizes: Sizes) -> Iterator[Check]:
     """Every plane from three angles: the whole matrix against one angle a step."""
-    eta, steps, starts = 0.2, 40, np.array([0.3, 1.0, 2.5])
+    eta, steps, starts = sizes.learning_rate, sizes.steps, np.array([0.3, 1.0, 2.5])
     d, rates = len(chart.s), chart.rates
     pairs = list(combinations(range(d), 2))
 
@@ -84,8 +94,8 @@ def _planes(study: Study, side: str, problem: LinearOPT, chart: Component) -> It
         yield planes.control("the angle of the flow over one step").equals(turned(flown))
 
 
-def _contraction(study: Study, side: str, problem: LinearOPT, chart: Component) -> Iterator[Check]:
-    eta, size, d = 0.3, 1e-6, len(chart.s)
+def _contraction(study: Study, side: str, problem: LinearOPT, chart: Component, eta: float) -> Iterator[Check]:
+    size, d = 1e-6, len(chart.s)
     R = start_near(chart, study.rng("near", side), size)
     run = _train(study, problem, R[None], eta, [0, 1])[:, 0]
     i, j = np.triu_indices(d, 1)
@@ -143,9 +153,8 @@ def _cycle_distance(h: Array) -> Array:
     return 2 * np.sqrt(2) * np.sin(np.where(beyond, discrete.cycle_angle(np.where(beyond, h, 2.0)), 0.0) / 2)
 
 
-def _metrics(study: Study, s: Array) -> Iterator[Check]:
+def _metrics(study: Study, s: Array, runs: int) -> Iterator[Check]:
     """One step of gradient descent on the parameters of each map, from R = I, against the embedded flow's velocity."""
-    runs = study.pick(smoke=4, quick=16, paper=64)
     problem = random_data(study.rng("metrics"), s, runs)
     velocity = procrustes.velocity(problem, np.broadcast_to(np.eye(len(s)), problem.M.shape))[None]
     for name, speed in discrete.SPEEDS.items():

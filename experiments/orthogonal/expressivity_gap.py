@@ -1,17 +1,25 @@
 """What fixed neurons leave: the least loss of a rotation, which free weights would not have."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from experiments.orthogonal.linear import SIZE, both_components, minimised, singular_values
+from experiments.orthogonal.linear import SIZE, Spectrum, both_components, minimised
 from experiments.training import Trainee
-from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import LinearOPT, component, start_near
 from theory.orthogonal.rotations import random_rotation
+
+
+@dataclass(frozen=True)
+class Sizes(Spectrum):
+    """Of the layers."""
+
+    runs: int = varies("random problems, each in both components of O(d)", 8, smoke=2, paper=32, low=1, high=200)
 
 
 @claim(
@@ -23,9 +31,10 @@ from theory.orthogonal.rotations import random_rotation
     hypotheses=("linear layer of fixed neurons W0, taught T", "T W0^T of full rank", "|.|_* the nuclear norm"),
     theory_side="closed form",
     controls=("free weights keep the gap", "both components leave the same", "nuclear norm 1 % larger"),
+    parameters=Sizes,
 )
-def rotations_leave_a_gap(study: Study) -> Iterator[Check | Curves]:
-    s, runs = singular_values(study), study.pick(smoke=2, quick=8, paper=32)
+def rotations_leave_a_gap(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    s, runs = sizes.s, sizes.runs
     problem, R = both_components(study, s, runs, neurons=np.linspace(1.3, 0.7, len(s)))
     layer = _without_inputs(problem.W0, problem.X @ problem.Y.mT)
     gap, other = procrustes.expressivity_gap(layer.W0, layer.Y.mT)

@@ -1,29 +1,37 @@
 """The landscape of the Procrustes loss: its critical points, their indices, and that descent finds the optimum."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from experiments.orthogonal.linear import (
-    SINGULAR_VALUES,
+    Spectrum,
     components,
     derivatives,
     minimised,
     random_data,
     single_problem,
-    singular_values,
     squared_loss,
 )
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.orthogonal import landscape, maps, procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, component, random_problem, skew
 from theory.orthogonal.rotations import random_rotation
 
-NEWTON_STEPS = 10
+NEWTON_STEPS, NEWTON = 10, np.array([2.0, 1.5, 1.1])  # steps, and singular values of M there
 SETTLED = 1e-11  # largest entry of the gradient where Newton's method has arrived
 WHOLE = Tolerance(0.25, "whole numbers")
+
+
+@dataclass(frozen=True)
+class Sizes(Spectrum):
+    """Of the problem, and of the searches."""
+
+    starts: int = varies("of Newton's method on SO(3)", 256, paper=2048, low=100, high=5000)
+    runs: int = varies("starts of descent in each component of O(d)", 32, smoke=8, paper=256, low=1, high=500)
 
 
 @claim(
@@ -43,9 +51,10 @@ WHOLE = Tolerance(0.25, "whole numbers")
         "equal singular values leave nothing but signs",
         "every critical point is a minimum",
     ),
+    parameters=Sizes,
 )
-def descent_meets_no_other_minimum(study: Study) -> Iterator[Check | Curves]:
-    s = singular_values(study)
+def descent_meets_no_other_minimum(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    s = sizes.s
     problem = single_problem(study.rng("problem"), s)
     for side, chart in components(problem):
         curvature, within = yield from _critical_points(study, side, problem, chart)
@@ -56,8 +65,8 @@ def descent_meets_no_other_minimum(study: Study) -> Iterator[Check | Curves]:
     yield least.control("every critical point is a minimum").at_least(0)
     index = measured("index", (curvature < 0).sum(-1), within=WHOLE)
     yield index.control("the index counts negative signs").equals((landscape.signs(len(s)) < 0).sum(-1))
-    yield from _nothing_else_is_critical(study)
-    yield from _descent_ends_at_the_optimum(study, s)
+    yield from _nothing_else_is_critical(study, sizes.starts)
+    yield from _descent_ends_at_the_optimum(study, s, sizes.runs)
 
 
 def _critical_points(
@@ -88,10 +97,9 @@ def _critical_points(
     return curvature, within
 
 
-def _nothing_else_is_critical(study: Study) -> Iterator[Check]:
+def _nothing_else_is_critical(study: Study, starts: int) -> Iterator[Check]:
     """Newton's method from everywhere on SO(3) ends at the four points of the list, and at each of them."""
-    starts = study.pick(smoke=256, quick=256, paper=2048)
-    problem = random_problem(study.rng("Newton"), SINGULAR_VALUES[:3], N=5, n=6)
+    problem = random_problem(study.rng("Newton"), NEWTON, N=5, n=6)
     chart = _first(problem)
     listed = landscape.critical_points(chart)
     distances = _from_the_list(study, problem, starts, listed)
@@ -137,9 +145,8 @@ def _newton(study: Study, problem: LinearOPT, starts: int) -> Array:
     return R[settled]
 
 
-def _descent_ends_at_the_optimum(study: Study, s: Array) -> Iterator[Check]:
+def _descent_ends_at_the_optimum(study: Study, s: Array, runs: int) -> Iterator[Check]:
     """From uniform starts in both components: a start whose way to the optimum is too long has probability 1e-8."""
-    runs = study.pick(smoke=8, quick=32, paper=256)
     problem = random_data(study.rng("descent"), s, 2 * runs)
     R = random_rotation(study.rng("everywhere"), len(s), 2 * runs)
     R[runs:, 0] *= -1

@@ -4,6 +4,7 @@ Also the problems that the claims share.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch.func import grad, jacrev, vmap
 
 from experiments.methods.orthogonal.descent import PreservingUpdate
 from experiments.training import Loss, Trainee
-from theory.claims import Study, Tolerance, rounding
+from theory.claims import Study, Tolerance, rounding, varies
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.orthogonal.procrustes import (
     Component,
     LinearOPT,
@@ -24,13 +26,37 @@ from theory.orthogonal.procrustes import (
     velocity,
 )
 
-SINGULAR_VALUES = np.array([2.0, 1.5, 1.1, 0.8, 0.5])  # of M; sums of two are distinct
 SIZE = 0.8  # of Cayley's coordinates at the start: angles up to some 150 degrees
+FADED = 25.0  # -log of what descent is to leave of the slowest mode, at the least
 
 
-def singular_values(study: Study) -> Array:
-    """Of M, as many as the profile's d."""
-    return SINGULAR_VALUES[: study.pick(smoke=3, quick=5, paper=5)]
+@dataclass(frozen=True)
+class Spectrum:
+    """Of M, which decides every rate; the problems are random otherwise."""
+
+    singular_values: tuple[float, ...] = varies(
+        "of M = X Y^T W0^T, decreasing, as many as inputs",
+        (2.0, 1.5, 1.1, 0.8, 0.5),
+        smoke=(2.0, 1.5, 1.1),
+        low=0.1,
+        high=3,
+    )
+
+    def __post_init__(self) -> None:
+        require_decreasing("singular_values", self.singular_values, 0.05)
+
+    @property
+    def s(self) -> Array:
+        """The singular values."""
+        return np.array(self.singular_values)
+
+
+def require_decreasing(name: str, values: tuple[float, ...], gap: float) -> None:
+    """Refuse what is no spectrum of three to six numbers, each below the one before by the gap or more."""
+    if not 3 <= len(values) <= 6:
+        reject(name, values, "three to six numbers")
+    if -max(np.diff(values)) < gap * (1 - 1e-9):
+        reject(name, values, f"each {gap:g} or more below the one before")
 
 
 def random_data(rng: np.random.Generator, s: Array, runs: int = 1, **spectra: Array | float) -> LinearOPT:
@@ -78,9 +104,11 @@ def descent(study: Study, loss: Loss, R: Array) -> Trainee:
 
 def minimised(study: Study, problem: LinearOPT, R: Array) -> tuple[Array, Tolerance]:
     """Loss (runs,) after long training from R, and how far above the minimum of its component it may still be."""
-    run = descent(study, squared_loss(problem, study.device), R).train(learning_rate=0.5, steps=400, record=[400])
+    chart, eta = component(problem, R), 0.5
+    steps = max(400, int(np.ceil(FADED / (eta * slowest_rate(chart).min()))))
+    run = descent(study, squared_loss(problem, study.device), R).train(learning_rate=eta, steps=steps, record=[steps])
     speed = np.linalg.norm(velocity(problem, run["R"][-1]), axis=(-2, -1))
-    left = speed**2 / slowest_rate(component(problem, R))
+    left = speed**2 / slowest_rate(chart)
     within = Tolerance(left, "|R'|^2 / rate at the end, twice what a quadratic minimum has above it")
     size = (problem.W0**2).sum((-2, -1)) + (problem.Y**2).sum((-2, -1))
     return run["loss"][-1], within + rounding(100, size, of="|W0|^2 + |Y|^2")

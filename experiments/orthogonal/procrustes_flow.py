@@ -1,16 +1,26 @@
 """The Procrustes flow in closed form: against the ODE, against the map that Riccati equations have, and trained."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.orthogonal.linear import both_components, descent, random_data, singular_values, squared_loss, twice
+from experiments.orthogonal.linear import Spectrum, both_components, descent, random_data, squared_loss, twice
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import LinearOPT, component
+
+
+@dataclass(frozen=True)
+class Sizes(Spectrum):
+    """Of the problems, and of the training that is refined."""
+
+    learning_rate: float = varies("the largest of three", 0.05, low=0.002, high=0.05)
+    horizon: float = varies("of the training", 4.0, low=0.5, high=8, unit="time")
+    runs: int = varies("random problems, each in both components of O(d)", 8, smoke=2, paper=32, low=1, high=200)
 
 
 @claim(
@@ -30,13 +40,14 @@ from theory.orthogonal.procrustes import LinearOPT, component
         "twice as fast, as on the parameters of a map",
         "neither whitened inputs nor a tight frame",
     ),
+    parameters=Sizes,
 )
-def the_flow_is_solved(study: Study) -> Iterator[Check | Curves]:
-    s, runs = singular_values(study), study.pick(smoke=2, quick=8, paper=32)
+def the_flow_is_solved(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    s, runs = sizes.s, sizes.runs
     spread = np.linspace(1.3, 0.7, len(s))
     for case, inputs, neurons in (("tight frame", spread, 1.0), ("whitened inputs", 1.0, spread)):
         problem, R = both_components(study, s, runs, inputs=inputs, neurons=neurons)
-        t, values = _trained(study, problem, R)
+        t, values = _trained(study, problem, R, sizes)
         solution = lambda k: procrustes.solution(problem, R, k * t)  # noqa: B023, E731
         exact = solution(1.0)
         yield _integrated(case, problem, R, t).supporting().equals(exact)
@@ -52,13 +63,13 @@ def the_flow_is_solved(study: Study) -> Iterator[Check | Curves]:
     yield trained.control("twice as fast, as on the parameters of a map").equals(faster)
     # The same M: the same random numbers.
     neither = twice(random_data(study.rng("problem"), s, runs, inputs=spread, neurons=spread))
-    other = extrapolated("R(t)", _trained(study, neither, R)[1])
+    other = extrapolated("R(t)", _trained(study, neither, R, sizes)[1])
     yield other.control("neither whitened inputs nor a tight frame").equals(exact)
 
 
-def _trained(study: Study, problem: LinearOPT, R: Array) -> tuple[Array, list[Array]]:
+def _trained(study: Study, problem: LinearOPT, R: Array, sizes: Sizes) -> tuple[Array, list[Array]]:
     trainee = descent(study, squared_loss(problem, study.device), R)
-    runs = trainee.refine(learning_rate=0.05, horizon=4.0, records=17)
+    runs = trainee.refine(learning_rate=sizes.learning_rate, horizon=sizes.horizon, records=17)
     return runs[0].t, [run["R"] for run in runs]
 
 

@@ -1,16 +1,42 @@
 """Limits and rates of the Procrustes flow in both components of O(d)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.orthogonal.linear import SINGULAR_VALUES, both_components, descent, singular_values, squared_loss
+from experiments.orthogonal.linear import Spectrum, both_components, descent, squared_loss
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.orthogonal import procrustes
 from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, coordinates_solution
+
+DROWNED = 15.0  # -log of what is left of a mode when rounding of R begins to count
+
+
+@dataclass(frozen=True)
+class Sizes(Spectrum):
+    """Of the problems, and of the training that is refined."""
+
+    learning_rate: float = varies("the largest of three", 0.05, low=0.005, high=0.05)
+    decay: float = varies("-log of what the slowest mode of a rotation has left at the end", 20.8, low=5, high=24)
+    runs: int = varies("random problems, each in both components of O(d)", 8, smoke=2, paper=32, low=1, high=200)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # Of 33 records one at least has to come before the fastest mode has drowned.
+        most = 2 * DROWNED * 32 / self.decay
+        ratio = (self.s[0] + self.s[1]) / (self.s[-2] + self.s[-1])
+        if ratio > most / 2:
+            reject("singular_values", self.singular_values, f"s_1 + s_2 at most {most / 2:.3g} (s_(d-1) + s_d)")
+
+    @property
+    def horizon(self) -> float:
+        """When the slowest mode of a rotation has decayed so far."""
+        return float(self.decay / ((self.s[-2] + self.s[-1]) / 2))
 
 
 @claim(
@@ -32,13 +58,13 @@ from theory.orthogonal.procrustes import Component, LinearOPT, component, coordi
         "excess loss at the rate of the distance",
         "a rotation reaches the optimum of the other component",
     ),
+    parameters=Sizes,
 )
-def the_determinant_decides_the_limit(study: Study) -> Iterator[Check | Curves]:
-    s, runs = singular_values(study), study.pick(smoke=2, quick=8, paper=32)
-    problem, R = both_components(study, s, runs, neurons=np.linspace(1.3, 0.7, len(s)))
-    horizon = study.pick(smoke=16.0, quick=32.0, paper=32.0)
+def the_determinant_decides_the_limit(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    s = sizes.s
+    problem, R = both_components(study, s, sizes.runs, neurons=np.linspace(1.3, 0.7, len(s)))
     trainee = descent(study, squared_loss(problem, study.device), R)
-    trained = trainee.refine(learning_rate=0.05, horizon=horizon, records=33)
+    trained = trainee.refine(learning_rate=sizes.learning_rate, horizon=sizes.horizon, records=33)
     t, chart = trained[0].t, component(problem, R)
     yield from _every_mode(t, chart, [coordinates(chart, run["R"]) for run in trained])
     distances = [np.linalg.norm(run["R"] - chart.optimum, axis=(-2, -1)) for run in trained]
@@ -80,7 +106,7 @@ def _excess_loss(t: Array, chart: Component, trained: list[Array], problem: Line
     left = (2 * excess(1.0)[-1] + error).reshape(2, runs).sum(0)
     within = Tolerance(left, "twice what the flow leaves of the excess at the last time, and rounding")
     higher = measured("difference of the optimal losses", end[runs:] - end[:runs], within=within)
-    yield higher.equals(2 * SINGULAR_VALUES[problem.d - 1])
+    yield higher.equals(2 * chart.s[0, -1])
     reached = measured("loss", end[runs:], within=within)
     yield reached.control("a rotation reaches the optimum of the other component").equals(optimal[:runs])
 
@@ -88,7 +114,8 @@ def _excess_loss(t: Array, chart: Component, trained: list[Array], problem: Line
 def _every_mode(t: Array, chart: Component, trained: list[Array]) -> Iterator[Check]:
     """-log |A_ij(t) / A_ij(0)| / t is (s_i + s_j) / 2 at all times, with s_d < 0 in the other component."""
     i, j = np.triu_indices(chart.s.shape[-1], 1)
-    early = slice(1, 9)  # later the fast modes drown in the rounding of R
+    drowned = np.searchsorted(t, DROWNED / chart.rates.max())
+    early = slice(1, min(9, int(drowned)))  # later the fast modes drown in the rounding of R
     modes = [np.abs(A[..., i, j]) for A in trained]
     rates = [-np.log(A[early] / A[0]) / t[early, None, None] for A in modes]
     predicted = np.broadcast_to(chart.rates[:, i, j], rates[0].shape)
