@@ -1,6 +1,7 @@
 """Many neurons: a random start is asymptotically as good as the best one for s < d - 1, and ever worse beyond."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,36 @@ from theory.claims import (
     exactly,
     measured,
     samples,
+    varies,
 )
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.orthogonal import asymptotics, energy
 
 SPACE = 3  # d of the asymptotic claims, where the least energies are known best
 HEAVY = 2 * (SPACE - 1)  # s at which the law of a random energy is Levy's
 POWERS = (0, 1, 2, HEAVY)
+WIDEST = 320
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layers: ever twice as many neurons."""
+
+    narrowest: int = varies("neurons of the first layer", 10, smoke=8, low=8, high=40)
+    doublings: int = varies("of it", 4, smoke=3, paper=5, low=3, high=5)
+    starts: int = varies("of the descent to the least energy", 1, paper=8, low=1, high=20)
+    draws: int = varies("random layers of the median, at each width", 400, low=100, high=1000)
+
+    def __post_init__(self) -> None:
+        if self.widths[-1] > WIDEST:
+            reject("narrowest", self.narrowest, f"at most {WIDEST >> self.doublings}: {WIDEST} neurons at the widest")
+
+    @property
+    def widths(self) -> Array:
+        """Numbers of neurons."""
+        return self.narrowest * 2 ** np.arange(self.doublings + 1)
 
 
 @claim(
@@ -48,12 +71,13 @@ POWERS = (0, 1, 2, HEAVY)
         "s = 1: typical start over least rises",
         "Levy's scale 10 % larger",
     ),
+    parameters=Sizes,
 )
-def random_starts_are_asymptotically_minimal(study: Study) -> Iterator[Check | Curves]:
-    widths = np.array(study.pick(smoke=(8, 16, 32, 64), quick=(10, 20, 40, 80, 160), paper=(10, 20, 40, 80, 160, 320)))
-    least = {s: _least(study, widths, s) for s in POWERS}
+def random_starts_are_asymptotically_minimal(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    widths = sizes.widths
+    least = {s: _least(study, widths, s, sizes.starts) for s in POWERS}
     yield from _lower_bound(widths, least[1])
-    typical = {s: _typical(study, widths, s) / least[s] for s in POWERS}
+    typical = {s: _typical(study, widths, s, sizes.draws) / least[s] for s in POWERS}
     expected = {s: _mean(widths, s) / least[s] for s in POWERS if asymptotics.asymptotically_minimal(SPACE, s)}
     # E[E_1] < N^2, and no E_1 is below the bound.
     bound = widths**2 / _best_bound(widths)
@@ -78,16 +102,15 @@ def random_starts_are_asymptotically_minimal(study: Study) -> Iterator[Check | C
         yield curves(f"s = {s}", excess=np.abs(ratio - 1))
 
 
-def _least(study: Study, widths: Array, s: float) -> Array:
+def _least(study: Study, widths: Array, s: float, starts: int) -> Array:
     """Least energy found (T,) at each width, from several starts."""
-    starts = study.pick(smoke=1, quick=1, paper=8)
     begin = [gaussian(study.rng("least", N, s), (starts, int(N), SPACE)).to(study.device) for N in widths]
     return np.array([float(least_energies(study, W, s, iterations=200)[0].min()) for W in begin])
 
 
-def _typical(study: Study, widths: Array, s: float) -> Array:
+def _typical(study: Study, widths: Array, s: float, draws: int) -> Array:
     """Median energy (T,) of random starts."""
-    starts = [gaussian(study.rng("typical", N, s), (400, int(N), SPACE)).to(study.device) for N in widths]
+    starts = [gaussian(study.rng("typical", N, s), (draws, int(N), SPACE)).to(study.device) for N in widths]
     return np.array([float(energies(W, s).median()) for W in starts])
 
 

@@ -1,22 +1,40 @@
 """One rotation without whitening and without labels: the neurons are sorted against the inputs by a double bracket."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.methods.orthogonal.descent import PreservingUpdate, two_iterations
-from experiments.orthogonal.linear import curvatures, descent, squared_loss
+from experiments.orthogonal.linear import curvatures, descent, require_decreasing, squared_loss
 from experiments.training import Trainee, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import double_bracket
 from theory.orthogonal.procrustes import LinearOPT
 from theory.orthogonal.rotations import random_rotation
 
-ETA = 0.04
-GAIN = 1.3  # squared norm of each of the orthonormal neurons
-OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
+HORIZON = 3.2
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the neurons, and of the training; the inputs have a spectrum from 2 to 0.4."""
+
+    omega: tuple[float, ...] = varies(
+        "spectrum of W0 W0^T, decreasing, as many as inputs",
+        (1.8, 1.3, 0.9, 0.5, 0.2),
+        smoke=(1.8, 1.3, 0.9),
+        low=0.05,
+        high=3,
+    )
+    gain: float = varies("squared norm of each of the orthonormal neurons", 1.3, low=0.1, high=3)
+    learning_rate: float = varies("the largest of three", 0.04, low=0.002, high=0.04)
+    runs: int = varies("random problems", 16, smoke=4, paper=64, low=1, high=200)
+
+    def __post_init__(self) -> None:
+        require_decreasing("omega", self.omega, 0.1)
 
 
 @claim(
@@ -38,12 +56,13 @@ OMEGA = np.array([1.8, 1.3, 0.9, 0.5, 0.2])
         "sorted alike",
         "rates without the gaps of the inputs",
     ),
+    parameters=Sizes,
 )
-def without_whitening_the_neurons_are_sorted(study: Study) -> Iterator[Check | Curves]:
-    d, runs = study.pick(smoke=3, quick=5, paper=5), study.pick(smoke=4, quick=16, paper=64)
-    yield from _orthonormal_neurons(study, d, runs)
-    yield from _any_neurons(study, _unwhitened(study.rng("any"), OMEGA[:d], runs))
-    yield from _sorted(study, _unwhitened(study.rng("sorted"), OMEGA[:d], runs))
+def without_whitening_the_neurons_are_sorted(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    omega, eta, runs = np.array(sizes.omega), sizes.learning_rate, sizes.runs
+    yield from _orthonormal_neurons(study, len(omega), sizes.gain, eta, runs)
+    yield from _any_neurons(study, _unwhitened(study.rng("any"), omega, runs), omega[0], eta)
+    yield from _sorted(study, _unwhitened(study.rng("sorted"), omega, runs), omega)
 
 
 def _unwhitened(rng: np.random.Generator, omega: Array, runs: int) -> LinearOPT:
@@ -54,21 +73,21 @@ def _unwhitened(rng: np.random.Generator, omega: Array, runs: int) -> LinearOPT:
     return LinearOPT(left * np.sqrt(np.linspace(2, 0.4, d)) @ frame, np.zeros((runs, W0.shape[-1], d)), W0)
 
 
-def _trained(study: Study, problem: LinearOPT) -> tuple[Array, list[Array]]:
+def _trained(study: Study, problem: LinearOPT, eta: float) -> tuple[Array, list[Array]]:
     """H (T, runs, d, d) from R = I, at three learning rates."""
     start = np.broadcast_to(np.eye(problem.d), problem.M.shape)
     trainee = descent(study, squared_loss(problem, study.device), start)
-    runs = trainee.refine(learning_rate=ETA, horizon=3.2, records=17)
+    runs = trainee.refine(learning_rate=eta, horizon=HORIZON, records=17)
     return runs[0].t, [run["R"] @ problem.Omega @ run["R"].mT for run in runs]
 
 
-def _published(study: Study, problem: LinearOPT) -> Array:
+def _published(study: Study, problem: LinearOPT, eta: float) -> Array:
     """H (2, runs, d, d) before and after descent from R = I by the published steps, which leave O(d)."""
     loss = squared_loss(problem, study.device)
     rule = PreservingUpdate(loss, momentum=0.0, step=two_iterations)
     start = np.broadcast_to(np.eye(problem.d), problem.M.shape)
-    steps = round(3.2 / ETA)
-    R = Trainee(study, loss, {"R": start}, rule).train(learning_rate=ETA, steps=steps, record=[0, steps])["R"]
+    steps = round(HORIZON / eta)
+    R = Trainee(study, loss, {"R": start}, rule).train(learning_rate=eta, steps=steps, record=[0, steps])["R"]
     return R @ problem.Omega @ R.mT
 
 
@@ -84,34 +103,35 @@ def _solved(problem: LinearOPT, t: Array) -> tuple[Array, float]:
     return fine, float(np.abs(fine - coarse).max())
 
 
-def _orthonormal_neurons(study: Study, d: int, runs: int) -> Iterator[Check]:
+def _orthonormal_neurons(study: Study, d: int, gain: float, eta: float, runs: int) -> Iterator[Check]:
     """Fewer of them than inputs: the closed form."""
-    problem = _unwhitened(study.rng("orthonormal"), GAIN * (np.arange(d) < d // 2), runs)
-    t, values = _trained(study, problem)
-    exact = double_bracket.frame_solution(problem.Sigma, problem.W0, GAIN, t)
+    problem = _unwhitened(study.rng("orthonormal"), gain * (np.arange(d) < d // 2), runs)
+    t, values = _trained(study, problem, eta)
+    exact = double_bracket.frame_solution(problem.Sigma, problem.W0, gain, t)
     fine, error = _solved(problem, t)
-    within = Tolerance(error, "what a hundred times the solver's tolerance changes") + rounding(1e3, GAIN, of="H")
+    within = Tolerance(error, "what a hundred times the solver's tolerance changes") + rounding(1e3, gain, of="H")
     solver = measured("against the ODE", fine, within=within, case="orthonormal neurons", axes=("t", "run"))
     yield solver.supporting().equals(exact)
-    frame = lambda k: double_bracket.frame_solution(problem.Sigma, problem.W0, GAIN, k * t)  # noqa: E731
+    frame = lambda k: double_bracket.frame_solution(problem.Sigma, problem.W0, gain, k * t)  # noqa: E731
     yield from tends_to("H(t)", values, frame, case="orthonormal neurons")
-    greatest = double_bracket.frame_solution(-problem.Sigma, problem.W0, GAIN, t)
+    greatest = double_bracket.frame_solution(-problem.Sigma, problem.W0, gain, t)
     yield extrapolated("H(t)", values).control("the greatest directions of the inputs").equals(greatest)
 
 
-def _any_neurons(study: Study, problem: LinearOPT) -> Iterator[Check]:
+def _any_neurons(study: Study, problem: LinearOPT, largest: float, eta: float) -> Iterator[Check]:
     """The bracket integrated, against training, and the spectrum that training keeps."""
-    t, values = _trained(study, problem)
+    t, values = _trained(study, problem, eta)
     exact, error = _solved(problem, t)
     # At k times the speed, to first order in k - 1.
     later = t[:, None, None, None] * double_bracket.velocity(problem.Sigma, exact)
     yield from tends_to("H(t)", values, lambda k: exact + (k - 1) * later, error, case="any neurons")
     twice = extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast")
     yield twice.equals(_integrated(problem, t, tolerance=1e-9, speed=2.0))
-    steps = 4 * round(t[-1] / ETA)
-    within = rounding(10 * problem.d * steps, OMEGA[0], of="the largest eigenvalue, 10 d a step")
+    steps = 4 * round(t[-1] / eta)
+    within = rounding(10 * problem.d * steps, largest, of="the largest eigenvalue, 10 d a step")
     kept, lost = (
-        np.linalg.eigvalsh(each[-1]) - np.linalg.eigvalsh(each[0]) for each in (values[-1], _published(study, problem))
+        np.linalg.eigvalsh(each[-1]) - np.linalg.eigvalsh(each[0])
+        for each in (values[-1], _published(study, problem, eta))
     )
     changed = measured("change of the spectrum of H", kept, within=within, axes=("run",))
     yield changed.equals(0, against=float(np.abs(lost).max()))
@@ -119,12 +139,15 @@ def _any_neurons(study: Study, problem: LinearOPT) -> Iterator[Check]:
     yield published.control("two iterations a step keep the spectrum").equals(0)
 
 
-def _sorted(study: Study, problem: LinearOPT) -> Iterator[Check]:
+def _sorted(study: Study, problem: LinearOPT, omega: Array) -> Iterator[Check]:
     """Long training from uniform rotations, and the curvatures of torch's loss where it ends."""
     d, runs = problem.d, len(problem.M)
     start = random_rotation(study.rng("start"), d, runs)
     trainee = descent(study, squared_loss(problem, study.device), start)
-    run = trainee.train(learning_rate=0.8, steps=1500, record=[1500])
+    rates = double_bracket.rates(problem.Sigma[0], problem.Omega[0])
+    eta = min(0.8, 1.2 / float(rates.max()))
+    steps = max(1500, int(np.ceil(70 / (eta * float(rates.min())))))
+    run = trainee.train(learning_rate=eta, steps=steps, record=[steps])
     size = float(problem.Sigma[0].trace() * problem.Omega[0].trace())
     within = rounding(1e3 * d, size, of="tr Sigma tr Omega; what is left decays faster than e^-70")
     loss = measured("loss at the end", run["loss"][-1], within=within, axes=("run",))
@@ -139,6 +162,5 @@ def _sorted(study: Study, problem: LinearOPT) -> Iterator[Check]:
     value = curvatures(lambda R: first({"R": R})[0], R[:1, None], study.device)[0]
     found = measured("curvatures at the end", value, within=within)
     yield found.equals(np.sort(double_bracket.rates(one.Sigma[0], one.Omega[0])))
-    omega = OMEGA[:d]
     i, j = np.triu_indices(d, 1)
     yield found.control("rates without the gaps of the inputs").equals(np.sort(omega[i] - omega[j]) / 2)

@@ -1,6 +1,7 @@
 """The energy of a random start: its exact mean and variance for every number of neurons."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import integrate, stats
 from torch import Tensor, nn
 
 from experiments.methods.orthogonal.parametrisations import energies
-from experiments.orthogonal.layers import INPUTS, gaussian, pairs
+from experiments.orthogonal.layers import gaussian, pairs
 from theory.claims import (
     RECONSTRUCTED,
     Check,
@@ -22,15 +23,40 @@ from theory.claims import (
     measured,
     rate,
     rounding,
+    varies,
 )
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.orthogonal import energy
 
 Start = Callable[[np.random.Generator, tuple[int, int, int]], Tensor]
 BATCH = 10_000  # draws whose distances are held at once
-CASES = ((12, 2, 0.15), (6, 3, 0), (3, 6, 0.5), (8, 9, 1), (10, 16, 1), (6, 20, 2))  # N, d, s: all with 6 s < d - 1
+CASES = ((12, 2, 0.15), (6, 3, 0), (3, 6, 0.5), (8, 9, 1), (6, 20, 2))  # N, d, s: all with 6 s < d - 1
 PAIRS = ((2, 0), (2, 0.5), (3, 0), (3, 1), (4, 2), (5, 3), (16, 1), (16, 2), (100, 2))  # d, s
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of one layer whose energy is judged beside others, and of those that figure 10 shows.
+
+    Twice the half-width of every variance is below the 10 % excluded from 80 000 draws on, and below 5 % in quick.
+    """
+
+    neurons: int = varies("N of the layer", 10, low=3, high=30)
+    dimension: int = varies("d of the layer", 16, low=4, high=100)
+    power: float = varies("s of its energy; 6 s < d - 1, for an interval of the variance", 1.0, low=0, high=4)
+    draws: int = varies("layers of each kind", 270_000, smoke=80_000, paper=1_000_000, low=80_000, high=1_000_000)
+    inputs: int = varies("d of the layers that figure 10 shows, at s = 1", 8, low=4, high=50)
+
+    def __post_init__(self) -> None:
+        if 6 * self.power >= self.dimension - 1:
+            reject("power", self.power, f"below (d - 1) / 6 = {(self.dimension - 1) / 6:.4g}")
+
+    @property
+    def cases(self) -> tuple[tuple[int, int, float], ...]:
+        """N, d and s."""
+        return *CASES[:-1], (self.neurons, self.dimension, self.power), CASES[-1]
 
 
 @claim(
@@ -50,13 +76,13 @@ PAIRS = ((2, 0), (2, 0.5), (3, 0), (3, 1), (4, 2), (5, 3), (16, 1), (16, 2), (10
         "Gaussian four times as wide in half the coordinates",
         "variance of unordered pairs",
     ),
+    parameters=Sizes,
 )
-def random_starts_have_a_known_energy(study: Study) -> Iterator[Check | Curves]:
+def random_starts_have_a_known_energy(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     yield _quadrature()
-    # Twice the half-width of every variance is below the 10 % excluded in smoke, and below 5 % of it in quick.
-    draws = study.pick(smoke=80_000, quick=270_000, paper=1_000_000)
-    for N, d, s in CASES:
-        E, case = _draw(study, f"isotropic {N} {d} {s}", draws, (N, d), s), f"N = {N}, d = {d}, s = {s:g}"
+    draws = sizes.draws
+    for N, d, s in dict.fromkeys(sizes.cases):
+        E, case = _draw(study, f"isotropic {N} {d} {s:g}", draws, (N, d), s), f"N = {N}, d = {d}, s = {s:g}"
         yield _is_exact(rate("mean", mean(E), case=case), N, d, s)
         squares, exact = mean((E - energy.mean_energy(N, d, s)) ** 2), energy.variance_energy(N, d, s)
         variance = rate("variance", squares, case=case)
@@ -69,7 +95,7 @@ def random_starts_have_a_known_energy(study: Study) -> Iterator[Check | Curves]:
     ):
         E = _draw(study, name, draws, (N, d), s, start)
         yield _is_exact(rate("mean", mean(E)).control(name), N, d, s)
-    yield from _layers_of_figure_10(study)
+    yield from _layers_of_figure_10(study, sizes.inputs)
 
 
 def _quadrature() -> Check:
@@ -117,20 +143,20 @@ def _is_exact(found: Estimated, N: int, d: int, s: float) -> Check:
     return found.equals(exact, excludes=(0.97 * exact, 1.03 * exact))
 
 
-def _layers_of_figure_10(study: Study) -> Iterator[Curves]:
+def _layers_of_figure_10(study: Study, d: int) -> Iterator[Curves]:
     """Energies a pair of neurons, with their exact mean and standard deviation; and how far the drawn ones are off."""
     widths = np.array([2, 3, 5, 9, 16, 32, 64, 128, 256])
-    drawn = np.array([_draw(study, f"layer {N}", 24, (int(N), INPUTS), 1) for N in widths])
-    exact, deviation = _moments(widths)
+    drawn = np.array([_draw(study, f"layer {N}", 24, (int(N), d), 1) for N in widths])
+    exact, deviation = _moments(widths, d)
     score = (drawn - exact[:, None]) / deviation[:, None]
     each = np.repeat(widths, drawn.shape[1])
     yield curves("drawn", widths=each, energy=(drawn / pairs(widths)[:, None]).ravel(), score=score.ravel())
     dense = np.union1d(widths, np.geomspace(2, 256, 60).round())
-    exact, deviation = _moments(dense) / pairs(dense)
+    exact, deviation = _moments(dense, d) / pairs(dense)
     yield curves("exact", widths=dense, mean=exact, low=exact - 2 * deviation, high=exact + 2 * deviation)
 
 
-def _moments(widths: Array) -> Array:
+def _moments(widths: Array, d: int) -> Array:
     """Mean and standard deviation (2, T) of E_1."""
-    means = [energy.mean_energy(int(N), INPUTS, 1) for N in widths]
-    return np.array([means, np.sqrt([energy.variance_energy(int(N), INPUTS, 1) for N in widths])])
+    means = [energy.mean_energy(int(N), d, 1) for N in widths]
+    return np.array([means, np.sqrt([energy.variance_energy(int(N), d, 1) for N in widths])])

@@ -1,6 +1,7 @@
 """A rotation that all neurons of a layer share keeps their cosines, hence every hyperspherical energy."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,11 +10,21 @@ from torch import Tensor, nn
 from experiments.methods.orthogonal.parametrisations import energies, orthogonalise
 from experiments.orthogonal.layers import energy_rounding, sgd
 from experiments.orthogonal.maps import EXACT, random_map
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.orthogonal import energy
 
 POWERS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of random layers that are rotated; the one that is trained is small."""
+
+    inputs: int = varies("d of a layer", 16, low=2, high=64)
+    neurons: int = varies("N of a layer", 32, low=2, high=128)
+    runs: int = varies("layers", 64, smoke=8, paper=512, low=1, high=600)
+    steps: int = varies("of the training", 100, smoke=20, paper=400, low=2, high=2000)
 
 
 @claim(
@@ -29,9 +40,10 @@ POWERS = (0, 1, 2)
         "the same network without OPT: cosines",
         "OPT keeps the neurons where they were",
     ),
+    parameters=Sizes,
 )
-def rotations_keep_the_energy(study: Study) -> Iterator[Check | Curves]:
-    d, N, runs = 16, 32, study.pick(smoke=8, quick=64, paper=512)
+def rotations_keep_the_energy(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    d, N, runs = sizes.inputs, sizes.neurons, sizes.runs
     rng = study.rng("networks")
     W = torch.from_numpy(rng.standard_normal((runs, N, d))).to(study.device)
     before = W.cpu().numpy().mT
@@ -49,7 +61,7 @@ def rotations_keep_the_energy(study: Study) -> Iterator[Check | Curves]:
     mixed = random_map(rng, "gram_schmidt", runs, N, W) @ W
     yield _same_spectrum(W, mixed, case="neurons mixed by an orthogonal matrix")
     yield _energy("E_1", before, mixed, 1).control("neurons mixed by an orthogonal matrix: energy").equals(start)
-    yield from _in_training(study)
+    yield from _in_training(study, sizes.steps)
 
 
 def _energy(name: str, before: Array, after: Tensor, s: float, case: str = "") -> Measured:
@@ -63,13 +75,13 @@ def _same_spectrum(before: Tensor, after: Tensor, case: str) -> Check:
     return measured("singular values", new, within=within, case=case, axes=("run",)).equals(old)
 
 
-def _in_training(study: Study) -> Iterator[Check]:
+def _in_training(study: Study, steps: int) -> Iterator[Check]:
     # 8 inputs: products of 8 terms in the map, the rotation and the Gram matrix.
     within = rounding(64, of="cosines, 8 for each input: the map starts anew from W0 at each step, nothing adds up")
-    plain, _ = _train(study, None)
+    plain, _ = _train(study, None, steps)
     moved = []
     for name in EXACT:
-        drift, distance = _train(study, name)
+        drift, distance = _train(study, name, steps)
         yield measured("cosines after training", drift, within=within, case=name).equals(0, against=plain)
         moved.append(distance)
     yield measured("cosines", plain, within=within).control("the same network without OPT: cosines").equals(0)
@@ -77,7 +89,7 @@ def _in_training(study: Study) -> Iterator[Check]:
     yield least.control("OPT keeps the neurons where they were").equals(0)
 
 
-def _train(study: Study, name: str | None) -> tuple[float, float]:
+def _train(study: Study, name: str | None, steps: int) -> tuple[float, float]:
     """Largest change of a cosine and relative change of the weights, of a layer trained with OPT or without."""
     rng = study.rng("training")
     sizes = ((64, 8), (12, 8), (12,))
@@ -88,7 +100,7 @@ def _train(study: Study, name: str | None) -> tuple[float, float]:
     trained = layer.weight if name is None else orthogonalise(layer, name).parameter
     targets = inputs.prod(-1).sign()
     loss = lambda: (torch.relu(layer(inputs)) @ head / 12 - targets).square().mean()  # noqa: E731
-    sgd(study, trained, loss, learning_rate=0.1, steps=study.pick(smoke=20, quick=100, paper=400))
+    sgd(study, trained, loss, learning_rate=0.1, steps=steps)
     start, end = (weight.detach().cpu().numpy().T for weight in (W, layer.weight))
     drift = np.abs(energy.cosines(end) - energy.cosines(start)).max()
     return float(drift), float(np.linalg.norm(end - start) / np.linalg.norm(start))

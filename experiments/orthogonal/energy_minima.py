@@ -1,19 +1,53 @@
 """The least hyperspherical energy, and how far above it a rotation leaves a layer for ever."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from experiments.methods.orthogonal.parametrisations import Rotation, energies
-from experiments.orthogonal.layers import INPUTS, least_energies, pairs, sgd
-from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from experiments.orthogonal.layers import least_energies, pairs, sgd
+from theory.claims import (
+    AS_THE_ABSTRACT_SAYS,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    rounding,
+    varies,
+)
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.orthogonal import energy
 
 KNOWN = ((3, 2, 1), (3, 2, 0), (7, 2, 0), (4, 3, 1), (5, 4, 2), (4, 6, 0), (5, 8, 3), (6, 3, 1), (6, 3, 0), (8, 4, 2))
 THOMSON = {5: 6.474691494688, 12: 49.165253057629}  # pairs counted once; proved by Schwartz (2013), Andreev (1996)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the searches, of the layer that OPT is to minimise, and of those that figure 10 shows."""
+
+    starts: int = varies("of the descent to each least energy", 12, smoke=4, paper=48, low=4, high=100)
+    inputs: int = varies("d of the layer, of 2 d neurons, and of those shown", 8, low=3, high=30)
+    steps: int = varies("by which OPT is to minimise the energy", 100, smoke=20, paper=400, low=5, high=2000)
+    widths: tuple[int, ...] = varies(
+        "neurons of the layers shown",
+        (2, 5, 9, 16, 32, 64),
+        smoke=(2, 5, 16),
+        paper=(2, 5, 9, 16, 32, 64, 128),
+        low=2,
+        high=128,
+    )
+
+    def __post_init__(self) -> None:
+        if len(set(self.widths)) < len(self.widths):
+            reject("widths", self.widths, "different numbers")
 
 
 @claim(
@@ -32,9 +66,10 @@ THOMSON = {5: 6.474691494688, 12: 49.165253057629}  # pairs counted once; proved
         "half-space: a simplex is as good as a frame",
         "OPT minimises the hyperspherical energy",
     ),
+    parameters=Sizes,
 )
-def least_energies_are_known(study: Study) -> Iterator[Check | Curves]:
-    starts = study.pick(smoke=4, quick=12, paper=48)
+def least_energies_are_known(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    starts = sizes.starts
     for N, d, s in KNOWN:
         yield from _is_least(study, N, d, s, starts)
     within = Tolerance(1e-9, "twelve published decimals, and the gradient the descent stops at")
@@ -46,8 +81,8 @@ def least_energies_are_known(study: Study) -> Iterator[Check | Curves]:
     six = measured("six in space", crowded, within=rounding(1e3, bound, of="the energy"))
     yield six.control("simplex bound attained by more than d + 1 neurons").equals(bound)
     yield from _half_space(study, starts)
-    yield from _kept_not_minimised(study)
-    yield from _layers_of_figure_10(study)
+    yield from _kept_not_minimised(study, sizes.inputs, sizes.steps)
+    yield from _layers_of_figure_10(study, sizes.inputs, np.array(sizes.widths))
 
 
 def _descend(study: Study, name: str, N: int, d: int, s: float, starts: int) -> tuple[Array, Array]:
@@ -97,10 +132,9 @@ def _half_space(study: Study, starts: int) -> Iterator[Check]:
     yield value.control("half-space: a simplex is as good as a frame").equals(least)
 
 
-def _kept_not_minimised(study: Study) -> Iterator[Check]:
+def _kept_not_minimised(study: Study, d: int, steps: int) -> Iterator[Check]:
     """OPT of the least energy itself: the most favourable loss there is, and it does not move."""
-    N, d = 16, INPUTS
-    rng = study.rng("layer")
+    N, rng = 2 * d, study.rng("layer")
     W0 = torch.from_numpy(rng.standard_normal((N, d))).to(study.device)
     start = float(energy.energy(W0.cpu().numpy().T, 1))
     within = Tolerance(16 * d * EPS * start * N, "16 d roundings of every squared distance")
@@ -108,7 +142,6 @@ def _kept_not_minimised(study: Study) -> Iterator[Check]:
         rotation = Rotation(d, name, dtype=W0.dtype, device=study.device)
         with torch.no_grad():
             rotation.parameter.add_(torch.from_numpy(rng.standard_normal((d, d)) / 8).to(W0))
-        steps = study.pick(smoke=20, quick=100, paper=400)
         sgd(study, rotation.parameter, lambda: energies(rotation(W0), 1), learning_rate=1.0, steps=steps)  # noqa: B023
         end = float(energies(rotation(W0).detach(), 1))
         kept = measured("energy after minimising it", end, within=within, case=name)
@@ -118,11 +151,10 @@ def _kept_not_minimised(study: Study) -> Iterator[Check]:
     yield printed.equals(energy.minimum(N, d, 1))
 
 
-def _layers_of_figure_10(study: Study) -> Iterator[Curves]:
+def _layers_of_figure_10(study: Study, d: int, widths: Array) -> Iterator[Curves]:
     """The least energy a pair of neurons, as descent finds it and where it is known."""
-    widths = np.array(study.pick(smoke=(2, 5, 16), quick=(2, 5, 9, 16, 32, 64), paper=(2, 5, 9, 16, 32, 64, 128)))
-    found = np.array([_descend(study, f"layer {N}", int(N), INPUTS, 1, 4)[0].min() for N in widths])
+    found = np.array([_descend(study, f"layer {N}", int(N), d, 1, 4)[0].min() for N in widths])
     yield curves("found", widths=widths, energy=found / pairs(widths))
-    for name, known in (("simplex", np.arange(2, INPUTS + 2)), ("cross-polytope", np.array([2 * INPUTS]))):
-        least = [energy.minimum(int(N), INPUTS, 1) for N in known]
+    for name, known in (("simplex", np.arange(2, d + 2)), ("cross-polytope", np.array([2 * d]))):
+        least = [energy.minimum(int(N), d, 1) for N in known]
         yield curves(name, widths=known, energy=least / pairs(known))

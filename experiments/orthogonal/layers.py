@@ -12,8 +12,6 @@ from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.orthogonal import energy
 
-INPUTS = 8  # of the layers that figure 10 shows
-
 
 def gaussian(rng: np.random.Generator, shape: tuple[int, int, int]) -> Tensor:
     """Weights (draws, N, d) of independent standard normal entries."""

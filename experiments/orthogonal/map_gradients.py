@@ -1,6 +1,7 @@
 """Gradients through the maps: finite at the identity, and blind to the length of P."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -10,12 +11,30 @@ from torch import Tensor
 from experiments.methods.orthogonal.parametrisations import GramSchmidt, Loewdin, Rotation
 from experiments.orthogonal import published_maps
 from experiments.orthogonal.maps import EXACT, Map, of_condition
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, measured, order, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    measured,
+    order,
+    rounding,
+    varies,
+)
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.orthogonal import maps
 
-CONDITION = 5.0
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the matrices that the maps make orthogonal."""
+
+    inputs: int = varies("d of P (d, d)", 6, low=3, high=16)
+    condition: float = varies("of P", 5.0, low=1.5, high=100)
 
 
 @claim(
@@ -34,20 +53,22 @@ CONDITION = 5.0
         "one step keeps |P|",
         "Cayley's R does not depend on |P|",
     ),
+    parameters=Sizes,
 )
-def gradients_are_finite_and_do_not_see_lengths(study: Study) -> Iterator[Check | Curves]:
-    yield from _differential(study)
-    yield from _at_the_identity(study)
-    yield from _gauges(study)
+def gradients_are_finite_and_do_not_see_lengths(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _differential(study, sizes.inputs - 1, sizes.condition)
+    yield from _at_the_identity(study, sizes.inputs)
+    yield from _gauges(study, sizes.inputs, sizes.condition)
 
 
-def _differential(study: Study) -> Iterator[Check]:
+def _differential(study: Study, d: int, condition: float) -> Iterator[Check]:
     """Loewdin's differential against differences of scipy's polar factor; torch's backward pass is its adjoint."""
-    d, rng = 5, study.rng("differential")
+    rng = study.rng("differential")
     dP, G = (rng.standard_normal((1, d, d)) for _ in range(2))
-    P = of_condition(rng, 1, d, CONDITION)
+    P = of_condition(rng, 1, d, condition)
     exact = maps.polar_differential(P, dP)
-    errors = [_difference(P, dP, h) - exact for h in (0.02, 0.01, 0.005)]
+    # Steps short against the least singular value, 1 / condition.
+    errors = [_difference(P, dP, h * 5 / condition) - exact for h in (0.02, 0.01, 0.005)]
     quarters = order("difference of polar factors", observed_order(errors))
     yield quarters.equals(2, excludes=(1.75, 2.25))
     within = Tolerance(float(np.abs(errors[1]).max()), "error at twice the step; it quarters with the step")
@@ -56,8 +77,8 @@ def _differential(study: Study) -> Iterator[Check]:
     skew = measured("skew part of R^T dR", inward - inward.mT, within=within)
     yield skew.control("Loewdin's differential is R times a symmetric matrix").equals(0)
     backward = _gradient(Loewdin(), torch.from_numpy(P).to(study.device), torch.from_numpy(G).to(study.device))
-    size = CONDITION * float(np.linalg.norm(G) * np.linalg.norm(dP))
-    within = rounding(d**3, size, of="|G| |dP|, amplified by the condition, 5")
+    size = condition * float(np.linalg.norm(G) * np.linalg.norm(dP))
+    within = rounding(d**3, size, of="|G| |dP|, amplified by the condition")
     adjoint = measured("torch's backward pass along dP", float((backward.cpu().numpy() * dP).sum()), within=within)
     yield adjoint.equals(float((G * exact).sum()))
 
@@ -67,8 +88,7 @@ def _difference(P: Array, dP: Array, h: float) -> Array:
     return (ahead - behind)[None] / (2 * h)
 
 
-def _at_the_identity(study: Study) -> Iterator[Check]:
-    d = 6
+def _at_the_identity(study: Study, d: int) -> Iterator[Check]:
     G = torch.from_numpy(study.rng("identity").standard_normal((d, d))).to(study.device)
     identity = torch.eye(d).to(G)
     within = rounding(8 * d, of="G: at the identity the differential is the projection on skew matrices")
@@ -97,13 +117,13 @@ def _gradient(map: Map, P: Tensor, G: Tensor) -> Tensor:
     return torch.autograd.grad((map(leaf) * G).sum(), leaf)[0]
 
 
-def _gauges(study: Study) -> Iterator[Check]:
+def _gauges(study: Study, d: int, condition: float) -> Iterator[Check]:
     """R does not see the length of P's rows (Gram-Schmidt) or of P (Loewdin): descent only makes them longer."""
-    d, rng, eta = 6, study.rng("gauge"), 0.05
-    P = torch.from_numpy(of_condition(rng, 4, d, CONDITION) * 3).to(study.device)
+    rng, eta = study.rng("gauge"), 0.05
+    P = torch.from_numpy(of_condition(rng, 4, d, condition) * 3).to(study.device)
     G = torch.from_numpy(rng.standard_normal((4, d, d))).to(P)
-    size = CONDITION * float(G.norm(dim=(-2, -1)).max())
-    within = rounding(8 * d**2, size, of="the gradient, amplified by the condition, 5")
+    size = condition * float(G.norm(dim=(-2, -1)).max())
+    within = rounding(8 * d**2, size, of="the gradient, amplified by the condition")
     rows, polar = (_gradient(map, P, G) for map in (GramSchmidt(), Loewdin()))
     along = (polar * P).sum(-1).cpu()
     lower = measured("tril(G P^T)", torch.tril(rows @ P.mT).cpu(), within=within, case="Gram-Schmidt")
@@ -118,7 +138,7 @@ def _gauges(study: Study) -> Iterator[Check]:
         length = measured("squared length after a step", new, within=within * 9, case=name)
         yield length.equals(maps.lengthened(old, squared, eta))
     yield length.control("one step keeps |P|").equals(old)
-    within_map = rounding(d**2 * CONDITION, of="entries of R, d^2 times the condition")
+    within_map = rounding(d**2 * condition, of="entries of R, d^2 times the condition")
     seen = (published_maps.cayley(3 * P) - published_maps.cayley(P)).cpu()
     for name, map in (("Gram-Schmidt", GramSchmidt()), ("Loewdin", Loewdin())):
         unseen = measured("R of 3 P", (map(3 * P) - map(P)).cpu(), within=within_map, case=name)

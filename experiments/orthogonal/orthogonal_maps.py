@@ -1,6 +1,7 @@
 """How orthogonal each map makes R, in which component of O(d), and what it cannot reach."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -9,7 +10,19 @@ import torch
 from experiments.methods.orthogonal.parametrisations import GramSchmidt, Loewdin
 from experiments.orthogonal import published_maps
 from experiments.orthogonal.maps import EXACT, Map, exact_map, of_condition, random_map
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, exactly, measured, rounding, slope
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    exactly,
+    measured,
+    rounding,
+    slope,
+    varies,
+)
 from theory.claims.estimates import loglog_slope
 from theory.core.arrays import EPS, Array
 from theory.orthogonal import maps
@@ -22,6 +35,17 @@ FACTORISATIONS: dict[str, tuple[Map, int]] = {  # with the power of the conditio
     "Gram-Schmidt": (GramSchmidt(), 0),
     "Loewdin": (Loewdin(), 0),
 }
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the matrices that the maps make orthogonal."""
+
+    inputs: int = varies("d of those of large condition", 16, low=4, high=32)
+    runs: int = varies("of each condition, and normal ones for each map", 400, smoke=64, paper=1000, low=20, high=2000)
+    signs: int = varies("of which the determinant is looked at", 200, smoke=40, paper=1000, low=10, high=5000)
+    draws: int = varies("for which maps are compared", 100, smoke=20, paper=500, low=5, high=2000)
+    condition: float = varies("of these", 20.0, low=1.5, high=1000)
 
 
 @claim(
@@ -45,16 +69,16 @@ FACTORISATIONS: dict[str, tuple[Map, int]] = {  # with the power of the conditio
         "Gram-Schmidt gives the nearest orthogonal matrix",
         "torch's Cayley at twice its distance",
     ),
+    parameters=Sizes,
 )
-def maps_are_orthogonal_where_they_are_defined(study: Study) -> Iterator[Check | Curves]:
-    yield from _orthogonality(study)
-    yield from _components(study)
-    yield from _equivalences(study)
-    yield from _out_of_reach(study)
+def maps_are_orthogonal_where_they_are_defined(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _orthogonality(study, sizes.inputs, sizes.runs)
+    yield from _components(study, sizes.signs)
+    yield from _equivalences(study, sizes.draws, sizes.condition)
+    yield from _out_of_reach(study, sizes.draws)
 
 
-def _orthogonality(study: Study) -> Iterator[Check]:
-    d, runs = 16, study.pick(smoke=64, quick=400, paper=1000)
+def _orthogonality(study: Study, d: int, runs: int) -> Iterator[Check]:
     rng = study.rng("condition")
     U, V = (np.linalg.qr(rng.standard_normal((runs, d, d)))[0] for _ in range(2))
     small = np.where(np.arange(d) < d - 2, 1.0, 1 / CONDITIONS[:, None, None])  # one is enough for the power 1 only
@@ -79,8 +103,7 @@ def _orthogonality(study: Study) -> Iterator[Check]:
         yield loss.supporting().at_most(bound)
 
 
-def _components(study: Study) -> Iterator[Check]:
-    runs = study.pick(smoke=40, quick=200, paper=1000)
+def _components(study: Study, runs: int) -> Iterator[Check]:
     # A determinant of an orthogonal matrix is -1 or 1.
     within = Tolerance(1e-6, "the two values are 2 apart; the worst draw's rounding is far below")
     for d in (5, 6):
@@ -102,11 +125,11 @@ def _components(study: Study) -> Iterator[Check]:
     yield found["Householder, published"].control("Householder has the sign of det P").equals(sign)
 
 
-def _equivalences(study: Study) -> Iterator[Check]:
-    d, runs, condition = 6, study.pick(smoke=20, quick=100, paper=500), 20.0
+def _equivalences(study: Study, runs: int, condition: float) -> Iterator[Check]:
+    d = 6
     P = of_condition(study.rng("equivalence"), runs, d, condition)
     tensor = torch.from_numpy(P).to(study.device)
-    within = rounding(d**2, condition**2, of="R, amplified by the square of the condition, 20")
+    within = rounding(d**2, condition**2, of="R, amplified by the square of the condition")
     published = published_maps.classical_gram_schmidt, published_maps.householder_reflections
     rows, reflected, by_qr, R = (map(tensor).cpu().numpy() for map in (*published, GramSchmidt(), Loewdin()))
     yield measured("rows: published and by QR", rows, within=within).equals(maps.gram_schmidt(P))
@@ -142,9 +165,9 @@ def _no_other_is_nearer(study: Study, P: torch.Tensor) -> Iterator[Check]:
         yield further.at_least(maps.distance_to_orthogonal(points.cpu().numpy()))
 
 
-def _out_of_reach(study: Study) -> Iterator[Check]:
+def _out_of_reach(study: Study, runs: int) -> Iterator[Check]:
     """Cayley's R keeps a known distance from every matrix with an eigenvalue -1."""
-    d, runs = 6, study.pick(smoke=20, quick=100, paper=500)
+    d = 6
     P = torch.from_numpy(study.rng("reach").standard_normal((runs, d, d))).to(study.device)
     within = rounding(2 * d**2, of="a matrix whose entries are at most 2")
     for name, map, A in (

@@ -1,22 +1,40 @@
 """Rotations on both sides of a layer, the smallest deep linear OPT: closed form by planes, rates, limit."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.orthogonal.linear import curvatures, descent
+from experiments.orthogonal.linear import curvatures, descent, require_decreasing
 from experiments.training import Loss, State, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.orthogonal import two_sided
 from theory.orthogonal.rotations import plane_rotation, random_rotation
 from theory.orthogonal.two_sided import Alignment, TwoSided, alignment
 
-S = np.array([2.0, 1.4, 0.8, 0.2])  # singular values of W0
-TAU = np.array([1.9, 1.3, 0.7, 0.1])  # of T
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layer and its target, which are random but for their singular values."""
+
+    neurons: tuple[float, ...] = varies(
+        "singular values s of W0, decreasing", (2.0, 1.4, 0.8, 0.2), smoke=(2.0, 1.4, 0.8), low=0.05, high=2.2
+    )
+    targets: tuple[float, ...] = varies(
+        "singular values tau of T, decreasing, as many", (1.9, 1.3, 0.7, 0.1), smoke=(1.9, 1.3, 0.7), low=0.05, high=2.2
+    )
+    runs: int = varies("uniform starts in each component", 16, smoke=4, paper=128, low=1, high=500)
+
+    def __post_init__(self) -> None:
+        require_decreasing("neurons", self.neurons, 0.2)
+        require_decreasing("targets", self.targets, 0.2)
+        if len(self.neurons) != len(self.targets):
+            reject("targets", self.targets, f"as many numbers as the {len(self.neurons)} of the neurons")
 
 
 @claim(
@@ -36,16 +54,17 @@ TAU = np.array([1.9, 1.3, 0.7, 0.1])  # of T
         "rotations change the sign of det W",
         "equal singular values leave a strict minimum",
     ),
+    parameters=Sizes,
 )
-def two_rotations_align_the_singular_vectors(study: Study) -> Iterator[Check | Curves]:
-    d = study.pick(smoke=3, quick=4, paper=4)
+def two_rotations_align_the_singular_vectors(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    s, tau = np.array(sizes.neurons), np.array(sizes.targets)
     for side, sign in (("against", -1.0), ("with", 1.0)):
-        problem = _random(study.rng("problem"), S[:d], np.append(TAU[: d - 1], sign * TAU[d - 1]))
+        problem = _random(study.rng("problem"), s, np.append(tau[:-1], sign * tau[-1]))
         aligned = alignment(problem)
         yield from _planes(study, side, problem, aligned)
         yield from _rates(study, side, problem, aligned)
-        yield from _limit(study, side, problem, aligned)
-    yield from _flat_directions(study, TAU[:d])
+        yield from _limit(study, side, problem, aligned, sizes.runs)
+    yield from _flat_directions(study, s, tau)
 
 
 def _random(rng: np.random.Generator, s: Array, tau: Array) -> TwoSided:
@@ -111,12 +130,13 @@ def _curvatures(study: Study, problem: TwoSided, aligned: Alignment) -> Array:
     return curvatures(lambda R: loss({"R": R[None]})[0], np.stack(aligned.optimum)[None], study.device)[0]
 
 
-def _limit(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> Iterator[Check]:
-    """From uniform rotations: all rates are 0.18 or more, and only a start 1e-10 from the way into a saddle is late."""
-    runs, d = study.pick(smoke=4, quick=16, paper=128), len(aligned.s)
+def _limit(study: Study, side: str, problem: TwoSided, aligned: Alignment, runs: int) -> Iterator[Check]:
+    """From uniform rotations: only a start 1e-10 from the way into a saddle is late."""
+    d, rates = len(aligned.s), aligned.rates
     start = random_rotation(study.rng("start", side), d, 2 * runs).reshape(runs, 2, d, d)
-    run = descent(study, loss_of(problem, study.device), start).train(learning_rate=0.3, steps=700, record=[700])
-    # What is left decays faster than e^-70.
+    eta = min(0.3, 1.7 / float(rates.max()))
+    steps = max(700, int(np.ceil(35 / (eta * float(rates.min())))))  # of the loss e^-70 is left
+    run = descent(study, loss_of(problem, study.device), start).train(learning_rate=eta, steps=steps, record=[steps])
     end = measured("loss at the end", run["loss"][-1], within=_within(problem, 1000), case=f"{side} det", axes=("run",))
     yield end.equals(aligned.optimal_loss)
     if side == "against":
@@ -124,9 +144,9 @@ def _limit(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> It
         yield end.control("rotations change the sign of det W").equals(positive)
 
 
-def _flat_directions(study: Study, tau: Array) -> Iterator[Check]:
+def _flat_directions(study: Study, s: Array, tau: Array) -> Iterator[Check]:
     """One direction is flat for each pair of equal singular values of W0."""
-    problem = _random(study.rng("flat"), np.append(S[: len(tau) - 1], S[len(tau) - 2]), tau)
+    problem = _random(study.rng("flat"), np.append(s[:-1], s[-2]), tau)
     least, next_to_it = _curvatures(study, problem, alignment(problem))[:2]
     flat = measured("the flat direction", least, within=_within(problem, 100), case="two equal s")
     yield flat.equals(0, against=next_to_it)
