@@ -42,8 +42,8 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
 
 
 def _draw_energy(axes: Axes, start: Evidence, least: Evidence) -> None:
-    exact, drawn = start.group("exact"), start.group("drawn")
-    axes.semilogx(exact["widths"], exact["mean"], **line(0), label=r"exact mean $\mu_1(8)$")
+    exact, drawn, d = start.group("exact"), start.group("drawn"), start.parameters["inputs"]
+    axes.semilogx(exact["widths"], exact["mean"], **line(0), label=rf"exact mean $\mu_1({d})$")
     band = {"color": COLOURS[0], "alpha": 0.13, "linewidth": 0}
     axes.fill_between(exact["widths"], exact["low"], exact["high"], **band, label=r"exact $\pm 2\sigma$")
     axes.semilogx(drawn["widths"], drawn["energy"], **DOTS, label="random starts")
@@ -55,7 +55,7 @@ def _draw_energy(axes: Axes, start: Evidence, least: Evidence) -> None:
     axes.set(ylabel=r"energy a pair, $E_1 / N(N-1)$", ylim=(0.45, 1.2))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="upper right")
-    letter(axes, "A", "random layers of $N$ neurons, $d = 8$ inputs, $s = 1$")
+    letter(axes, "A", f"random layers of $N$ neurons, $d = {d}$ inputs, $s = 1$")
 
 
 def _draw_score(axes: Axes, start: Evidence) -> None:

@@ -1,6 +1,8 @@
 """Relaxed orthogonality: the squared penalty is never exact, the unsquared one is from a threshold on."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,14 +10,56 @@ from torch import Tensor
 
 from experiments.methods.orthogonal.penalties import squared_penalty, unsquared_penalty
 from experiments.training import Loss, State, Trainee
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.orthogonal import relaxed
 
-SINGULAR_VALUES = np.array([1.8, 1.5, 1.2, 0.7])
-THRESHOLD = relaxed.threshold(SINGULAR_VALUES)
 Penalty = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the target, and of the descent."""
+
+    singular_values: tuple[float, ...] = varies("s of T, as many as inputs", (1.8, 1.5, 1.2, 0.7), low=0.3, high=2)
+    steps: int = varies("where the penalty is smooth", 2500, smoke=1500, low=500, high=10_000)
+    learning_rate: float = varies(
+        "across the kink at the threshold", 1e-3, smoke=4e-3, paper=2.5e-4, low=1e-4, high=8e-3
+    )
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.singular_values) <= 6:
+            reject("singular_values", self.singular_values, "two to six numbers")
+        if np.abs(self.s - 1).max() < 0.05:
+            reject("singular_values", self.singular_values, "one that is not within 0.05 of 1, where T is orthogonal")
+
+    @property
+    def s(self) -> Array:
+        """The singular values."""
+        return np.array(self.singular_values)
+
+
+class Target(NamedTuple):
+    """T = P diag(s) Q^T."""
+
+    P: Array
+    s: Array
+    Qt: Array
+
+    @property
+    def T(self) -> Array:
+        return self.P * self.s @ self.Qt
+
+    @property
+    def d(self) -> int:
+        return len(self.s)
+
+    @property
+    def threshold(self) -> float:
+        """The weight from which on the unsquared penalty is exact."""
+        return relaxed.threshold(self.s)
 
 
 @claim(
@@ -32,32 +76,32 @@ Penalty = Callable[[Tensor], Tensor]
         "unsquared penalty: orthogonal at 0.98 of the threshold",
         "root of a sum of squares at the identity",
     ),
+    parameters=Sizes,
 )
-def penalties_are_exact_or_not(study: Study) -> Iterator[Check | Curves]:
-    yield from _squared(study)
-    yield from _large_weights(study)
-    yield from _unsquared(study)
-    yield from _threshold(study)
+def penalties_are_exact_or_not(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    target = _target(study.rng("target"), sizes.s)
+    yield from _squared(study, target, sizes.steps)
+    yield from _large_weights(study, target)
+    yield from _unsquared(study, target, sizes.steps)
+    yield from _threshold(study, target, sizes.learning_rate)
     yield from _at_the_identity(study)
 
 
-def _target(study: Study) -> tuple[Array, Array, Array]:
-    """T = P diag(s) Q^T, and its P and Q^T."""
-    rng = study.rng("target")
-    P, Q = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
-    return P * SINGULAR_VALUES @ Q.T, P, Q.T
+def _target(rng: np.random.Generator, s: Array) -> Target:
+    P, Q = (np.linalg.qr(rng.standard_normal((len(s), len(s))))[0] for _ in range(2))
+    return Target(P, s, Q.T)
 
 
 def _trained(
-    study: Study, weights: Array, penalty: Penalty, start: Array, learning_rate: Array, steps: int
+    study: Study, aim: Target, weights: Array, penalty: Penalty, start: Array, learning_rate: Array, steps: int
 ) -> tuple[Array, Loss]:
     """R (runs, d, d) at the end of training from `start`, one run a weight, and the loss of all runs."""
-    target, weight = (torch.from_numpy(array).to(study.device) for array in (_target(study)[0], weights))
+    target, weight = (torch.from_numpy(array).to(study.device) for array in (aim.T, weights))
 
     def loss(state: State) -> Tensor:
         return 0.5 * (state["R"] - target).square().sum((-2, -1)) + weight * penalty(state["R"])
 
-    trainee = Trainee(study, loss, {"R": np.broadcast_to(start, (len(weights), 4, 4))})
+    trainee = Trainee(study, loss, {"R": np.broadcast_to(start, (len(weights), aim.d, aim.d))})
     R = trainee.train(learning_rate=learning_rate, steps=steps, record=[steps])["R"][-1]
     return R, loss
 
@@ -80,38 +124,34 @@ def _left_over(loss: Loss, R: Array, device: str) -> Tolerance:
 
 def _defect(R: Array) -> Array:
     """|R R^T - I|_F of each run."""
-    return np.linalg.norm(R @ R.mT - np.eye(4), axis=(-2, -1))
+    return np.linalg.norm(R @ R.mT - np.eye(R.shape[-1]), axis=(-2, -1))
 
 
-def _minimisers(study: Study, minimiser: Callable[[Array, float], Array], weights: Array) -> Array:
+def _minimisers(target: Target, minimiser: Callable[[Array, float], Array], weights: Array) -> Array:
     """R = P diag(r) Q^T of each weight."""
-    _, P, Qt = _target(study)
-    return np.stack([P * minimiser(SINGULAR_VALUES, float(weight)) @ Qt for weight in weights])
+    return np.stack([target.P * minimiser(target.s, float(weight)) @ target.Qt for weight in weights])
 
 
-def _squared(study: Study) -> Iterator[Check]:
+def _squared(study: Study, target: Target, steps: int) -> Iterator[Check]:
     """From near the identity, at moderate weights: R = P diag(r) Q^T with r the root of the cubic."""
-    _, P, Qt = _target(study)
     weights = np.array([0.3, 1.0, 3.0])
-    start = P @ Qt + 0.1 * study.rng("start").standard_normal((3, 4, 4))
-    steps = study.pick(smoke=1500, quick=2500, paper=2500)
-    R, loss = _trained(study, weights, squared_penalty, start, 0.4 / (1 + 12 * weights), steps)
+    start = target.P @ target.Qt + 0.1 * study.rng("start").standard_normal((3, target.d, target.d))
+    R, loss = _trained(study, target, weights, squared_penalty, start, 0.4 / (1 + 12 * weights), steps)
     within = _left_over(loss, R, study.device)
     end = measured("squared penalty: R at the end of training", R, within=within, axes=("run",))
-    yield end.equals(lambda k: _minimisers(study, relaxed.squared_penalty_minimiser, k * weights))
+    yield end.equals(lambda k: _minimisers(target, relaxed.squared_penalty_minimiser, k * weights))
 
 
-def _large_weights(study: Study) -> Iterator[Check | Curves]:
+def _large_weights(study: Study, target: Target) -> Iterator[Check | Curves]:
     """lambda |R R^T - I| at ever larger weights, extrapolated in 1 / lambda."""
-    _, P, Qt = _target(study)
     weights = np.array([100.0, 200.0, 400.0])
-    R, loss = _trained(study, weights, squared_penalty, P @ Qt, 0.5 / (1 + 12 * weights), 400)
+    R, loss = _trained(study, target, weights, squared_penalty, target.P @ target.Qt, 0.5 / (1 + 12 * weights), 400)
     left = _left_over(loss, R, study.device)
     defect = _defect(R)
     limit, error = richardson(list(weights * defect))
     within = Tolerance(error, "last Richardson correction in 1 / lambda")
     within += Tolerance(8 * float((weights * left.value.ravel()).max()), left.reason)
-    predicted = relaxed.limiting_defect(SINGULAR_VALUES)
+    predicted = relaxed.limiting_defect(target.s)
     scaled = measured("squared penalty: lambda |R R^T - I|", limit, within=within)
     yield scaled.equals(predicted)
     yield scaled.control("squared penalty: limit 10 % larger").equals(1.1 * predicted)
@@ -120,29 +160,28 @@ def _large_weights(study: Study) -> Iterator[Check | Curves]:
     yield curves(weights=weights, defect=defect, predicted_defect=predicted / weights)
 
 
-def _unsquared(study: Study) -> Iterator[Check]:
+def _unsquared(study: Study, target: Target, steps: int) -> Iterator[Check]:
     """Below the threshold the penalty is smooth at the minimum, and one number away from the squared one's cubic."""
-    weights, steps = THRESHOLD * np.array([0.2, 0.5, 0.8]), study.pick(smoke=1500, quick=2500, paper=2500)
-    R, loss = _trained(study, weights, unsquared_penalty, _target(study)[0], np.full(3, 0.05), steps)
+    weights = target.threshold * np.array([0.2, 0.5, 0.8])
+    R, loss = _trained(study, target, weights, unsquared_penalty, target.T, np.full(3, 0.05), steps)
     within = _left_over(loss, R, study.device)
     below = measured("unsquared penalty below the threshold: R", R, within=within, axes=("run",))
-    yield below.equals(lambda k: _minimisers(study, relaxed.unsquared_penalty_minimiser, k * weights))
+    yield below.equals(lambda k: _minimisers(target, relaxed.unsquared_penalty_minimiser, k * weights))
 
 
-def _threshold(study: Study) -> Iterator[Check]:
+def _threshold(study: Study, target: Target, eta: float) -> Iterator[Check]:
     """From it on the defect is only what a step of the learning rate makes: descent jumps across the kink."""
-    shares, eta = np.array([1.02, 1.5, 0.98]), study.pick(smoke=4e-3, quick=1e-3, paper=2.5e-4)
-    weights, fine = THRESHOLD * shares, eta / 20
-    R, _ = _trained(study, weights, unsquared_penalty, _target(study)[0], np.full(3, eta), round(6 / eta))
-    R, _ = _trained(study, weights, unsquared_penalty, R, np.full(3, fine), 500)
+    weights, fine = target.threshold * np.array([1.02, 1.5, 0.98]), eta / 20
+    R, _ = _trained(study, target, weights, unsquared_penalty, target.T, np.full(3, eta), round(6 / eta))
+    R, _ = _trained(study, target, weights, unsquared_penalty, R, np.full(3, fine), 500)
     # A step changes R by at most eta (|s - 1| + 2 lambda), and R R^T by twice that; past the kink it turns back.
-    jump = 4 * fine * (2 * THRESHOLD + 2 * weights)
+    jump = 4 * fine * (2 * target.threshold + 2 * weights)
     within = Tolerance(jump, "two steps' change of R R^T: the gradient points back to the orthogonal matrices")
     lost = measured("unsquared penalty about the threshold: defect", _defect(R), within=within, axes=("run",))
 
     def predicted(k: float) -> Array:
         """With k times the threshold."""
-        return _defect(_minimisers(study, relaxed.unsquared_penalty_minimiser, weights / k))
+        return _defect(_minimisers(target, relaxed.unsquared_penalty_minimiser, weights / k))
 
     yield lost.equals(predicted)
     below = measured("defect at 0.98 of the threshold", lost.value[2], within=Tolerance(jump[2], within.reason))

@@ -1,18 +1,42 @@
 """Singular values of normalised random neurons: exact moments at every width, edges for many neurons."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from experiments.orthogonal.layers import gaussian
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, by_chance, claim, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, by_chance, claim, measured, varies
 from theory.claims.estimates import mean, richardson
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.orthogonal import asymptotics
 
-RATIO = 0.25  # N / d
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of layers, and how many are drawn.
+
+    The half-width of an extrapolated edge is 0.005 in quick: 5 % of lambda move it by 0.012.
+    """
+
+    inputs: int = varies(
+        "d of the smallest of three layers, each twice the one before", 64, paper=128, low=32, high=128
+    )
+    neurons: int = varies("N of the smallest: lambda = N / d", 16, paper=32, low=8, high=64)
+    runs: int = varies("layers of each size", 8000, smoke=1500, low=1500, high=20_000)
+    draws: int = varies("layers of 5 neurons of 4 inputs", 100_000, smoke=40_000, paper=400_000, low=40_000, high=10**6)
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.ratio <= 0.5:
+            reject("neurons", self.neurons, f"a tenth to a half of the {self.inputs} inputs")
+
+    @property
+    def ratio(self) -> float:
+        """lambda."""
+        return self.neurons / self.inputs
 
 
 @claim(
@@ -32,20 +56,19 @@ RATIO = 0.25  # N / d
         "edges of 1.2 lambda",
         "second moment of 1.05 lambda",
     ),
+    parameters=Sizes,
 )
-def random_starts_have_a_known_spectrum(study: Study) -> Iterator[Check | Curves]:
-    yield from _moments(study)
-    sizes = study.pick(smoke=(64, 128, 256), quick=(64, 128, 256), paper=(128, 256, 512))
-    # The half-width of an extrapolated edge is 0.005 in quick: 5 % of lambda move it by 0.012.
-    runs = study.pick(smoke=1500, quick=8000, paper=8000)
-    found = [_extremes(study, d, round(RATIO * d), runs) for d in sizes]
+def random_starts_have_a_known_spectrum(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _moments(study, sizes.draws)
+    ratio, layers = sizes.ratio, [(sizes.neurons << k, sizes.inputs << k) for k in range(3)]
+    found = [_extremes(study, d, N, sizes.runs) for N, d in layers]
     for i, name in enumerate(("smallest", "largest")):
-        edge = _extrapolated(name, sizes, [each[:, i] for each in found])
-        yield edge.equals(lambda k: asymptotics.spectral_edges(k * RATIO)[i])  # noqa: B023
-    yield edge.control("edges of 1.2 lambda").equals(asymptotics.spectral_edges(1.2 * RATIO)[1])
-    most = asymptotics.spectral_edges(RATIO)[1]
+        edge = _extrapolated(name, layers, [each[:, i] for each in found])
+        yield edge.equals(lambda k: asymptotics.spectral_edges(k * ratio)[i])  # noqa: B023
+    yield edge.control("edges of 1.2 lambda").equals(asymptotics.spectral_edges(1.2 * ratio)[1])
+    most = asymptotics.spectral_edges(ratio)[1]
     yield _mean_of_largest(found[-1][:, 1]).at_most(most)
-    shape = 100, round(RATIO * sizes[-1]), sizes[-1]
+    shape = 100, *layers[-1]
     shifted = 1 + gaussian(study.rng("shifted"), shape).to(study.device)
     beyond = _mean_of_largest(_singular_values(shifted)[:, -1])
     yield beyond.control("Gaussian with mean 1: largest singular value").at_most(most)
@@ -56,10 +79,9 @@ def _mean_of_largest(values: Array) -> Measured:
     return measured("largest singular value", values.mean(), within=within)
 
 
-def _moments(study: Study) -> Iterator[Check]:
+def _moments(study: Study, draws: int) -> Iterator[Check]:
     """As functions of 1 / d, which is lambda over N."""
     N, d = 5, 4
-    draws = study.pick(smoke=40_000, quick=100_000, paper=400_000)
     s = _singular_values(gaussian(study.rng("moments"), (draws, N, d)).to(study.device))
     for k in (2, 3):
         drawn = mean((s ** (2 * k)).sum(-1))
@@ -82,11 +104,12 @@ def _extremes(study: Study, d: int, N: int, runs: int) -> Array:
     return np.concatenate(s)[:, [0, -1]]
 
 
-def _extrapolated(end: str, sizes: Sequence[int], values: list[Array]) -> Measured:
+def _extrapolated(end: str, layers: Sequence[tuple[int, int]], values: list[Array]) -> Measured:
     """Mean at three doublings of d, Tracy and Widom's mean taken out, what is left extrapolated in 1 / d."""
     i = ("smallest", "largest").index(end)
-    edge = asymptotics.spectral_edges(RATIO)[i]
-    inside = [edge - asymptotics.soft_edges(round(RATIO * d), d)[i] for d in sizes]
+    N, d = layers[0]
+    edge = asymptotics.spectral_edges(N / d)[i]
+    inside = [edge - asymptotics.soft_edges(N, d)[i] for N, d in layers]
     centred = [each + shift for each, shift in zip(values, inside)]
     each = mean(richardson(centred)[0])
     _, correction = richardson([value.mean() for value in centred])

@@ -1,6 +1,7 @@
 """Stochastic OPT: random blocks keep the energy, see a known share of the gradient, and reach every rotation."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -11,10 +12,43 @@ from experiments.methods.orthogonal.parametrisations import Rotation, energies
 from experiments.methods.orthogonal.stochastic import BlockRotation, embed, orthogonalise_stochastically
 from experiments.orthogonal.layers import energy_rounding, sgd
 from experiments.orthogonal.maps import exact_map
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, by_chance, claim, curves, measured, rate, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Study,
+    by_chance,
+    claim,
+    curves,
+    measured,
+    rate,
+    rounding,
+    varies,
+)
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.orthogonal import energy, stochastic
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layers and their blocks."""
+
+    inputs: int = varies("d of a layer", 24, low=6, high=64)
+    block: int = varies("p of its coordinates that a round turns", 6, low=3, high=32)
+    neurons: int = varies("N of a layer", 12, low=7, high=64)
+    runs: int = varies("layers whose energy is looked at", 100, smoke=20, paper=500, low=1, high=1000)
+    draws: int = varies("blocks for the share of the gradient", 12_000, smoke=6000, paper=20_000, low=6000, high=10**5)
+    sequences: int = varies(
+        "of blocks, until all pairs are seen", 20_000, smoke=6000, paper=50_000, low=6000, high=10**5
+    )
+    rounds: int = varies("of the training, ten steps each", 120, smoke=60, paper=300, low=60, high=1000)
+
+    def __post_init__(self) -> None:
+        if not self.inputs / 4 <= self.block <= min(self.inputs, self.neurons) - 1:
+            expected = f"a quarter of the {self.inputs} inputs, and fewer than inputs and neurons ({self.neurons})"
+            reject("block", self.block, f"at least {expected}")
 
 
 @claim(
@@ -36,16 +70,17 @@ from theory.orthogonal import energy, stochastic
         "union bound 5 % sharper",
         "one block, never drawn again",
     ),
+    parameters=Sizes,
 )
-def random_blocks_do_what_whole_rotations_do(study: Study) -> Iterator[Check | Curves]:
-    yield from _energy(study)
-    yield from _share(study)
-    yield from _rounds(study)
-    yield from _reach(study)
+def random_blocks_do_what_whole_rotations_do(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _energy(study, sizes)
+    yield from _share(study, sizes)
+    yield from _rounds(study, sizes.sequences)
+    yield from _reach(study, sizes.rounds)
 
 
-def _energy(study: Study) -> Iterator[Check]:
-    d, p, N, runs = 24, 6, 12, study.pick(smoke=20, quick=100, paper=500)
+def _energy(study: Study, sizes: Sizes) -> Iterator[Check]:
+    d, p, N, runs = sizes.inputs, sizes.block, sizes.neurons, sizes.runs
     rng = study.rng("energy")
     W, P = (torch.from_numpy(rng.standard_normal(size)).to(study.device) for size in ((runs, N, d), (runs, p, p)))
     block = exact_map("gram_schmidt", p, W)(P)
@@ -59,7 +94,7 @@ def _energy(study: Study) -> Iterator[Check]:
     yield wrong.control("the block mixes neurons instead of coordinates").equals(start)
 
 
-def _share(study: Study) -> Iterator[Check]:
+def _share(study: Study, sizes: Sizes) -> Iterator[Check]:
     rng = study.rng("share")
     d, p = 6, 3
     A = _skew(rng, d)
@@ -67,7 +102,7 @@ def _share(study: Study) -> Iterator[Check]:
     within = rounding(d**2, of="a mean over all blocks")
     every = measured("share of the gradient, all blocks", shares.mean(), within=within)
     yield every.equals(stochastic.captured_share(d, p))
-    d, p, draws = 24, 6, study.pick(smoke=6000, quick=12_000, paper=20_000)
+    d, p, draws = sizes.inputs, sizes.block, sizes.draws
     A = _skew(rng, d)
     generator = torch.Generator().manual_seed(int(rng.integers(2**32)))
     blocks = np.array([BlockRotation(Rotation(p, "free"), d, generator).rows.numpy() for _ in range(draws)])
@@ -83,8 +118,7 @@ def _skew(rng: np.random.Generator, d: int) -> Array:
     return half - half.T
 
 
-def _rounds(study: Study) -> Iterator[Check]:
-    draws = study.pick(smoke=6000, quick=20_000, paper=50_000)
+def _rounds(study: Study, draws: int) -> Iterator[Check]:
     exact = stochastic.rounds_to_see_all_pairs(5)
     two = rate("rounds until all pairs were seen, p = 2", mean(_first_rounds(study, draws, 5, 2, 300)))
     yield two.equals(exact, excludes=(0.9 * exact, 1.1 * exact))
@@ -112,9 +146,8 @@ def _first_rounds(study: Study, draws: int, d: int, p: int, longest: int) -> Arr
     return first
 
 
-def _reach(study: Study) -> Iterator[Check | Curves]:
+def _reach(study: Study, rounds: int) -> Iterator[Check | Curves]:
     """A target that one rotation reaches, taught by random blocks: they hold every pair, no local minimum is there."""
-    rounds = study.pick(smoke=60, quick=120, paper=300)
     falling, stuck = (_teach(study, rounds, redraw) for redraw in (1, rounds))
     within = rounding(1e3, of="the loss: of the order of their square, where descent has arrived")
     blocks = measured("loss by random blocks, of its start", falling[-1] / falling[0], within=within)

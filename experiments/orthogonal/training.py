@@ -1,6 +1,7 @@
 """A layer trained in every way to stay orthogonal, and without one: what happens to the Gram matrix of its neurons."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,36 @@ from experiments.methods.orthogonal.parametrisations import Rotation
 from experiments.methods.orthogonal.penalties import squared_penalty
 from experiments.orthogonal.maps import EXACT
 from experiments.training import GradientDescent, Loss, State, Trainee, Update, recording_steps
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    rounding,
+    varies,
+)
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.orthogonal.preserving import defect_of_step
 
-ETA, MOMENTUM, PENALTY = 0.05, 0.9, 0.5
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layer, its data and its training."""
+
+    inputs: int = varies("d of the layer", 16, smoke=6, low=3, high=48)
+    neurons: int = varies("N of the layer", 32, smoke=10, low=2, high=128)
+    examples: int = varies("n, of four tanh teachers", 256, smoke=48, low=8, high=2000)
+    learning_rate: float = varies("of every method", 0.05, low=0.005, high=0.1)
+    momentum: float = varies("of the steps on O(d)", 0.9, low=0, high=0.95)
+    penalty: float = varies("weight of the squared penalty", 0.5, low=0.01, high=2)
+    steps: int = varies("of the training", 600, smoke=60, paper=3000, low=20, high=3000)
+    runs: int = varies("random starts", 2, paper=8, low=1, high=20)
 
 
 class Task(NamedTuple):
@@ -57,15 +82,16 @@ class Method(NamedTuple):
         "OPT keeps the neurons where they were",
         "OPT does not lower the loss",
     ),
+    parameters=Sizes,
 )
-def the_neurons_turn_as_one(study: Study) -> Iterator[Check | Curves]:
-    task = _task(study)
-    methods = _methods(study, task)
-    d, steps = task.W0.shape[1], study.pick(smoke=60, quick=600, paper=3000)
+def the_neurons_turn_as_one(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    task = _task(study.rng("task"), sizes)
+    methods = _methods(study, task, sizes)
+    d, steps, eta = sizes.inputs, sizes.steps, sizes.learning_rate
     anew = rounding(20 * d, of="entries of the Gram matrix: R is made anew each step")
     adding = rounding(20 * d * steps, of="entries of the Gram matrix, a step, all of one sign")
     runs = {
-        method: _train(study, task, methods[method], recording_steps(steps, 61))
+        method: _train(study, task, methods[method], eta, recording_steps(steps, 61))
         for method in (*EXACT, "exact_steps", "plain", "penalty")
     }
     plain = float(runs["plain"]["drift"][-1].min())
@@ -76,7 +102,7 @@ def the_neurons_turn_as_one(study: Study) -> Iterator[Check | Curves]:
     drift = measured("Gram drift", exact["drift"], within=adding, case="exact_steps", axes=("record", "run"))
     yield drift.equals(0, against=plain)
     yield from _moves([runs[method] for method in (*EXACT, "exact_steps")], adding)
-    yield from _two_iterations(study, task, methods["two_iterations"], steps)
+    yield from _two_iterations(study, task, methods["two_iterations"], eta, steps)
     for method, control in (
         ("plain", "plain gradient descent keeps the Gram matrix"),
         ("penalty", "a penalty keeps the Gram matrix"),
@@ -103,12 +129,12 @@ def _shown(drift: Array) -> Array:
     return np.maximum(drift.max(-1), EPS / 2)
 
 
-def _two_iterations(study: Study, task: Task, method: Method, steps: int) -> Iterator[Check | Curves]:
+def _two_iterations(study: Study, task: Task, method: Method, eta: float, steps: int) -> Iterator[Check | Curves]:
     """The published step: the Gram matrix shrinks at each, by an amount that its w gives exactly, from any R."""
-    run = _train(study, task, method, list(range(steps + 1)))
+    run = _train(study, task, method, eta, list(range(steps + 1)))
     R, memory = run["R"], run["R.momentum"]
     tangents = memory[1:] @ np.linalg.inv(R[:-1])
-    w = tangents * np.minimum(ETA, 1 / np.linalg.norm(tangents, axis=(-2, -1), keepdims=True))
+    w = tangents * np.minimum(eta, 1 / np.linalg.norm(tangents, axis=(-2, -1), keepdims=True))
     W = R @ task.W0
     gram = W.mT @ W
     lost = W[:-1].mT @ defect_of_step(w) @ W[:-1]
@@ -125,17 +151,16 @@ def _two_iterations(study: Study, task: Task, method: Method, steps: int) -> Ite
     yield curves("two_iterations", drift=_shown(drift)[shown], predicted=np.append(0.0, expected.max(-1))[shown])
 
 
-def _task(study: Study) -> Task:
+def _task(rng: np.random.Generator, sizes: Sizes) -> Task:
     """Four tanh teachers, n Gaussian inputs, unit neurons."""
-    d, N, n = study.pick(smoke=(6, 10, 48), quick=(16, 32, 256), paper=(16, 32, 256))
-    runs, rng = study.pick(smoke=2, quick=2, paper=8), study.rng("task")
+    d, N, n, runs = sizes.inputs, sizes.neurons, sizes.examples, sizes.runs
     inputs, teachers = rng.standard_normal((n, d)), rng.standard_normal((d, 4))
     W0 = rng.standard_normal((runs, d, N))
     W0 /= np.linalg.norm(W0, axis=1, keepdims=True)
     return Task(inputs, np.tanh(inputs @ teachers).sum(-1), W0, rng.standard_normal((runs, N)) / np.sqrt(N))
 
 
-def _methods(study: Study, task: Task) -> dict[str, Method]:
+def _methods(study: Study, task: Task, sizes: Sizes) -> dict[str, Method]:
     """Every map from R = I, R itself with momentum by the exact step and by the published one, and what is not OPT."""
     runs, d, _ = task.W0.shape
     W0 = torch.tensor(task.W0, dtype=torch.float64, device=study.device)
@@ -150,14 +175,14 @@ def _methods(study: Study, task: Task) -> dict[str, Method]:
 
     return {
         **{map: parametrised(map) for map in EXACT},
-        "exact_steps": turned(update=lambda loss: PreservingUpdate(loss, MOMENTUM, cayley_step)),
-        "two_iterations": turned(update=lambda loss: PreservingUpdate(loss, MOMENTUM, two_iterations)),
-        "penalty": turned(penalty=lambda state: PENALTY * squared_penalty(state["R"])),
+        "exact_steps": turned(update=lambda loss: PreservingUpdate(loss, sizes.momentum, cayley_step)),
+        "two_iterations": turned(update=lambda loss: PreservingUpdate(loss, sizes.momentum, two_iterations)),
+        "penalty": turned(penalty=lambda state: sizes.penalty * squared_penalty(state["R"])),
         "plain": Method(task.W0, lambda state: state["R"]),
     }
 
 
-def _train(study: Study, task: Task, method: Method, record: list[int]) -> Trajectory:
+def _train(study: Study, task: Task, method: Method, eta: float, record: list[int]) -> Trajectory:
     """Full-batch descent on the mean squared error / 2 of x -> readout . relu(W^T x); the drift and what moved it."""
     inputs, targets, W0 = (
         torch.tensor(array, dtype=torch.float64, device=study.device) for array in (task.inputs, task.targets, task.W0)
@@ -183,4 +208,4 @@ def _train(study: Study, task: Task, method: Method, record: list[int]) -> Traje
 
     start = {"R": method.start, "readout": task.readout}
     trainee = Trainee(study, loss, start, method.update(loss), observe)
-    return trainee.train(learning_rate=ETA, steps=record[-1], record=record)
+    return trainee.train(learning_rate=eta, steps=record[-1], record=record)
