@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.imbalance.networks import largest_curvature
 from experiments.imbalance.own_data import Plan
 from theory.claims import Study, varies
-from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.validation import reject
-from theory.imbalance import dynamics
 from theory.imbalance.compression import compressed_problem, gaussian_compressed
 from theory.imbalance.problem import Network, coordinates, gaussian, paper_regression, rebalanced
 
@@ -20,9 +19,9 @@ STARTS = 6
 # Of learning rate x curvature: above it the higher orders of the step blur that the first is 1. Descent is stable to 2.
 LARGEST_STEP = 1 / 3
 # Of learning rate x rate^2 x time, by which the logarithm of the loss differs from the flow's: below it rounding shows.
-SMALLEST_EFFECT = 1e-7
-DECADES = 120.0  # rate x time: the loss is then e^-120 of its start, far below rounding
-WORK = 3e10  # squared hidden units x starts x steps, all step sizes together: about two minutes
+SMALLEST_EFFECT = 1e-8
+LEFT = 120.0  # rate x time: the loss is then e^-120 of its start, far below rounding
+OVERHEAD, WORK = 4e4, 3e10  # of a step, and of all, in squared rows of [V; U1] x starts: about two minutes
 
 
 @dataclass(frozen=True)
@@ -71,16 +70,16 @@ def plan(study: Study, rng: np.random.Generator, sizes: AppendixA1) -> Plan:
             has none beyond rounding; or what would take much longer than two minutes.
     """
     data, problem, network = _drawn(rng, sizes)
-    eta, time = sizes.learning_rate, _time(study, problem, network, sizes)
-    curvature = _curvature(problem, network)
+    curvature, fastest = largest_curvature(problem, network), _fastest_rate(problem, network)
+    eta, time = sizes.learning_rate, _time(study, sizes, fastest)
     if eta * curvature > LARGEST_STEP:
         largest = f"at most {LARGEST_STEP / curvature:.3g}, a sixth of where descent at these scales and width diverges"
         reject("learning_rate", eta, largest)
-    if eta * curvature * min(curvature * time, 1) < SMALLEST_EFFECT:
-        least = SMALLEST_EFFECT / (curvature * min(curvature * time, 1))
-        reject("learning_rate", eta, f"at least {least:.3g}: below it, descent is the flow up to rounding")
+    if eta * fastest * fastest * time < SMALLEST_EFFECT:
+        effect = f"larger scales, or learning_rate x time above {SMALLEST_EFFECT / fastest**2:.3g}"
+        reject("learning_rate", eta, f"{effect}: below it, descent is the flow up to rounding")
     steps = round(time / eta)
-    work = 7.0 * steps * len(network.U) * (problem.r + problem.m) ** 2
+    work = 7.0 * steps * (len(network.U) * (problem.r + problem.m) ** 2 + OVERHEAD)
     if work > WORK:
         most = f"at most {steps * WORK / work:.3g} steps at these sizes: a larger learning_rate or less time"
         reject("learning_rate", eta, most)
@@ -106,18 +105,16 @@ def stacked(starts: Sequence[Network]) -> Network:
     return Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
 
 
-def _time(study: Study, problem: Regression, network: Network, sizes: AppendixA1) -> float:
-    """That which is asked for, or less where no start would have anything of its loss left."""
-    longest = DECADES / (2 * _curvature(problem, network))
+def _time(study: Study, sizes: AppendixA1, fastest: float) -> float:
+    """That which is asked for, or less where the fastest start has nothing of its loss left."""
+    longest = LEFT / fastest
     if sizes.time <= longest:
         return sizes.time
     study.remark(f"trained for the time {longest:.3g} in place of {sizes.time:g}: nothing of the loss is left by then")
     return longest
 
 
-def _curvature(problem: Regression, network: Network) -> float:
-    """The largest of the starts: sigma_1^2 |Z|^2 + sigma_1 |E| at most."""
-    Z: Array = coordinates(problem, network)
-    E = dynamics.residual(problem, Z)
-    stretch = np.linalg.norm(Z, ord=2, axis=(-2, -1)) ** 2
-    return float((problem.S[0] ** 2 * stretch + problem.S[0] * np.linalg.norm(E, axis=(-2, -1))).max())
+def _fastest_rate(problem: Regression, network: Network) -> float:
+    """2 sigma_1^2 |Z|^2: no loss decays faster at the start."""
+    stretch = np.linalg.norm(coordinates(problem, network), ord=2, axis=(-2, -1))
+    return 2 * float((problem.S[0] * stretch.max()) ** 2)

@@ -1,12 +1,13 @@
 """Section 2.2: the imbalance is conserved by the flow; gradient descent drifts by an amount that is known exactly."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy.integrate import simpson
 
-from experiments.imbalance.networks import by_autograd, trained_coordinates
+from experiments.imbalance.networks import by_autograd, largest_curvature, trained_coordinates
 from experiments.training import extrapolated
 from theory.claims import (
     AS_PRINTED,
@@ -20,14 +21,32 @@ from theory.claims import (
     order,
     residual,
     rounding,
+    varies,
 )
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
 from theory.imbalance import convergence, dynamics, identities
 from theory.imbalance.problem import Network, coordinates, gaussian
 
 HORIZON = 0.5  # time over which the drift is measured
+LARGEST_STEP = 0.3  # of learning rate x curvature: above it the drift is of no single order
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the problem and its starts."""
+
+    width: int = varies("units of the hidden layer", 9, low=1, high=200)
+    scale: float = varies("standard deviation of the weights, times the root of the width", 1.8, low=0.3, high=6)
+    learning_rate: float = varies(
+        "the largest of four that the drift is measured at", 0.004, low=1e-3, high=0.1, unit="time"
+    )
+    inputs: int = varies("columns of X, D", 12, low=1, high=100)
+    examples: int = varies("rows of X, n", 7, low=1, high=50)
+    outputs: int = varies("columns of Y, m", 3, low=1, high=20)
+    runs: int = varies("Gaussian starts", 16, smoke=2, paper=64, low=1, high=100)
 
 
 @claim(
@@ -47,15 +66,21 @@ HORIZON = 0.5  # time over which the drift is measured
         "symbolic: the hidden layer ascends",
         "symbolic: layers with their own learning rates",
     ),
+    parameters=Sizes,
 )
-def imbalance_is_conserved(study: Study) -> Iterator[Check | Curves]:
+def imbalance_is_conserved(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("problem")
-    problem = random_regression(rng, D=12, n=7, m=3, singular_values=np.linspace(1.6, 0.5, 7))
-    network = gaussian(problem, 9, rng, scales=(0.6, 0.6), runs=study.pick(smoke=2, quick=16, paper=64))
+    D, n = sizes.inputs, sizes.examples
+    problem = random_regression(rng, D=D, n=n, m=sizes.outputs, singular_values=np.linspace(1.6, 0.5, min(D, n)))
+    scale = sizes.scale / np.sqrt(sizes.width)
+    network = gaussian(problem, sizes.width, rng, scales=(scale, scale), runs=sizes.runs)
+    curvature = largest_curvature(problem, network)
+    if sizes.learning_rate * curvature > LARGEST_STEP:
+        reject("learning_rate", sizes.learning_rate, f"at most {LARGEST_STEP / curvature:.3g} at these sizes and scale")
     yield from _by_symbols()
     yield from _along_the_flow(problem, network)
     yield from _step_by_step(study, problem, network)
-    yield from _drift_in_the_step_size(study, problem, network)
+    yield from _drift_in_the_step_size(study, problem, network, sizes.learning_rate)
 
 
 def _by_symbols() -> Iterator[Check]:
@@ -101,14 +126,16 @@ def _step_by_step(study: Study, problem: Regression, network: Network) -> Iterat
     yield drift.control("one step of gradient descent conserves the imbalance").equals(0.0)
 
 
-def _drift_in_the_step_size(study: Study, problem: Regression, network: Network) -> Iterator[Check | Curves]:
-    step_sizes = 0.004 / 2.0 ** np.arange(4)
-    first_order = _accumulated_drift(problem, network)
+def _drift_in_the_step_size(
+    study: Study, problem: Regression, network: Network, learning_rate: float
+) -> Iterator[Check | Curves]:
+    step_sizes, horizon = learning_rate / 2.0 ** np.arange(4), round(HORIZON / learning_rate) * learning_rate
+    first_order = _accumulated_drift(problem, network, horizon)
     drifts, changes, lie_drifts = [], [], []
     start = coordinates(problem, network)
     before = convergence.imbalance(problem, start)
     for eta in step_sizes:
-        steps = round(HORIZON / eta)
+        steps = round(horizon / eta)
         run = by_autograd(study, problem, network).train(learning_rate=float(eta), steps=steps, record=[steps])
         Z = trained_coordinates(problem, run)
         drifts.append(convergence.imbalance(problem, Z[-1]) - before)
@@ -133,7 +160,7 @@ def _drift_in_the_step_size(study: Study, problem: Regression, network: Network)
     yield curves(drift_beyond_predicted=sizes / predicted - 1)
 
 
-def _accumulated_drift(problem: Regression, network: Network) -> Array:
+def _accumulated_drift(problem: Regression, network: Network, horizon: float) -> Array:
     """int_0^T (V^T E^T Sigma_x E V - U1^T S E E^T S U1) dt along the flow: the drift per unit of step size."""
-    flow = dynamics.gradient_flow(problem, network, np.linspace(0, HORIZON, 201), relative_tolerance=1e-11)
+    flow = dynamics.gradient_flow(problem, network, np.linspace(0, horizon, 201), relative_tolerance=1e-11)
     return simpson(convergence.descent_drift(problem, flow["Z"], 1.0), x=flow.t, axis=0)

@@ -1,19 +1,42 @@
 """Lemma 1: wide Gaussian starts are imbalanced, and nearly orthogonal to what training does not see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.imbalance.quantiles import with_probability
+from experiments.imbalance.quantiles import fewest_draws, with_probability
 from experiments.imbalance.wide_networks import DELTA, EXPONENTS
-from theory.claims import AS_PRINTED, Check, Study, claim, exactly, measured, rounding
+from theory.claims import AS_PRINTED, Check, Study, claim, exactly, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
 from theory.imbalance import convergence, dynamics, invariant_set, width
 from theory.imbalance.problem import Network, coordinates, fan_in_scale, gaussian
 
-NARROW = 12  # where all but a few starts of this problem are less imbalanced than the lemma says
+RANK = 4  # of the data
+NARROW = 2  # times m + r: a width at which all but a few starts are less imbalanced than the lemma says
+ENTRIES = 1e8  # of the starts of one exponent: about two minutes
 FEW = rounding(1e3, of="one number, a few operations")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The draws, and the problem that looks at them: of rank 4."""
+
+    exponents: tuple[float, ...] = varies("a of the scales h^(-a)", EXPONENTS, low=0.25, high=0.5, brackets="(]")
+    delta: float = varies("probability with which the lemma may fail", DELTA, low=1e-9, high=0.3)
+    draws: int = varies("starts for each exponent", 1000, smoke=300, paper=4000, low=20, high=20_000)
+    inputs: int = varies("columns of X, D", 12, low=9, high=40)
+    outputs: int = varies("columns of Y, m", 2, low=1, high=10)
+
+    def __post_init__(self) -> None:
+        if self.draws < fewest_draws(1 - self.delta):
+            reject("draws", self.draws, f"at least {fewest_draws(1 - self.delta)} for delta = {self.delta:g}")
+        if self.inputs < self.outputs + 2 * RANK:
+            reject("inputs", self.inputs, f"at least outputs + 8 = {self.outputs + 2 * RANK}: room for the worst start")
+        if len(set(self.exponents)) < len(self.exponents):
+            reject("exponents", self.exponents, "different ones")
 
 
 @claim(
@@ -31,32 +54,36 @@ FEW = rounding(1e3, of="one number, a few operations")
     ),
     theory_side="bound",
     controls=(
-        "width 12 in place of 16 s^2",
+        "width 2 (m + r) in place of 16 s^2",
         "overlap bound 5 % smaller",
         "deviation with 1/2 log(2/delta)",
     ),
+    parameters=Starts,
 )
-def wide_gaussian_starts_are_imbalanced(study: Study) -> Iterator[Check]:
+def wide_gaussian_starts_are_imbalanced(study: Study, starts: Starts) -> Iterator[Check]:
     rng = study.rng("problem")
-    problem = random_regression(rng, D=12, n=6, m=2, singular_values=np.array([1.5, 1.2, 1.0, 0.8]))
-    s = width.deviation(problem, DELTA)
-    h = int(width.lemma_width(s)) + 1
-    draws = study.pick(smoke=300, quick=1000, paper=4000)
+    singular_values = np.array([1.5, 1.2, 1.0, 0.8])
+    problem = random_regression(rng, D=starts.inputs, n=6, m=starts.outputs, singular_values=singular_values)
+    s, likely = width.deviation(problem, starts.delta), 1 - starts.delta
+    h, draws = int(width.lemma_width(s)) + 1, starts.draws
+    if draws * (problem.D + problem.m) * h > ENTRIES:
+        reject("draws", draws, f"at most {ENTRIES / (problem.D + problem.m) / h:.0f} of width {h}")
     name = "largest of three ratios to their bounds"
     drawn = [
         _over_bounds(problem, gaussian(problem, h, study.rng(a), scales=(fan_in_scale(h, a),) * 2, runs=draws), a, s)
-        for a in EXPONENTS
+        for a in starts.exponents
     ]
-    worst = [width.imbalance_level_bound(h, a) / width.worst_imbalance_level(h, a, s) for a in EXPONENTS]
+    worst = [width.imbalance_level_bound(h, a) / width.worst_imbalance_level(h, a, s) for a in starts.exponents]
     because = "Lemma 1, its three inequalities at once, for each a; beside the draws the least c that the event allows"
-    over_bounds = with_probability(1 - DELTA, name, np.array(drawn), because=because, constructed=worst)
+    over_bounds = with_probability(likely, name, np.array(drawn), because=because, constructed=worst)
     roomy = "c > h^(1-2a) from 11.7 s^2 on: at 16 s^2 its worst start has 9/8 of that"
     yield over_bounds.within_factor(1.13, because=roomy).at_most(1.0)
-    narrow = gaussian(problem, NARROW, study.rng("narrow"), scales=(fan_in_scale(NARROW, 0.5),) * 2, runs=draws)
-    over_bounds = with_probability(1 - DELTA, name, _over_bounds(problem, narrow, 0.5, s), because=because)
-    yield over_bounds.control("width 12 in place of 16 s^2").at_most(1.0)
-    yield from _where_the_lemma_is_sharp(problem, h, s, rng)
-    yield from _deviation_needed(problem, s)
+    few = NARROW * (problem.m + problem.r)
+    narrow = gaussian(problem, few, study.rng("narrow"), scales=(fan_in_scale(few, 0.5),) * 2, runs=draws)
+    over_bounds = with_probability(likely, name, _over_bounds(problem, narrow, 0.5, s), because=because)
+    yield over_bounds.control("width 2 (m + r) in place of 16 s^2").at_most(1.0)
+    yield from _where_the_lemma_is_sharp(problem, h, s, rng, starts.exponents)
+    yield from _deviation_needed(problem, s, starts.delta)
 
 
 def _over_bounds(problem: Regression, network: Network, exponent: float, s: float) -> Array:
@@ -72,7 +99,9 @@ def _over_bounds(problem: Regression, network: Network, exponent: float, s: floa
     return np.maximum.reduce([imbalanced, overlap, product])
 
 
-def _where_the_lemma_is_sharp(problem: Regression, h: int, s: float, rng: np.random.Generator) -> Iterator[Check]:
+def _where_the_lemma_is_sharp(
+    problem: Regression, h: int, s: float, rng: np.random.Generator, exponents: Sequence[float]
+) -> Iterator[Check]:
     """The worst matrices the event allows attain each inequality, so that its constants are tested, not its slack."""
     a, size = 0.5, problem.m + problem.r
     within = rounding(1e3 * size, of="one small matrix: m + r of its squared norm, a thousand times over")
@@ -84,7 +113,7 @@ def _where_the_lemma_is_sharp(problem: Regression, h: int, s: float, rng: np.ran
     hidden, output = (h**-a * rows for rows in width.extreme_rows(h, s, problem.m, rng))
     ratio = np.linalg.norm(hidden @ output.T) / width.product_bound(problem, h, a, s)
     yield measured("inequality 19 is attained", ratio, within=within).equals(1.0)
-    for exponent in EXPONENTS:
+    for exponent in exponents:
         frame = np.linalg.qr(rng.standard_normal((h, size)))[0].T * (np.sqrt(h) - s) * h**-exponent
         ratio = convergence.level(problem, frame) / width.worst_imbalance_level(h, exponent, s)
         yield measured(f"worst c, a = {exponent}", ratio, within=within).equals(1.0)
@@ -93,9 +122,9 @@ def _where_the_lemma_is_sharp(problem: Regression, h: int, s: float, rng: np.ran
         yield measured(f"worst c at h = 16 s^2, a = {exponent}", ratio, within=within).equals(9 / 8)
 
 
-def _deviation_needed(problem: Regression, s: float) -> Iterator[Check]:
+def _deviation_needed(problem: Regression, s: float, delta: float) -> Iterator[Check]:
     """What the proof takes from Lemma E.1: singular values of [V; U] outside sqrt(h) -+ s with probability delta."""
-    yield measured("probability outside sqrt(h) -+ s", _outside(problem, s), within=FEW).equals(DELTA)
+    yield measured("probability outside sqrt(h) -+ s", _outside(problem, s), within=FEW).equals(delta)
     # 1/2 log(2/delta) and sqrt(2 log(2/delta)) are equal there; above it the printed s is the smaller.
     small = 2 * np.exp(-8)
     leaves = _outside(problem, width.printed_deviation(problem, small))

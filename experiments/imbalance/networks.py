@@ -1,5 +1,6 @@
 """Single-hidden-layer linear networks in torch: x -> V U^T x, trained on 1/2 |Y - X U V^T|^2."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -8,7 +9,7 @@ from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
-from theory.imbalance.dynamics import split
+from theory.imbalance.dynamics import residual, split
 from theory.imbalance.problem import Network, coordinates
 
 
@@ -83,6 +84,13 @@ def trained_product(problem: Regression, run: Trajectory) -> Array:
     """U1 V^T (T, runs, r, m) along a training."""
     V, U1 = split(problem, trained_coordinates(problem, run))
     return U1 @ V.mT
+
+
+def largest_curvature(problem: Regression, network: Network) -> float:
+    """Of the loss at the starts, at most: sigma_1^2 |Z|^2 + sigma_1 |E|, the largest of the runs."""
+    Z = coordinates(problem, network)
+    E = np.linalg.norm(residual(problem, Z), axis=(-2, -1))
+    return float(((problem.S[0] * np.linalg.norm(Z, ord=2, axis=(-2, -1))) ** 2 + problem.S[0] * E).max())
 
 
 def tensors(network: Network, device: str) -> State:

@@ -1,12 +1,12 @@
 """Appendix D of Min et al. 2021, trained: the network and its NTK scaling are one run at two learning rates."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from experiments.imbalance.networks import by_autograd, squared_loss, trained_coordinates
+from experiments.imbalance.networks import by_autograd, largest_curvature, squared_loss, trained_coordinates
 from experiments.training import recording_steps
 from theory.claims import (
     AS_PRINTED,
@@ -20,17 +20,35 @@ from theory.claims import (
     measured,
     order,
     rounding,
+    varies,
 )
 from theory.claims.estimates import observed_order, richardson
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.imbalance import rescaling
 from theory.imbalance.dynamics import excess_loss, gradient_flow
 from theory.imbalance.problem import Network, gaussian
 
-EXPONENTS = (0.5, 0.4, 0.3)
-LEARNING_RATE = 2e-3
+# Of learning rate x curvature: beyond it the first order in the step does not show.
+LARGEST_STEP = 0.3
+
+
+@dataclass(frozen=True)
+class Training:
+    """Gaussian starts of scale h^(-a), one of each a, and their training."""
+
+    width: int = varies("units of the hidden layer, h", 100, smoke=24, paper=1000, low=2, high=2000)
+    exponents: tuple[float, ...] = varies("a of h^(-a), a training each", (0.5, 0.4, 0.3), low=0.25, high=1)
+    learning_rate: float = varies(
+        "of the network; its NTK scaling takes h^(2a) of it", 2e-3, low=0, high=1, brackets="()"
+    )
+    steps: int = varies("of gradient descent", 1000, smoke=200, paper=4000, low=40, high=10_000)
+
+    def __post_init__(self) -> None:
+        if len(set(self.exponents)) < len(self.exponents) or len(self.exponents) > 5:
+            reject("exponents", self.exponents, "at most five different ones")
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,7 @@ class Pair:
     problem: Regression
     network: Network
     exponent: float
+    learning_rate: float
 
     @property
     def speedup(self) -> float:
@@ -56,13 +75,13 @@ class Pair:
         return rescaling.rescaled_network(self.network, self.exponent)
 
     def plain(self, steps: int) -> Trajectory:
-        """The network, trained at `LEARNING_RATE`."""
-        return _descend(self.study, self.problem, self.network, LEARNING_RATE, steps)
+        """The network, trained."""
+        return _descend(self.study, self.problem, self.network, self.learning_rate, steps)
 
     def rescaled(self, steps: int, *, faster: float) -> Trajectory:
-        """The network in the NTK scaling, trained at `faster` times `LEARNING_RATE`."""
+        """The network in the NTK scaling, trained at `faster` times the learning rate."""
         problem = rescaling.rescaled_problem(self.problem, self.network.h, self.exponent)
-        return _descend(self.study, problem, self.rescaled_network, faster * LEARNING_RATE, steps)
+        return _descend(self.study, problem, self.rescaled_network, faster * self.learning_rate, steps)
 
 
 @claim(
@@ -81,61 +100,72 @@ class Pair:
         "the time of the flow not scaled",
         "the last display, without its 1/2",
     ),
+    parameters=Training,
 )
-def training_in_the_ntk_scaling_is_training_sped_up(study: Study) -> Iterator[Check | Curves]:
+def training_in_the_ntk_scaling_is_training_sped_up(study: Study, sizes: Training) -> Iterator[Check | Curves]:
     problem = random_regression(
         study.rng("problem"), D=20, n=8, m=3, singular_values=np.array([1.6, 1.3, 1.1, 0.9, 0.8, 0.7])
     )
-    width = study.pick(smoke=24, quick=100, paper=1000)
-    steps = study.pick(smoke=200, quick=1000, paper=4000)
+    width, steps, eta = sizes.width, sizes.steps, sizes.learning_rate
     pairs = []
-    for a in EXPONENTS:
+    for a in sizes.exponents:
         network = gaussian(problem, width, study.rng("start", a), scales=(width**-a, width**-a), runs=2)
-        pairs.append(Pair(study, problem, network, a))
+        pairs.append(Pair(study, problem, network, a, eta))
+    powers = gaussian(problem, 64, study.rng("power"), scales=(1 / 8, 1 / 8), runs=2)
+    for network in (powers, *(pair.network for pair in pairs)):
+        largest = LARGEST_STEP / largest_curvature(problem, network)
+        if eta > largest:
+            reject("learning_rate", eta, f"at most {largest:.3g} at this width and these exponents")
     for pair in pairs:
         yield from _step_by_step(pair, steps)
-    yield from _exact_powers_of_two(study, problem, steps)
-    yield from _flow(pairs[1], steps)
+    yield from _wrong_scalings(pairs[0], steps)
+    yield from _exact_powers_of_two(Pair(study, problem, powers, 0.5, eta), steps)
+    yield from _flow(pairs[min(1, len(pairs) - 1)], steps)
 
 
 def _step_by_step(pair: Pair, steps: int) -> Iterator[Check | Curves]:
     a, h = pair.exponent, pair.network.h
     plain, rescaled = pair.plain(steps), pair.rescaled(steps, faster=pair.speedup)
-    within = _rounding(pair, plain, steps)
+    weights, back = _stacked(plain), _stacked(rescaled) / pair.scale
+    yield _same(pair, plain, steps, back).equals(lambda k: h ** ((k - 1) * a) * weights)
+    loss, ntk = _losses(pair)
+    yield ntk.equals(loss)
+    yield curves(f"a = {a}", t=plain.t, gap=np.abs(back - weights).max((1, 2, 3)))
+
+
+def _wrong_scalings(pair: Pair, steps: int) -> Iterator[Check]:
+    plain, rescaled = pair.plain(steps), pair.rescaled(steps, faster=pair.speedup)
     weights = _stacked(plain)
+    unscaled, slower = (_stacked(pair.rescaled(steps, faster=f)) / pair.scale for f in (1, pair.speedup**0.95))
+    wrong = {
+        "the learning rate not scaled": unscaled,
+        "the learning rate scaled by h^(1.9 a)": slower,
+        "weights scaled by h^(1.05 a)": _stacked(rescaled) / pair.scale**1.05,
+    }
+    for name, stacked in wrong.items():
+        yield _same(pair, plain, steps, stacked).control(name).equals(weights)
+    loss, ntk = _losses(pair)
+    correction = "1/2 |...|^2, as in the display above it"
+    printed = replace(ntk, value=2 * ntk.value).misprint("the last display, without its 1/2", correction=correction)
+    yield printed.equals(loss)
 
-    def same(stacked: Array) -> Measured:
-        return measured(f"weights at every step, a = {a}", stacked, within=within, axes=("t", "run"))
 
-    yield same(_stacked(rescaled) / pair.scale).equals(lambda k: h ** ((k - 1) * a) * weights)
-    if a == EXPONENTS[0]:
-        unscaled, slower = (_stacked(pair.rescaled(steps, faster=f)) / pair.scale for f in (1, pair.speedup**0.95))
-        yield same(unscaled).control("the learning rate not scaled").equals(weights)
-        yield same(slower).control("the learning rate scaled by h^(1.9 a)").equals(weights)
-        yield same(_stacked(rescaled) / pair.scale**1.05).control("weights scaled by h^(1.05 a)").equals(weights)
-    yield from _losses(pair)
-    gap = np.abs(_stacked(rescaled) / pair.scale - weights).max((1, 2, 3))
-    yield curves(f"a = {a}", t=plain.t, gap=gap)
+def _same(pair: Pair, plain: Trajectory, steps: int, stacked: Array) -> Measured:
+    within = _rounding(pair, plain, steps)
+    return measured(f"weights at every step, a = {pair.exponent}", stacked, within=within, axes=("t", "run"))
 
 
-def _losses(pair: Pair) -> Iterator[Check]:
-    """The three forms of the loss: torch's at (U, V), and the NTK form at the scaled weights."""
+def _losses(pair: Pair) -> tuple[Array, Measured]:
+    """Two forms of the loss: torch's at (U, V), and the NTK form at the scaled weights."""
     a = pair.exponent
     state = {"U": torch.tensor(pair.network.U), "V": torch.tensor(pair.network.V)}
     loss = squared_loss(pair.problem, "cpu")(state).numpy()
     ntk = rescaling.ntk_loss(pair.problem, pair.rescaled_network, a)
     within = rounding(2 * _terms(pair), _output_size(pair) ** 2, of="(|Y| + |X||U||V|)^2, by dot products in two forms")
-    name = f"the loss with the factor 1 / sqrt(m h), a = {a}"
-    yield measured(name, ntk, within=within).equals(loss)
-    if a == EXPONENTS[0]:
-        printed = measured(name, 2 * ntk, within=within)
-        correction = "1/2 |...|^2, as in the display above it"
-        yield printed.misprint("the last display, without its 1/2", correction=correction).equals(loss)
+    return loss, measured(f"the loss with the factor 1 / sqrt(m h), a = {a}", ntk, within=within)
 
 
-def _exact_powers_of_two(study: Study, problem: Regression, steps: int) -> Iterator[Check]:
-    network = gaussian(problem, 64, study.rng("power"), scales=(1 / 8, 1 / 8), runs=2)
-    pair = Pair(study, problem, network, 0.5)
+def _exact_powers_of_two(pair: Pair, steps: int) -> Iterator[Check]:
     plain, rescaled = pair.plain(steps), pair.rescaled(steps, faster=pair.speedup)
     because = "h^a = 8 is a power of two: scaling by it commutes with rounding, so not even rounding differs"
     within = Tolerance(np.finfo(float).tiny, because)
@@ -179,7 +209,7 @@ def _stacked(run: Trajectory) -> Array:
 
 def _rounding(pair: Pair, run: Trajectory, steps: int) -> Tolerance:
     sizes = np.sqrt((_stacked(run) ** 2).sum((-2, -1))).max()
-    step = sizes * (1 + LEARNING_RATE * np.linalg.norm(pair.problem.X) * _output_size(pair))
+    step = sizes * (1 + pair.learning_rate * np.linalg.norm(pair.problem.X) * _output_size(pair))
     amplified = step * _amplification(pair.problem, gradient_flow(pair.problem, pair.network, run.t))
     return rounding(
         2 * _terms(pair) * steps,

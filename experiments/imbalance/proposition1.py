@@ -1,17 +1,19 @@
 """Proposition 1: inside the invariant set training finds the minimum-norm solution, and nowhere beside it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.imbalance.networks import linear_network, squared_loss, trained, trained_coordinates
+from experiments.imbalance.networks import largest_curvature, linear_network, squared_loss, trained, trained_coordinates
 from experiments.training import recording_steps
 from experiments.training.updates import Adam
-from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
-from theory.imbalance import dynamics, invariant_set
+from theory.core.validation import reject
+from theory.imbalance import convergence, dynamics, invariant_set
 from theory.imbalance.problem import Network, coordinates, frozen_weights, gaussian
 
 STARTS = (
@@ -24,7 +26,28 @@ STARTS = (
     "U = 0 and V = 0",
 )
 INSIDE = 2  # the first two satisfy both hypotheses
+DECAY = 30.0  # rate x time, so that of the residual e^-30 of its start is left
+WORK = 1e11  # inputs x width x outputs x starts x steps: about two minutes
 STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the problem and its seven starts."""
+
+    width: int = varies("units of the hidden layer", 64, low=2, high=1000)
+    scale: float = varies("standard deviation of the weights, times the root of the width", 1.0, low=0.2, high=3)
+    learning_rate: float = varies("of gradient descent", 0.02, low=0, high=1, brackets="()", unit="time")
+    steps: int = varies("of gradient descent", 4000, smoke=3000, low=100, high=40_000)
+    inputs: int = varies("columns of X, D", 40, low=2, high=300)
+    examples: int = varies("rows of X, n", 10, low=1, high=50)
+    outputs: int = varies("columns of Y, m", 2, low=1, high=10)
+
+    def __post_init__(self) -> None:
+        if self.examples >= self.inputs:
+            reject("examples", self.examples, f"fewer than the inputs {self.inputs}: all of U would be seen")
+        if self.width <= self.examples + self.outputs:
+            reject("width", self.width, f"above examples + outputs = {self.examples + self.outputs}: room for the set")
 
 
 @claim(
@@ -45,15 +68,14 @@ STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
         "Adam inside the set: minimum norm",
         "growth of H 5 % slower",
     ),
+    parameters=Sizes,
 )
-def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
+def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("problem")
-    problem = random_regression(rng, D=40, n=10, m=2, singular_values=np.linspace(1.5, 0.7, 10))
-    network = _starts(problem, rng)
-    steps = study.pick(smoke=3000, quick=4000, paper=4000)
-    run = linear_network(study, problem, network).train(
-        learning_rate=0.02, steps=steps, record=recording_steps(steps, 201)
-    )
+    D, n, m = sizes.inputs, sizes.examples, sizes.outputs
+    problem = random_regression(rng, D=D, n=n, m=m, singular_values=np.linspace(1.5, 0.7, n))
+    network = _starts(problem, rng, sizes.width, sizes.scale / np.sqrt(sizes.width))
+    run = _trained(study, problem, network, sizes.learning_rate, sizes.steps)
     distance = invariant_set.distance_to_minimum_norm(problem, trained(run).end_to_end)
     residual = dynamics.residual(problem, trained_coordinates(problem, run))
     rounding = _rounding(problem, network, run, residual)
@@ -75,8 +97,24 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study) -> It
     yield curves(steps=run.facts["recorded"], distance=distance, leak=leak, starts=np.array(STARTS))
 
 
-def _starts(problem: Regression, rng: np.random.Generator) -> Network:
-    generic = gaussian(problem, 64, rng, scales=(1 / 8, 1 / 8))
+def _trained(study: Study, problem: Regression, network: Network, eta: float, steps: int) -> Trajectory:
+    """All starts trained, where that is stable and leaves nothing of the residual of those inside the set."""
+    stable = 1 / largest_curvature(problem, network)
+    if eta > stable:
+        reject("learning_rate", eta, f"at most {stable:.3g}, half of where descent from these starts may diverge")
+    inside = Network(network.U[:INSIDE], network.V[:INSIDE])
+    slowest = convergence.slowest_rate(problem, coordinates(problem, inside)).min() / 2
+    if eta * steps * slowest < DECAY:
+        reject("steps", steps, f"at least {DECAY / (eta * slowest):.0f} of {eta:g}, for the residual to vanish")
+    if (work := network.U.size * problem.m * steps) > WORK:
+        reject("steps", steps, f"at most {steps * WORK / work:.0f} at these sizes: two minutes of them")
+    return linear_network(study, problem, network).train(
+        learning_rate=eta, steps=steps, record=recording_steps(steps, 201)
+    )
+
+
+def _starts(problem: Regression, rng: np.random.Generator, h: int, scale: float) -> Network:
+    generic = gaussian(problem, h, rng, scales=(scale, scale))
     Z = coordinates(problem, generic)
     V, U1 = dynamics.split(problem, Z)
     unseen = problem.from_unseen(frozen_weights(problem, generic))

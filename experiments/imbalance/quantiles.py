@@ -10,6 +10,15 @@ from theory.claims.estimates import SIGNIFICANCE
 from theory.core.arrays import Array
 
 
+def fewest_draws(probability: float) -> int:
+    """How many draws are needed for too few of them that keep a bound to refuse it.
+
+    >>> fewest_draws(0.5)
+    20
+    """
+    return int(np.ceil(np.log(SIGNIFICANCE) / np.log1p(-probability)))
+
+
 def with_probability(
     probability: float, name: str, ratios: Array, *, because: str, constructed: Sequence[float] = ()
 ) -> Measured:
@@ -19,6 +28,7 @@ def with_probability(
     on how many draws keep the bound, read as the factor by which the bound could be sharpened.
 
     Args:
+        ratios: at least `fewest_draws` of them.
         constructed: ratios of instances that are not drawn, nearer to equality; they are judged beside the draws.
 
     >>> with_probability(0.5, "median", np.linspace(0.2, 1.2, 101), because="an example").value.round(2)

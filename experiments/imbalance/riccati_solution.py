@@ -1,15 +1,33 @@
 """The matrix Riccati equation of whitened data, solved, against training refined by halves."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
 
 from experiments.imbalance.networks import trained_coordinates
-from experiments.imbalance.solved import not_whitened, refined, whitened
+from experiments.imbalance.solved import Refinement, not_whitened, refined, whitened
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, claim, curves
+from theory.claims import OURS, Check, Curves, Study, claim, curves, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression
+from theory.core.validation import reject
 from theory.imbalance import closed_forms
 from theory.imbalance.problem import Network, coordinates, gaussian
+
+SHAPES = ((5, 3, 3), (5, 3, 4), (3, 5, 4), (4, 3, 9), (2, 3, 2))  # (r, m, h), one after the other
+
+
+@dataclass(frozen=True)
+class Eigenspaces(Refinement):
+    """Starts in one eigenspace each, and their training."""
+
+    eigenvalues: tuple[float, ...] = varies(
+        "of the imbalance, a start each", (0.0, 0.7, -0.6, 0.5, 1.1), smoke=(0.0, 0.7, -0.6, 0.5), low=-20, high=20
+    )
+
+    def __post_init__(self) -> None:
+        if len(self.eigenvalues) > 10 or not any(abs(lam) >= 0.1 for lam in self.eigenvalues):
+            reject("eigenvalues", self.eigenvalues, "at most ten, one of them of size 0.1 at least")
 
 
 @claim(
@@ -32,52 +50,72 @@ from theory.imbalance.problem import Network, coordinates, gaussian
         "several eigenvalues, their mean in their place",
         "balanced start, data that are not whitened",
     ),
+    parameters=Eigenspaces,
 )
-def one_eigenspace_is_solved(study: Study) -> Iterator[Check | Curves]:
-    shapes = ((5, 3, 3, 0.0), (5, 3, 4, 0.7), (3, 5, 4, -0.6), (4, 3, 9, 0.5), (2, 3, 2, 1.1))
-    for r, m, h, lam in study.pick(smoke=shapes[:4], quick=shapes, paper=shapes):
-        yield from _one_eigenspace(study, r, m, h, lam)
-    yield from _other_eigenspaces(study)
+def one_eigenspace_is_solved(study: Study, sizes: Eigenspaces) -> Iterator[Check | Curves]:
+    starts = list(zip(sizes.eigenvalues, cycle(SHAPES)))
+    for number, (lam, shape) in enumerate(starts):
+        yield from _one_eigenspace(study, sizes, shape, lam, number)
+    yield from _wrong_constants(study, sizes, *next((shape, lam) for lam, shape in starts if abs(lam) >= 0.1))
+    yield from _other_eigenspaces(study, sizes)
 
 
-def _one_eigenspace(study: Study, r: int, m: int, h: int, lam: float) -> Iterator[Check | Curves]:
-    problem = whitened(study, r, m)
-    network = closed_forms.homogeneous(problem, lam, h, study.rng("eigenspace", r, m, h))
-    t, grams = _trained_grams(study, problem, network)
+def _one_eigenspace(
+    study: Study, sizes: Eigenspaces, shape: tuple[int, int, int], lam: float, number: int
+) -> Iterator[Check]:
+    problem, network = _start(study, shape, lam)
+    t, grams = _trained_grams(study, problem, network, sizes)
 
     def solved(rate: float) -> Array:
         return closed_forms.riccati_solution(problem, network, rate * t)[:, None]
 
-    yield from tends_to("Z Z^T", grams, solved, case=f"r={r}, m={m}, h={h}, eigenvalue {lam:g}")
-    if (r, m) == (5, 3) and lam > 0:
-        gram, Z = extrapolated("Z Z^T", grams), coordinates(problem, network)[0]
-        larger = closed_forms.riccati_gram(problem.targets, 1.05 * lam, Z, t)
-        yield gram.control("eigenvalue 5 % larger").equals(larger[:, None])
-        larger = closed_forms.riccati_gram(1.05 * problem.targets, lam, Z, t)
-        yield gram.control("targets 5 % larger").equals(larger[:, None])
-        yield curves(t=t, trained=gram.value[:, 0], solved=solved(1.0)[:, 0])
+    r, m, h = shape
+    again = "" if number < len(SHAPES) else ", again"
+    yield from tends_to("Z Z^T", grams, solved, case=f"r={r}, m={m}, h={h}, eigenvalue {lam:g}{again}")
 
 
-def _other_eigenspaces(study: Study) -> Iterator[Check]:
+def _wrong_constants(
+    study: Study, sizes: Eigenspaces, shape: tuple[int, int, int], lam: float
+) -> Iterator[Check | Curves]:
+    problem, network = _start(study, shape, lam)
+    t, grams = _trained_grams(study, problem, network, sizes)
+    gram, Z = extrapolated("Z Z^T", grams), coordinates(problem, network)[0]
+    larger = closed_forms.riccati_gram(problem.targets, 1.05 * lam, Z, t)
+    yield gram.control("eigenvalue 5 % larger").equals(larger[:, None])
+    larger = closed_forms.riccati_gram(1.05 * problem.targets, lam, Z, t)
+    yield gram.control("targets 5 % larger").equals(larger[:, None])
+    solved = closed_forms.riccati_solution(problem, network, t)
+    yield curves(t=t, trained=gram.value[:, 0], solved=solved)
+
+
+def _start(study: Study, shape: tuple[int, int, int], lam: float) -> tuple[Regression, Network]:
+    r, m, h = shape
+    problem = whitened(study, r, m)
+    return problem, closed_forms.homogeneous(problem, lam, h, study.rng("eigenspace", r, m, h))
+
+
+def _other_eigenspaces(study: Study, sizes: Eigenspaces) -> Iterator[Check]:
     rng = study.rng("other")
     problem = whitened(study, 3, 2)
     network = gaussian(problem, 8, rng, scales=(0.5, 0.5))
-    t, grams = _trained_grams(study, problem, network)
+    t, grams = _trained_grams(study, problem, network, sizes)
     gram, Z = extrapolated("Z Z^T", grams), coordinates(problem, network)[0]
     for words, lam in (("0", 0.0), ("their mean", closed_forms.mean_imbalance(problem, Z))):
         predicted = closed_forms.riccati_gram(problem.targets, lam, Z, t)[:, None]
         yield gram.control(f"several eigenvalues, {words} in their place").equals(predicted)
     problem = not_whitened(rng)
     balanced = closed_forms.homogeneous(problem, 0.0, 3, rng)
-    t, grams = _trained_grams(study, problem, balanced)
+    t, grams = _trained_grams(study, problem, balanced, sizes)
     # The linear part of the equation is right with S y~ for y~; its quadratic part is what whitening is needed for.
     linear = problem.S[:, None] * problem.targets
     predicted = closed_forms.riccati_gram(linear, 0.0, coordinates(problem, balanced)[0], t)[:, None]
     yield extrapolated("Z Z^T", grams).control("balanced start, data that are not whitened").equals(predicted)
 
 
-def _trained_grams(study: Study, problem: Regression, network: Network) -> tuple[Array, list[Array]]:
+def _trained_grams(
+    study: Study, problem: Regression, network: Network, sizes: Eigenspaces
+) -> tuple[Array, list[Array]]:
     """Times, and Z Z^T (T, runs, m + r, m + r) at each learning rate, coarse to fine."""
-    runs = refined(study, problem, network)
+    runs = refined(study, problem, network, sizes)
     states = (trained_coordinates(problem, run) for run in runs)
     return runs[0].t, [Z @ Z.mT for Z in states]

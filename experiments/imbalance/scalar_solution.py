@@ -5,6 +5,7 @@ what it tends to is compared, with the error that the extrapolation itself repor
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,30 @@ from experiments.imbalance.networks import (
     trained_product,
     weights,
 )
-from experiments.imbalance.solved import not_whitened, refined, whitened
+from experiments.imbalance.solved import Refinement, not_whitened, refined, whitened
 from experiments.training import State, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves
+from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
 from theory.imbalance import closed_forms, dynamics, one_mode
 from theory.imbalance.problem import Network, coordinates, gaussian
+
+
+@dataclass(frozen=True)
+class Modes(Refinement):
+    """Gaussian starts of one mode, and their training."""
+
+    widths: tuple[int, ...] = varies(
+        "units of the hidden layer, a training each", (1, 2, 32), smoke=(1, 8), paper=(1, 2, 32, 500), low=1, high=5000
+    )
+    scale: float = varies("standard deviation of the weights, times the root of the width", 0.8, low=0.05, high=3)
+    runs: int = varies("starts of each width", 16, smoke=4, paper=64, low=1, high=200)
+
+    def __post_init__(self) -> None:
+        if len(set(self.widths)) < len(self.widths) or len(self.widths) > 6:
+            reject("widths", self.widths, "at most six different ones")
 
 
 @claim(
@@ -49,14 +66,15 @@ from theory.imbalance.problem import Network, coordinates, gaussian
         "coupled modes",
         "data that are not whitened",
     ),
+    parameters=Modes,
 )
-def one_mode_is_solved(study: Study) -> Iterator[Check | Curves]:
-    for h in study.pick(smoke=(1, 8), quick=(1, 2, 32), paper=(1, 2, 32, 500)):
-        yield from _one_mode(study, h)
-    yield from _wrong_constants(study)
+def one_mode_is_solved(study: Study, sizes: Modes) -> Iterator[Check | Curves]:
+    for h in sizes.widths:
+        yield from _one_mode(study, sizes, h)
+    yield from _wrong_constants(study, sizes)
     for r, m in ((3, 2), (2, 3)):
-        yield from _decoupled_modes(study, r, m)
-    yield from _broken_hypotheses(study)
+        yield from _decoupled_modes(study, sizes, r, m)
+    yield from _broken_hypotheses(study, sizes)
 
 
 class Mode(NamedTuple):
@@ -79,9 +97,9 @@ class Mode(NamedTuple):
         return one_mode.squared_norm(c * self.c, self.solution(c=c))
 
 
-def _one_mode(study: Study, h: int) -> Iterator[Check | Curves]:
+def _one_mode(study: Study, sizes: Modes, h: int) -> Iterator[Check | Curves]:
     """Many Gaussian starts of width h: the product, the norm and the rate along the whole path."""
-    mode, case = _trained_mode(study, h), f"h={h}"
+    mode, case = _trained_mode(study, sizes, h), f"h={h}"
     yield from tends_to("p", mode.products, lambda k: mode.solution(c=k), case=case)
     yield from tends_to("|u|^2 + |v|^2", mode.norms, mode.squared_norm, case=case)
     rate = one_mode.scalar_rate(mode.c, mode.solution())
@@ -90,9 +108,9 @@ def _one_mode(study: Study, h: int) -> Iterator[Check | Curves]:
     yield curves(case, t=mode.t, y=mode.y, c=mode.c, trained=richardson(mode.products)[0], solved=solved)
 
 
-def _wrong_constants(study: Study) -> Iterator[Check]:
+def _wrong_constants(study: Study, sizes: Modes) -> Iterator[Check]:
     """The checks of `_one_mode` once more, each with one constant changed."""
-    mode = _trained_mode(study, 8)
+    mode = _trained_mode(study, sizes, 8)
     product, rate = extrapolated("p", mode.products), extrapolated("-L'/L", mode.rates)
     yield product.control("c 5 % larger").equals(mode.solution(c=1.05))
     yield product.control("the target 5 % larger").equals(mode.solution(y=1.05))
@@ -102,10 +120,10 @@ def _wrong_constants(study: Study) -> Iterator[Check]:
     yield rate.control("the constant of the rate 1.9 in place of 2").equals(smaller)
 
 
-def _decoupled_modes(study: Study, r: int, m: int) -> Iterator[Check]:
+def _decoupled_modes(study: Study, sizes: Modes, r: int, m: int) -> Iterator[Check]:
     problem = whitened(study, r, m)
     network = closed_forms.decoupled(problem, r + m + 3, study.rng("decoupled", r, m), runs=4)
-    runs = refined(study, problem, network)
+    runs = refined(study, problem, network, sizes)
     products = [trained_product(problem, run) for run in runs]
 
     def solved(rate: float) -> Array:
@@ -114,38 +132,38 @@ def _decoupled_modes(study: Study, r: int, m: int) -> Iterator[Check]:
     yield from tends_to("U1 V^T", products, solved, case=f"r={r}, m={m}, decoupled modes")
 
 
-def _broken_hypotheses(study: Study) -> Iterator[Check]:
+def _broken_hypotheses(study: Study, sizes: Modes) -> Iterator[Check]:
     rng = study.rng("broken")
     problem = whitened(study, 3, 2)
     start = closed_forms.decoupled(problem, 8, rng, runs=4)
     noise = gaussian(problem, 8, rng, scales=(0.1, 0.1), runs=4)
-    product, predicted = _mode_by_mode(study, problem, Network(start.U + noise.U, start.V + noise.V))
+    product, predicted = _mode_by_mode(study, sizes, problem, Network(start.U + noise.U, start.V + noise.V))
     yield product.control("coupled modes").equals(predicted)
     problem = not_whitened(rng)
-    product, predicted = _mode_by_mode(study, problem, closed_forms.decoupled(problem, 8, rng, runs=4))
+    product, predicted = _mode_by_mode(study, sizes, problem, closed_forms.decoupled(problem, 8, rng, runs=4))
     yield product.control("data that are not whitened").equals(predicted)
 
 
-def _mode_by_mode(study: Study, problem: Regression, network: Network) -> tuple[Measured, Array]:
+def _mode_by_mode(study: Study, sizes: Modes, problem: Regression, network: Network) -> tuple[Measured, Array]:
     """The product and its prediction by `_decoupled_modes`, whatever the hypotheses."""
-    runs = refined(study, problem, network)
+    runs = refined(study, problem, network, sizes)
     predicted = closed_forms.modes(problem, coordinates(problem, network)).product(runs[0].t)
     return extrapolated("U1 V^T", [trained_product(problem, run) for run in runs]), predicted
 
 
-def _trained_mode(study: Study, h: int) -> Mode:
+def _trained_mode(study: Study, sizes: Modes, h: int) -> Mode:
     """Gaussian starts of one size whatever the width, trained."""
     rng = study.rng("one mode", h)
     problem = random_regression(rng, D=3, n=1, m=1, singular_values=np.ones(1))
-    scale = 0.8 / np.sqrt(h)
-    network = gaussian(problem, h, rng, scales=(scale, scale), runs=study.pick(smoke=4, quick=16, paper=64))
+    scale = sizes.scale / np.sqrt(h)
+    network = gaussian(problem, h, rng, scales=(scale, scale), runs=sizes.runs)
     loss = squared_loss(problem, study.device)
 
     def observe(state: State) -> State:
         losses, squared = squared_gradient(loss, state)
         return {**weights(state), "rate": squared / losses}
 
-    runs = refined(study, problem, network, observe=observe)
+    runs = refined(study, problem, network, sizes, observe=observe)
     V, U1 = dynamics.split(problem, coordinates(problem, network))
     u, v = U1[:, 0], V[:, 0]
     return Mode(

@@ -1,32 +1,58 @@
 """What the solved dynamics are held against: gradient descent of a network, refined by halves over one horizon."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from experiments.imbalance.networks import by_autograd
+from experiments.imbalance.networks import by_autograd, largest_curvature
 from experiments.training import Observe
-from theory.claims import Study
+from theory.claims import Study, varies
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.imbalance.problem import Network
 
-HORIZON = 3.0
 RECORDS = 16
+# Of learning rate x curvature: beyond it the first order in the step does not show.
+LARGEST_STEP = 0.7
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Learning rates eta, eta/2, eta/4, ... over one time."""
+
+    learning_rate: float = varies(
+        "the largest of those that are extrapolated to 0",
+        0.015,
+        smoke=0.03,
+        paper=0.0075,
+        low=1e-3,
+        high=0.1,
+        unit="time",
+    )
+    time: float = varies("for which is trained", 3.0, low=0.1, high=10, unit="time")
+    levels: int = varies("how many learning rates, each half the one before", 4, smoke=3, low=3, high=5)
 
 
 def refined(
     study: Study,
     problem: Regression,
     network: Network,
+    sizes: Refinement,
     *,
     observe: Observe | None = None,
     levels: int | None = None,
 ) -> list[Trajectory]:
-    """Training by torch's gradient at learning rates eta, eta/2, eta/4, ..., its weights recorded unless told other."""
+    """Training by torch's gradient at learning rates eta, eta/2, eta/4, ..., its weights recorded unless told other.
+
+    Raises:
+        InvalidArgument: a learning rate at which the first order in it does not show.
+    """
+    largest = LARGEST_STEP / largest_curvature(problem, network)
+    if sizes.learning_rate > largest:
+        reject("learning_rate", sizes.learning_rate, f"at most {largest:.3g} at these starts")
     return by_autograd(study, problem, network, observe=observe).refine(
-        learning_rate=study.pick(smoke=0.03, quick=0.015, paper=0.0075),
-        horizon=HORIZON,
-        records=RECORDS,
-        levels=levels or study.pick(smoke=3, quick=4, paper=4),
+        learning_rate=sizes.learning_rate, horizon=sizes.time, records=RECORDS, levels=levels or sizes.levels
     )
 
 
