@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdicts to this file, too")
     text = "say what changed from this evidence file, as --json writes it; with two files, from the first to the second"
     parser.add_argument("--compare", type=Path, nargs="+", metavar="FILE", help=text)
-    parser.add_argument("--seeds", metavar="A:B", help="judge on the seeds A to B - 1: failures and smallest headrooms")
+    parser.add_argument(
+        "--seeds", metavar="A:B", help="judge on the seeds A to B - 1; adds to the survey in --json FILE"
+    )
     text = "judge at each value of a parameter (values of a list apart by ;), and draw what comes of it"
     parser.add_argument("--sweep", metavar="NAME=V1,V2", help=text)
     arguments = parser.parse_args(argv)
@@ -81,6 +83,7 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     from dataclasses import replace
 
     from theory.core.validation import reject
+    from theory.harness.provenance import provenance
     from theory.harness.seeds import Survey, seed_range
 
     if arguments.compare:
@@ -88,7 +91,9 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     seeds = seed_range(arguments.seeds)
     if arguments.json:
         _check_file(arguments.json)
-    study, survey = options.conditions(arguments), Survey()
+    study = options.conditions(arguments)
+    survey = Survey.read(arguments.json) if arguments.json else Survey()
+    survey.begin(seeds, provenance(study, 0.0))
     for seed in seeds:
         survey.add(seed, options.run(arguments, claims, replace(study, seed=seed)))
     print("\n".join(survey.lines()))

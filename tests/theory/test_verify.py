@@ -224,9 +224,25 @@ def test_a_range_of_seeds(ask, tmp_path: Path, capsys: pytest.CaptureFixture) ->
     assert printed[-1] == "2 seeds, 4 checks: 0 failed, 0 stopped"
     assert sum(line.startswith("headroom") for line in printed) == 4
     content = json.loads((tmp_path / "seeds.json").read_text())
-    assert content["seeds"] == 2 and content["failures"] == content["stopped"] == []
+    assert content["failures"] == content["stopped"] == []
+    assert [(run["seeds"], run["profile"]) for run in content["runs"]] == [("3:5", "smoke")]
     headrooms = [float(check["headroom"]) for check in content["checks"]]
     assert headrooms == sorted(headrooms) and {check["seed"] for check in content["checks"]} <= {3, 4}
+
+
+def test_a_survey_of_seeds_grows(ask, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """What was judged on other days stays: the table of a hundred seeds need not be made in one sitting."""
+    file = tmp_path / "seeds.json"
+    assert ask("toy.fails", "toy.stops", "--seeds", "3:5", "--json", file) == 1
+    assert ask("toy.holds", "--seeds", "5:8", "--json", file) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "5 seeds, 4 checks: 2 failed, 2 stopped"
+    content = json.loads(file.read_text())
+    assert [run["seeds"] for run in content["runs"]] == ["3:5", "5:8"] and len(content["stopped"]) == 2
+    assert ask("toy.holds", "--seeds", "7:9", "--json", file) == 2
+    assert "seeds = 7:9: expected seeds that the survey does not have: 5:8 is in it" in refusal(capsys)
+    file.write_text("[]")
+    assert ask("toy.holds", "--seeds", "0:1", "--json", file) == 2
+    assert "expected a new file, or one that --seeds has written, to add to" in refusal(capsys)
 
 
 def test_a_range_of_seeds_with_failures(ask, capsys: pytest.CaptureFixture) -> None:

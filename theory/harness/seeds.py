@@ -1,8 +1,9 @@
 """Claims judged on a range of seeds: what failed or was undecided, and how near each check ever came to it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from theory.claims import Evidence
@@ -10,6 +11,7 @@ from theory.core.validation import reject
 from theory.harness.runner import Results, Stopped
 
 Key = tuple[str, str]  # claim and label of a check
+RUN = ("seeds", "profile", "commit")  # what is kept of a range of seeds
 SHOWN = 40  # checks, those that came nearest to failing
 
 
@@ -34,17 +36,52 @@ class Survey:
             may still move or, of a check of the theorem's own, its resolution grow.
         failures: the checks that failed or were undecided, with their seed.
         stopped: the claims that could not be judged, with their seed.
-        seeds: how many seeds have been judged.
+        runs: which seeds have been judged, in which profile, by the code of which commit.
     """
 
     smallest: dict[Key, tuple[float, int]] = field(default_factory=dict)
     failures: list[tuple[int, Key]] = field(default_factory=list)
     stopped: list[tuple[int, Stopped]] = field(default_factory=list)
-    seeds: int = 0
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, file: Path) -> "Survey":
+        """The survey that was written to a file; an empty one where there is no file.
+
+        Raises:
+            InvalidArgument: what the file has is no survey.
+        """
+        if not file.is_file():
+            return cls()
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            checks = {(c["claim"], c["check"]): (float(c["headroom"]), int(c["seed"])) for c in content["checks"]}
+            failures = [(int(item["seed"]), (item["claim"], item["check"])) for item in content["failures"]]
+            stopped = [(int(s["seed"]), Stopped(s["claim"], s["reason"], False, "")) for s in content["stopped"]]
+            return cls(checks, failures, stopped, [{name: run[name] for name in RUN} for run in content["runs"]])
+        except (ValueError, LookupError, TypeError):
+            reject("json", file, "a new file, or one that --seeds has written, to add to")
+
+    def begin(self, seeds: range, provenance: Mapping[str, Any]) -> None:
+        """Say which seeds are to be judged next.
+
+        Raises:
+            InvalidArgument: one of them has been judged in this profile.
+        """
+        run = {"seeds": f"{seeds.start}:{seeds.stop}"} | {name: provenance[name] for name in RUN if name != "seeds"}
+        for earlier in self.runs:
+            known = seed_range(earlier["seeds"])
+            if earlier["profile"] == run["profile"] and max(known.start, seeds.start) < min(known.stop, seeds.stop):
+                reject("seeds", run["seeds"], f"seeds that the survey does not have: {earlier['seeds']} is in it")
+        self.runs.append(run)
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds have been judged."""
+        return sum(len(seed_range(run["seeds"])) for run in self.runs)
 
     def add(self, seed: int, results: Results) -> None:
         """Take in the results of one seed."""
-        self.seeds += 1
         self.stopped += [(seed, stopped) for stopped in results.stopped]
         for evidence in results.evidence.values():
             self._add(seed, evidence)
@@ -80,7 +117,7 @@ class Survey:
         ]
         failures = [{"seed": seed, "claim": claim, "check": label} for seed, (claim, label) in self.failures]
         stopped = [{"seed": seed, "claim": item.id, "reason": item.reason} for seed, item in self.stopped]
-        content = {"seeds": self.seeds, "failures": failures, "stopped": stopped, "checks": checks}
+        content = {"runs": self.runs, "failures": failures, "stopped": stopped, "checks": checks}
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     def _nearest(self) -> list[tuple[Key, tuple[float, int]]]:
