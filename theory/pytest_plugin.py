@@ -71,21 +71,19 @@ class ClaimItem(pytest.Item):
         self.claim = claim
 
     def runtest(self) -> None:
-        from dataclasses import replace
-
         from theory.claims import VERDICTS
         from theory.harness.runner import Stopped, attempt
 
-        outcome = attempt(self.claim.module, replace(_study(self.config, ""), claim=self.claim.id))
+        outcome = attempt(self.claim, _study(self.config, self.claim.id))
         if isinstance(outcome, Stopped):
             raise ClaimFails(f"{outcome.id} stopped: {outcome.reason}\n{'' if outcome.invalid else outcome.details}")
         if VERDICTS[outcome.verdict]:
-            raise ClaimFails("\n".join(_story(outcome)))
+            raise ClaimFails("\n".join((f"{outcome.id}: {outcome.in_words}", *_story(outcome))))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ClaimFails):
             return str(excinfo.value).rstrip()
-        return super().repr_failure(excinfo, style)
+        return super().repr_failure(excinfo, style or "short")
 
     def reportinfo(self) -> tuple[str, None, str]:
         return str(self.claim.file), None, self.claim.id

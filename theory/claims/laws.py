@@ -15,27 +15,39 @@ TESTS = 3
 
 def of_uniform(u: Array) -> Array:
     """p-value of u = F(draws), shape (..., n), being uniform."""
-    n = u.shape[-1]
-    ordered = np.sort(u, axis=-1)
-    above, below = np.arange(1.0, n + 1) / n - ordered, ordered - np.arange(0.0, n) / n
-    distance = np.maximum(above.max(-1), below.max(-1))
-    return _least(np.clip(stats.kstwo.sf(distance, n), 0, 1), smooth(u))
+    p_value = stats.kstwo.sf(distance_from_uniform(u), u.shape[-1])
+    return _least(np.clip(p_value, 0, 1), smooth(u))
 
 
 def of_same(a: Array, b: Array) -> Array:
     """p-value of a (..., n) and b (..., m) being draws of one law, whichever it is."""
     n, m = a.shape[-1], b.shape[-1]
-    together = np.concatenate([a, b], axis=-1)
-    rank = stats.rankdata(together, axis=-1, method="max")
-    in_a = stats.rankdata(a, axis=-1, method="max")
-    in_b = stats.rankdata(b, axis=-1, method="max")
-    # At a draw of a its rank among all, less that among a, is how many of b lie at or below it; and conversely.
-    at_a = np.abs(in_a / n - (rank[..., :n] - in_a) / m).max(-1)
-    at_b = np.abs(in_b / m - (rank[..., n:] - in_b) / n).max(-1)
-    effective = max(np.round(n * m / (n + m)), 1)
-    p_value = _least(np.clip(stats.kstwo.sf(np.maximum(at_a, at_b), effective), 0, 1), smooth_ranks(a, b))
+    # Distances between two step functions are multiples of 1 / (n m): few, and each tail is computed once.
+    counts, which = np.unique(np.rint(distance_between(a, b) * n * m), return_inverse=True)
+    tails = stats.kstwo.sf(counts / (n * m), max(np.round(n * m / (n + m)), 1))
+    p_value = _least(np.clip(tails[which].reshape(a.shape[:-1]), 0, 1), smooth_ranks(a, b))
     # The tails used are those of many draws; of a few, no division into a and b is rarer than one, or its mirror image.
     return np.maximum(p_value, np.minimum(2 / special.comb(n + m, n), 1))
+
+
+def distance_from_uniform(u: Array) -> Array:
+    """Kolmogorov and Smirnov's distance of u (..., n) from the uniform law."""
+    n = u.shape[-1]
+    ordered = np.sort(u, axis=-1)
+    above, below = np.arange(1.0, n + 1) / n - ordered, ordered - np.arange(0.0, n) / n
+    return np.maximum(above.max(-1), below.max(-1))
+
+
+def distance_between(a: Array, b: Array) -> Array:
+    """Kolmogorov and Smirnov's distance between draws a (..., n) and b (..., m)."""
+    n, m = a.shape[-1], b.shape[-1]
+    together, in_a, in_b = (
+        stats.rankdata(draws, axis=-1, method="max") for draws in (np.concatenate([a, b], axis=-1), a, b)
+    )
+    # At a draw of a its rank among all, less that among a, is how many of b lie at or below it; and conversely.
+    at_a = np.abs(in_a / n - (together[..., :n] - in_a) / m).max(-1)
+    at_b = np.abs(in_b / m - (together[..., n:] - in_b) / n).max(-1)
+    return np.maximum(at_a, at_b)
 
 
 def smooth(u: Array) -> Array:

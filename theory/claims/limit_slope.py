@@ -2,10 +2,13 @@
 
 A theorem's rate is one of the limit, and a measured curve is on its way there: the slope that a line through all of it
 has is no estimate of it, however straight it looks. So the curve is cut into thirds of equally many points, with a
-local slope each: k_1, k_2, k_3. If what is left of the transient at least halves from third to third, as it does for
-exp(-k t) + a exp(-k' t) once a third is longer than log 2 / (k' - k), then the limit lies between k_3 and 2 k_3 - k_2.
-The interval goes from the one to the other, with what chance adds to either: over many runs by `few_runs.half_width`;
-of one run by the scatter of the slopes of its blocks; and nothing where a curve is declared to be without noise.
+local slope each: k_1, k_2, k_3. If what is left of the transient halves from third to third, as it does for
+exp(-k t) + a exp(-k' t) where a third is log 2 / (k' - k) long, and for errors C h^p + D h^(p+1) with halved steps h,
+then the limit is 2 k_3 - k_2; if it shrinks faster, the limit lies between that and k_3. The interval goes from the
+one to the other, with what chance adds to either: over many runs by `few_runs.half_width`; of one run by the scatter of
+the slopes of its blocks; and nothing where a curve is declared to be without noise. And it reaches as far beyond
+2 k_3 - k_2 again, to 3 k_3 - 2 k_2, since "halves" is itself true up to higher orders only: a transient that shrinks to
+two thirds is still inside, and one that is seen to shrink less has no limit in sight.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,7 +23,8 @@ from theory.core.validation import entries_inside, inside, reject
 
 BLOCKS = 8  # of a third: fewer have too few degrees of freedom, more are too short
 ONE_RUN = 10  # points, the fewest in which one run shows its own noise
-UNSETTLED = "the slope changes by more than half of what it changed by before, so no limit is in sight"
+SHRINKS = 2 / 3
+UNSETTLED = "the slope changes by more than two thirds of what it changed by before, so no limit is in sight"
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,16 @@ def limit_slope(x: Array, y: Array, significance: float = SIGNIFICANCE) -> Settl
     return replace(found, each=tuple(np.atleast_1d(line_slope(x[thirds[-1]], y[thirds[-1]])).tolist()))
 
 
-def limit_slope_without_noise(x: Array, y: Array, off_by: Array | float = 0.0) -> Settled:
+def limit_slope_without_noise(x: Array, y: Array, off_by: Array | float = 0.0, finest: float = 0.0) -> Settled:
     """The same for a curve (T,) without noise, such as errors of a method against its step size: T >= 3 points.
 
-    The last four count: the local slopes are those between neighbours.
+    The last four count: the local slopes are those between neighbours. Their change can vanish by chance, where terms
+    of the next two orders cancel. So it is not taken for less than a quarter of the change before it, to which terms
+    of second order shrink, nor for less than `finest`.
 
     Args:
         off_by: what each y may be off by, rounding for one; broadcasts with it.
+        finest: a slope is not read finer than this.
 
     Raises:
         InvalidArgument: fewer points, shapes that differ, x not strictly monotone.
@@ -79,11 +86,18 @@ def limit_slope_without_noise(x: Array, y: Array, off_by: Array | float = 0.0) -
     x, y = _curve(x, y)
     if y.ndim > 1 or len(x) < 3:
         reject("points", len(x), "at least 3 points of one curve (T,)")
-    slopes = np.diff(y[-4:]) / np.diff(x[-4:])
-    off, spans = np.broadcast_to(off_by, y.shape), np.abs(np.diff(x))
+    local, spans = np.diff(y[-4:]) / np.diff(x[-4:]), np.abs(np.diff(x))
+    off = np.broadcast_to(off_by, y.shape)
     before, last = ((off[-k] + off[-k - 1]) / spans[-k] for k in (2, 1))
-    noise = np.array([last, 2 * last + before, last + before])
-    return _settled(slopes, noise + _rounding(y, spans[-2:].min()), "no noise", 0.0, 1)
+    noise = without_noise(local, finest) + np.array([last, 2 * last + before, last + before])
+    return _settled(local, noise + _rounding(y, spans[-2:].min()), "no noise", 0.0, 1)
+
+
+def without_noise(local: Array, finest: float) -> Array:
+    """What the interval of local slopes (2 or 3, ...) without noise is wider by, in place of noise: (3, ...)."""
+    earlier = np.abs(local[1] - local[0]) / 4 if len(local) > 2 else 0.0
+    wider = np.maximum(earlier, finest)
+    return np.broadcast_to(wider, (3, *local.shape[1:]))
 
 
 def over_runs(x: Array, y: Array, significance: float) -> tuple[Array, Array]:
@@ -108,15 +122,15 @@ def of_one_run(x: Array, y: Array, significance: float) -> tuple[Array, Array]:
 def between(local: Array, noise: Array) -> tuple[Array, Array]:
     """The interval [low, high] of the limit, given local slopes (k, ...) and noise (3, ...); all numbers if unsettled.
 
-    The limit is (1 - w) k_3 + w (2 k_3 - k_2) with some w in [0, 1], and the noise of a mixture is at most the mixture
-    of the noises: so the interval misses no more often than each of its ends.
+    With a transient that at least halves, the limit is (1 - w) k_3 + w (2 k_3 - k_2) with some w in [0, 1], and the
+    noise of a mixture is at most the mixture of the noises: so the interval misses no more often than each of its ends.
     """
     chance, ahead, change = noise
     last, left = local[-1], local[-1] - local[-2]
-    low = np.minimum(last - chance, last + left - ahead)
-    high = np.maximum(last + chance, last + left + ahead)
+    low = np.minimum.reduce([last - chance, last + left - ahead, last + 2 * left])
+    high = np.maximum.reduce([last + chance, last + left + ahead, last + 2 * left])
     earlier = np.abs(local[-2] - local[-3]) if len(local) > 2 else np.inf
-    settles = np.abs(left) <= earlier / 2 + change
+    settles = np.abs(left) <= SHRINKS * earlier + change
     return np.where(settles, low, -np.inf), np.where(settles, high, np.inf)
 
 
@@ -127,8 +141,9 @@ def _settled(local: Array, noise: Array, by: str, significance: float, runs: int
     if np.isinf(high):
         parts = {"chance": float(noise[0]), "left": np.inf}
         return Settled(slopes[-1], low, high, f"{words}; {UNSETTLED}", significance, slopes, runs=runs, **parts)
-    left = abs(slopes[-1] - slopes[-2]) / 2
-    parts = {"chance": (high - low) / 2 - left, "left": left}
+    left = abs(slopes[-1] - slopes[-2])
+    chance = max((high - low) / 2 - left, 0.0) if significance else 0.0
+    parts = {"chance": chance, "left": (high - low) / 2 - chance}
     return Settled((low + high) / 2, low, high, words, significance, slopes, runs=runs, **parts)
 
 

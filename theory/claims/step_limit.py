@@ -11,6 +11,7 @@ from theory.core.arrays import EPS, Array
 from theory.core.validation import entries_inside, inside, positive, reject
 
 OFF = 0.3  # of an order: what tells one from another, where the next term of the error is still at work
+LEAST = 16  # the second correction is not taken for less than this part of the first
 SAME = 1e-6  # relative difference between ratios of step sizes that are one
 
 
@@ -69,14 +70,13 @@ def step_limit(
 def of_steps(values: Array, ratio: float, order: int, significance: float) -> tuple[Array, Array]:
     """Limit and half-width of its interval, of values (S,) or (S, R, ...) with R independent runs."""
     limit, correction = richardson(list(values), ratio, order)
+    if len(values) == 3:  # the second correction may vanish by chance, and there is no third
+        correction = np.maximum(correction, np.abs(values[1] - values[2]) / (ratio**order - 1) / LEAST)
     rounding = EPS * np.abs(values).max() * 2 ** len(values)
-    if values.ndim == 1:
-        half = correction + rounding
-        seen = _observed(values, ratio, significance)
-    else:
-        half = correction.mean(0) + rounding + few_runs.half_width(limit, significance)
-        limit = limit.mean(0)
-        seen = _observed(values, ratio, significance)
+    half = correction + rounding
+    if values.ndim > 1:
+        half, limit = half.mean(0) + few_runs.half_width(limit, significance), limit.mean(0)
+    seen = _observed(values, ratio, significance)
     return limit, np.where(np.abs(np.nan_to_num(seen, nan=order) - order) > OFF, np.inf, half)
 
 

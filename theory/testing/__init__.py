@@ -20,17 +20,10 @@ runs as skewed as exponential samples included. The `fitted_` functions return t
 """
 
 from theory.testing.bounds import assert_below, assert_conserved
-from theory.testing.curves import (
-    assert_order,
-    assert_rate,
-    assert_rate_at_least,
-    assert_slope,
-    fitted_order,
-    fitted_rate,
-    fitted_slope,
-)
 from theory.testing.laws import assert_distributed, assert_same_law
 from theory.testing.limits import assert_tends_to, fitted_limit
+from theory.testing.powers import assert_order, assert_slope, fitted_order, fitted_slope
+from theory.testing.rates import assert_rate, assert_rate_at_least, fitted_rate
 from theory.testing.verdict import Undecided
 
 __all__ = [

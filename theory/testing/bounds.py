@@ -1,15 +1,17 @@
 """Bounds that no value may exceed, and quantities that do not change: within rounding, no chance about it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from theory.claims import Tolerance, measured, rounding
+from theory.claims.check import Check
 from theory.core.arrays import Array
-from theory.core.validation import entries_inside, positive, reject
-from theory.testing.numbers import numbers
+from theory.core.validation import positive, reject
+from theory.testing.numbers import numbers, off_by_as
 from theory.testing.verdict import RESOLVES, positive_or_inf, settle
 
 AXES = ("t", "run")
@@ -47,9 +49,9 @@ def assert_below(values: Any, bound: Any, *, resolves: float = inf, off_by: Any 
     if off_by is None:
         within = Tolerance(v_eps * np.abs(v) + b_eps * np.abs(b), "one rounding of either")
     else:
-        within = Tolerance(_off_by(off_by, v), "what the values are said to be off by")
+        within = Tolerance(off_by_as(off_by, v), "what the values are said to be off by")
     check = measured("values", v, within=within, axes=AXES[: v.ndim] if v.ndim < 3 else ()).at_most(lambda k: k * b)
-    settle(check, resolves, _sharper)
+    settle(_where(check), resolves, _sharper)
 
 
 def assert_conserved(
@@ -89,10 +91,15 @@ def assert_conserved(
         within = rounding(len(v), eps / np.finfo(float).eps * size, of="the largest value, one a time")
     else:
         within = Tolerance(
-            np.maximum(_off_by(off_by, v), np.finfo(float).tiny), "what the values are said to be off by"
+            np.maximum(off_by_as(off_by, v), np.finfo(float).tiny), "what the values are said to be off by"
         )
     check = measured("change since the start", v - v[0], within=within, axes=AXES[: v.ndim])
-    settle(check.equals(0.0, against=size), resolves, _known_better)
+    told = float(np.max(within.value)) / size
+    settle(_where(check.equals(0.0, against=size)), resolves, _known_better, lambda: told)
+
+
+def _where(check: Check) -> Check:
+    return replace(check, where=f"{check.where} (counted from 0)") if check.where else check
 
 
 def _sharper() -> Iterator[str]:
@@ -101,13 +108,6 @@ def _sharper() -> Iterator[str]:
 
 def _known_better() -> Iterator[str]:
     yield "values that are known better than off_by says, or a larger scale"
-
-
-def _off_by(off_by: Any, values: Array) -> Array:
-    off = entries_inside("off_by", numbers("off_by", off_by).array, 0, np.inf, "[)")
-    if _shape(values, off) != values.shape:
-        reject("off_by.shape", off.shape, f"one that broadcasts to that of the values, {values.shape}")
-    return off
 
 
 def _shape(one: Array, other: Array) -> tuple[int, ...] | None:

@@ -1,8 +1,11 @@
 """Independent draws against a law, and against each other."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import ceil, isfinite
 from typing import Any
+
+import numpy as np
 
 from theory.claims import samples as drawn
 from theory.claims.check import Check
@@ -46,7 +49,10 @@ def assert_distributed(
     draws = _draws("samples", samples)
     _require_continuous(law)
     found = drawn("samples", draws, because="independent draws", significance=significance).follow(law)
-    settle(found, resolves, lambda: _decide(found, resolves, draws.size))
+    stated = law if hasattr(law, "cdf") else law(1.0)
+    found = replace(found, where=_furthest(draws, stated.cdf, "as the law says"))
+    ideal = stated.ppf((np.arange(draws.size) + 0.5) / draws.size)
+    settle(found, resolves, lambda: _decide(found, resolves, draws.size), lambda: _told(ideal, law, significance))
 
 
 def assert_same_law(a: Any, b: Any, *, resolves: float = RESOLVES, significance: float = SIGNIFICANCE) -> None:
@@ -73,7 +79,9 @@ def assert_same_law(a: Any, b: Any, *, resolves: float = RESOLVES, significance:
     draws, others = _draws("a", a), _draws("b", b)
     because = f"independent draws, compared with {others.size} others"
     found = drawn("samples", draws, because=because, significance=significance).match(others)
-    settle(found, resolves, lambda: _decide(found, resolves, min(draws.size, others.size)))
+    found = replace(found, where=_furthest(draws, lambda x: _shares(others, x), "of b"))
+    fewer = min(draws, others, key=len)
+    settle(found, resolves, lambda: _decide(found, resolves, fewer.size), lambda: _told_apart(fewer, significance))
 
 
 def _draws(name: str, values: Any) -> Array:
@@ -88,6 +96,26 @@ def _require_continuous(law: Any) -> None:
     if not hasattr(stated, "cdf") or not hasattr(stated, "mean") or not hasattr(getattr(stated, "dist", None), "pdf"):
         expected = "a frozen continuous law of scipy.stats, such as stats.norm(0, 2); assert_same_law takes samples"
         reject("law", f"an object of type {type(stated).__name__}", expected)
+
+
+def _furthest(draws: Array, distribution: Callable[[Array], Array], of: str) -> str:
+    """Where the share of draws at or below differs the most from what it is to be."""
+    share, stated = _shares(draws, draws), distribution(draws)
+    worst = int(np.argmax(np.abs(share - stated)))
+    return f"{draws[worst]:.6g}: {share[worst]:.1%} lie at or below, {stated[worst]:.1%} {of}"
+
+
+def _shares(draws: Array, x: Array) -> Array:
+    return np.searchsorted(np.sort(draws), x, side="right") / draws.size
+
+
+def _told(ideal: Array, law: Any, significance: float) -> float:
+    """What so many draws tell of a scale where they follow the law as well as they can."""
+    return drawn("ideal", ideal, because="", significance=significance).follow(law).resolution or 0.0
+
+
+def _told_apart(draws: Array, significance: float) -> float:
+    return drawn("ideal", draws, because="", significance=significance).match(draws).resolution or 0.0
 
 
 def _decide(found: Check, resolves: float, draws: int) -> Iterator[str]:

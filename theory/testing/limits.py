@@ -65,7 +65,7 @@ def assert_tends_to(
     scale = abs(predicted) or max(abs(value) for value in found.values) or 1.0
     finest = min(values_by_step_size)
     check = rate("limit at step size 0", found).equals(predicted, against=scale)
-    settle(check, resolves, lambda: _decide(found, resolves * scale / 2, finest))
+    settle(check, resolves, lambda: _decide(found, resolves * scale / 2, finest), lambda: found.half_width / scale)
 
 
 def _decide(found: StepLimit, goal: float, finest: float) -> Iterator[str]:

@@ -31,6 +31,19 @@ def numbers(name: str, values: Any) -> Numbers:
     return Numbers(array, eps)
 
 
+def off_by_as(off_by: Any, values: Array) -> Array:
+    """`off_by` as numbers of at least 0 that broadcast to the shape of the values.
+
+    Raises:
+        InvalidArgument: it does not, or one is negative or not finite.
+    """
+    off = entries_inside("off_by", numbers("off_by", off_by).array, 0, np.inf, "[)")
+    try:
+        return np.broadcast_to(off, values.shape)
+    except ValueError:
+        reject("off_by.shape", off.shape, f"one that broadcasts to that of the values, {values.shape}")
+
+
 def by_step_size(values: Any) -> tuple[Array, Numbers]:
     """A mapping from step size to what was computed with it, as step sizes, coarse to fine, and values (S, ...).
 

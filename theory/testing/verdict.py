@@ -5,35 +5,46 @@ from dataclasses import replace
 from math import ceil, inf, log, sqrt
 from typing import Any
 
+from scipy import stats
+
 from theory.claims.check import Check
 from theory.claims.few_runs import quantile
+from theory.claims.subject import over
 from theory.claims.verdicts import percent, times
 from theory.core.validation import inside, positive
 
 SIGNIFICANCE = 1e-3  # of an assertion: on fresh random numbers it raises a false alarm once in a thousand times
 RESOLVES = 0.05
-MANY = 10**6
+FEW, MANY = 50, 10**6  # runs: from few on, normal quantiles will do; that many would be too many
 
 
 class Undecided(AssertionError):
     """The data agree with what was asserted, and would with what is further off than was asked to be told."""
 
 
-def settle(check: Check, resolves: float, decide: Callable[[], Iterator[str]]) -> None:
+def settle(
+    check: Check, resolves: float, decide: Callable[[], Iterator[str]], told: Callable[[], float] | None = None
+) -> None:
     """Return if the check passes and resolves that share; raise the diagnosis if not.
 
     Args:
         decide: lines that say what would decide; asked for only where the check does not.
+        told: what the data could tell, of a check that failed; by default its tolerance, as a share of the prediction.
 
     Raises:
         AssertionError: the check fails.
         Undecided: it passes, but would have passed with a constant further off than `resolves`.
     """
+    __tracebackhide__ = True
     check = replace(check, resolves=positive_or_inf("resolves", resolves))
     if check:
         return
-    error = Undecided if check.passed else AssertionError
-    raise error("\n  ".join(_diagnosis(check, list(decide()))))
+    if not check.passed:
+        share = over(check.tolerance, check.predicted) if told is None else told()
+        raise AssertionError("\n  ".join(_diagnosis(check, "does not hold", f"{percent(share)} would have been seen")))
+    lines = _diagnosis(check, "is undecided", f"{_fineness(check)}; asked: {percent(check.resolves)}")
+    ways = list(decide()) or ["any narrower interval, which would hold what is asserted no longer, or more finely"]
+    raise Undecided("\n  ".join([*lines, *(f"would decide: {way}" for way in ways)]))
 
 
 def options(resolves: Any, significance: Any) -> None:
@@ -47,27 +58,20 @@ def positive_or_inf(name: str, value: Any) -> float:
     return inf if isinstance(value, float) and value == inf else positive(name, value)
 
 
-def _diagnosis(check: Check, decide: list[str]) -> Iterator[str]:
-    verdict = "is undecided" if check.passed else "does not hold"
+def _diagnosis(check: Check, verdict: str, resolution: str) -> Iterator[str]:
     yield f"{check.label} ({check.kind}) {verdict}"
     yield f"predicted   {check.predicted:.6g}"
     low, high = check.measured - check.tolerance, check.measured + check.tolerance
     chance = f" (missed by chance with probability {check.significance:g})" if check.significance else ""
     if check.kind == "law":
-        yield f"measured    {check.measured:.6g} (mean); p-value {check.headroom * check.significance:.3g}"
+        yield f"measured    {check.measured:.6g} (means); p-value {check.headroom * check.significance:.3g}"
     else:
         yield f"measured    {check.measured:.6g} +- {check.tolerance:.3g}, in [{low:.6g}, {high:.6g}]{chance}"
-    if check.resolution is not None:
-        yield f"resolution  {_fineness(check)}; asked: {percent(check.resolves)}"
-    elif check.predicted and check.kind != "law":
-        off = abs(check.measured - check.predicted)
-        told, apart = (percent(number / abs(check.predicted)) for number in (check.tolerance, off))
-        yield f"resolution  {told} of what is predicted; it is {apart} off"
+    yield f"resolution  {resolution}"
     yield f"headroom    {check.headroom:.3g} (below 1 fails)"
     if check.where:
-        yield f"worst at    {check.where} (counted from 0)"
+        yield f"worst at    {check.where}"
     yield f"because     {check.reason}"
-    yield from (f"would decide: {line}" for line in decide if check.passed)
 
 
 def _fineness(check: Check) -> str:
@@ -78,12 +82,14 @@ def _fineness(check: Check) -> str:
 
 
 def more_runs(runs: int, chance: float, goal: float, significance: float) -> int:
-    """How many runs narrow a half-width of `chance` over so many runs to `goal`; at most `MANY`."""
+    """About how many runs narrow a half-width of `chance` over so many runs to `goal`; at most `MANY`."""
     spread = chance * sqrt(runs) / quantile(runs, significance)
-    needed = runs
-    while needed < MANY and spread * quantile(needed, significance) / sqrt(needed) > goal:
-        needed = ceil(1.2 * needed)
-    return needed
+    needed = runs + 1
+    while needed < FEW:
+        if spread * quantile(needed, significance) / sqrt(needed) <= goal:
+            return needed
+        needed = ceil(1.1 * needed)
+    return min(max(ceil((spread * stats.norm.isf(significance / 2) / goal) ** 2), FEW), MANY)
 
 
 def more_parts(left: float, goal: float, shrinks: float) -> int:
