@@ -30,10 +30,13 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     panels = figure.subplot_mosaic([["before", *upper], ["before", *upper], ["after", *upper], ["after", *lower]])
     norms = evidence["ozay2019.norm_ranges"]
     _draw_norms(panels["before"], norms, ("range", "drawn", "found"))
-    letter(panels["before"], "A", r"norms of all points, $8 \times 4$: bars exact range, markers attained")
+    rows, columns = norms.parameters["rows"], norms.parameters["columns"]
+    letter(
+        panels["before"], "A", rf"norms of all points, ${rows} \times {columns}$: bars exact range, markers attained"
+    )
     panels["before"].set(ylabel="norm", xticklabels=[])
     panels["before"].legend(loc="upper left", ncols=3, columnspacing=1.2, handlelength=1.5)
-    panels["before"].set_ylim(0, 5.2)
+    panels["before"].set_ylim(0, 1.3 * columns)
     _draw_norms(panels["after"], norms, ("scaled_range", "scaled_drawn", "scaled_found"))
     panels["after"].axhline(1, color="0.3", linestyle=":")
     letter(panels["after"], "B", r"scaled by $\gamma$: all at most 1, and tight")
@@ -78,12 +81,14 @@ def _draw_noise_residual(axes: Axes, evidence: Evidence) -> None:
 
 
 def _draw_rates(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> None:
-    axes.plot([0, 0.8], [0, 0.8], color="0.3", linewidth=0.8)
+    predicted = [evidence[claim].group(name)["predicted"].max() for claim, name in PROBLEMS.values()]
+    most = max(0.8, 1.1 * max(predicted))
+    axes.plot([0, most], [0, most], color="0.3", linewidth=0.8)
     for i, (label, (claim, name)) in enumerate(PROBLEMS.items()):
         curves = evidence[claim].group(name)
         axes.plot(curves["predicted"], curves["measured"], **markers(i), label=label)
         residual.semilogy(curves["predicted"], curves["distance"], **markers(i))
-    axes.set(ylabel=r"measured: 1 $-$ contraction of a step", xlim=(0, 0.8), ylim=(0, 0.8))
+    axes.set(ylabel=r"measured: 1 $-$ contraction of a step", xlim=(0, most), ylim=(0, most))
     axes.tick_params(labelbottom=False)
     axes.legend(loc="upper left", title="line: theory; one marker a mode (torch)")
     residual.set(xlim=axes.get_xlim(), xlabel=r"predicted: learning rate $\times$ Hessian eigenvalue")

@@ -1,22 +1,52 @@
 """Brockett's function on Stiefel: rates of geodesic and retracted descent, in the metric of the embedding."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.manifolds.networks import on_manifolds, tensor, unit
-from experiments.manifolds.rates import TWICE, Minimum, contraction, contraction_curves, hessian_at
+from experiments.manifolds.rates import (
+    TWICE,
+    Minimum,
+    contraction,
+    contraction_curves,
+    hessian_at,
+    require_falling,
+    require_stable,
+)
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Stiefel
 from experiments.training import Loss, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.manifolds import brockett
 from theory.manifolds.brockett import Brockett
 
-ETA = 0.17
 MOVES = ("exponential", "retraction")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the problem, and of its training."""
+
+    eigenvalues: tuple[float, ...] = varies("l of A, decreasing", (3.0, 2.2, 1.4, 0.9, 0.3), low=-4, high=4)
+    weights: tuple[float, ...] = varies("m of N, decreasing, as many as columns", (1.5, 1.0, 0.6), low=0.1, high=3)
+    learning_rate: float = varies("near the minimum", 0.17, low=0.01, high=0.5)
+    runs: int = varies("starts half a radian from the minimum", 16, smoke=4, paper=128, low=1, high=500)
+
+    def __post_init__(self) -> None:
+        require_falling("eigenvalues", self.eigenvalues, 0.2)
+        require_falling("weights", self.weights, 0.2)
+        l, m = np.array(self.eigenvalues), np.array(self.weights)
+        if len(m) > len(l):
+            reject("weights", self.weights, f"at most {len(l)} numbers, one for each eigenvalue")
+        fastest = float((l[0] - l[-1]) * m[0])
+        if fastest > 6:
+            reject("weights", self.weights, f"m_1 (l_1 - l_n) at most 6, not {fastest:.4g}: flows part too fast")
+        require_stable(self.learning_rate, fastest)
 
 
 @claim(
@@ -30,9 +60,10 @@ MOVES = ("exponential", "retraction")
     hypotheses=("Q (n, p) with Q^T Q = I", "A = diag(l), distinct l", "m_1 > ... > m_p > 0", "metric of the embedding"),
     theory_side="closed form",
     controls=(TWICE, "rates of the canonical metric", "the minimum of the weights in reverse"),
+    parameters=Sizes,
 )
-def the_largest_eigenvectors_are_found_in_order(study: Study) -> Iterator[Check | Curves]:
-    problem = Brockett(np.array([3.0, 2.2, 1.4, 0.9, 0.3]), np.array([1.5, 1.0, 0.6]))
+def the_largest_eigenvectors_are_found_in_order(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    problem, eta = Brockett(np.array(sizes.eigenvalues), np.array(sizes.weights)), sizes.learning_rate
     loss, rates = _loss(study, problem), brockett.rates(problem)
     optimum, modes = tensor(study, problem.optimum), tensor(study, brockett.modes(problem))
     minimum = Minimum(loss, {"Q": optimum}, {"Q": modes}, rates)
@@ -43,12 +74,12 @@ def the_largest_eigenvectors_are_found_in_order(study: Study) -> Iterator[Check 
     canonical = np.diag(np.where(np.arange(len(rates)) < pairs, 2, 1) * rates)
     yield hessian.control("rates of the canonical metric").equals(canonical)
     for move in MOVES:
-        left = contraction(study, minimum, {"Q": FineGrainedStep(Stiefel(), move)}, ETA, move)
-        yield left.equals(lambda k: 1 - k * ETA * rates)
-        yield contraction_curves(left, ETA * rates)
-    yield left.control(TWICE).equals(1 - 2 * ETA * rates)
+        left = contraction(study, minimum, {"Q": FineGrainedStep(Stiefel(), move)}, eta, move)
+        yield left.equals(lambda k: 1 - k * eta * rates)
+        yield contraction_curves(left, eta * rates)
+    yield left.control(TWICE).equals(1 - 2 * eta * rates)
     yield from _flow(study, problem, loss)
-    yield from _limit(study, problem, loss)
+    yield from _limit(study, problem, loss, eta, sizes.runs)
 
 
 def _loss(study: Study, problem: Brockett) -> Loss:
@@ -76,16 +107,17 @@ def _integrated(problem: Brockett, start: Array, t: Array) -> Trajectory:
     return flow(velocity, {"Q": start}, t, relative_tolerance=1e-13, absolute_tolerance=1e-14)
 
 
-def _limit(study: Study, problem: Brockett, loss: Loss) -> Iterator[Check]:
+def _limit(study: Study, problem: Brockett, loss: Loss, eta: float, runs: int) -> Iterator[Check]:
     """From half a radian away, long enough for the slowest mode."""
-    runs, steps = study.pick(smoke=4, quick=16, paper=128), 500
+    slowest = float(brockett.rates(problem).min())
+    steps = max(500, int(np.ceil(13 / (eta * slowest))))
     normal = study.rng("limit").standard_normal((runs, len(problem.l), len(problem.m)))
     at = tensor(study, np.broadcast_to(problem.optimum, normal.shape))
     start = Stiefel().exponential(at, 0.5 * unit(Stiefel().tangent(at, tensor(study, normal))))
     trainee = on_manifolds(study, loss, {"Q": RiemannianStep(Stiefel(), "retraction")}, {"Q": start})
-    Q = trainee.train(learning_rate=ETA, steps=steps, record=[steps])["Q"][-1]
+    Q = trainee.train(learning_rate=eta, steps=steps, record=[steps])["Q"][-1]
     speed = np.square(brockett.velocity(problem, Q)).sum((-2, -1))
-    within = Tolerance(speed / brockett.rates(problem).min(), "|Q'|^2 / rate, twice a quadratic minimum's excess")
+    within = Tolerance(speed / slowest, "|Q'|^2 / rate, twice a quadratic minimum's excess")
     within += rounding(100, problem.l[0] * problem.m.sum(), of="the largest value")
     least = measured("least value", loss({"Q": tensor(study, Q)}).cpu().numpy(), within=within, axes=("run",))
     yield least.equals(problem.least)

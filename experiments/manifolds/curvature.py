@@ -1,6 +1,7 @@
 """Curvature measured three ways: from how the tangent space turns, as an extreme over planes, and by small circles."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.func import jvp
 from experiments.manifolds.networks import SPACES, tensor, unit
 from experiments.methods.manifolds import Manifold, Oblique, Sphere
 from experiments.training import State, Trainee
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.manifolds import curvature, norms
@@ -65,6 +66,15 @@ CASES = (
 )
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Of what is drawn on each manifold, and how long its extremes are searched for."""
+
+    planes: int = varies("for Gauss' equation", 2000, smoke=200, paper=20_000, low=10, high=50_000)
+    circles: int = varies("whose length is taken", 100, smoke=20, paper=1000, low=2, high=2000)
+    steps: int = varies("of the search for the extremes", 150, smoke=80, paper=1000, low=80, high=3000)
+
+
 @claim(
     "ozay2019.curvature",
     source="Ozay 2019 (sectional curvature of weight manifolds); oblique: derived; Stiefel: Zimmermann & Stoye 2024",
@@ -80,19 +90,20 @@ CASES = (
         f"Stiefel: {CANONICAL}",
         "injectivity radius 10 % smaller",
     ),
+    parameters=Sizes,
 )
-def curvature_is_known_on_every_manifold(study: Study) -> Iterator[Check | Curves]:
+def curvature_is_known_on_every_manifold(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     for case in CASES:
-        yield from _formula(study, case)
-        yield from _extremes(study, case)
-        yield _circles(study, case)
+        yield from _formula(study, case, sizes.planes)
+        yield from _extremes(study, case, sizes.steps)
+        yield _circles(study, case, sizes.circles)
     yield from _closed_geodesics(study)
     yield from _logarithms(study)
 
 
-def _formula(study: Study, case: Case) -> Iterator[Check | Curves]:
+def _formula(study: Study, case: Case, planes: int) -> Iterator[Check | Curves]:
     """In random planes, whose curvatures figure as a histogram."""
-    w, X, Y = case.planes(study, "formula", study.pick(smoke=200, quick=2000, paper=20_000))
+    w, X, Y = case.planes(study, "formula", planes)
     found, predicted = sectional(case.space, w, X, Y).cpu().numpy(), case.curvature(w, X, Y)
     squares = (X.square().sum((-2, -1)) * Y.square().sum((-2, -1))).cpu().numpy()
     thinness = squares / curvature.gram(X.cpu().numpy(), Y.cpu().numpy())
@@ -104,9 +115,9 @@ def _formula(study: Study, case: Case) -> Iterator[Check | Curves]:
         yield gauss.control("oblique: curvature 1 in every plane").equals(1)
 
 
-def _extremes(study: Study, case: Case) -> Iterator[Check]:
+def _extremes(study: Study, case: Case, steps: int) -> Iterator[Check]:
     """Descent and ascent over planes at one point: isometries take any point of a manifold to any other."""
-    found, gained = _search(study, case)
+    found, gained = _search(study, case, steps)
     wrong = {"least": ("no plane of negative curvature", 0.0), "greatest": (CANONICAL, 1.25)}
     for end, value, gain, predicted in zip(wrong, found, gained, curvature.curvature_range(*case[:3])):
         within = Tolerance(gain, "as much as the last half of the run gained") + rounding(1e3, of="a curvature")
@@ -118,9 +129,9 @@ def _extremes(study: Study, case: Case) -> Iterator[Check]:
             yield found_end.control(f"Stiefel: {control}").equals(other)
 
 
-def _search(study: Study, case: Case) -> tuple[Array, Array]:
+def _search(study: Study, case: Case, steps: int) -> tuple[Array, Array]:
     """Least and greatest curvature found, half of the runs each, and what the last half of the steps gained."""
-    runs, steps = 24, study.pick(smoke=80, quick=150, paper=1000)
+    runs = 24
     w, X, Y = case.planes(study, "search", runs)
     at = w[:1].expand_as(w).clone()
     sign = tensor(study, np.repeat([1.0, -1.0], runs // 2))
@@ -134,9 +145,9 @@ def _search(study: Study, case: Case) -> tuple[Array, Array]:
     return np.array([end[0], -end[1]]), np.abs(half - end)
 
 
-def _circles(study: Study, case: Case) -> Check:
+def _circles(study: Study, case: Case, count: int) -> Check:
     """A geodesic circle of radius r is 2 pi r (1 - K r^2 / 6 + O(r^4)) long."""
-    w, X, Y = case.planes(study, "circles", study.pick(smoke=20, quick=100, paper=1000))
+    w, X, Y = case.planes(study, "circles", count)
     X, Y = _frame(X, Y)
     radii = (0.4, 0.2, 0.1, 0.05)
     values = [6 * (1 - _circumference(case.space, w, X, Y, r) / (2 * np.pi * r)) / r**2 for r in radii]

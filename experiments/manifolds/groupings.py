@@ -1,24 +1,29 @@
 """Groups of components differ by what their normalisers pool, and by nothing else."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from experiments.manifolds.networks import tensor
 from experiments.methods.manifolds import GROUPS, FineGrainedStep, Sphere
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.manifolds import steps
 
 AGREE = "groupings agree for large gradients"
-D, C, A, B = 3, 4, 3, 3
-POOLED: dict[str, tuple[tuple[int, ...], int]] = {
-    "alone": ((), 1),
-    "PI": ((-2,), D),
-    "PO": ((-1,), C),
-    "PIO": ((-2, -1), D * C),
-}  # axes of |G_dc|^2, and how many components they pool
+POOLED: dict[str, tuple[int, ...]] = {"alone": (), "PI": (-2,), "PO": (-1,), "PIO": (-2, -1)}  # axes of |G_dc|^2
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of random kernels and gradients."""
+
+    inputs: int = varies("C, channels", 4, low=2, high=32)
+    outputs: int = varies("D, channels", 3, low=2, high=32)
+    side: int = varies("of the kernels, which are square", 3, low=2, high=16)
+    runs: int = varies("layers", 200, smoke=20, paper=2000, low=1, high=2000)
 
 
 @claim(
@@ -34,17 +39,19 @@ POOLED: dict[str, tuple[tuple[int, ...], int]] = {
     ),
     theory_side="identity",
     controls=(AGREE, "inputs and outputs exchanged"),
+    parameters=Sizes,
 )
-def groups_differ_by_their_normaliser_alone(study: Study) -> Iterator[Check]:
-    runs = study.pick(smoke=20, quick=200, paper=2000)
-    w, G = tensor(study, study.rng("kernels").standard_normal((2, runs, D, C, A, B)))
+def groups_differ_by_their_normaliser_alone(study: Study, sizes: Sizes) -> Iterator[Check]:
+    shape = sizes.runs, sizes.outputs, sizes.inputs, sizes.side, sizes.side
+    w, G = tensor(study, study.rng("kernels").standard_normal((2, *shape)))
     w = Sphere().project(w)
     G = Sphere().tangent(w, G)
     yield _differing(w, 1e-3 * G).equals(0)
     yield _differing(w, G).control(AGREE).equals(0)
     g = 20.0  # the steps stay shorter than pi
     squares = G.square().sum((-2, -1)).cpu().numpy()
-    for group, (axes, count) in POOLED.items():
+    for group, axes in POOLED.items():
+        count = int(np.prod([squares.shape[axis] for axis in axes]))  # of the components that are pooled
         R = np.sqrt(squares.sum(axes, keepdims=True) if axes else squares)
         # The constant is that of R: how much of the other components' gradients a group pools.
         predicted = lambda k: g * np.sqrt(squares) / steps.normaliser(k * R, np.pi * np.sqrt(count), 1.0)  # noqa: B023, E731

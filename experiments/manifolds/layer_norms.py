@@ -1,6 +1,7 @@
 """Norms of the layers and convolutions that kernels of norm 1 make: all norms are torch's."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,9 +10,31 @@ from torch.nn import functional
 
 from experiments.manifolds.networks import SPACES, tensor
 from experiments.manifolds.norms import TORCH_NORMS, drawn_points
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.manifolds import norms
+
+LARGEST = 10**8  # weights of all layers that are drawn
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of random layers, and how many are drawn."""
+
+    inputs: int = varies("C, channels", 4, low=1, high=32)
+    outputs: int = varies("D, channels", 6, low=1, high=32)
+    rows: int = varies("A of a kernel", 5, low=2, high=16)
+    columns: int = varies("B of a kernel", 3, low=1, high=16)
+    draws: int = varies("layers", 2000, smoke=200, paper=20_000, low=10, high=20_000)
+    kernels: int = varies("that are convolved", 400, smoke=100, paper=4000, low=10, high=10_000)
+
+    def __post_init__(self) -> None:
+        if self.inputs * self.outputs < 2:
+            reject("outputs", self.outputs, "two kernels at least, inputs times outputs")
+        numbers = self.inputs * self.outputs * self.rows * self.columns * self.draws
+        if numbers > LARGEST:
+            reject("draws", self.draws, f"at most {LARGEST:.0e} weights in all, not {numbers:.2g}")
 
 
 @claim(
@@ -31,14 +54,15 @@ from theory.manifolds import norms
         "a convolution's bound 10 % smaller",
         "a layer's bound 10 % smaller",
     ),
+    parameters=Sizes,
 )
-def a_bound_on_kernels_is_none_on_the_layer(study: Study) -> Iterator[Check | Curves]:
-    yield from _blocks(study)
-    yield from _convolutions(study)
+def a_bound_on_kernels_is_none_on_the_layer(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _blocks(study, sizes)
+    yield from _convolutions(study, sizes.kernels)
 
 
-def _blocks(study: Study) -> Iterator[Check]:
-    C, D, A, B, draws = 4, 6, 5, 3, study.pick(smoke=200, quick=2000, paper=20_000)
+def _blocks(study: Study, sizes: Sizes) -> Iterator[Check]:
+    C, D, A, B, draws = sizes.inputs, sizes.outputs, sizes.rows, sizes.columns, sizes.draws
     within = rounding(100 * C * D * A * B, of="a norm, a hundred an entry")
     w = SPACES["sphere"].project(tensor(study, study.rng("layers").standard_normal((draws, D, C, A, B))))
     # Equal kernels of rank one attain every bound.
@@ -62,12 +86,12 @@ def _blocks(study: Study) -> Iterator[Check]:
         yield spectral.at_most(norms.layer_spectral_bound(count, 1, 1.0))
 
 
-def _convolutions(study: Study) -> Iterator[Check | Curves]:
+def _convolutions(study: Study, draws: int) -> Iterator[Check | Curves]:
     side = 6
     within = rounding(100 * side**2 * 3, of="a norm, a hundred a pixel")
     several = SPACES["Stiefel"].project(tensor(study, study.rng("channels").standard_normal((20, 2, 3, 4, 2))))
-    flat = _with_draws(study, "sphere", np.full((3, 2), 6**-0.5))
-    identity = _with_draws(study, "Stiefel", np.eye(3))
+    flat = _with_draws(study, "sphere", np.full((3, 2), 6**-0.5), draws)
+    identity = _with_draws(study, "Stiefel", np.eye(3), draws)
     for case, kernels in (("3 to 2 channels", several), ("a flat kernel", flat), ("the identity kernel", identity)):
         found = _operator_norm(kernels, side)
         exact = measured("conv2d against transfer function", found, within=within, case=case, axes=("kernel",))
@@ -84,9 +108,9 @@ def _convolutions(study: Study) -> Iterator[Check | Curves]:
     yield curves(convolution_norms=found)
 
 
-def _with_draws(study: Study, manifold: norms.Manifold, kernel: Array) -> Tensor:
+def _with_draws(study: Study, manifold: norms.Manifold, kernel: Array, count: int) -> Tensor:
     """The kernel, and random ones of its manifold, all of one input and one output channel."""
-    draws = drawn_points(study, manifold, *kernel.shape, study.pick(smoke=100, quick=400, paper=4000))
+    draws = drawn_points(study, manifold, *kernel.shape, count)
     return torch.cat([tensor(study, kernel[None]), draws])[:, None, None]
 
 

@@ -1,17 +1,28 @@
 """Why a step approaches a minimiser: the Lyapunov inequality, on spheres and in the hyperbolic plane."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from experiments.manifolds.networks import tensor, unit
 from experiments.methods.manifolds import Oblique, Sphere, Spheres
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.manifolds import steps
 
 SCALES = (1e-3, 0.1, 1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of random triangles."""
+
+    rows: int = varies("A of points on the sphere and the oblique manifold", 4, low=3, high=64)
+    columns: int = varies("B of points on the oblique manifold", 3, low=1, high=64)
+    furthest: float = varies("rho in the hyperbolic plane", 3.0, low=0.5, high=8)
+    draws: int = varies("triangles on each manifold", 20_000, smoke=2000, paper=200_000, low=1000, high=200_000)
 
 
 @claim(
@@ -23,14 +34,15 @@ SCALES = (1e-3, 0.1, 1.0, 3.0)
     hypotheses=("curvature at least -k", "a shortest geodesic from w to w*"),
     theory_side="bound",
     controls=("zeta = 1 where curvature is negative", "zeta = 0.9 on a sphere", "zeta of half the curvature"),
+    parameters=Sizes,
 )
-def the_distance_to_the_minimiser_is_controlled(study: Study) -> Iterator[Check]:
-    draws = study.pick(smoke=2000, quick=20_000, paper=200_000)
-    for manifold, A, B in ((Sphere(), 4, 1), (Sphere(), 3, 2), (Oblique(), 4, 3)):
+def the_distance_to_the_minimiser_is_controlled(study: Study, sizes: Sizes) -> Iterator[Check]:
+    draws, rows = sizes.draws, sizes.rows
+    for manifold, A, B in ((Sphere(), rows, 1), (Sphere(), 3, 2), (Oblique(), rows, sizes.columns)):
         spherical, case = _triangles(study, manifold, A, B, draws), f"{type(manifold).__name__.lower()} {A} x {B}"
         yield _after(spherical, case).at_most(lambda k: _bound(spherical, k * 1.0))  # noqa: B023
     yield _after(spherical).control("zeta = 0.9 on a sphere").at_most(_bound(spherical, 0.9))
-    rho, inner, size, after = triangles = _hyperbolic(study, draws)
+    rho, inner, size, after = triangles = _hyperbolic(study, draws, sizes.furthest)
     weight, case = steps.zeta(1.0, rho), "hyperbolic plane"
     yield _after(triangles, case).at_most(lambda k: _bound(triangles, k * weight))
     yield _after(triangles).control("zeta = 1 where curvature is negative").at_most(_bound(triangles, 1.0))
@@ -78,11 +90,11 @@ def _triangles(study: Study, manifold: Spheres, A: int, B: int, draws: int) -> T
     return Triangles(*(side.cpu().numpy() for side in sides))
 
 
-def _hyperbolic(study: Study, draws: int) -> Triangles:
+def _hyperbolic(study: Study, draws: int, furthest: float) -> Triangles:
     """On the hyperboloid x0^2 - x1^2 - x2^2 = 1 from its lowest point, where tangent vectors are (0, v); w* ahead. Half
     of the steps go across the way to it."""
     rng = study.rng("hyperbolic")
-    rho, size = rng.uniform(0.1, 3, draws), np.resize(SCALES, draws)
+    rho, size = rng.uniform(0.1, furthest, draws), np.resize(SCALES, draws)
     angle = np.where(np.arange(draws) % 8 < 4, np.pi / 2, rng.uniform(0, np.pi, draws))
     far = np.stack([np.cosh(rho), np.sinh(rho), np.zeros(draws)])
     moved = np.stack([np.cosh(size), np.sinh(size) * np.cos(angle), np.sinh(size) * np.sin(angle)])

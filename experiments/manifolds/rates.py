@@ -11,9 +11,24 @@ from experiments.manifolds.networks import Moves, on_manifolds
 from experiments.training import Loss, State
 from theory.claims import Curves, Measured, Study, Tolerance, curves, measured, rounding
 from theory.core.arrays import Array
+from theory.core.validation import reject
 
 AWAY, STEPS = 1e-5, 3  # how far from the minimum, and how many steps back
 TWICE = "contraction of twice the rate"
+
+
+def require_falling(name: str, values: tuple[float, ...], gap: float = 0.05) -> None:
+    """Refuse what is not two to eight numbers, each below the one before by the gap or more."""
+    if not 2 <= len(values) <= 8:
+        reject(name, values, "two to eight numbers")
+    if -max(np.diff(values)) < gap * (1 - 1e-9):
+        reject(name, values, f"each {gap:g} or more below the one before")
+
+
+def require_stable(learning_rate: float, largest: float) -> None:
+    """Refuse steps after which less than a tenth of the fastest mode would be left, or more than there was."""
+    if learning_rate * largest > 0.9:
+        reject("learning_rate", learning_rate, f"at most 0.9 / {largest:.4g}, the largest rate: {0.9 / largest:.3g}")
 
 
 class Minimum(NamedTuple):

@@ -1,15 +1,34 @@
 """The normalised step has a greatest length, and is the shorter the larger the gradient beyond it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from experiments.manifolds.networks import tensor, unit
 from experiments.methods.manifolds import FineGrainedStep, Sphere
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.manifolds import steps
+
+CASES = ((0.0, 0.0), (0.0, 1.0), (0.0, 0.5), (1.0, 1.0), (float(np.pi), 0.5))  # rho and c
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the gradients, and of one normaliser beside others."""
+
+    distance: float = varies("rho that the normaliser is told", 0.3, low=0, high=float(np.pi))
+    curvature: float = varies("c that it is told", 1.0, low=0, high=10)
+    gradients: int = varies(
+        "from 0.01 to 1000, evenly in their logarithm", 10_000, smoke=2000, paper=50_000, low=1000, high=10**5
+    )
+
+    @property
+    def cases(self) -> dict[tuple[float, float], None]:
+        """rho and c; each once."""
+        return dict.fromkeys((*CASES[:3], (self.distance, self.curvature), *CASES[3:]))
 
 
 @claim(
@@ -30,13 +49,14 @@ from theory.manifolds import steps
         "2.2 rho for 2 rho",
         "1.1 c for c",
     ),
+    parameters=Sizes,
 )
-def no_step_is_longer_than_its_cap(study: Study) -> Iterator[Check | Curves]:
-    R = np.geomspace(1e-2, 1e3, study.pick(smoke=2000, quick=10_000, paper=50_000))
+def no_step_is_longer_than_its_cap(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    R = np.geomspace(1e-2, 1e3, sizes.gradients)
     slack = rounding(1e3, of="a step")
     yield from _farther(study, R)
     yield from _second_order(study, R)
-    for rho, c in ((0.0, 0.0), (0.0, 1.0), (0.0, 0.5), (0.3, 1.0), (1.0, 1.0), (np.pi, 0.5)):
+    for rho, c in sizes.cases:
         moved, cap = _moved(study, R, rho, c), steps.largest_step(rho, c)
         case = f"rho = {rho:.3g}, c = {c:g}"
         step = measured("step", moved, within=slack, case=case, axes=("gradient",))
