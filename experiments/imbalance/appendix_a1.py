@@ -45,6 +45,8 @@ class AppendixA1:
     examples: int = varies("rows of X, n", 100, smoke=10, low=2, high=200, from_data=True)
     runs: int = varies("starts on each random problem", 64, smoke=8, paper=256, low=3, high=1000)
 
+    draws: int = varies("starts of which the law of the level c is drawn", 1000, paper=4000, low=200, high=10_000)
+
     def __post_init__(self) -> None:
         if len(self.scales) % 2 or len(self.scales) > 2 * STARTS:
             reject("scales", f"{len(self.scales)} numbers", f"a pair for each of at most {STARTS} starts")

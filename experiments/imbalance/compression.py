@@ -1,14 +1,15 @@
 """Compressed networks in torch: the training code is that of any network; only the optimiser is restricted."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from experiments.imbalance.networks import LinearDescent, linear_network, squared_loss
+from experiments.imbalance.networks import LinearDescent, largest_curvature, linear_network, squared_loss
 from experiments.training import GradientDescent, Observe, State, Trainee, Update, recording_steps
 from experiments.training.updates import Adam, Momentum
-from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, samples
+from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, samples, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.validation import reject
@@ -18,6 +19,8 @@ from theory.imbalance.problem import fan_in_scale, gaussian, paper_regression
 
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
+STABLE = 1.0  # of learning rate x curvature: half of where descent may diverge
+WORK = 1.2e10  # inputs x width x steps: about two minutes
 ROUNDING = "the (D + h)-term products, one a step, added up as a worst case"
 
 
@@ -39,6 +42,25 @@ def compressed_network(
     return linear_network(study, compressed.problem, compressed.network, rule=rule, observe=observe)
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Of the network that is trained explicitly, and of the draws of the compressed form."""
+
+    width: int = varies(
+        "units of the hidden layer of the explicit network", 2000, smoke=300, paper=10000, low=1, high=30_000
+    )
+    inputs: int = varies("columns of X, D", 400, smoke=60, low=2, high=2000)
+    examples: int = varies("rows of X, n", 100, smoke=20, low=1, high=500)
+    learning_rate: float = varies("of gradient descent", 0.01, low=1e-4, high=1, unit="time")
+    steps: int = varies("of gradient descent", 3000, smoke=1000, paper=10000, low=100, high=30_000)
+    drawn_width: int = varies("units of the networks drawn in compressed form, h", 30, low=10, high=60)
+    draws: int = varies("networks drawn in compressed form", 16000, paper=32000, low=16_000, high=100_000)
+
+    def __post_init__(self) -> None:
+        if (work := self.inputs * self.width * self.steps) > WORK:
+            reject("steps", self.steps, f"at most {self.steps * WORK / work:.0f} at these sizes: two minutes of them")
+
+
 @claim(
     "imbalance.compression",
     source="ours; the hidden rotations leave Z(t) = P(t) Z(0) (Min et al. 2021, equation 16)",
@@ -51,22 +73,24 @@ def compressed_network(
         "an update that commutes with rotations of the hidden layer",
     ),
     theory_side="identity",
-    controls=("Adam", "a learning rate 1 % larger", "width 33 in place of 30"),
+    controls=("Adam", "a learning rate 1 % larger", "width a tenth larger"),
+    parameters=Sizes,
 )
-def width_m_plus_r_is_enough(study: Study) -> Iterator[Check | Curves]:
-    yield from _recursion_against_torch(study)
+def width_m_plus_r_is_enough(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _recursion_against_torch(study, sizes)
     yield from _every_equivariant_rule(study)
-    yield from _drawn_in_compressed_form(study)
+    yield from _drawn_in_compressed_form(study, sizes.drawn_width, sizes.draws)
 
 
-def _recursion_against_torch(study: Study) -> Iterator[Check]:
-    """The paper's data, width 2000: an explicit torch network against the recursion of width 101, without torch."""
-    D, n, h = study.pick(smoke=(60, 20, 300), quick=(400, 100, 2000), paper=(400, 100, 10000))
-    steps = study.pick(smoke=1000, quick=3000, paper=10000)
-    rng = study.rng("explicit")
-    problem = paper_regression(rng, whitened=False, D=D, n=n)
+def _recursion_against_torch(study: Study, sizes: Sizes) -> Iterator[Check]:
+    """The paper's data: an explicit torch network against the recursion of width m + r, without torch."""
+    rng, h, steps = study.rng("explicit"), sizes.width, sizes.steps
+    problem = paper_regression(rng, whitened=False, D=sizes.inputs, n=sizes.examples)
     network = gaussian(problem, h, rng, scales=(fan_in_scale(h, 0.5),) * 2)
-    eta, record = 0.01, recording_steps(steps, 5)
+    eta, record = sizes.learning_rate, recording_steps(steps, 5)
+    largest = STABLE / largest_curvature(problem, network)
+    if eta > largest:
+        reject("learning_rate", eta, f"at most {largest:.3g}, half of where descent from this start may diverge")
     explicit = linear_network(study, problem, network, observe=_end_to_end)
     run = explicit.train(learning_rate=eta, steps=steps, record=record)
     small = compression.compress(problem, network)
@@ -107,13 +131,12 @@ def _on(rule: type, study: Study, problem: Regression) -> Update:
     return rule(problem, study.device) if rule is LinearDescent else rule(squared_loss(problem, study.device))
 
 
-def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
+def _drawn_in_compressed_form(study: Study, h: int, runs: int) -> Iterator[Check]:
     """Bartlett's triangle has the law of the compression of an explicit draw: compare a statistic that sees h."""
     # A change of a standard normal's scale by 4.6 / runs^(1/2) is refused half the time: 3.7 % of it.
-    runs = study.pick(smoke=16000, quick=16000, paper=32000)
     rng = study.rng("bartlett")
     problem = random_regression(rng, D=6, n=4, m=1, singular_values=np.array([1.0, 0.5]))
-    h, hidden_scale, output_scale = 30, 2.0, 0.5
+    hidden_scale, output_scale = 2.0, 0.5
     drawn = compression.gaussian_compressed(problem, h, rng, scales=(hidden_scale, output_scale), runs=runs)
     frozen = drawn.frozen / hidden_scale
     rows = np.concatenate([drawn.network.V / output_scale, drawn.network.U / hidden_scale], axis=-2)
@@ -133,7 +156,7 @@ def _drawn_in_compressed_form(study: Study) -> Iterator[Check]:
     because = "squared norm of the Gaussian U2 Q, whatever Q"
     norms = samples("norm of U2 Q", (frozen**2).sum((-2, -1)), because=because)
     yield norms.follow(stats.chi2(frozen[0].size))
-    yield last.control("width 33 in place of 30").follow(stats.chi2(33))
+    yield last.control("width a tenth larger").follow(stats.chi2(1.1 * h))
 
 
 def _end_to_end(state: State) -> State:

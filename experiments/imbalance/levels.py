@@ -1,10 +1,11 @@
 """The levels of imbalance of the paper's starts, against the law they are drawn from; and where its Figure 3 ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
 
+from experiments.imbalance.appendix_a1 import AppendixA1
 from theory.claims import Check, Measured, Study, Tolerance, by_chance, measured
 from theory.claims.estimates import SIGNIFICANCE, mean
 from theory.core.arrays import EPS, Array
@@ -16,22 +17,19 @@ from theory.imbalance.problem import Network, gaussian
 APPENDIX, LEGEND = (0.05, 0.2), (0.2, 0.05)  # the third start in the paper's Appendix A, and in the legend of Figure 2
 DEVIATIONS = 7.0  # of one draw from its mean that are allowed, at least
 END = 0.02  # where the balanced curve of the paper's Figure 3 ends, read off
-RUNS = {"smoke": 1000, "quick": 1000, "paper": 4000}
 
 
-def levels_follow_their_law(
-    study: Study, problem: Regression, network: Network, width: int, scales: Sequence[tuple[float, float]]
-) -> Iterator[Check]:
+def levels_follow_their_law(study: Study, problem: Regression, network: Network, sizes: AppendixA1) -> Iterator[Check]:
     """The level c of each start (a run each) beside the mean of its law, from draws that need no array of its width."""
-    for run, (level, pair) in enumerate(zip(convergence.imbalance_level(problem, network), scales)):
-        drawn = _drawn(study, problem, width, pair)
+    for run, (level, pair) in enumerate(zip(convergence.imbalance_level(problem, network), sizes.pairs)):
+        drawn = _drawn(study, problem, sizes, pair)
         deviations = max(DEVIATIONS, _deviations(drawn))
         because = f"{deviations:g} standard deviations of one draw, whose law is nearly normal, a little skew"
-        rounded = EPS * width * (pair[0] ** 2 + pair[1] ** 2)
+        rounded = EPS * sizes.width * (pair[0] ** 2 + pair[1] ** 2)
         within = Tolerance(max(deviations * drawn.std(ddof=1), rounded), because, significance=SIGNIFICANCE)
-        case = "" if pair not in scales[:run] else f", start {run}"
+        case = "" if pair not in sizes.pairs[:run] else f", start {run}"
         yield _level(pair, level, within, case).supporting().equals(drawn.mean())
-    law, legend = (mean(_drawn(study, problem, width, pair)) for pair in (APPENDIX, LEGEND))
+    law, legend = (mean(_drawn(study, problem, sizes, pair)) for pair in (APPENDIX, LEGEND))
     third = _level(APPENDIX, law.value, by_chance(law) + by_chance(legend))
     yield third.control("level of the scales in the legend of Figure 2").equals(legend.value)
 
@@ -43,10 +41,10 @@ def ends_as_in_the_paper(loss: Array) -> Check:
     return measured("loss at the end", loss[-1], within=within, case="balanced start").supporting().equals(END)
 
 
-def _drawn(study: Study, problem: Regression, h: int, scales: tuple[float, float]) -> Array:
+def _drawn(study: Study, problem: Regression, sizes: AppendixA1, scales: tuple[float, float]) -> Array:
     """Levels c of Gaussian weights of these scales, (runs,)."""
+    h, runs = sizes.width, sizes.draws
     rng, small = study.rng("level", *scales), compressed_problem(problem)
-    runs = study.pick(**RUNS)
     if h >= problem.m + problem.r:
         return convergence.imbalance_level(small, gaussian_compressed(small, h, rng, scales=scales, runs=runs).network)
     return convergence.imbalance_level(small, gaussian(small, h, rng, scales=scales, runs=runs))

@@ -185,4 +185,7 @@ def _rounding(problem: Regression, network: Network, run: Trajectory, residual: 
     growth = invariant_set.growth_bound(problem, run.t, residual)
     Z = np.sqrt((run["V"] ** 2).sum((-2, -1)) + (run["U"] ** 2).sum((-2, -1))).max(0)
     terms = problem.D + network.h
-    return (run.facts["recorded"][:, None] + 1) * EPS * terms * growth * Z * np.linalg.norm(network.U, axis=(-2, -1))
+    size = Z * np.linalg.norm(network.U, axis=(-2, -1))
+    # What stays at the saddle has a residual for ever, whose growth overflows: but it has no weights to grow.
+    grown = np.multiply(growth, size, out=np.zeros_like(growth), where=size > 0)
+    return (run.facts["recorded"][:, None] + 1) * EPS * terms * grown

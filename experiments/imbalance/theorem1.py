@@ -123,7 +123,7 @@ def _at_the_data_of_the_paper_or_the_user(study: Study, sizes: AppendixA1) -> It
 
 def _levels_of_the_paper(study: Study, sizes: AppendixA1) -> Iterator[Check]:
     paper = appendix_a1.plan(study, study.rng("appendix A.1"), sizes)
-    yield from levels.levels_follow_their_law(study, paper.problem, paper.network, sizes.width, sizes.pairs)
+    yield from levels.levels_follow_their_law(study, paper.problem, paper.network, sizes)
 
 
 def _training_tends_to_the_flow(

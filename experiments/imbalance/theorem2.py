@@ -1,16 +1,18 @@
 """Theorem 2: wide networks end near the minimum-norm solution, at the widths it asks for and at the paper's data."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from experiments.imbalance.quantiles import with_probability
+from experiments.imbalance.quantiles import fewest_draws, with_probability
 from experiments.imbalance.wide_networks import (
     DELTA,
     EXPONENTS,
     FIGURE_WIDTHS,
+    Figure4,
     data_of_figure_4,
     distance_reached,
     law,
@@ -18,12 +20,45 @@ from experiments.imbalance.wide_networks import (
     sweep,
     wide_start,
 )
-from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, exactly, measured, rounding, slope
+from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, exactly, measured, rounding, slope, varies
 from theory.claims.estimates import loglog_slope
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
 from theory.imbalance import dynamics, width
 from theory.imbalance.compression import Compressed, compress
+
+SLOPE_WIDTHS = np.array([1e6, 1e9, 1e12, 1e15])  # far enough for h^(1 - 2a) to outgrow Theta_hat where a < 1/2
+
+
+@dataclass(frozen=True)
+class Widths(Figure4):
+    """Widths beyond h0, and draws at h0 itself."""
+
+    widths: tuple[int, ...] = varies(
+        "units of the hidden layer, of the data of Figure 4",
+        (10**6, 10**7, 10**9),
+        smoke=(10**7,),
+        paper=(10**6, 10**7, 10**8, 10**9),
+        low=100,
+        high=10**15,
+    )
+    runs: int = varies("networks of each of these widths", 3, smoke=2, paper=5, low=1, high=10)
+    exponents: tuple[float, ...] = varies("a of the scales h^(-a)", EXPONENTS, low=0.3, high=0.5)
+    delta: float = varies("probability with which the theorem may fail", DELTA, low=1e-9, high=0.3)
+    draws: int = varies("starts of each exponent", 1000, smoke=300, paper=4000, low=20, high=10_000)
+    paired: int = varies(
+        "starts of which the slope in the width is measured", 128, smoke=64, paper=512, low=32, high=2000
+    )
+    targets: float = varies("size of Y at h0; C is exponential in it", 0.2, low=0, high=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draws < fewest_draws(1 - self.delta):
+            reject("draws", self.draws, f"at least {fewest_draws(1 - self.delta)} for delta = {self.delta:g}")
+        for name in ("exponents", "widths"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)) or len(getattr(self, name)) > 6:
+                reject(name, getattr(self, name), "at most six different ones")
 
 
 @claim(
@@ -48,37 +83,37 @@ from theory.imbalance.compression import Compressed, compress
         "lambda_r^(-1/2) in the residual at the start",
         "h0 with lambda_1 / lambda_r^3",
     ),
+    parameters=Widths,
 )
-def wide_networks_find_the_minimum_norm(study: Study) -> Iterator[Check | Curves]:
+def wide_networks_find_the_minimum_norm(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
     rng = study.rng("problem")
     problem = random_regression(rng, D=12, n=6, m=2, singular_values=np.array([1.2, 1.1, 1.0, 0.9]))
-    problem = Regression(problem.X, 0.2 * problem.Y)  # C is exponential in |Y|
-    beyond = _at_the_data_of_figure_4(study)
-    yield from _distance_over_its_bound(study, problem, beyond)
-    yield from _slopes_in_the_width(study, problem)
+    problem = Regression(problem.X, sizes.targets * problem.Y)  # C is exponential in |Y|
+    beyond = _at_the_data_of_figure_4(study, sizes)
+    yield from _distance_over_its_bound(study, sizes, problem, beyond)
+    yield from _slopes_in_the_width(study, sizes, problem)
     yield from _residual_at_the_start()
     yield from _width_needed()
     yield from _figure(beyond)
 
 
-def _distance_over_its_bound(study: Study, problem: Regression, beyond: "Beyond") -> Iterator[Check]:
+def _distance_over_its_bound(study: Study, sizes: Widths, problem: Regression, beyond: "Beyond") -> Iterator[Check]:
     """Gaussian starts at the width the theorem asks for, the paper's data beyond it, and the worst start there is."""
-    s = width.deviation(problem, DELTA)
-    runs = study.pick(smoke=300, quick=1000, paper=4000)
+    s, runs, likely = width.deviation(problem, sizes.delta), sizes.draws, 1 - sizes.delta
     drawn = []
-    for exponent in EXPONENTS:
+    for exponent in sizes.exponents:
         h = int(width.theorem_width(problem, exponent, s)) + 1
         start = wide_start(problem, h, exponent, runs, study.rng("start", exponent))
         drawn.append(distance_reached(study, start, h, exponent) / width.distance_bound(problem, h, exponent, s))
     figure = beyond.swept["distance"] / beyond.bound[:, None]
-    constructed = [_from_the_worst_start(study), *figure.ravel()]
+    constructed = [_from_the_worst_start(study, sizes.delta), *figure.ravel()]
     below = ", ".join(f"{1 / np.median(ratios):.3g}" for ratios in drawn)
-    name = "distance over its bound"
+    name, tried = "distance over its bound", ", ".join(map(str, sizes.exponents))
     because = (
-        f"Theorem 2; Gaussian starts end {below} times below it (a = {', '.join(map(str, EXPONENTS))}), the data of "
+        f"Theorem 2; Gaussian starts end {below} times below it (a = {tried}), the data of "
         f"Figure 4 {1 / figure.max():.3g} times or more; beside them the worst start that the event of Lemma 1 allows"
     )
-    over_bound = with_probability(1 - DELTA, name, np.array(drawn), because=because, constructed=constructed)
+    over_bound = with_probability(likely, name, np.array(drawn), because=because, constructed=constructed)
     yield over_bound.at_most(1.0)
     yield over_bound.control("bound 5 % smaller").at_most(0.95)
     # Independence broken: every row of U2 repeats the first row of V, so U2 V^T does not shrink with the width.
@@ -87,11 +122,11 @@ def _distance_over_its_bound(study: Study, problem: Regression, beyond: "Beyond"
     frozen = np.repeat(start.network.V[:, :1], problem.D - problem.r, axis=1)
     copied = Compressed(start.original, start.problem, start.network, frozen)
     ratios = distance_reached(study, copied, h, 0.5) / width.distance_bound(problem, h, 0.5, s)
-    over_bound = with_probability(1 - DELTA, name, ratios, because="Theorem 2")
+    over_bound = with_probability(likely, name, ratios, because="Theorem 2")
     yield over_bound.control("U2 a copy of the weights that are seen").at_most(1.0)
 
 
-def _from_the_worst_start(study: Study) -> float:
+def _from_the_worst_start(study: Study, delta: float) -> float:
     """Distance over its bound, at the most that the event behind the theorem allows.
 
     At m >> r and a < 1/2, at a width where C^(1/h^(1-2a)) is 1. Then it is the overlap of V and U2 at the start, a
@@ -99,24 +134,23 @@ def _from_the_worst_start(study: Study) -> float:
     """
     m, h, a, rng = 40, 10**15, 0.4, study.rng("worst start")
     problem = random_regression(rng, D=m + 2, n=2, m=m, singular_values=np.array([1.1]))
-    s = width.deviation(problem, DELTA)
+    s = width.deviation(problem, delta)
     start = compress(problem, width.extreme_network(problem, h, a, s, rng))
     return float(distance_reached(study, start, h, a).item() / width.distance_bound(problem, h, a, s))
 
 
-def _slopes_in_the_width(study: Study, problem: Regression) -> Iterator[Check]:
+def _slopes_in_the_width(study: Study, sizes: Widths, problem: Regression) -> Iterator[Check]:
     """Slope -(2a - 1/2) of the distance; widths far enough for h^(1 - 2a) to outgrow Theta_hat where a < 1/2."""
     # A run has the same draws at every width, so that its slope is free of their spread, but for a share h^(-1/2).
-    runs = study.pick(smoke=64, quick=128, paper=512)
-    widths = np.array([1e6, 1e9, 1e12, 1e15])
-    for a in EXPONENTS:
+    runs, widths = sizes.paired, SLOPE_WIDTHS
+    for a in sizes.exponents:
         starts = [wide_start(problem, int(h), a, runs, study.rng("paired", a)) for h in widths]
         distances = np.array([distance_reached(study, start, int(h), a) for h, start in zip(widths, starts)])
         predicted = -(2 * a - 0.5)
         found = slope("slope in the width", loglog_slope(widths, distances), case=f"a = {a}")
         yield found.equals(predicted, excludes=(0.95 * predicted, 1.05 * predicted))
-        if a == 0.5:
-            yield found.control("distance falling as 1/h").equals(-1, excludes=(-0.5,))
+        if a == sizes.exponents[0]:
+            yield found.control("distance falling as 1/h").equals(-1, excludes=(predicted,))
 
 
 def _residual_at_the_start() -> Iterator[Check]:
@@ -182,12 +216,14 @@ class Beyond(NamedTuple):
         return width.distance_bound(self.problem, self.swept["widths"], 0.5, self.s)
 
 
-def _at_the_data_of_figure_4(study: Study) -> Beyond:
-    problem = data_of_figure_4(study)
-    s = width.deviation(problem, DELTA)
-    widths = np.array(study.pick(smoke=[10**7], quick=[10**6, 10**7, 10**9], paper=[10**6, 10**7, 10**8, 10**9]))
+def _at_the_data_of_figure_4(study: Study, sizes: Widths) -> Beyond:
+    problem = data_of_figure_4(study, sizes)
+    s = width.deviation(problem, sizes.delta)
+    widths, needed = np.array(sizes.widths), width.theorem_width(problem, 0.5, s)
+    if widths.min() <= needed:
+        reject("widths", widths.min(), f"above h0 = {needed:.4g}, where the theorem applies to these data")
     # At the paper's 1e-8 the residual left would exceed the distance these widths reach; at 1e-14 it does not.
-    swept = sweep(study, problem, widths, runs=study.pick(smoke=2, quick=3, paper=5), stop_below=1e-14)
+    swept = sweep(study, problem, widths, runs=sizes.runs, stop_below=1e-14)
     return Beyond(problem, s, swept)
 
 

@@ -1,12 +1,15 @@
 """Gaussian starts of every width, trained as compressed networks: what Theorem 2 and the exact law are judged on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from experiments.imbalance.compression import compressed_network
-from theory.claims import Study, samples
+from theory.claims import Study, samples, varies
 from theory.claims.random_numbers import Samples
 from theory.core.arrays import Array
 from theory.core.regression import Regression
+from theory.core.validation import reject
 from theory.imbalance import wide_limit, width
 from theory.imbalance.compression import Compressed, compressed_problem, gaussian_compressed
 from theory.imbalance.problem import Network, fan_in_scale, paper_regression
@@ -16,11 +19,27 @@ DELTA = 0.05
 FIGURE_WIDTHS = np.logspace(2.5, 9.2, 68)
 
 
-def data_of_figure_4(study: Study) -> Regression:
+WORK = 4e8  # squared examples x trainings: about two minutes, as wide networks of any width take as long
+
+
+@dataclass(frozen=True)
+class Figure4:
     """The data of the paper's Figures 1 and 4."""
-    D, n = study.pick(smoke=(40, 10), quick=(400, 100), paper=(400, 100))
+
+    inputs: int = varies("columns of X, D", 400, smoke=40, low=2, high=2000, from_data=True)
+    examples: int = varies("rows of X, n", 100, smoke=10, low=1, high=150, from_data=True)
+
+    def __post_init__(self) -> None:
+        if self.examples >= self.inputs:
+            reject("examples", self.examples, f"fewer than the inputs {self.inputs}: all of U would be seen")
+
+
+def data_of_figure_4(study: Study, sizes: Figure4) -> Regression:
+    """Drawn as the paper's."""
     # One data set for the two claims that draw the figure: the stream carries the figure's name, not the claim's.
-    return paper_regression(Study("figure 4", seed=study.seed).rng("data"), whitened=False, D=D, n=n)
+    return paper_regression(
+        Study("figure 4", seed=study.seed).rng("data"), whitened=False, D=sizes.inputs, n=sizes.examples
+    )
 
 
 def learning_rate_of_figure_4(problem: Regression) -> float:

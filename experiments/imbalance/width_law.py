@@ -1,14 +1,16 @@
 """The exact law of the distance to the minimum-norm solution, at every width and time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from experiments.imbalance.compression import compressed_network
-from experiments.imbalance.networks import linear_network, trained
+from experiments.imbalance.networks import largest_curvature, linear_network, trained
 from experiments.imbalance.wide_networks import (
     FIGURE_WIDTHS,
+    Figure4,
     data_of_figure_4,
     distance_reached,
     law,
@@ -18,13 +20,45 @@ from experiments.imbalance.wide_networks import (
     wide_start,
 )
 from experiments.training import recording_steps
-from theory.claims import OURS, Check, Curves, Study, claim, curves, measured, rate, rounding, samples
+from theory.claims import OURS, Check, Curves, Study, claim, curves, measured, rate, rounding, samples, varies
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
+from theory.core.validation import reject
 from theory.imbalance import invariant_set, wide_limit, width
 from theory.imbalance.compression import compress
 from theory.imbalance.problem import fan_in_scale, gaussian
+
+
+@dataclass(frozen=True)
+class Widths(Figure4):
+    """Widths at which the law is met, and how many networks meet it."""
+
+    widths: tuple[int, ...] = varies(
+        "units of the hidden layer, of the figure",
+        (500, 1000, 2000, 5000, 10000),
+        smoke=(500, 2000),
+        paper=(500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000),
+        low=1,
+        high=10**12,
+    )
+    runs: int = varies("networks of each of these widths", 5, smoke=3, low=3, high=20)
+    draws: int = varies(
+        "narrow networks that are trained explicitly", 4000, smoke=1000, paper=8000, low=1000, high=20_000
+    )
+    wide: int = varies("networks of width 10^6", 2000, paper=4000, low=1000, high=20_000)
+    width: int = varies("units of their hidden layer", 16, low=2, high=64)
+    exponent: float = varies("a of their scale h^(-a)", 0.4, low=0.25, high=0.5)
+    steps: int = varies(
+        "of gradient descent, of the explicit network of width 500", 5000, smoke=300, paper=50_000, low=100, high=50_000
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.widths) <= self.examples:
+            reject("widths", self.widths, f"above the examples {self.examples}: compressed networks have m + r units")
+        if len(set(self.widths)) < len(self.widths):
+            reject("widths", self.widths, "different ones")
 
 
 @claim(
@@ -40,24 +74,25 @@ from theory.imbalance.problem import fan_in_scale, gaussian
     ),
     theory_side="law",
     controls=("scale of U2 5 % larger", "one dimension in ten more", "U2 that depends on V", "constant 5 % off"),
+    parameters=Widths,
 )
-def distance_follows_a_law_without_parameters(study: Study) -> Iterator[Check | Curves]:
-    yield from _chi_squared_in_explicit_training(study)
-    yield from _constant_of_the_law(study)
-    yield from _figure_4_of_the_paper(study)
+def distance_follows_a_law_without_parameters(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
+    yield from _chi_squared_in_explicit_training(study, sizes)
+    yield from _constant_of_the_law(study, sizes.wide)
+    yield from _figure_4_of_the_paper(study, sizes)
 
 
-def _chi_squared_in_explicit_training(study: Study) -> Iterator[Check | Curves]:
+def _chi_squared_in_explicit_training(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
     """Every weight of a narrow network trained for real; the statistic at the start, on the way and at the end."""
     # The statistic's mean of 40 has a standard deviation of (2 / (40 runs))^(1/2), 0.35 % of it; the 5 % off that a
     # scale 2.5 % larger makes of it are refused at 5.1 of them, and lie 14 away (in smoke, 7).
-    runs = study.pick(smoke=1000, quick=4000, paper=8000)
-    rng = study.rng("chi squared")
+    rng, h, runs = study.rng("chi squared"), sizes.width, sizes.draws
     problem = random_regression(rng, D=25, n=5, m=2, singular_values=np.linspace(1.3, 0.8, 5))
-    h, steps = 16, [0, 40, 400]
-    scale = fan_in_scale(h, 0.4)
+    scale, steps = fan_in_scale(h, sizes.exponent), [0, 40, 400]
     network = gaussian(problem, h, rng, scales=(scale, scale), runs=runs)
-    run = linear_network(study, problem, network).train(learning_rate=0.02, steps=400, record=steps)
+    run = linear_network(study, problem, network).train(
+        learning_rate=min(0.02, 0.5 / largest_curvature(problem, network)), steps=400, record=steps
+    )
     degrees = problem.m * (problem.D - problem.r)
     chi_squared = stats.chi2(degrees)
     unseen = problem.unseen(trained(run).end_to_end)
@@ -79,12 +114,12 @@ def _chi_squared_in_explicit_training(study: Study) -> Iterator[Check | Curves]:
     yield curves("chi squared", drawn=statistic, degrees_of_freedom=degrees, x=x, density=chi_squared.pdf(x))
 
 
-def _constant_of_the_law(study: Study) -> Iterator[Check]:
+def _constant_of_the_law(study: Study, runs: int) -> Iterator[Check]:
     rng = study.rng("constant")
     problem = random_regression(rng, D=40, n=6, m=2, singular_values=np.linspace(1.3, 0.8, 6))
     # At h = 10^6 the start differs from its limit by h^(-1/2) = 0.1 %. One run spreads by (2 / 68)^(1/2) = 17 %, so the
     # interval is 4.9 x 17 % / runs^(1/2) = 1.9 % wide to either side, and excludes twice that and more.
-    h, runs = 10**6, study.pick(smoke=2000, quick=2000, paper=4000)
+    h = 10**6
     distance = distance_reached(study, wide_start(problem, h, 0.5, runs, study.rng("constant", h)), h, 0.5)
     ratio = mean(distance**2 / wide_limit.squared_distance(problem, h, 0.5))
     found = rate("squared distance over the law, h = 10^6", ratio)
@@ -92,28 +127,21 @@ def _constant_of_the_law(study: Study) -> Iterator[Check]:
     yield found.control("constant 5 % off").equals(1.05)
 
 
-def _figure_4_of_the_paper(study: Study) -> Iterator[Check | Curves]:
-    problem = data_of_figure_4(study)
-    widths = study.pick(
-        smoke=[500, 2000],
-        quick=[500, 1000, 2000, 5000, 10000],
-        paper=[500, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000],
-    )
-    runs = study.pick(smoke=3, quick=5, paper=5)
-    swept = sweep(study, problem, np.array(widths), runs=runs, stop_below=1e-8)
+def _figure_4_of_the_paper(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
+    problem = data_of_figure_4(study, sizes)
+    swept = sweep(study, problem, np.array(sizes.widths), runs=sizes.runs, stop_below=1e-8)
     # A compressed network keeps U2 apart: of the law it shows no more than its draws, which the figure plots.
     draws = law_of_the_sweep("data of Figure 4: chi^2 at the end", problem, swept)
     yield draws.supporting().follow(stats.chi2(problem.D - problem.r))
-    yield _explicit_against_compressed(study, problem)
+    yield _explicit_against_compressed(study, problem, sizes.steps)
     yield from _curves_of_the_figure(problem, swept)
 
 
-def _explicit_against_compressed(study: Study, problem: Regression) -> Check:
+def _explicit_against_compressed(study: Study, problem: Regression, steps: int) -> Check:
     """The sweep trains compressed networks: an explicit one of width 500 beside its compression says why it may."""
     h = 500
     network = gaussian(problem, h, study.rng("explicit"), scales=(fan_in_scale(h, 0.5),) * 2)
     small = compress(problem, network)
-    steps = study.pick(smoke=300, quick=5000, paper=50_000)
     explicit, compressed = (
         trainee.train(learning_rate=learning_rate_of_figure_4(problem), steps=steps, record=recording_steps(steps, 6))
         for trainee in (linear_network(study, problem, network), compressed_network(study, small))

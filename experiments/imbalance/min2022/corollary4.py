@@ -7,6 +7,7 @@ import numpy as np
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2022.problems import (
     C,
+    States,
     algebra,
     random_states,
     rate_of,
@@ -25,10 +26,11 @@ from theory.imbalance.problem import coordinates, orthogonal_rows
     hypotheses=("any state",),
     theory_side="bound",
     controls=("twice the level of the imbalance, 5% larger",),
+    parameters=States,
 )
-def margin_never_costs(study: Study) -> Iterator[Check]:
+def margin_never_costs(study: Study, sizes: States) -> Iterator[Check]:
     cells = []
-    for problem, network in random_states(study):
+    for problem, network in random_states(study, sizes):
         margin = tighter_rate.margin_rate(problem, coordinates(problem, network))
         cells.append((margin, rate_of(study, problem, network)[1], convergence_rate(problem, network)))
     margin, slack, earlier = columns(cells)

@@ -7,6 +7,7 @@ import numpy as np
 from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2022.problems import (
     C,
+    States,
     algebra,
     bounded,
     random_states,
@@ -37,16 +38,17 @@ from theory.imbalance.problem import Network, coordinates, orthogonal_rows
         "balanced start, exponent 5% larger",
         "no margin: U1 V^T = 0 gains nothing",
     ),
+    parameters=States,
 )
-def margin_is_enough(study: Study) -> Iterator[Check]:
-    yield from _any_imbalance(study)
+def margin_is_enough(study: Study, sizes: States) -> Iterator[Check]:
+    yield from _any_imbalance(study, sizes)
     yield from _balanced(study)
     yield from _gain(study)
 
 
-def _any_imbalance(study: Study) -> Iterator[Check]:
+def _any_imbalance(study: Study, sizes: States) -> Iterator[Check]:
     """c is positive wherever the margin is more than a thousandth of what it can be: below, c may round to 0."""
-    states = list(random_states(study))
+    states = list(random_states(study, sizes))
     within = Tolerance(0.25, "a count")
     without = measured("states with a margin and without a rate", _without_rate(states, np.minimum), within=within)
     yield without.equals(0)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from experiments.imbalance.loss_bounds import over_bounds
 from experiments.imbalance.min2022.problems import (
     C,
+    NearTheTarget,
     algebra,
     bounded,
     excess,
@@ -29,8 +30,9 @@ from theory.imbalance import tighter_rate
     hypotheses=("gradient flow", "any time t_0"),
     theory_side="bound",
     controls=("restarted half way, exponent 5% larger", "restarted at every record, exponent 5% larger"),
+    parameters=NearTheTarget,
 )
-def bound_can_be_restarted(study: Study) -> Iterator[Check]:
+def bound_can_be_restarted(study: Study, sizes: NearTheTarget) -> Iterator[Check]:
     """With r = m = 1 the margin's rate is the rate at every state with 0 < p < y."""
     sides = {"above": 0.2, "below": 0.1}
     problem, network = tight(study, "scalar", S=(1.2,), m=1, products=(0.3,), residual=1.5, **sides)
@@ -42,7 +44,7 @@ def bound_can_be_restarted(study: Study) -> Iterator[Check]:
     yield along.equals(lambda k: k * tighter_rate.margin_rate(problem, Z))
     far = tight_far_from_white(study, residual=1e-3)[:2]
     lazy = far[0], trained_at_its_rate(study, *far, step=0.02, horizon=8.0)
-    trainings = (trained_near_the_target(study), (problem, runs), lazy)
+    trainings = (trained_near_the_target(study, sizes), (problem, runs), lazy)
     halves = [bounded(problem, runs, start=len(runs[0].t) // 2) for problem, runs in trainings]
     over, bound = over_bounds("loss over the bound restarted half way", halves)
     yield over.at_most(bound)

@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments.imbalance.min2022.problems import (
     C,
+    NearTheTarget,
     algebra,
     excess,
     rate_of,
@@ -25,9 +26,10 @@ from theory.imbalance import tighter_rate
     hypotheses=("gradient flow", "a loss that vanishes"),
     theory_side="closed form",
     controls=("the limit of the margins 5% larger",),
+    parameters=NearTheTarget,
 )
-def margin_tends_to_that_of_the_targets(study: Study) -> Iterator[Check]:
-    problem, runs = trained_near_the_target(study)
+def margin_tends_to_that_of_the_targets(study: Study, sizes: NearTheTarget) -> Iterator[Check]:
+    problem, runs = trained_near_the_target(study, sizes)
     last = runs[-1]
     Z, slack = trained_coordinates(problem, last)[-1], rate_of(study, problem, trained(last))[1][-1]
     left = np.sqrt(2 * excess(problem, last)[-1])

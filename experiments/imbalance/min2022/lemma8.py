@@ -1,18 +1,30 @@
 """Lemma 8: the smallest eigenvalue of B^T B, from A^T A - B B^T and A B."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2022.problems import tight
-from theory.claims import AS_PRINTED, Check, Study, Tolerance, claim, measured, rounding
+from theory.claims import AS_PRINTED, Check, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.imbalance import tighter_rate
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
 
 BECAUSE = "the eigenvalues of Gram matrices: the bound is Lipschitz in D and A B"
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Gaussian A and B."""
+
+    matrices: int = varies("random A and B of each shape", 500, smoke=50, paper=5000, low=1, high=100_000)
+    ratio: float = varies("of the standard deviation of B to that of A", 1.0, low=1e-3, high=1e3)
+    product: float = varies("smallest singular value of A B where the bound is attained", 0.7, low=0.05, high=1.1)
+    above: float = varies("largest eigenvalue of A^T A - B B^T there", 0.8, low=0.6, high=100)
+    below: float = varies("largest eigenvalue of B B^T - A^T A there", 0.7, low=0.6, high=100)
 
 
 @claim(
@@ -30,24 +42,26 @@ BECAUSE = "the eigenvalues of Gram matrices: the bound is Lipschitz in D and A B
         "Lemma 8 with the product 5% larger",
         "Lemma 8 without what lies below",
     ),
+    parameters=Matrices,
 )
-def imbalance_and_product_bound_a_gram_matrix(study: Study) -> Iterator[Check]:
-    runs = study.pick(smoke=50, quick=500, paper=5000)
+def imbalance_and_product_bound_a_gram_matrix(study: Study, sizes: Matrices) -> Iterator[Check]:
+    runs = sizes.matrices
     cells = []
     for r, m, h in ((1, 1, 1), (3, 2, 4), (2, 4, 3), (4, 4, 9), (5, 1, 2)):
         rng = study.rng("lemma 8", r, m, h)
-        A, B = rng.standard_normal((runs, r, h)), rng.standard_normal((runs, h, m))
+        A, B = rng.standard_normal((runs, r, h)), sizes.ratio * rng.standard_normal((runs, h, m))
         cells.append((*_smallest_eigenvalue(A, B), tighter_rate.smallest_gram_eigenvalue(A.mT @ A - B @ B.mT, A @ B)))
     smallest, slack, bound = columns(cells)
     yield measured("lambda_m(B^T B), A and B random", smallest, within=Tolerance(slack, BECAUSE)).at_least(bound)
-    yield from _attained(study)
+    yield from _attained(study, sizes)
 
 
-def _attained(study: Study) -> Iterator[Check]:
+def _attained(study: Study, sizes: Matrices) -> Iterator[Check]:
     """Planes of one row of A and one column of B each; what is left over is orthogonal to them."""
     for r, m, extra in ((3, 2, (0.6,)), (2, 2, ()), (2, 4, (0.6, 0.5))):
-        S, products = np.ones(r), np.linspace(1.1, 0.7, min(r, m))
-        problem, network = tight(study, f"lemma 8 attained {r} {m}", S=S, m=m, products=products, extra=extra)
+        S, products = np.ones(r), np.linspace(1.1, sizes.product, min(r, m))
+        sides = {"above": sizes.above, "below": sizes.below}
+        problem, network = tight(study, f"lemma 8 attained {r} {m}", S=S, m=m, products=products, extra=extra, **sides)
         A, B = split(problem, coordinates(problem, network))[1], network.V.mT
         D, AB = A.mT @ A - B @ B.mT, A @ B
         smallest, slack = _smallest_eigenvalue(A, B)

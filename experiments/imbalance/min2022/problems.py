@@ -1,21 +1,83 @@
 """Problems, starts and trainings that the claims of this paper share."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.imbalance.deep_networks import measured_rate
 from experiments.imbalance.loss_bounds import Bounded
-from experiments.imbalance.networks import linear_network, trained, trained_coordinates
-from theory.claims import Study, Tolerance, rounding
+from experiments.imbalance.networks import largest_curvature, linear_network, trained, trained_coordinates
+from theory.claims import Study, Tolerance, rounding, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.imbalance import tighter_rate
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import Network, coordinates, gaussian
 
 SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
+
+# Of learning rate x curvature: beyond it the first order in the step does not show.
+LARGEST_STEP = 0.5
+
+
+@dataclass(frozen=True)
+class States:
+    """Random states of every shape and width: half of them generic, half of them near the target."""
+
+    states: int = varies("random ones of each shape and width", 200, smoke=20, paper=2000, low=1, high=10_000)
+    scales: tuple[float, ...] = varies("standard deviations of U and of V at them", (0.3, 0.6), low=1e-3, high=1e3)
+    share: float = varies("of the target that those near it start with", 0.9, low=0, high=0.999)
+
+    def __post_init__(self) -> None:
+        if len(self.scales) != 2:
+            reject("scales", self.scales, "two numbers, of U and of V")
+
+
+@dataclass(frozen=True)
+class NearTheTarget:
+    """Training from starts near the target."""
+
+    runs: int = varies("starts near the target", 16, smoke=4, paper=64, low=2, high=500)
+    learning_rate: float = varies(
+        "the largest from there, of those that are extrapolated to 0", 8e-3, low=1e-4, high=0.1
+    )
+    time: float = varies("for which is trained from there", 1.5, low=0.05, high=20, unit="time")
+    width: int = varies("units of the hidden layer there", 12, low=2, high=300)
+
+
+@dataclass(frozen=True)
+class Factorisation:
+    """The paper's experiment: 1/2 |Y - U V^T / sqrt(m h)|^2, Gaussian starts."""
+
+    widths: tuple[int, ...] = varies(
+        "units of the hidden layer, a factorisation each",
+        (30, 100, 300),
+        smoke=(30,),
+        paper=(30, 100, 300, 1000),
+        low=2,
+        high=1000,
+    )
+    rows: int = varies("of Y in the factorisations", 20, low=2, high=60)
+    outputs: int = varies("columns of Y in the factorisations", 10, low=1, high=60)
+    factorisations: int = varies("starts of each width", 5, smoke=2, paper=20, low=1, high=50)
+    long: float = varies("time for which they are trained", 40.0, smoke=10.0, paper=100.0, low=1, high=200, unit="time")
+
+    def __post_init__(self) -> None:
+        if len(set(self.widths)) < len(self.widths) or len(self.widths) > 5:
+            reject("widths", self.widths, "at most five different ones")
+
+
+@dataclass(frozen=True)
+class Paper(States, NearTheTarget, Factorisation):
+    """All of them."""
+
+    def __post_init__(self) -> None:
+        States.__post_init__(self)
+        Factorisation.__post_init__(self)
+
 
 # What the statements use, by name: B of two singular values, and c, which is B of the margins.
 SETTING = (
@@ -53,15 +115,14 @@ def rate_of(study: Study, problem: Regression, network: Network) -> tuple[Array,
     return measured_rate(study, problem, (network.U.mT, network.V))
 
 
-def random_states(study: Study) -> Iterator[tuple[Regression, Network]]:
+def random_states(study: Study, sizes: States) -> Iterator[tuple[Regression, Network]]:
     """States of every shape and width, generic and near the target."""
-    runs = study.pick(smoke=20, quick=200, paper=2000)
     for r, m in SHAPES:
         S = np.linspace(1.6, 0.6, r) if r > 1 else np.array([1.3])
         problem = random_regression(study.rng("data", r, m), D=r + 2, n=r + 3, m=m, singular_values=S)
         for width in (1, r + m, 3 * (r + m)):
-            noise = gaussian(problem, width, study.rng("start", r, m, width), scales=(0.3, 0.6), runs=runs)
-            for share in (0.0, 0.9):
+            noise = gaussian(problem, width, study.rng("start", r, m, width), scales=sizes.scales, runs=sizes.states)
+            for share in (0.0, sizes.share):
                 yield problem, towards(problem, noise, share)
 
 
@@ -113,24 +174,32 @@ def attained_with_one_output(study: Study) -> tuple[Regression, Network]:
     return tight(study, "attained 4 1", S=S, m=1, products=(1.5,), extra=extra, above=4.0, below=0.2)
 
 
-def trained_near_the_target(study: Study) -> tuple[Regression, list[Trajectory]]:
+def trained_near_the_target(study: Study, sizes: NearTheTarget) -> tuple[Regression, list[Trajectory]]:
     """Starts near the target; Sigma_x not white, r = 6, m = 2, L* > 0. Trainings are coarse to fine."""
     S = np.array([1.5, 1.4, 1.3, 1.2, 1.1, 1.0])
     problem = random_regression(study.rng("training"), D=9, n=12, m=2, singular_values=S)
-    runs = study.pick(smoke=4, quick=16, paper=64)
-    noise = gaussian(problem, 12, study.rng("training start"), scales=(0.3, 0.5), runs=runs)
-    return problem, refined(study, problem, towards(problem, noise, 0.9), learning_rate=8e-3, horizon=1.5, levels=4)
+    rng, widen = study.rng("training start"), np.sqrt(12 / sizes.width)
+    noise = gaussian(problem, sizes.width, rng, scales=(0.3 * widen, 0.5 * widen), runs=sizes.runs)
+    start, eta, time = towards(problem, noise, 0.9), sizes.learning_rate, sizes.time
+    largest = LARGEST_STEP / largest_curvature(problem, start)
+    if eta > largest:
+        reject("learning_rate", eta, f"at most {largest:.3g} near the target")
+    return problem, refined(study, problem, start, learning_rate=eta, horizon=time, levels=4)
 
 
-def trained_factorisation(study: Study) -> Iterator[tuple[str, Regression, list[Trajectory]]]:
-    """The paper's experiment: 1/2 |Y - U V^T / sqrt(m h)|^2, n = 20, m = 10, Gaussian start, eta = 0.05; by width."""
-    widths = study.pick(smoke=(30,), quick=(30, 100, 300), paper=(30, 100, 300, 1000))
-    runs, horizon = study.pick(smoke=(2, 10.0), quick=(5, 40.0), paper=(20, 100.0))
-    for h in widths:
+def trained_factorisation(study: Study, sizes: Factorisation) -> Iterator[tuple[str, Regression, list[Trajectory]]]:
+    """The paper's experiment: n = 20, m = 10, eta = 0.05; by width."""
+    n, m = sizes.rows, sizes.outputs
+    for h in sizes.widths:
         rng = study.rng("factorisation", h)
-        problem = Regression(np.eye(20) / np.sqrt(10 * h), np.sqrt(0.1) * rng.standard_normal((20, 10)))
-        network = gaussian(problem, h, rng, runs=runs)
-        yield f"factorisation, h = {h}", problem, refined(study, problem, network, learning_rate=0.05, horizon=horizon)
+        problem = Regression(np.eye(n) / np.sqrt(m * h), np.sqrt(1 / m) * rng.standard_normal((n, m)))
+        network = gaussian(problem, h, rng, runs=sizes.factorisations)
+        eta = min(0.05, LARGEST_STEP / largest_curvature(problem, network))
+        yield (
+            f"factorisation, h = {h}",
+            problem,
+            refined(study, problem, network, learning_rate=eta, horizon=sizes.long),
+        )
 
 
 def refined(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2022.problems import (
     B,
+    Paper,
     algebra,
     attained_with_one_output,
     random_states,
@@ -33,13 +34,17 @@ from theory.imbalance.problem import coordinates
         "singular values of the product 5% larger",
         "largest eigenvalue of Sigma_x in place of the smallest",
     ),
+    parameters=Paper,
 )
-def imbalance_and_product_bound_the_rate(study: Study) -> Iterator[Check]:
+def imbalance_and_product_bound_the_rate(study: Study, sizes: Paper) -> Iterator[Check]:
     cells = [
         (*rate_of(study, problem, network), tighter_rate.product_rate(problem, coordinates(problem, network)))
-        for problem, network in random_states(study)
+        for problem, network in random_states(study, sizes)
     ]
-    trainings = [trained_near_the_target(study), *(training for _, *training in trained_factorisation(study))]
+    trainings = [
+        trained_near_the_target(study, sizes),
+        *(training for _, *training in trained_factorisation(study, sizes)),
+    ]
     for problem, runs in trainings:
         Z = trained_coordinates(problem, runs[-1])
         cells.append((*rate_of(study, problem, trained(runs[-1])), tighter_rate.product_rate(problem, Z)))

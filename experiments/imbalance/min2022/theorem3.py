@@ -8,6 +8,7 @@ import numpy as np
 from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2022.problems import (
     C,
+    Paper,
     algebra,
     bounded,
     excess,
@@ -46,24 +47,25 @@ Training = tuple[Regression, list[Trajectory]]
         "loss with the exponent 5% larger",
         "the loss is non-decreasing",
     ),
+    parameters=Paper,
 )
-def margin_adds_to_the_rate_of_the_imbalance(study: Study) -> Iterator[Check | Curves]:
-    near = trained_near_the_target(study)
-    yield _below_proposition_1(study, near)
+def margin_adds_to_the_rate_of_the_imbalance(study: Study, sizes: Paper) -> Iterator[Check | Curves]:
+    near = trained_near_the_target(study, sizes)
+    yield _below_proposition_1(study, sizes, near)
     yield from _attained(study)
     yield from _far_from_white(study)
     yield from _non_increasing(near)
     trainings = {"near the target": near}
-    trainings |= {case: (problem, runs) for case, problem, runs in trained_factorisation(study)}
+    trainings |= {case: (problem, runs) for case, problem, runs in trained_factorisation(study, sizes)}
     yield from _loss(study, list(trainings.values()))
     for case, (problem, runs) in trainings.items():
         yield _curves(study, case, problem, runs[-1])
 
 
-def _below_proposition_1(study: Study, near: Training) -> Check:
+def _below_proposition_1(study: Study, sizes: Paper, near: Training) -> Check:
     along = near[0], trained(near[1][-1])
     cells = []
-    for problem, network in (*random_states(study), along):
+    for problem, network in (*random_states(study, sizes), along):
         Z, slack = coordinates(problem, network), rate_of(study, problem, network)[1]
         slack = slack + rounding_of_margins(problem, Z).value
         cells.append((tighter_rate.product_rate(problem, Z), slack, tighter_rate.margin_rate(problem, Z)))

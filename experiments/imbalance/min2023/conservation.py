@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from experiments.imbalance.deep_networks import deep_network
-from experiments.imbalance.min2023.problems import fan_out_training, regression
+from experiments.imbalance.min2023.problems import FanOut, fan_out_training, regression
 from experiments.training.batches import layers_of
 from theory.claims import AS_PRINTED, Check, Measured, Study, Tolerance, claim, measured, rounding
 from theory.claims.estimates import richardson
@@ -28,10 +28,11 @@ from theory.imbalance import three_layers
         "imbalance drift with its two terms exchanged",
         "the sum of the squares in place of their difference",
     ),
+    parameters=FanOut,
 )
-def imbalances_of_deep_networks_are_conserved(study: Study) -> Iterator[Check]:
+def imbalances_of_deep_networks_are_conserved(study: Study, sizes: FanOut) -> Iterator[Check]:
     yield from _one_step(study)
-    yield from _along_training(study)
+    yield from _along_training(study, sizes)
 
 
 def _one_step(study: Study) -> Iterator[Check]:
@@ -54,9 +55,9 @@ def _one_step(study: Study) -> Iterator[Check]:
             yield moved.control("imbalance drift with its two terms exchanged").equals(-drift)
 
 
-def _along_training(study: Study) -> Iterator[Check]:
+def _along_training(study: Study, sizes: FanOut) -> Iterator[Check]:
     """Conserved by the flow: the drift of descent from the paper's fan-out start, extrapolated to learning rate 0."""
-    _, W, trained = fan_out_training(study)
+    _, W, trained = fan_out_training(study, sizes)
     ends = [[layer[-1] for layer in layers_of(run.arrays)] for run in trained]
     steps = max(run.facts["recorded"][-1] for run in trained)
     widths = sum(layer.shape[-2] for layer in W) + W[0].shape[-1]

@@ -6,6 +6,7 @@ from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2023.problems import (
     KERNEL,
     TWO_LAYERS,
+    TwoLayers,
     algebra,
     attained_by_two_layers,
     smallest_kernel,
@@ -26,10 +27,11 @@ from theory.imbalance.tighter_rate import singular_value
     hypotheses=("two linear layers",),
     theory_side="bound",
     controls=("bound 5% larger", "product 5% larger", "roles of n and m exchanged"),
+    parameters=TwoLayers,
 )
-def imbalance_bounds_the_kernel_of_two_layers(study: Study) -> Iterator[Check]:
+def imbalance_bounds_the_kernel_of_two_layers(study: Study, sizes: TwoLayers) -> Iterator[Check]:
     kernel, slack, bound = columns(
-        (*smallest_kernel(study, W), _bound(W, problem.D, problem.m)) for problem, W in two_layers(study)
+        (*smallest_kernel(study, W), _bound(W, problem.D, problem.m)) for problem, W in two_layers(study, sizes)
     )
     every = measured("lambda_min(T) of two layers", kernel, within=algebra(slack), part="equation 9")
     yield every.at_least(bound)

@@ -1,6 +1,7 @@
 """Regressions, layers and their tangent kernels: what the claims of this paper share."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,14 +10,51 @@ from torch import Tensor
 from experiments.imbalance.deep_networks import deep_network
 from experiments.imbalance.loss_bounds import Bounded
 from experiments.training.batches import layers_of
-from theory.claims import Study, Tolerance
+from theory.claims import Study, Tolerance, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.imbalance import three_layers, tighter_rate
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
 from theory.imbalance.three_layers import FullRankRegression
+
+WORK = 3e9  # runs x weights x steps of the coarsest of four trainings: about two minutes
+
+
+@dataclass(frozen=True)
+class TwoLayers:
+    """Random layers near the minimiser."""
+
+    states: int = varies("random layers of each shape", 300, smoke=30, paper=3000, low=1, high=10_000)
+    distance: float = varies("size of their noise about the minimiser", 0.1, low=0, high=10)
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """Three layers from the paper's fan-out start, standard deviations h_l^(-1/2), and their training."""
+
+    widths: tuple[int, ...] = varies(
+        "n inputs, two hidden layers, m outputs",
+        (5, 100, 200, 1),
+        smoke=(2, 30, 60, 1),
+        paper=(5, 300, 500, 1),
+        low=1,
+        high=2000,
+    )
+    runs: int = varies("starts", 6, smoke=3, paper=10, low=2, high=100)
+    spread: float = varies("condition number of X", 1.2, low=1, high=10)
+    step: float = varies("learning rate x largest curvature of the end-to-end loss", 0.1, low=0.01, high=0.3)
+    decay: float = varies("rate of the bound x time for which is trained", 3.0, low=0.5, high=20)
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 4:
+            reject("widths", self.widths, "four numbers: n, h_1, h_2, m")
+        n, first, second, m = self.widths
+        if first < n + m or second < n + m:
+            reject("widths", self.widths, f"hidden layers of at least n + m = {n + m}: Delta* of this start is 0 below")
+
 
 # What the statements use, by name.
 LAYERS = (
@@ -54,15 +92,15 @@ def scalars(values: Sequence[float]) -> list[Array]:
     return [np.full((1, 1, 1), value) for value in values]
 
 
-def two_layers(study: Study) -> Iterator[tuple[FullRankRegression, Layers]]:
+def two_layers(study: Study, sizes: TwoLayers) -> Iterator[tuple[FullRankRegression, Layers]]:
     """Random layers near the minimiser, of several shapes; the first has n = m = 1."""
-    runs = study.pick(smoke=30, quick=300, paper=3000)
+    runs, distance = sizes.states, sizes.distance
     for n, h, m in ((1, 2, 1), (2, 5, 2), (3, 4, 1), (1, 6, 3), (2, 3, 3)):
         rng = study.rng("two layers", n, h, m)
-        target = 1.5 * np.eye(m, n) + 0.1 * rng.standard_normal((m, n))
+        target = 1.5 * np.eye(m, n) + distance * rng.standard_normal((m, n))
         problem = regression(rng, target, spread=1.2)
         first = rng.standard_normal((runs, h, n))
-        second = target @ np.linalg.pinv(first) + 0.1 * rng.standard_normal((runs, m, h))
+        second = target @ np.linalg.pinv(first) + distance * rng.standard_normal((runs, m, h))
         yield problem, (first, second)
 
 
@@ -84,17 +122,19 @@ def attained_by_two_layers(
     return FullRankRegression(np.eye(n), white.targets), [U1.mT, V]
 
 
-def fan_out_training(study: Study) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
+def fan_out_training(study: Study, sizes: FanOut) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
     """Three layers with the paper's fan-out start, and their training at four learning rates, coarse to fine."""
-    widths = study.pick(smoke=(2, 30, 60, 1), quick=(5, 100, 200, 1), paper=(5, 300, 500, 1))
-    runs = study.pick(smoke=3, quick=6, paper=10)
-    rng = study.rng("training")
-    problem = regression(rng, np.ones((1, widths[0])), spread=1.2)
+    rng, widths, runs = study.rng("training"), sizes.widths, sizes.runs
+    problem = regression(rng, np.ones((widths[-1], widths[0])), spread=sizes.spread)
     W = gaussian_stack(rng, widths, three_layers.fan_out_scales(widths), runs=runs)
     fastest = problem.smoothness * np.linalg.eigvalsh(three_layers.curvature(W))[..., -1].max()
     slowest = delta_star_rate(problem, W).max()
+    eta, time = sizes.step / fastest, sizes.decay / float(slowest) if slowest > 0 else np.inf
+    weights = sum(layer.size for layer in W)
+    if not weights * time / eta < WORK:
+        reject("widths", widths, f"a start whose bound falls in fewer than {time / eta:.3g} steps: Delta* is too small")
     trainee = deep_network(study, problem, W)
-    return problem, W, trainee.refine(learning_rate=0.1 / fastest, horizon=3 / float(slowest), records=21, levels=4)
+    return problem, W, trainee.refine(learning_rate=eta, horizon=time, records=21, levels=4)
 
 
 def delta_star_rate(problem: FullRankRegression, W: Layers) -> Array:

@@ -10,6 +10,7 @@ from experiments.imbalance.min2023.problems import (
     LAYERS,
     PL,
     TWO_LAYERS,
+    TwoLayers,
     algebra,
     attained_by_two_layers,
     bounded,
@@ -35,10 +36,12 @@ from theory.imbalance.three_layers import FullRankRegression
         "K / mu left out of the least singular value",
         "loss with the exponent 5% larger",
     ),
+    parameters=TwoLayers,
 )
-def imbalance_sets_the_rate_of_two_layers(study: Study) -> Iterator[Check]:
+def imbalance_sets_the_rate_of_two_layers(study: Study, sizes: TwoLayers) -> Iterator[Check]:
     rate, slack, bound = columns(
-        (*measured_rate(study, problem, W), three_layers.two_layer_rate(problem, W)) for problem, W in two_layers(study)
+        (*measured_rate(study, problem, W), three_layers.two_layer_rate(problem, W))
+        for problem, W in two_layers(study, sizes)
     )
     yield measured("rate of two layers", rate, within=algebra(slack), part="equation 12 with 1/2").at_least(bound)
     yield from _attained(study)

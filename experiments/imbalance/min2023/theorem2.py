@@ -1,6 +1,7 @@
 """Theorem 2: three layers of any shape, their kernel and their training against the bound from two imbalances."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,7 @@ from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2023.problems import (
     KERNEL,
     PL,
+    FanOut,
     algebra,
     bounded,
     delta_star_rate,
@@ -18,7 +20,7 @@ from experiments.imbalance.min2023.problems import (
     trained_at_its_rate,
 )
 from experiments.training.batches import layers_of
-from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, order
+from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, order, varies
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, gaussian_stack, imbalances
@@ -34,6 +36,13 @@ DELTA_STAR = (
     r"\Delta_{21} = \Delta_{21}^{(1)},\quad \Delta_{23} = \Delta_{23}^{(1)},\quad "
     r"d_i = \max(\lambda_i(D_1), \lambda_i(-D_2), 0),\quad \lambda_k = \infty \text{ for } k \le 0"
 )
+
+
+@dataclass(frozen=True)
+class ThreeLayers(FanOut):
+    """And random layers of every shape."""
+
+    states: int = varies("random layers of each shape and scale", 300, smoke=20, paper=3000, low=1, high=5000)
 
 
 @claim(
@@ -55,16 +64,16 @@ DELTA_STAR = (
         "gamma 5% larger, pointwise",
         "rate 5% larger, along training",
     ),
+    parameters=ThreeLayers,
 )
-def imbalances_set_the_rate_of_three_layers(study: Study) -> Iterator[Check | Curves]:
-    yield from _every_shape(study)
+def imbalances_set_the_rate_of_three_layers(study: Study, sizes: ThreeLayers) -> Iterator[Check | Curves]:
+    yield from _every_shape(study, sizes.states)
     yield from _attained(study)
-    yield from _training(study)
+    yield from _training(study, sizes)
 
 
-def _every_shape(study: Study) -> Iterator[Check | Curves]:
+def _every_shape(study: Study, runs: int) -> Iterator[Check | Curves]:
     """Shapes and scales of many kinds, lambda_min(T) from the Jacobian torch differentiates."""
-    runs = study.pick(smoke=20, quick=300, paper=3000)
     states = [
         (gaussian_stack(study.rng("shapes", widths, scales), widths, scales, runs=runs), widths[0], widths[-1])
         for widths in WIDTHS
@@ -110,9 +119,9 @@ def _attained(study: Study) -> Iterator[Check]:
             yield smallest.control("roles of n and m exchanged").equals(exchanged)
 
 
-def _training(study: Study) -> Iterator[Check | Curves]:
+def _training(study: Study, sizes: ThreeLayers) -> Iterator[Check | Curves]:
     """The paper's fan-out start, far below the bound, and a start where the loss follows it all the way."""
-    problem, W, trained = fan_out_training(study)
+    problem, W, trained = fan_out_training(study, sizes)
     rate = delta_star_rate(problem, W)
     followed, outer = _large_outer_layers()
     promised = delta_star_rate(followed, outer)

@@ -1,17 +1,32 @@
 """Theorem 3: any number of layers whose imbalances change sign once, or are multiples of the identity."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2023.problems import KERNEL, algebra, scalars, smallest_kernel
-from theory.claims import AS_PRINTED, Check, Study, claim, measured
+from theory.claims import AS_PRINTED, Check, Study, claim, measured, varies
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, imbalances
+from theory.core.validation import reject
 from theory.imbalance import three_layers
 from theory.imbalance.tighter_rate import singular_value
+
+
+@dataclass(frozen=True)
+class Unimodal:
+    """Random layers of each shape."""
+
+    states: int = varies("random layers of each shape and turn", 300, smoke=30, paper=3000, low=1, high=10_000)
+    gap: float = varies("that is added to the eigenvalues of unimodal D_l", 0.5, low=0.01, high=100)
+    depths: tuple[int, ...] = varies("layers of the homogeneous ones", (2, 3, 5), low=2, high=7)
+
+    def __post_init__(self) -> None:
+        if len(set(self.depths)) < len(self.depths):
+            reject("depths", self.depths, "different ones")
 
 
 @claim(
@@ -33,19 +48,20 @@ from theory.imbalance.tighter_rate import singular_value
         "homogeneous bound 5% larger where W is not square",
         "smallest singular value in place of the 0 of a W that is not square",
     ),
+    parameters=Unimodal,
 )
-def imbalances_of_unimodal_layers_multiply(study: Study) -> Iterator[Check]:
-    yield from _unimodal(study)
-    yield from _homogeneous(study)
+def imbalances_of_unimodal_layers_multiply(study: Study, sizes: Unimodal) -> Iterator[Check]:
+    yield from _unimodal(study, sizes)
+    yield from _homogeneous(study, sizes)
 
 
-def _unimodal(study: Study) -> Iterator[Check]:
+def _unimodal(study: Study, sizes: Unimodal) -> Iterator[Check]:
     """Matrices and scalars; equality where the turning layer is zero."""
     attained = [(scalars(values), turn) for values, turn in (((2.0, 1.5, 0.0, 1.2, 1.7), 3), ((0.0, 0.7, 1.3, 2.0), 1))]
     attained.append((_aligned(), 3))
     kernel, slack, bound = columns(
         (*smallest_kernel(study, W), three_layers.unimodal_bound(W, turn))
-        for W, turn in (*_unimodal_layers(study), *attained)
+        for W, turn in (*_unimodal_layers(study, sizes), *attained)
     )
     name = "lambda_min(T) of unimodal layers over the product"
     yield measured(name, kernel, within=algebra(slack)).at_least(bound)
@@ -66,12 +82,11 @@ def _unimodal(study: Study) -> Iterator[Check]:
     yield wrong.at_least(factors.prod(axis=-1))
 
 
-def _unimodal_layers(study: Study) -> Iterator[tuple[Layers, int]]:
-    runs = study.pick(smoke=30, quick=300, paper=3000)
+def _unimodal_layers(study: Study, sizes: Unimodal) -> Iterator[tuple[Layers, int]]:
     for widths in ((2, 5, 4, 3), (3, 5, 4, 6, 2), (1, 1, 1, 1, 1)):
         for turn in range(1, len(widths)):
             rng = study.rng("unimodal", widths, turn)
-            yield three_layers.unimodal_layers(rng, widths=widths, turn=turn, gap=0.5, runs=runs), turn
+            yield three_layers.unimodal_layers(rng, widths=widths, turn=turn, gap=sizes.gap, runs=sizes.states), turn
 
 
 def _aligned() -> list[Array]:
@@ -83,12 +98,12 @@ def _aligned() -> list[Array]:
     return W
 
 
-def _homogeneous(study: Study) -> Iterator[Check]:
+def _homogeneous(study: Study, sizes: Unimodal) -> Iterator[Check]:
     """D_l = d_l I: layers in shared singular bases whose squares differ by constants; equality for equal scalars."""
     attained = [(scalars(values), int(np.argmin(values)) + 1) for values in ((1.6, 0.7), (1.3, 1.3, 1.3, 1.3))]
     kernel, slack, bound = columns(
         (*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn))
-        for W, turn in (*_homogeneous_layers(study, 2, 2), *attained)
+        for W, turn in (*_homogeneous_layers(study, sizes, 2, 2), *attained)
     )
     yield measured("lambda_min(T) of homogeneous layers", kernel, within=algebra(slack)).at_least(bound)
     for W, turn in attained:
@@ -98,16 +113,16 @@ def _homogeneous(study: Study) -> Iterator[Check]:
         yield equal.equals(three_layers.homogeneous_bound(W, turn))
     control = equal.control("homogeneous bound without its exponent 2 - 2/L")
     yield control.equals(len(W) * np.prod(W) ** 2)
-    yield from _not_square(study)
+    yield from _not_square(study, sizes)
 
 
-def _not_square(study: Study) -> Iterator[Check]:
+def _not_square(study: Study, sizes: Unimodal) -> Iterator[Check]:
     """n != m: some output is reached by no input, or some input reaches no output, and sigma_max(n, m)(W) = 0."""
     specimen = _in_shared_bases(np.array([[[1.0, 0.0], [2.0, 1.0]]]), 1, 2, turn=1)
     at_zero = _in_shared_bases(np.array([[0.4, 0.0, 0.0]]) + np.array([[[0.7], [0.0], [0.9]]]), 2, 3, turn=2)
     balanced = _in_shared_bases(np.array([[[1.3, 1.1, 0.0]] * 3]), 3, 2, turn=1)
     attained = [("W_(l*) = 0 at the weakest input", at_zero, 2), ("equal layers", balanced, 1)]
-    random = [layers for n, m in ((1, 3), (3, 2)) for layers in _homogeneous_layers(study, n, m)]
+    random = [layers for n, m in ((1, 3), (3, 2)) for layers in _homogeneous_layers(study, sizes, n, m)]
     kernel, slack, bound = columns(
         (*smallest_kernel(study, W), three_layers.homogeneous_bound(W, turn))
         for W, turn in (*random, (specimen, 1), *((W, turn) for _, W, turn in attained))
@@ -127,9 +142,9 @@ def _not_square(study: Study) -> Iterator[Check]:
     yield control.at_least(np.hypot(three_layers.unimodal_bound(specimen, 1), 2 * smallest))
 
 
-def _homogeneous_layers(study: Study, n: int, m: int) -> Iterator[tuple[Layers, int]]:
-    runs = study.pick(smoke=30, quick=300, paper=3000)
-    for depth in (2, 3, 5):
+def _homogeneous_layers(study: Study, sizes: Unimodal, n: int, m: int) -> Iterator[tuple[Layers, int]]:
+    runs = sizes.states
+    for depth in sizes.depths:
         rng = study.rng("homogeneous", n, m, depth)
         for turn in range(1, depth + 1):
             gaps = np.cumsum(rng.uniform(0, 2, (runs, depth, 1)), axis=1)
