@@ -1,22 +1,33 @@
 """From depth 3 on Minnorm can lose the chain to w = 0: where it must, where it cannot, and where depth 2 never does."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.chain.networks import minnorm_descent
+from experiments.chain.parameters import Chains, Units
 from theory.chain import collapse, minnorm
 from theory.chain.problem import Chain, distance
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.minnorm.tuning import Tuning
 
 A = 1.3
-SMALL = 2e-4  # p / s at the start: the bound is sharp as this vanishes
-UNIT = Tuning(A, c=1.0)
 ALMOST = 0.98  # of the growth criterion, 1
+
+
+@dataclass(frozen=True)
+class Collapsing(Chains):
+    depths: tuple[int, ...] = varies("numbers L of weights", (3, 4), smoke=(3,), paper=(3, 4, 5), low=3, high=8)
+    start: float = varies("p / s at the start: the bound is sharp as this vanishes", 2e-4, low=1e-6, high=1e-3)
+    criteria: tuple[float, ...] = varies(
+        "values of the collapse criterion at the start, below 1", (0.5, 0.9, 0.98), low=0.1, high=0.99
+    )
+    learning_rate: float = varies("of the coarsest run", 0.02, low=2e-3, high=0.02)
+    runs: int = varies("starts that grow", 24, smoke=6, paper=96, low=2, high=1000)
 
 
 @claim(
@@ -40,45 +51,48 @@ ALMOST = 0.98  # of the growth criterion, 1
         "growth criterion 2 % below 1: the weights grow",
         "no augmentation at depth 3: escape",
     ),
+    parameters=Collapsing,
 )
-def deep_chains_can_collapse(study: Study) -> Iterator[Check | Curves]:
-    for L in study.pick(smoke=(3,), quick=(3, 4), paper=(3, 4, 5)):
-        yield from _must_collapse(study, Chain(1.7, L, x=1.2))
-    yield from _must_grow(study)
-    yield from _two_layers_recover(study)
-    yield from _unbalanced_without_augmentation(study)
+def deep_chains_can_collapse(study: Study, given: Collapsing) -> Iterator[Check | Curves]:
+    for L in given.depths:
+        yield from _must_collapse(study, given.chain(L), given)
+    yield from _must_grow(study, given.chain(3), given.runs)
+    yield from _two_layers_recover(study, given.chain(2))
+    yield from _unbalanced_without_augmentation(study, given.chain(3))
 
 
-def _must_collapse(study: Study, chain: Chain) -> Iterator[Check | Curves]:
+def _must_collapse(study: Study, chain: Chain, given: Collapsing) -> Iterator[Check | Curves]:
     """Small weights, held below the bound by the multiplier they start with: the size is bounded, and nearly that."""
-    case, tuning = f"depth {chain.L}", Tuning(A, 0.9, 0.2)
-    start = (SMALL * chain.s) ** (1 / chain.L)
-    criteria = np.array([0.5, 0.9, 0.98])
+    case, tuning = f"depth {chain.L}", _tuning(chain, 0.9, 0.2)
+    start = (given.start * chain.s) ** (1 / chain.L)
+    criteria = np.array(given.criteria)
     multipliers = _multipliers(chain, tuning, start, criteria)
     trainee = minnorm_descent(study, chain, np.full((len(criteria), chain.L), start), tuning, multipliers)
-    runs = trainee.refine(learning_rate=0.02, horizon=10.0, records=41)
+    runs = trainee.refine(learning_rate=given.learning_rate, horizon=10.0, records=41)
     t, finest = runs[0].t[:, None], runs[-1]
     sizes, error = richardson([run["w"][..., 0] for run in runs])
 
     def bound(k: float) -> Array:
         """Of a b that is k times as large; there is none where the criterion is above 1."""
         with np.errstate(invalid="ignore"):
-            sizes = collapse.size_bound(chain, Tuning(A, 0.9 * k, 0.2), start, multipliers, t)
+            sizes = collapse.size_bound(chain, _tuning(chain, 0.9 * k, 0.2), start, multipliers, t)
         return np.nan_to_num(sizes, nan=np.inf)
 
     because = "v = w^(2-L) stays above the largest force there can be; slack: last Richardson correction"
-    within = Tolerance(error.max(0) + 8 * EPS, because)
+    within = Tolerance(error.max(0) + 8 * EPS * Units(chain).weight, because)
     size = measured("size of a weight", sizes, within=within, case=case, axes=("t", "run"))
     yield size.at_most(bound)
-    # The force is below the one assumed by p/s < SMALL of c sigma s + b sigma s t, and its defect grows like v - m.
+    # The force is below the one assumed by p/s < start of c sigma s + b sigma s t, and its defect grows like v - m.
     force = tuning.c * chain.sigma * chain.s + tuning.b * chain.sigma * chain.s
-    given = 1 - SMALL * force / ((1 - criteria) * start ** (2.0 - chain.L))
-    sharp = exactly("p < 2e-4 s: so little of the force was given away, relative to v - m")
-    yield measured("and not much smaller", (sizes + within.value) / bound(1), within=sharp, case=case).at_least(given)
+    sharpness = 1 - given.start * force / ((1 - criteria) * start ** (2.0 - chain.L))
+    sharp = exactly(f"p < {given.start:g} s: so little of the force was given away, relative to v - m")
+    yield measured("and not much smaller", (sizes + within.value) / bound(1), within=sharp, case=case).at_least(
+        sharpness
+    )
     yield _decay_at_the_end(chain, tuning, multipliers, finest, case).equals(A)
     growth = _growth_of_the_multiplier(chain, tuning, finest, case)
     yield growth.equals(tuning.b * chain.x * chain.s)
-    if chain.L == 3:
+    if chain.L == given.shown:
         yield size.control("bound with b 10 % smaller").at_most(bound(0.9))
         yield growth.control("multiplier grows 10 % faster").equals(1.1 * tuning.b * chain.x * chain.s)
         yield _just_above(study, chain, tuning, start)
@@ -124,14 +138,17 @@ def _multipliers(chain: Chain, tuning: Tuning, start: float, criteria: Array) ->
     return missing * start ** (2.0 - chain.L) / chain.x
 
 
-def _must_grow(study: Study) -> Iterator[Check]:
+def _tuning(chain: Chain, b: float, c: float) -> Tuning:
+    return Units(chain).tuning(Tuning(A, b, c))
+
+
+def _must_grow(study: Study, chain: Chain, runs: int) -> Iterator[Check]:
     """Growth criterion > 1 and lambda >= 0: the weights grow; where it is almost 1 and lambda = 0 they do not."""
-    chain = Chain(1.7, 3, x=1.2)
-    rng = study.rng("growing")
-    runs = study.pick(smoke=6, quick=24, paper=96)
-    starts = np.exp(rng.uniform(np.log(0.25), np.log(0.6), runs))
+    rng, units = study.rng("growing"), Units(chain)
+    starts = units.weight * np.exp(rng.uniform(np.log(0.25), np.log(0.6), runs))
     factors = np.append(rng.uniform(1.1, 1.5, runs - 1), ALMOST)
-    tuning = Tuning(A, rng.uniform(1.0, 2.0, runs), factors / collapse.growth_criterion(chain, UNIT, starts))
+    c = factors / collapse.growth_criterion(chain, Tuning(A, c=1.0), starts)
+    tuning = Tuning(A, units.time * rng.uniform(1.0, 2.0, runs), c)
     eta, steps = 0.02, 2000
     w = np.repeat(starts[:, None], 3, axis=1)
     run = _train(study, chain, w, tuning, eta, steps, [*range(200), steps])
@@ -156,7 +173,7 @@ def _must_grow(study: Study) -> Iterator[Check]:
 def _far_root(study: Study, chain: Chain, starts: Array, c: Array) -> Iterator[Check]:
     """With hardly a multiplier they come to where the criterion is 1 again, and not much further."""
     w = np.repeat(starts[:, None], 3, axis=1)
-    end = _train(study, chain, w, Tuning(A, 1e-4, c), 0.05, 600, [0, 600])["w"][-1, :, 0]
+    end = _train(study, chain, w, Tuning(A, 1e-4 * Units(chain).time, c), 0.05, 600, [0, 600])["w"][-1, :, 0]
     # c sigma (s - w^3) w = 1, of which the larger root counts.
     roots = np.array([np.roots([-number, 0, 0, number * chain.s, -1]) for number in c * chain.sigma])
     far = np.where(np.abs(roots.imag) < 1e-9, roots.real, -np.inf).max(-1)
@@ -164,21 +181,23 @@ def _far_root(study: Study, chain: Chain, starts: Array, c: Array) -> Iterator[C
     yield measured("and come to where it is 1 again", end, within=within, axes=("run",)).at_least(far)
 
 
-def _two_layers_recover(study: Study) -> Iterator[Check]:
-    chain = Chain(1.7, 2, x=1.2)
-    w = np.full((3, 2), 1.0) * np.array([1e-4, 1e-3, 1e-2])[:, None]
-    end = distance(chain, _train(study, chain, w, Tuning(A, 0.9, 0.5), 0.05, 800, [0, 800])["w"][-1])
-    within = Tolerance(1e-3, "empirical: x lambda grows past 1, and half the rate of the spectrum for half the time")
+def _two_layers_recover(study: Study, chain: Chain) -> Iterator[Check]:
+    unit = Units(chain).weight
+    w = unit * np.full((3, 2), 1.0) * np.array([1e-4, 1e-3, 1e-2])[:, None]
+    end = distance(chain, _train(study, chain, w, _tuning(chain, 0.9, 0.5), 0.05, 800, [0, 800])["w"][-1])
+    within = Tolerance(
+        1e-3 * unit, "empirical: x lambda grows past 1, and half the rate of the spectrum for half the time"
+    )
     recovered = measured("depth 2 recovers from 1e-4", end, within=within)
     yield recovered.equals(0, against=float(distance(chain, w).min()))
 
 
-def _unbalanced_without_augmentation(study: Study) -> Iterator[Check]:
-    chain = Chain(1.7, 3, x=1.2)
-    w = np.array([[1.3, 1.2, 0.9], [1.1, 1.0, 1.6]])
-    end = distance(chain, _train(study, chain, w, Tuning(A, 0.9, 0.0), 0.02, 1000, [0, 1000])["w"][-1])
+def _unbalanced_without_augmentation(study: Study, chain: Chain) -> Iterator[Check]:
+    unit = Units(chain).weight
+    w = unit * np.array([[1.3, 1.2, 0.9], [1.1, 1.0, 1.6]])
+    end = distance(chain, _train(study, chain, w, _tuning(chain, 0.9, 0.0), 0.02, 1000, [0, 1000])["w"][-1])
     away = measured("distance to the minimum", end, within=exactly("what convergence at rate a / 10 leaves"))
-    yield away.control("no augmentation at depth 3: escape").at_most(0.1)
+    yield away.control("no augmentation at depth 3: escape").at_most(0.1 * unit)
 
 
 def _train(

@@ -1,17 +1,24 @@
 """What a step forgets: the imbalance after it is known exactly, for Minnorm and for weight decay."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.chain.networks import decayed_descent, minnorm_descent, random_minnorm
+from experiments.chain.parameters import Chains, Units
 from theory.chain import minnorm
-from theory.chain.problem import Chain, imbalance, imbalance_after_step, product
-from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding
+from theory.chain.problem import imbalance, imbalance_after_step, product
+from theory.claims import OURS, Check, Measured, Study, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
 
-ETA = 0.02
+
+@dataclass(frozen=True)
+class Stepping(Chains):
+    runs: int = varies("random starts, tunings and multipliers", 16, smoke=6, paper=64, low=1, high=1000)
+    learning_rate: float = varies("eta", 0.02, low=1e-4, high=0.04)
+    steps: int = varies("of each method", 300, smoke=50, paper=3000, low=1, high=10**4)
 
 
 @claim(
@@ -28,37 +35,45 @@ ETA = 0.02
     ),
     theory_side="identity",
     controls=("only the factor of the flow", "force 10 % larger", "shrinkage once, not squared"),
+    parameters=Stepping,
 )
-def every_step_obeys_the_discrete_law(study: Study) -> Iterator[Check | Curves]:
-    steps = study.pick(smoke=50, quick=300, paper=3000)
-    schedule = {"learning_rate": ETA, "steps": steps, "record": range(steps + 1)}
-    for L in study.pick(smoke=(2, 3), quick=(2, 3, 4, 5), paper=(2, 3, 4, 5, 6)):
-        chain = Chain(1.7, L, x=1.2)
-        w, tuning, multipliers = random_minnorm(study, chain, integration=(0.2, 2))
-        run = minnorm_descent(study, chain, w, tuning, multipliers).train(**schedule)
+def every_step_obeys_the_discrete_law(study: Study, size: Stepping) -> Iterator[Check]:
+    schedule = {"steps": size.steps, "record": range(size.steps + 1)}
+    for L in size.depths:
+        chain, eta, case = size.chain(L), size.learning_rate, f"depth {L}"
+        w, tuning, multipliers = random_minnorm(study, chain, size.runs, integration=(0.2, 2))
+        run = minnorm_descent(study, chain, w, tuning, multipliers).train(learning_rate=eta, **schedule)
         effective = minnorm.effective_multiplier(chain, tuning, run["w"][:-1], run["multipliers"][:-1])
-        yield from _each_step(f"depth {L}", "Minnorm", run, ETA * tuning.a * effective, ETA * tuning.a)
-        gamma = study.rng("gamma", L).uniform(0.05, 1.0, len(w))
-        run = decayed_descent(study, chain, w, gamma).train(**schedule)
-        force = ETA * chain.sigma * (chain.s - product(run["w"][:-1]))
-        yield from _each_step(f"depth {L}", "weight decay", run, force, ETA * gamma)
+        each = run, eta * tuning.a * effective, eta * tuning.a
+        yield _each_step(case, "Minnorm", *each)
+        if L == size.shown:
+            yield from _other_laws(case, "Minnorm", *each)
+        unit = Units(chain).time
+        eta, gamma = eta * unit, study.rng("gamma", L).uniform(0.05, 1.0, len(w)) / unit
+        run = decayed_descent(study, chain, w, gamma).train(learning_rate=eta, **schedule)
+        force = eta * chain.sigma * (chain.s - product(run["w"][:-1]))
+        yield _each_step(case, "weight decay", run, force, eta * gamma)
 
 
-def _each_step(case: str, method: str, run: Trajectory, force: Array, shrinkage: Array) -> Iterator[Check]:
+def _step(case: str, method: str, run: Trajectory) -> Measured:
     w, L = run["w"], run["w"].shape[-1]
     # As for gradient descent, and four operations more for the norm and the multiplier.
     size = np.maximum(1, (w**2).max((0, 2)))[:, None]
     within = rounding(2 * L + 16, size, of="the largest squared weight of the run")
-    step = measured(
-        f"imbalance after a step of {method}", imbalance(w[1:]), within=within, case=case, axes=("step", "run")
-    )
+    name = f"imbalance after a step of {method}"
+    return measured(name, imbalance(w[1:]), within=within, case=case, axes=("step", "run"))
+
+
+def _each_step(case: str, method: str, run: Trajectory, force: Array, shrinkage: Array) -> Check:
     # The force is the finer of the two constants: it enters by its square, times the learning rate's.
-    yield step.equals(lambda k: imbalance_after_step(w[:-1], k * force, shrinkage))
-    if (L, method) == (3, "Minnorm"):
-        once = 1 - np.sqrt(1 - shrinkage)
-        for control, wrong in (
-            ("only the factor of the flow", (0.0, shrinkage)),
-            ("force 10 % larger", (1.1 * force, shrinkage)),
-            ("shrinkage once, not squared", (force, once)),
-        ):
-            yield step.control(control).equals(imbalance_after_step(w[:-1], *wrong))
+    w = run["w"][:-1]
+    return _step(case, method, run).equals(lambda k: imbalance_after_step(w, k * force, shrinkage))
+
+
+def _other_laws(case: str, method: str, run: Trajectory, force: Array, shrinkage: Array) -> Iterator[Check]:
+    for control, wrong in (
+        ("only the factor of the flow", (0.0, shrinkage)),
+        ("force 10 % larger", (1.1 * force, shrinkage)),
+        ("shrinkage once, not squared", (force, 1 - np.sqrt(1 - shrinkage))),
+    ):
+        yield _step(case, method, run).control(control).equals(imbalance_after_step(run["w"][:-1], *wrong))

@@ -1,18 +1,41 @@
 """Gradient flow of the chain: it conserves the imbalance, so it ends at the minimum norm only from balanced starts."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.chain.networks import plain_descent, random_weights
+from experiments.chain.parameters import Chains, Units
 from experiments.training import extrapolated, tends_to
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 
-BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega; the others are random
+
+@dataclass(frozen=True)
+class Starts(Chains):
+    depths: tuple[int, ...] = varies(
+        "numbers L of weights; 2, which is solved, beside them",
+        (1, 2, 3, 4, 5),
+        smoke=(2, 3),
+        paper=(1, 2, 3, 4, 5, 6),
+        low=1,
+        high=7,
+    )
+    balanced: tuple[float, ...] = varies(
+        "sizes of balanced starts, as shares of the minimum's", (0.5, 0.8, 1.15), low=0.4, high=1.2
+    )
+    runs: int = varies("random starts", 13, smoke=5, paper=61, low=2, high=1000)
+    learning_rate: float = varies("of the coarsest run, where it is stable", 0.02, low=1e-3, high=0.02)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 1.0 in self.balanced:
+            reject("balanced", self.balanced, "sizes other than 1, where nothing moves")
 
 
 @claim(
@@ -36,24 +59,27 @@ BALANCED = np.array([0.5, 0.8, 1.15])  # starts, as fractions of omega; the othe
         "imbalance 10 % larger, depth 2",
         "unbalanced start: minimum norm",
     ),
+    parameters=Starts,
 )
-def gradient_flow_keeps_its_imbalance(study: Study) -> Iterator[Check]:
-    for L in study.pick(smoke=(2, 3), quick=(1, 2, 3, 4, 5), paper=(1, 2, 3, 4, 5, 6)):
-        chain = Chain(1.7, L, x=1.2)
-        rng = study.rng("starts", L)
-        random = random_weights(rng, study.pick(smoke=5, quick=13, paper=61), L, 0.6 * chain.omega, 1.2 * chain.omega)
-        w = np.concatenate([np.repeat(BALANCED[:, None] * chain.omega, L, axis=1), random])
-        runs = _refined(study, chain, w, horizon=1.0, records=17, levels=4)
+def gradient_flow_keeps_its_imbalance(study: Study, size: Starts) -> Iterator[Check]:
+    for L in sorted({2, *size.depths}):
+        chain = size.chain(L)
+        random = random_weights(study.rng("starts", L), size.runs, L, 0.6 * chain.omega, 1.2 * chain.omega)
+        balanced = np.array(size.balanced)
+        w = np.concatenate([np.repeat(balanced[:, None] * chain.omega, L, axis=1), random])
+        # What is left of s - p, e^(-g t), must be well above its rounding: it tells the time.
+        horizon = min(Units(chain).time, 21 / chain.g)
+        runs = _refined(study, chain, w, size.learning_rate, horizon=horizon, records=17, levels=4)
         if L > 1:
-            yield from _imbalance(study, chain, w, runs)
-        yield from _balanced(chain, runs)
-        yield from _limit(study, chain, w)
+            yield from _imbalance(study, chain, w, runs, size)
+        yield from _balanced(chain, runs, size)
+        yield from _limit(study, chain, w, size)
         if L == 2:
-            yield from _two_layers(chain, w, runs)
+            yield from _two_layers(chain, w, runs, len(balanced))
 
 
-def _imbalance(study: Study, chain: Chain, w: Array, runs: list[Trajectory]) -> Iterator[Check]:
-    case, eta, steps = f"depth {chain.L}", 0.01, 50
+def _imbalance(study: Study, chain: Chain, w: Array, runs: list[Trajectory], size: Starts) -> Iterator[Check]:
+    case, eta, steps = f"depth {chain.L}", size.learning_rate / 2 * Units(chain).time, 50
     # Of the flow's conserved quantities: the sum of squares, which is none, says what a change looks like.
     changes = [imbalance(run["w"]) - imbalance(w) for run in runs]
     squares = [(run["w"] ** 2).sum(-1) - (w**2).sum(-1) for run in runs]
@@ -66,19 +92,19 @@ def _imbalance(study: Study, chain: Chain, w: Array, runs: list[Trajectory]) -> 
     within = rounding(2 * chain.L + 12, float((run["w"] ** 2).max()), of="the largest squared weight")
     step = measured("imbalance after one step", after, within=within, case=case, axes=("step", "run"))
     yield step.equals(lambda k: imbalance_after_step(before, k * force))
-    if chain.L == 3:
+    if chain.L == size.shown:
         yield extrapolated("change of the squares", squares).control("the sum of squares is conserved").equals(0)
         yield step.control("one step conserves the imbalance").equals(imbalance(before))
 
 
-def _balanced(chain: Chain, runs: list[Trajectory]) -> Iterator[Check]:
+def _balanced(chain: Chain, runs: list[Trajectory], size: Starts) -> Iterator[Check]:
     """The time at which the balanced product should be where training has it, against the time it has."""
-    products = [product(run["w"][:, : len(BALANCED)]) for run in runs]
+    products = [product(run["w"][:, : len(size.balanced)]) for run in runs]
     t = np.broadcast_to(runs[0].t[:, None], products[0].shape)
     name = "time of the balanced product"
     yield from tends_to(name, _times(chain, products), lambda k: t / k, case=f"depth {chain.L}")
-    if chain.L == 3:
-        deeper, stronger = Chain(chain.s, 4, chain.x), Chain(chain.s, 3, chain.x * 1.1**0.5)
+    if chain.L == size.shown:
+        deeper, stronger = Chain(chain.s, chain.L + 1, chain.x), Chain(chain.s, chain.L, chain.x * 1.1**0.5)
         for control, wrong in (("time of a chain one layer deeper", deeper), ("sigma 10 % larger", stronger)):
             yield extrapolated(name, _times(wrong, products)).control(control).equals(t)
 
@@ -87,14 +113,14 @@ def _times(chain: Chain, products: list[Array]) -> list[Array]:
     return [gradient_flow.balanced_time(chain, p[:1], p) for p in products]
 
 
-def _two_layers(chain: Chain, w: Array, runs: list[Trajectory]) -> Iterator[Check]:
+def _two_layers(chain: Chain, w: Array, runs: list[Trajectory], balanced_runs: int) -> Iterator[Check]:
     t, products = runs[0].t, [product(run["w"]) for run in runs]
 
     def predicted(k: float) -> Array:
         return gradient_flow.two_layer_solution(chain, w, k * t)
 
     yield from tends_to("product", products, predicted, case="depth 2")
-    balanced = predicted(1)[:, : len(BALANCED)]
+    balanced = predicted(1)[:, :balanced_runs]
     time = gradient_flow.balanced_time(chain, balanced[:1], balanced)
     # Both are logarithms of p / |s - p|: a rounding of p or s moves the time by s / p' of it.
     size = chain.s / np.abs(2 * chain.sigma * balanced * (chain.s - balanced))
@@ -109,9 +135,9 @@ def _two_layers(chain: Chain, w: Array, runs: list[Trajectory]) -> Iterator[Chec
     yield extrapolated("product", products).control("imbalance 10 % larger, depth 2").equals(wrong)
 
 
-def _limit(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
+def _limit(study: Study, chain: Chain, w: Array, size: Starts) -> Iterator[Check]:
     """Trained until nothing is left: where the imbalance of the start says, and so at the minimum norm if it is 0."""
-    runs = _refined(study, chain, w, horizon=25.0, records=2, levels=3)
+    runs = _refined(study, chain, w, size.learning_rate, horizon=_settled_by(chain, w), records=2, levels=3)
     ends = [run["w"][-1:] for run in runs]
     d = w**2 - (w**2).min(-1, keepdims=True)
 
@@ -132,16 +158,26 @@ def _limit(study: Study, chain: Chain, w: Array) -> Iterator[Check]:
     along = [end.swapaxes(0, 1) for end in ends]
     yield from tends_to("limit", along, lambda k: predicted(k).swapaxes(0, 1), stalled.value, case=case)
     away = distance(chain, ends[-1])
-    balanced, unbalanced = away[:, : len(BALANCED)], away[:, len(BALANCED) :]
+    balanced, unbalanced = away[:, : len(size.balanced)], away[:, len(size.balanced) :]
     nearest = measured("balanced starts end at the minimum norm", balanced, within=stalled, case=case)
     yield nearest.equals(0, against=float(unbalanced.mean()))
-    if chain.L == 3:
+    if chain.L == size.shown:
         elsewhere = measured("distance to the minimum norm", unbalanced, within=stalled)
         yield elsewhere.control("unbalanced start: minimum norm").equals(0)
 
 
-def _refined(study: Study, chain: Chain, w: Array, *, horizon: float, records: int, levels: int) -> list[Trajectory]:
+def _settled_by(chain: Chain, w: Array) -> float:
+    """When nothing is left: sum_l q_l^2 is least where all weights are alike, so no product is slower than a balanced
+    one. From 0.9 s on, at a rate of at least 0.8 g, e^-24 is left after 30 / g; 25 units of time are more than that."""
+    slowest = float(product(w).min())
+    on_the_way = 0.0 if slowest > 0.9 * chain.s else gradient_flow.balanced_time(chain, slowest, 0.9 * chain.s)
+    return float(max(25 * Units(chain).time, on_the_way + 30 / chain.g))
+
+
+def _refined(
+    study: Study, chain: Chain, w: Array, learning_rate: float, *, horizon: float, records: int, levels: int
+) -> list[Trajectory]:
     # At most half the step that takes the largest balanced product to the target at once, and then past it.
     fastest = chain.sigma * chain.L * float(product(w).max()) ** (2 - 2 / chain.L)
-    eta = min(0.02, 0.5 / fastest)
+    eta = min(learning_rate * Units(chain).time, 0.5 / fastest)
     return plain_descent(study, chain, w).refine(learning_rate=eta, horizon=horizon, records=records, levels=levels)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import comb
 
 from experiments.chain.networks import minnorm_descent
+from experiments.chain.parameters import Units
 from theory.chain import minnorm
 from theory.chain.problem import Chain
 from theory.claims import Check, Measured, Study, Tolerance, measured
@@ -18,7 +19,7 @@ from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.minnorm.tuning import Tuning
 
-STEPS = 40  # of the pair
+STEPS = 40  # of the pair, at most
 DISPLACEMENTS = 2e-3 / 2.0 ** np.arange(3)
 
 
@@ -30,17 +31,18 @@ def rests(study: Study, chain: Chain, case: str) -> Check:
 
 def step_at_the_minimum(study: Study, chain: Chain, share: float, case: str) -> Measured:
     """Change of (w, multiplier) in one step at learning rate 1 from the minimum, with this share of its multiplier."""
-    w = np.full((1, chain.L), chain.omega)
+    units, w = Units(chain), np.full((1, chain.L), chain.omega)
     multipliers = np.array([share * minnorm.solution_multiplier(chain)])
-    before, after = _states(study, chain, Tuning(0.7, 1.3, 0.4), w, multipliers, 1.0, 1)
+    before, after = _states(study, chain, units.tuning(Tuning(0.7, 1.3, 0.4)), w, multipliers, 1.0, 1)
     # omega^L, omega^(L-1) and the multiplier are powers with L + 4 roundings each.
-    tolerance = 4 * (chain.L + 4) * EPS * (1 + chain.sigma * chain.s) * chain.omega
+    alike = units.stated_for
+    tolerance = 4 * (chain.L + 4) * EPS * (1 + alike.sigma * alike.s) * alike.omega
     within = Tolerance(tolerance, "4 (L + 4) roundings of the forces that balance")
-    return measured("step at the minimum", after - before, within=within, case=case)
+    return measured("step at the minimum", (after - before) / units.state, within=within, case=case)
 
 
 def jacobian(study: Study, chain: Chain, tuning: Tuning) -> tuple[Array, Array]:
-    """Jacobian of the velocity at the minimum (runs, L + 1, L + 1) and the norm of its error (runs,)."""
+    """Jacobian of the velocity at the minimum (runs, L + 1, L + 1), in `Units`, and the norm of its error (runs,)."""
     step, error = _derivative(study, chain, tuning, np.eye(chain.L + 1), 1.0, 1)
     return step - np.eye(chain.L + 1), error
 
@@ -73,12 +75,15 @@ def pair(study: Study, chain: Chain, tuning: Tuning, eta: float) -> tuple[Array,
     """Growth and angle a step of the pair (normal direction, multiplier), each (runs,), and what they may be off by."""
     normal = np.append(np.full(chain.L, chain.L**-0.5), 0.0)
     directions = np.stack([normal, np.eye(chain.L + 1)[-1]])
-    power, error = _derivative(study, chain, tuning, directions, eta, STEPS)
+    # Of less than half a turn in all: |z|^2 = a b g of the complex pair.
+    frequency = np.sqrt(np.max(tuning.a) * np.max(tuning.b) * chain.g)
+    steps = max(min(STEPS, int(3 / (eta * frequency))), 1)
+    power, error = _derivative(study, chain, tuning, directions, eta, steps)
     values, vectors = np.linalg.eig(power)
     relative = np.linalg.cond(vectors) * error / np.abs(values).min(-1)
     because = "last Richardson correction in the displacement, through the condition of the matrix of the pair"
     growth, angle = np.log(np.abs(values)).mean(-1), np.abs(np.angle(values)).max(-1)
-    return growth / STEPS, angle / STEPS, Tolerance(relative / STEPS, because)
+    return growth / steps, angle / steps, Tolerance(relative / steps, because)
 
 
 def growth_beside_the_critical(
@@ -105,25 +110,30 @@ def growth_beside_the_critical(
 def _derivative(
     study: Study, chain: Chain, tuning: Tuning, directions: Array, eta: float, steps: int
 ) -> tuple[Array, Array]:
-    """Derivative of the state after `steps` by the start at the minimum, in orthonormal `directions` (n, L + 1).
+    """Derivative of the state, in `Units`, after `steps` by the start at the minimum, in orthonormal `directions`.
 
     Central differences over three displacements, extrapolated; every displaced start is a run of one training.
+
+    Args:
+        directions: (n, L + 1).
 
     Returns:
         The derivative (runs, n, n), one run a tuning, and the Frobenius norm (runs,) of its error.
     """
     a, b, c = np.broadcast_arrays(*(np.atleast_1d(number) for number in (tuning.a, tuning.b, tuning.c)))
+    units = Units(chain)
     minimum = np.append(np.full(chain.L, chain.omega), minnorm.solution_multiplier(chain))
-    moves = np.multiply.outer(np.outer(DISPLACEMENTS, [1, -1]), directions)
+    moves = np.multiply.outer(np.outer(DISPLACEMENTS, [1, -1]), directions * units.state)
     starts = np.broadcast_to(minimum + moves, (len(a), *moves.shape)).reshape(-1, chain.L + 1)
     each = starts.shape[0] // len(a)
     many = Tuning(*(np.repeat(number, each) for number in (a, b, c)))
     ends = _states(study, chain, many, starts[:, :-1], starts[:, -1], eta, steps)[1]
     ends = ends.reshape(len(a), *moves.shape)
-    central = (ends[:, :, 0] - ends[:, :, 1]) @ directions.T / (2 * DISPLACEMENTS[:, None, None])
+    central = ((ends[:, :, 0] - ends[:, :, 1]) / units.state) @ directions.T / (2 * DISPLACEMENTS[:, None, None])
     derivative, error = richardson(list(np.moveaxis(central, 1, 0)), order=2)
     # Each step rounds numbers of the size of the state, and the difference divides that by the displacement.
-    rounded = 16 * chain.L * steps * EPS * np.abs(minimum).max() * (1 + chain.g) / DISPLACEMENTS[-1]
+    size = np.abs(minimum / units.state).max() * (1 + units.stated_for.g)
+    rounded = 16 * chain.L * steps * EPS * size / DISPLACEMENTS[-1]
     return derivative.mT, np.linalg.norm(error, axis=(-2, -1)) + rounded
 
 

@@ -1,18 +1,34 @@
 """Constant weight decay forgets the start only as fast as it is biased, and too much of it loses the chain."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.chain.networks import decayed_descent, random_weights
+from experiments.chain.parameters import Chains, Units
 from experiments.training import extrapolated, tends_to
 from theory.chain import weight_decay
 from theory.chain.problem import Chain, imbalance, imbalance_solution, product
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 
-ETA = 0.05
+
+@dataclass(frozen=True)
+class Decaying(Chains):
+    depths: tuple[int, ...] = varies(
+        "numbers L of weights", (1, 2, 3, 4, 5), smoke=(2, 3), paper=(1, 2, 3, 4, 5, 6), low=1, high=10
+    )
+    learning_rate: float = varies("of descent, where it is stable", 0.05, low=5e-3, high=0.1)
+    shares: tuple[float, ...] = varies(
+        "weight decays whose equilibria are looked at, as shares of the threshold", (0.1, 0.5, 0.8), low=0.01, high=0.95
+    )
+    runs: int = varies("random starts that are forgotten", 8, low=1, high=1000)
+
+    def eta(self, chain: Chain) -> float:
+        """A displacement of all weights alike relaxes at g: an overdamped step, but for deep chains a smaller one."""
+        return min(self.learning_rate * Units(chain).time, 1.2 / chain.g)
 
 
 @claim(
@@ -37,72 +53,79 @@ ETA = 0.05
         "threshold 6 % lower: collapse",
         "threshold 4 % higher: equilibrium",
     ),
+    parameters=Decaying,
 )
-def weight_decay_forgets_and_is_biased(study: Study) -> Iterator[Check]:
-    for L in study.pick(smoke=(2, 3), quick=(1, 2, 3, 4, 5), paper=(1, 2, 3, 4, 5, 6)):
-        chain = Chain(1.7, L, x=1.2)
+def weight_decay_forgets_and_is_biased(study: Study, size: Decaying) -> Iterator[Check]:
+    for L in size.depths:
+        chain = size.chain(L)
         if L > 1:
-            yield from _forgets(study, chain)
-            yield from _collapses(study, chain)
-        yield from _settles(study, chain)
-        yield from _small_bias(study, chain)
+            yield from _forgets(study, chain, size)
+            yield from _collapses(study, chain, size)
+        yield from _settles(study, chain, size)
+        yield from _small_bias(study, chain, size)
 
 
-def _forgets(study: Study, chain: Chain) -> Iterator[Check]:
-    rng = study.rng("forgets", chain.L)
-    w = random_weights(rng, 8, chain.L, 0.6 * chain.omega, 1.2 * chain.omega)
-    gamma = rng.uniform(0.05, 1.0, 8)
-    runs = decayed_descent(study, chain, w, gamma).refine(learning_rate=0.02, horizon=1.0, records=17)
+def _forgets(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
+    rng, unit = study.rng("forgets", chain.L), Units(chain).time
+    w = random_weights(rng, size.runs, chain.L, 0.6 * chain.omega, 1.2 * chain.omega)
+    gamma = rng.uniform(0.05, 1.0, size.runs) / unit
+    trainee = decayed_descent(study, chain, w, gamma)
+    runs = trainee.refine(learning_rate=min(size.eta(chain) / 2.5, 0.02 * unit), horizon=unit, records=17)
     values, t = [imbalance(run["w"]) for run in runs], runs[0].t
 
     def predicted(k: float) -> Array:
         return imbalance_solution(w, k * gamma, t)
 
     yield from tends_to("imbalance", values, predicted, case=f"depth {chain.L}")
-    if chain.L == 3:
+    if chain.L == size.shown:
         for control, factor in (("half the rate", 0.5), ("rate 10 % larger", 1.1)):
             yield extrapolated("imbalance", values).control(control).equals(predicted(factor))
 
 
-def _settles(study: Study, chain: Chain) -> Iterator[Check]:
+def _settles(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
     """Descent and flow rest at the same products; balanced starts at omega come down to them."""
-    gamma = min(weight_decay.collapse_threshold(chain), 4.0) * np.array([0.1, 0.5, 0.8])
-    steps = 1000
-    end = _from_the_minimum(study, chain, gamma, [steps])[-1]
+    eta = size.eta(chain)
+    gamma = min(weight_decay.collapse_threshold(chain), 4.0 / Units(chain).time) * np.array(size.shares)
+    steps = round(50 * Units(chain).time / eta)
+    end = _from_the_minimum(study, chain, gamma, eta, [steps])[-1]
     predicted = _equilibria(chain, gamma)
     # A displacement of all weights alike relaxes at r; descent stalls where its step rounds away.
     u = predicted ** (1 / chain.L)
     slope = (chain.L - 1) * chain.s * u ** (chain.L - 2) - (2 * chain.L - 1) * u ** (2 * chain.L - 2)
     rate = gamma - chain.sigma * slope
-    tolerance = chain.L * predicted * (8 * EPS / (ETA * rate) + np.exp(-rate * ETA * steps / 2))
+    tolerance = chain.L * predicted * (8 * EPS / (eta * rate) + np.exp(-rate * eta * steps / 2))
     within = Tolerance(tolerance, "a step that rounds away, and what half the relaxation rate leaves")
     equilibrium = measured("equilibrium", end, within=within, case=f"depth {chain.L}")
     yield equilibrium.equals(lambda k: _equilibria(chain, k * gamma))
-    if chain.L == 3:
+    if chain.L == size.shown:
         yield equilibrium.control("weight decay 10 % larger: equilibrium").equals(_equilibria(chain, 1.1 * gamma))
 
 
-def _small_bias(study: Study, chain: Chain) -> Iterator[Check]:
+def _small_bias(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
     """(s - u) / gamma as gamma halves, from trained chains."""
-    gamma = 0.08 / 2.0 ** np.arange(4)
-    ratio = (chain.s - _from_the_minimum(study, chain, gamma, [500])[-1]) / gamma
+    eta, unit = size.eta(chain), Units(chain).time
+    gamma = 0.08 / unit / 2.0 ** np.arange(4)
+    end = _from_the_minimum(study, chain, gamma, eta, [round(25 * unit / eta)])[-1]
+    ratio = (chain.s - end) / gamma
     limit, error = richardson(list(ratio))
-    rounded = 2**4 * 8 * EPS * chain.L * chain.s / (ETA * min(1, chain.g) * gamma.min())
+    rounded = 2**4 * 8 * EPS * chain.L * chain.s / (eta * min(1 / unit, chain.g) * gamma.min())
     within = Tolerance(error + rounded, "last Richardson correction in gamma, and steps that round away")
     bias = measured("bias over gamma", limit, within=within, case=f"depth {chain.L}")
     predicted = weight_decay.small_bias(chain, 1.0)
     yield bias.equals(predicted)
-    if chain.L == 3:
+    if chain.L == size.shown:
         yield bias.control("bias 10 % larger").equals(1.1 * predicted)
 
 
-def _collapses(study: Study, chain: Chain) -> Iterator[Check]:
+def _collapses(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
     """2 % above the threshold p falls at least as e^(-L (gamma - threshold) t); 2 % below it rests at equilibrium."""
     threshold = weight_decay.collapse_threshold(chain)
     gamma = threshold * np.array([0.98, 1.02])
-    steps = range(0, 2401, 80)
-    below, above = _from_the_minimum(study, chain, gamma, steps).T
-    case, t = f"depth {chain.L}", ETA * np.array(steps)
+    eta = size.eta(chain)
+    between = round(4 * Units(chain).time / eta)
+    steps = range(0, 30 * between + 1, between)
+    below, above = _from_the_minimum(study, chain, gamma, eta, steps).T
+    case, t = f"depth {chain.L}", eta * np.array(steps)
 
     def falls(gamma: float, threshold: float) -> Array:
         return chain.s * np.exp(np.minimum(-chain.L * (gamma - threshold) * t, 0))
@@ -113,17 +136,17 @@ def _collapses(study: Study, chain: Chain) -> Iterator[Check]:
     within = rounding(8 * chain.L, of="the equilibrium, to which it comes down from above")
     rests = measured("rest below", below, within=within, case=case, axes=("t",))
     yield rests.at_least(lambda k: _equilibria(chain, gamma[:1] / k))
-    if chain.L == 3:
+    if chain.L == size.shown:
         yield rests.control("threshold 6 % lower: collapse").at_most(falls(gamma[0], 0.94 * threshold))
         end = measured("rest above", above, within=within, axes=("t",))
         control = end.control("threshold 4 % higher: equilibrium")
         yield control.at_least(weight_decay.equilibrium(chain, 0.98 * threshold))
 
 
-def _from_the_minimum(study: Study, chain: Chain, gamma: Array, record: Sequence[int]) -> Array:
+def _from_the_minimum(study: Study, chain: Chain, gamma: Array, eta: float, record: Sequence[int]) -> Array:
     """Products (T, runs) of balanced chains that start at the minimum of the norm."""
     w = np.full((len(gamma), chain.L), chain.omega)
-    run = decayed_descent(study, chain, w, gamma).train(learning_rate=ETA, steps=record[-1], record=record)
+    run = decayed_descent(study, chain, w, gamma).train(learning_rate=eta, steps=record[-1], record=record)
     return product(run["w"])
 
 

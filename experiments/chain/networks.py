@@ -1,8 +1,11 @@
 """Chains of scalar weights in torch, v -> w_L ... w_1 v: by gradient descent, with weight decay, or by Minnorm."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from torch import Tensor
 
+from experiments.chain.parameters import Units
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
 from experiments.training import Loss, State, Trainee
 from experiments.training.updates import DecayedDescent, Schedule, constant
@@ -53,13 +56,12 @@ def random_weights(rng: np.random.Generator, runs: int, L: int, low: float, high
     return signs * size
 
 
-def random_minnorm(study: Study, chain: Chain, integration: tuple[float, float]) -> tuple[Array, Tuning, Array]:
+def random_minnorm(study: Study, chain: Chain, runs: int, integration: Sequence[float]) -> tuple[Array, Tuning, Array]:
     """Random weights (runs, L), tunings and multipliers (runs,), with b between the two numbers of `integration`.
 
     Where b is below 0 the multiplier integrates away from the solution.
     """
-    rng = study.rng("random", chain.L)
-    runs = study.pick(smoke=6, quick=16, paper=64)
+    rng, units = study.rng("random", chain.L), Units(chain)
     w = random_weights(rng, runs, chain.L, 0.6 * chain.omega, 1.2 * chain.omega)
     tuning = Tuning(rng.uniform(0.4, 1.2, runs), rng.uniform(*integration, runs), rng.uniform(0.1, 0.5, runs))
-    return w, tuning, rng.uniform(-1, 1.2, runs)
+    return w, units.tuning(tuning), units.multiplier * rng.uniform(-1, 1.2, runs)

@@ -1,6 +1,6 @@
 """One unbalanced chain on its way to the minimum norm, by Minnorm and under weight decays: trained, and as flows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,9 +20,12 @@ from theory.core.trajectory import Trajectory
 CHAIN = Chain(1.7, 3)
 START = np.array([1.8, 1.0, 0.9])
 BEST = minnorm.best_tuning(CHAIN)
-GAMMAS = (0.3, 0.1, 0.03)
 PHASE, SWITCH = 0.5, 6.0  # two phases: weight decay PHASE until SWITCH, then none
-METHODS = ("gradient flow", *(f"L2, gamma = {gamma:g}" for gamma in GAMMAS), "annealed L2", "two-phase L2")
+
+
+def methods(gammas: Sequence[float]) -> list[str]:
+    """Names of the flows of `weight_decay_flow`."""
+    return ["gradient flow", *(f"L2, gamma = {gamma:g}" for gamma in gammas), "annealed L2", "two-phase L2"]
 
 
 def by_minnorm(study: Study) -> Trainee:
@@ -60,18 +63,18 @@ def solved(solve: Callable[[Array, float], Array], t: Array) -> tuple[Array, Arr
     return fine, np.abs(fine - coarse).max(0)
 
 
-def weight_decay_flow(t: Array, tolerance: float, k: float = 1.0) -> Array:
-    """Log distances (T, 6) of the flows of METHODS with k times the weight decay; one jumps at SWITCH."""
+def weight_decay_flow(gammas: Sequence[float], t: Array, tolerance: float, k: float = 1.0) -> Array:
+    """Log distances (T, n + 3) of the flows of `methods` with k times the weight decay; one jumps at SWITCH."""
 
     def piece(start: Array, begins: float, phase: float, grid: Array) -> Array:
         def velocity(time: float, state: dict[str, Array]) -> dict[str, Array]:
-            gamma = k * np.array([0.0, *GAMMAS, 1 / (1 + begins + time), phase])
+            gamma = k * np.array([0.0, *gammas, 1 / (1 + begins + time), phase])
             return {"w": weight_decay.velocity(CHAIN, state["w"], gamma)}
 
         solution = flow(velocity, {"w": start}, grid, relative_tolerance=tolerance, absolute_tolerance=tolerance / 100)
         return solution["w"]
 
-    first = piece(np.repeat(START[None], len(METHODS), axis=0), 0.0, PHASE, t[t <= SWITCH])
+    first = piece(np.repeat(START[None], len(methods(gammas)), axis=0), 0.0, PHASE, t[t <= SWITCH])
     second = piece(first[-1], SWITCH, 0.0, t[t >= SWITCH] - SWITCH)
     return np.log(distance(CHAIN, np.concatenate([first, second[1:]])))
 

@@ -1,6 +1,8 @@
 """How long each method takes to come within epsilon of the minimum norm, and stay: in training, and by their laws."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -9,14 +11,13 @@ from scipy.optimize import brentq
 from experiments.chain.paths import (
     BEST,
     CHAIN,
-    GAMMAS,
-    METHODS,
     PHASE,
     START,
     SWITCH,
     by_minnorm,
     by_weight_decay,
     every_distance,
+    methods,
     minnorm_flow,
     solved,
     weight_decay_flow,
@@ -35,10 +36,12 @@ from theory.claims import (
     claim,
     curves,
     measured,
+    varies,
 )
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 
 EPSILONS = np.array([1e-1, 1e-2, 1e-3, 1e-4])
 # Of Minnorm in training; it overtakes annealed weight decay between the first and the second.
@@ -47,6 +50,32 @@ EASIEST, CROSSED, TOLD = range(3)
 # Two phases that a search over both found fast to an accuracy of 0.1: this weight decay, until then.
 FAST_PHASE, FAST_SWITCH = 2.0, 0.55
 SOLVED = 1e-5  # of the times of integrated flows
+
+
+@dataclass(frozen=True)
+class Race:
+    """How the methods are trained; the chain and its start are those that the empirical accuracies are of."""
+
+    gammas: tuple[float, ...] = varies(
+        "three constant weight decays whose paths are shown", (0.3, 0.1, 0.03), low=0.01, high=0.4
+    )
+    horizon: float = varies(
+        "until when weight decays are watched", 24.0, smoke=12.0, paper=96.0, low=12, high=96, unit="time"
+    )
+    learning_rate: float = varies("of weight decay, coarsest run", 0.04, smoke=0.06, low=0.01, high=0.06)
+    minnorm_learning_rate: float = varies("of Minnorm, coarsest run", 0.02, smoke=0.03, low=5e-3, high=0.03)
+    accuracies: int = varies(
+        "of 0.25, 0.2, 0.1, 0.03, 0.01: how many weight decay is trained to", 5, smoke=3, low=3, high=5
+    )
+
+    def __post_init__(self) -> None:
+        if len(set(self.gammas)) != 3:
+            reject("gammas", self.gammas, "three different weight decays")
+
+    @property
+    def wait(self) -> float:
+        """Until when weight decay is trained: it comes to an accuracy by kappa / accuracy."""
+        return {3: 11.0, 4: 50.0, 5: 160.0}[self.accuracies]
 
 
 @claim(
@@ -74,41 +103,41 @@ SOLVED = 1e-5  # of the times of integrated flows
         "Minnorm is the first to 0.25 too",
         "Minnorm is the first, whatever the weight decay",
     ),
+    parameters=Race,
 )
-def minnorm_is_faster_than_lasting_weight_decay(study: Study) -> Iterator[Check | Curves]:
-    yield from _weight_decay_on_its_flow(study)
-    yield from _minnorm_on_its_flow(study)
+def minnorm_is_faster_than_lasting_weight_decay(study: Study, race: Race) -> Iterator[Check | Curves]:
+    yield from _weight_decay_on_its_flow(study, race)
+    yield from _minnorm_on_its_flow(study, race.minnorm_learning_rate)
     fixed = np.array([times.fixed_time(CHAIN, START, epsilon) for epsilon in EPSILONS])
     annealed = times.annealed_times(CHAIN, START, EPSILONS)
     two_phases = times.two_phase_times(CHAIN, START, PHASE, EPSILONS)
     yield curves("times", epsilons=EPSILONS, best_fixed=fixed, annealed=annealed, two_phases=two_phases)
     yield from _best_fixed(fixed)
     yield from _annealed(annealed)
-    arrived, checks = _times_of_minnorm(study)
+    arrived, checks = _times_of_minnorm(study, race.minnorm_learning_rate)
     yield from checks
     yield from _decades(arrived)
-    yield from _times_of_weight_decay(study, arrived)
+    yield from _times_of_weight_decay(study, arrived, race)
 
 
-def _weight_decay_on_its_flow(study: Study) -> Iterator[Check | Curves]:
+def _weight_decay_on_its_flow(study: Study, race: Race) -> Iterator[Check | Curves]:
     """Distance along the way, trained and flowing: the six methods without a multiplier as one batch."""
-    horizon, eta = study.pick(smoke=(12.0, 0.06), quick=(24.0, 0.04), paper=(96.0, 0.04))
-    runs = by_weight_decay(study, np.array([0.0, *GAMMAS]), PHASE, SWITCH).refine(
-        learning_rate=eta, horizon=horizon, records=49
+    runs = by_weight_decay(study, np.array([0.0, *race.gammas]), PHASE, SWITCH).refine(
+        learning_rate=race.learning_rate, horizon=race.horizon, records=49
     )
     t, logs = runs[0].t, [np.log(distance(CHAIN, run["w"])) for run in runs]
-    solution, error = solved(weight_decay_flow, t)
+    flow = partial(weight_decay_flow, race.gammas)
+    solution, error = solved(flow, t)
     name = "six schedules of weight decay: log distance"
-    yield from tends_to(name, logs, lambda k: solution if k == 1 else weight_decay_flow(t, 1e-7, k), error)
+    yield from tends_to(name, logs, lambda k: solution if k == 1 else flow(t, 1e-7, k), error)
     distances, residual = np.exp(solution), np.exp(logs[-1] - solution) - 1
-    names = np.array(METHODS)
+    names = np.array(methods(race.gammas))
     yield curves("weight decay", methods=names, t=t, flow=distances, trained=np.exp(logs[-1]), percent=100 * residual)
-    yield from _plateaus(runs)
+    yield from _plateaus(runs, np.array(race.gammas))
 
 
-def _minnorm_on_its_flow(study: Study) -> Iterator[Check | Curves]:
-    eta, levels = study.pick(smoke=(0.03, 4), quick=(0.02, 4), paper=(0.02, 4))
-    runs = by_minnorm(study).refine(learning_rate=eta, horizon=8.0, records=41, levels=levels)
+def _minnorm_on_its_flow(study: Study, eta: float) -> Iterator[Check | Curves]:
+    runs = by_minnorm(study).refine(learning_rate=eta, horizon=8.0, records=41, levels=4)
     t, logs = runs[0].t, [np.log(distance(CHAIN, run["w"])) for run in runs]
     solution, error = solved(minnorm_flow, t)
     rounded = 2 ** len(runs) * 16 * EPS * CHAIN.omega / np.exp(solution)
@@ -125,17 +154,17 @@ def _minnorm_on_its_flow(study: Study) -> Iterator[Check | Curves]:
     yield curves("times of Minnorm", epsilons=dense, times=hitting_times(fine, flowing, dense))
 
 
-def _plateaus(runs: list[Trajectory]) -> Iterator[Check]:
+def _plateaus(runs: list[Trajectory], gammas: Array) -> Iterator[Check]:
     """Where training ends that never arrives: at the limit of gradient flow, and at the bias of each gamma."""
     horizon, ends = runs[0].t[-1], [distance(CHAIN, run["w"][-1]) for run in runs]
     distances, error = richardson(ends)
     within = Tolerance(np.exp(-CHAIN.g * horizon / 2) + error[0], "e^(-g t / 2), and the last Richardson correction")
     left = measured("distance left", distances[0], within=within, case="gradient flow")
     yield left.equals(float(distance(CHAIN, gradient_flow.limit(CHAIN, START))))
-    products = np.array([weight_decay.equilibrium(CHAIN, gamma) for gamma in GAMMAS])
+    products = np.array([weight_decay.equilibrium(CHAIN, gamma) for gamma in gammas])
     # What is left of the imbalance adds to the bias in squares, at most A e^(-2 gamma t).
     A = np.linalg.norm(START**2 - (START**2).mean()) / (2 * CHAIN.omega)
-    tolerance = 2 * A * np.exp(-2 * np.array(GAMMAS) * horizon) + error[1:4]
+    tolerance = 2 * A * np.exp(-2 * gammas * horizon) + error[1:4]
     within = Tolerance(tolerance, "twice what weight decay leaves of the imbalance, and the last Richardson correction")
     left = measured("distance left", distances[1:4], within=within, case="gamma")
     yield left.equals(np.sqrt(CHAIN.L) * (CHAIN.omega - products ** (1 / CHAIN.L)))
@@ -167,9 +196,9 @@ def _annealed(taken: Array) -> Iterator[Check]:
     yield annealed.control("annealed weight decay 10 % slower").equals(1.1 * predicted)
 
 
-def _times_of_minnorm(study: Study) -> tuple[Measured, list[Check | Curves]]:
+def _times_of_minnorm(study: Study, eta: float) -> tuple[Measured, list[Check | Curves]]:
     """The times of trained Minnorm at learning rate 0, and that they approach the flow's at order 1."""
-    trained, eta = [], study.pick(smoke=0.03, quick=0.02, paper=0.02)
+    trained = []
     for level in range(3):
         run = every_distance(by_minnorm(study), eta / 2**level, round(12 / eta) * 2**level)
         trained.append(hitting_times(run.t, run["distance"][:, 0], ACCURACIES)[None])
@@ -214,11 +243,10 @@ def _rate_of_a_double_root(taken: Array) -> float:
     return float(rates(brentq(differ, 0, latest))[0])
 
 
-def _times_of_weight_decay(study: Study, minnorm: Measured) -> Iterator[Check | Curves]:
+def _times_of_weight_decay(study: Study, minnorm: Measured, race: Race) -> Iterator[Check | Curves]:
     """Times of constant and annealed weight decay from training, where it can wait for them. Minnorm is faster from an
     accuracy of 0.2 on; but not than two phases that are told the accuracy."""
-    count, horizon = study.pick(smoke=(3, 11.0), quick=(5, 160.0), paper=(5, 160.0))
-    epsilons = ACCURACIES[:count]
+    epsilons, horizon = ACCURACIES[: race.accuracies], race.wait
     gamma, each, flowing = np.concatenate([_nearly_best(epsilon) for epsilon in epsilons], axis=-1)
     trainee = by_weight_decay(study, gamma, FAST_PHASE, FAST_SWITCH)
     constant, annealed, told = [], [], []

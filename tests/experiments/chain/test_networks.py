@@ -73,6 +73,6 @@ def test_random_weights_have_a_positive_product() -> None:
 
 
 def test_random_tunings_integrate_within_their_range() -> None:
-    w, tuning, multipliers = random_minnorm(STUDY, CHAIN, integration=(-0.5, 2))
+    w, tuning, multipliers = random_minnorm(STUDY, CHAIN, 6, integration=(-0.5, 2))
     assert w.shape == (len(multipliers), 3)
     assert ((tuning.b >= -0.5) & (tuning.b <= 2)).all()
