@@ -4,6 +4,7 @@ Every fit goes through the wrapper as a user would use it, and is judged by what
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,10 +14,21 @@ from torch import Tensor, nn
 
 from experiments.methods.minnorm import Margin, Minnorm, SimultaneousMinnorm
 from experiments.minnorm.fits import Data, DescentWithDecay, LinearModels, Rates, around, fit, path
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply
 from theory.minnorm.problems import well_conditioned
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the fits: of linear models, and of the networks of Euler's identity."""
+
+    runs: int = varies("linear models", 32, smoke=8, paper=128, low=1, high=500)
+    steps: int = varies("of a linear model", 1500, smoke=500, paper=3000, low=300, high=10_000)
+    control_steps: int = varies("of one without weight decay or projection", 400, smoke=150, low=100, high=2000)
+    width: int = varies("of the networks", 32, low=8, high=128)
+    network_steps: int = varies("of a network", 2000, smoke=600, paper=6000, low=400, high=10_000)
 
 
 @claim(
@@ -41,12 +53,13 @@ from theory.minnorm.problems import well_conditioned
         "squared rectifier: degree 2 in place of 3",
         "an output bias",
     ),
+    parameters=Sizes,
 )
-def multipliers_are_the_duals(study: Study) -> Iterator[Check]:
+def multipliers_are_the_duals(study: Study, sizes: Sizes) -> Iterator[Check]:
     yield from _descent_with_weight_decay(study)
     yield from _alternating_is_augmentation(study)
-    yield from _support_vector_machine(study)
-    yield from _eulers_identity(study)
+    yield from _support_vector_machine(study, sizes)
+    yield from _eulers_identity(study, sizes.width, sizes.network_steps)
 
 
 def _descent_with_weight_decay(study: Study) -> Iterator[Check]:
@@ -102,20 +115,20 @@ def _alternating_is_augmentation(study: Study) -> Iterator[Check]:
     yield alternating.control("simultaneous with augmentation c").equals(simultaneous(c))
 
 
-def _support_vector_machine(study: Study) -> Iterator[Check]:
+def _support_vector_machine(study: Study, sizes: Sizes) -> Iterator[Check]:
     """A linear model: the multipliers end as the duals of the maximum margin, which least-distance programming finds.
 
     At any state Z w = 1 - h and w = Z^T lambda + s. On the support, off which lambda vanishes, so G (lambda - alpha)
     = -h - Z s: what is left of the constraints and of the gradient bounds the distance to the duals.
     """
-    runs, steps, few = study.pick(smoke=(8, 500, 150), quick=(32, 1500, 400), paper=(128, 3000, 400))
+    runs = sizes.runs
     problem = Separable(well_conditioned(study.rng("separable"), runs))
     n, d = problem.Z.shape[1:]
     targets = torch.tensor(study.rng("labels").choice([-1.0, 1.0], (n, runs)))
     inputs = torch.tensor(problem.Z).transpose(0, 1) * targets[..., None]
     largest = np.linalg.norm(problem.Z, ord=2, axis=(1, 2)).max() ** 2
     rates = (0.5, 2 / largest, 0.0)  # stable whichever examples are active
-    data = inputs, targets, [None] * steps
+    data = inputs, targets, [None] * sizes.steps
     method = around(models := LinearModels(runs, d), Margin(n, runs), rates)
     states = fit(study, models, method, data)
     first, w = (state[: runs * d].reshape(runs, d) for state in states[[0, -1]])
@@ -138,7 +151,7 @@ def _support_vector_machine(study: Study) -> Iterator[Check]:
     complementary = Tolerance(float((np.linalg.norm(multipliers, axis=-1) * tolerance).sum() * g_max.max()), because)
     gap = measured("complementarity gap", float(method.complementarity_gap), within=complementary).supporting()
     yield gap.at_most(0.0, against=float(problem.duals.sum()))
-    briefly = *data[:2], [None] * few
+    briefly = *data[:2], [None] * sizes.control_steps
     for missing, change in (("weight decay", {"decay": 0.0}), ("projection", {"least": -np.inf})):
         wrong = _multipliers(_by_hand(lambda: LinearModels(runs, d), briefly, rates, **change), n, runs)
         yield measured(name, wrong, within=within).control(f"duals without {missing}").equals(problem.duals)
@@ -149,21 +162,20 @@ def _multipliers(state: Array, n: int, runs: int) -> Array:
     return state[-n * runs :].reshape(n, runs).T
 
 
-def _eulers_identity(study: Study) -> Iterator[Check]:
+def _eulers_identity(study: Study, width: int, steps: int) -> Iterator[Check]:
     """theta . grad f = L f for a network of degree L, so |theta|^2 = L sum_i lambda_i y_i f_i = L sum_i lambda_i."""
     rng = study.rng("euler")
-    steps = study.pick(smoke=600, quick=2000, paper=6000)
     inputs = torch.tensor(np.linalg.qr(rng.normal(size=(8, 8)))[0][:6] * rng.uniform(0.8, 1.2, (6, 1)))
     data = inputs, torch.tensor([1.0] * 5 + [-1.0], dtype=torch.float64), [None] * steps
     for case, activation, degree, wrong in (
         ("linear layers", nn.Identity(), 2, 3),
         ("squared rectifier", _SquaredRectifier(), 3, 2),
     ):
-        squared, multipliers, left = _solution(study, _network(_seed(rng), 8, 32, activation, scale=1.5), data)
+        squared, multipliers, left = _solution(study, _network(_seed(rng), 8, width, activation, scale=1.5), data)
         yield _squared_norm(squared, left, degree, case).equals(degree * multipliers)
         control = _squared_norm(squared, left, wrong, case).control(f"{case}: degree {wrong} in place of {degree}")
         yield control.equals(wrong * multipliers)
-    biased = _network(_seed(rng), 8, 32, nn.Identity(), scale=1.5, bias=True)
+    biased = _network(_seed(rng), 8, width, nn.Identity(), scale=1.5, bias=True)
     squared, multipliers, left = _solution(study, biased, data)
     yield _squared_norm(squared, left, 2, "biased").control("an output bias").equals(2 * multipliers)
 

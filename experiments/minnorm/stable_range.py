@@ -1,6 +1,7 @@
 """The step sizes of the method that are stable: where fits stop to contract is where the formulas say."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,14 +9,25 @@ from torch import nn
 
 from experiments.methods.minnorm import Constraint, Equality, Minnorm, SimultaneousMinnorm, linear_chain, linear_model
 from experiments.minnorm.fits import Data, LinearModels, Rates, around, fit
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding, varies
 from theory.claims.estimates import Estimate
 from theory.core.arrays import Array
-from theory.core.validation import InvalidArgument
+from theory.core.validation import InvalidArgument, reject
 from theory.minnorm.stability import Mode, critical_augmentation, largest_learning_rate, step_matrix
 
 ORDERS = {"alternating": Minnorm, "simultaneous": SimultaneousMinnorm}
 EARLY = 20  # steps after which a fit is compared with the powers of its matrices
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of regression, and of a chain of three weights; where fits stop to contract is looked for within fixed bounds."""
+
+    integration: float = varies("B of regression", 0.7, low=0.6, high=0.9)
+    augmentation: float = varies("c of regression", 0.4, low=0.3, high=2)
+    target: float = varies("of the chain", 1.7, low=1.2, high=2.5)
+    steps: int = varies("of a fit; twice as many where c is looked for", 200, smoke=100, low=100, high=1000)
+    chain_steps: int = varies("of the chain, few enough to stay near its solution", 400, smoke=200, low=150, high=600)
 
 
 @claim(
@@ -39,19 +51,20 @@ EARLY = 20  # steps after which a fit is compared with the powers of its matrice
         "alternating: chain, critical augmentation 5 % larger",
         "simultaneous: chain, critical augmentation 5 % larger",
     ),
+    parameters=Sizes,
 )
-def unstable_steps_are_known(study: Study) -> Iterator[Check]:
-    yield from _linear_regression(study)
-    yield from _chain(study)
+def unstable_steps_are_known(study: Study, sizes: Sizes) -> Iterator[Check]:
+    yield from _linear_regression(study, sizes)
+    yield from _chain(study, sizes)
 
 
-def _linear_regression(study: Study) -> Iterator[Check]:
+def _linear_regression(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Least-norm regression moves by the 2 x 2 matrix of each mode, exactly, and the formulas give its limits."""
     rng = study.rng("regression")
     X = np.linalg.qr(rng.normal(size=(6, 6)))[0][:4] * np.linspace(1.5, 0.8, 4)[:, None]
     y = rng.normal(size=4)
-    modes, B, c = linear_model(X), 0.7, 0.4
-    steps = study.pick(smoke=100, quick=200, paper=200)
+    modes, B, c, steps = linear_model(X), sizes.integration, sizes.augmentation, sizes.steps
+    _require_within(modes, B, c)
     data = torch.tensor(X)[:, None], torch.tensor(y)[:, None]
     w = np.linalg.pinv(X) @ y
     solution = np.concatenate([w, np.linalg.lstsq(X.T, w, rcond=None)[0]])
@@ -104,16 +117,28 @@ def _linear_regression(study: Study) -> Iterator[Check]:
     )
 
 
-def _chain(study: Study) -> Iterator[Check]:
+def _require_within(modes: Sequence[Mode], B: float, c: float) -> None:
+    """Refuse an augmentation with which the largest learning rates are not where `_edge` looks for them."""
+    least = critical_augmentation(modes, B) + 0.05
+    if c < least:
+        reject("augmentation", c, f"{least:.3g} or more: below {least - 0.05:.3g} no simultaneous steps are stable")
+    limits = [largest_learning_rate(modes, B, felt) for felt in (c, c + B)]
+    if not (min(limits) > 0.2 and max(limits) < 1.85):
+        reject(
+            "augmentation", c, f"largest learning rates between 0.2 and 1.85, not {limits[0]:.3g} and {limits[1]:.3g}"
+        )
+
+
+def _chain(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Three linear layers of width 1 from beside their smallest weights: both orders have their own critical c."""
-    A, B, target = 0.1, 0.1, 1.7
+    A, B, target, steps = 0.1, 0.1, sizes.target, sizes.chain_steps
     modes = linear_chain(3, target)
     critical = critical_augmentation(modes, B)
     for case, c in (("alternating", critical - B), ("simultaneous", critical)):
         order = ORDERS[case]
         yield from _edge(
             "chain, critical augmentation",
-            lambda c, order=order: _chain_deviations(study, order, target, (A, B, c)),
+            lambda c, order=order: _chain_deviations(study, order, target, (A, B, c), steps),
             lambda c, order=order: _refused(_chain_of(3), Equality(1, 1), (A, B, c), order, modes),
             c,
             stable=0.5,
@@ -184,7 +209,7 @@ def _chain_of(depth: int) -> nn.Sequential:
     return nn.Sequential(*(nn.Linear(1, 1, bias=False, dtype=torch.float64) for _ in range(depth)))
 
 
-def _chain_deviations(study: Study, order: type[Minnorm], target: float, rates: Rates) -> Array:
+def _chain_deviations(study: Study, order: type[Minnorm], target: float, rates: Rates, steps: int) -> Array:
     """Of a chain, from 1e-8 beside: few enough steps for it to stay in the linear regime as it grows."""
     network, weight, multiplier = _chain_of(3), target ** (1 / 3), target ** (2 / 3 - 1)
     for layer in network:
@@ -192,5 +217,5 @@ def _chain_deviations(study: Study, order: type[Minnorm], target: float, rates: 
     method = around(network, Equality(1, 1), rates, order)
     method.multipliers.fill_(multiplier)
     one = torch.ones(1, 1, dtype=torch.float64)
-    data: Data = (one, target * one, [None] * study.pick(smoke=200, quick=400, paper=400))
+    data: Data = (one, target * one, [None] * steps)
     return fit(study, network, method, data) - np.array([weight] * 3 + [multiplier])
