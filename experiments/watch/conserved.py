@@ -65,6 +65,8 @@ class Conserved(Observer):
 
     def judge(self, record: Record, facts: Facts) -> Finding:
         checks = judged(self.forms, self.records)
+        if not checks:
+            return Finding(unmet="no step that was looked at moved the weights")
         broken = list(dict.fromkeys(check.case for check in checks if not check.passed))
         points = [f"{self.title}: the law of a step is broken at {', '.join(broken[:3])}"] if broken else []
         return Finding(*drift(self.forms, self.records, self.rule), checks=checks, points_at=tuple(points))

@@ -63,17 +63,13 @@ class Energy(Observer):
 
     def judge(self, record: Record, facts: Facts) -> Finding:
         values, defects = record.where("energy", "defect")
-        means = [_mean(layer) for layer in self.layers]
-        found = [
-            f"{number(values[0, i])} to {number(values[-1, i])} (off orthogonal {defects[0, i]:.2f} to {defects[-1, i]:.2f})"
-            for i in range(len(means))
-            if means[i]
-        ]
+        means = {i: mean for i, layer in enumerate(self.layers) if (mean := _mean(layer))}
+        if not means:
+            return Finding("two directions at least", "")
         of = f" (first {NEURONS} neurons)" if any(layer.operation.shape[0] > NEURONS for layer in self.layers) else ""
-        random = ", ".join(number(mean) for mean in means if mean)
-        return Finding(
-            f"random directions: {random}{of}" if random else "two directions at least", "; ".join(found[:4])
-        )
+        pairs = [(values[:, i], defects[:, i]) for i in means]
+        found = [f"{number(E[0])} to {number(E[-1])} (off I {off[0]:.2f} to {off[-1]:.2f})" for E, off in pairs]
+        return Finding(f"random: {', '.join(map(number, means.values()))}{of}", "; ".join(found[:4]))
 
     def draw(self, axes: Any, record: Record) -> None:
         steps, values = record.where("step", "energy")

@@ -80,7 +80,10 @@ class Landscape:
             loss = model.loss(self.outputs, targets)
             self._weighted = [o for o in trace.operations if o.name in PLACES]
             made = [self.outputs, *(o.tensors[1] for o in self._weighted)]
-            found = torch.autograd.grad(loss, [*self._leaves.values(), *made], create_graph=True, allow_unused=True)
+            wanted = [value for value in (*self._leaves.values(), *made) if value.requires_grad]
+            known = torch.autograd.grad(loss, wanted, create_graph=True, allow_unused=True)
+        pulls = {id(value): pull for value, pull in zip(wanted, known)}
+        found = [pulls.get(id(value)) for value in (*self._leaves.values(), *made)]
         count = len(self._leaves)
         self._graph = [torch.zeros_like(p) if g is None else g for p, g in zip(self._leaves.values(), found)]
         self.gradient = {name: g.detach() for name, g in zip(self._leaves, self._graph)}
@@ -129,7 +132,7 @@ def jacobian(model: Model, state: State, inputs: Tensor) -> Tensor:
         n: state[n].detach().clone().requires_grad_() for n, p in model.network.named_parameters() if p.requires_grad
     }
     with torch.enable_grad():
-        outputs = model.outputs({**state, **leaves}, inputs).flatten(1)
+        outputs = model.outputs({**state, **leaves}, inputs).reshape(len(inputs), -1)
         picked = outputs[torch.arange(len(inputs)), torch.arange(len(inputs)) % outputs.shape[1]]
         rows = [
             torch.cat([g.flatten() for g in torch.autograd.grad(

@@ -10,7 +10,7 @@ from experiments.watch.observer import Record, Row, number
 from experiments.watch.rounding import PROBABLE, resolving
 from experiments.watch.rule import Rule
 from theory.claims import Check, Tolerance, measured
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers
 from theory.homogeneous import momentum
 from theory.homogeneous.balance import Law
@@ -66,9 +66,8 @@ class Form:
         (Q,), (after,) = self.law(w), self.law([a + b for a, b in zip(w, moved)])
         rule = settings.in_step(first)
         predicted = momentum.after_step(Q, self._joint(w, v), self.law(d)[0], eta, **rule)
-        alone = [*(0 * each for each in w[:-1]), w[-1]], [*(0 * each for each in d[:-1]), d[-1]]
         tolerance = self._tolerance(look, w, moved, v, eta, 1 + settings.momentum)
-        off, alone = after - predicted, np.abs(2 * eta * self._joint(*alone))
+        off, alone = after - predicted, self._of_one_side(w, moved)
         worst = np.unravel_index(np.argmax(np.abs(off) / tolerance), tolerance.shape)
         return {
             "form": _of_units(Q),
@@ -86,11 +85,19 @@ class Form:
         (plus,), (minus,) = (self.law([a + sign * b for a, b in zip(W, V)]) for sign in (1, -1))
         return (plus - minus) / 4
 
+    def _of_one_side(self, w: Layers, moved: Layers) -> Array:
+        """What the last weights' change would be alone; of one matrix, what it would be along itself."""
+        if len(w) == 1:
+            return 2 * self._lengths(w) * self._lengths(moved)
+        parts = ([*(np.zeros_like(each) for each in side[:-1]), side[-1]] for side in (w, moved))
+        return np.abs(2 * self._joint(*parts))
+
     def _tolerance(self, look: Look, w: Layers, moved: Layers, v: Layers, eta: float, gain: float) -> Array:
-        """Of weights stored, of the optimiser's sums, and of the gradient's <w, G>."""
+        """Of weights stored, of the optimiser's sums, of the gradient's <w, G>, and of sums here in double precision."""
         size, step, speed = (self._lengths(each) for each in (w, moved, v))
         eps, own = look.subject.eps, gain * abs(eta) * self._per_gradient(look)
-        stored = STORED * eps * (size * size + size * (step + abs(eta) * speed))
+        speed = abs(eta) * speed
+        stored = STORED * (eps * size * (size + step + speed) + EPS * (size + step + speed) ** 2)
         of_unit = np.maximum(stored + own * size * size + 2 * self.slack(look) * size * step, np.finfo(float).tiny)
         (Q,) = self.law(w)
         return np.sqrt(np.outer(of_unit, of_unit)) if Q.ndim == 2 else of_unit

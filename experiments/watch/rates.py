@@ -68,6 +68,8 @@ class Descent(Observer):
         steps, loss, then, along, second, off_by = record.where("step", "loss", "next", "first", "second", "tolerance")
         if not steps.size:
             return Finding(unmet="the network has no second derivative in torch")
+        if not along.any():
+            return Finding(unmet="no step that was looked at moved the weights")
         fell = loss - then
         at = resolving(off_by, along, fell - (along - second))
         why = f"what Taylor's series leaves at half a step, times {REMAINDER:g}: of order 5 at most; {PROBABLE}"

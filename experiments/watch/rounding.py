@@ -57,8 +57,9 @@ def joint_error(look: Look, operations: Sequence[Operation]) -> float:
     """
     landscape = look.landscape
     numbers = [i for i, o in enumerate(landscape.weighted) if o.weight in {each.weight for each in operations}]
+    numbers = [numbers[0], numbers[-1]] if len(operations) > 1 else numbers[:1]
     read, pull = landscape.sizes(numbers[0])[0], landscape.sizes(numbers[-1])[1]
-    across = np.prod([landscape.weighted[i].kernel for i in (numbers[0], numbers[-1])])
+    across = np.prod([landscape.weighted[i].kernel for i in numbers])
     terms = sum(_terms(landscape.weighted[i]) for i in numbers)
     return summed(terms, look.subject.eps) * float(read * pull * np.sqrt(across))
 

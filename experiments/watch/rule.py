@@ -43,7 +43,7 @@ class Rule:
     def is_plain(self) -> bool:
         """Whether a step is minus the learning rate times the gradient."""
         settings = self.settings.values()
-        return self.is_descent and not any(each.momentum or each.decay for each in settings)
+        return self.is_descent and not any(each.momentum or each.decay or each.learning_rate < 0 for each in settings)
 
     @property
     def has_decay(self) -> bool:
@@ -53,7 +53,8 @@ class Rule:
     def name(self) -> str:
         if not self.is_descent:
             return type(self.optimizer).__name__
-        words = ["gradient descent"]
+        ascends = any(each.learning_rate < 0 for each in self.settings.values())
+        words = ["gradient ascent" if ascends else "gradient descent"]
         if any(each.momentum for each in self.settings.values()):
             words.append("momentum")
         if self.has_decay:

@@ -11,7 +11,7 @@ from experiments.watch.conserved import Conserved
 from experiments.watch.look import Look
 from experiments.watch.observer import Facts, Finding, Record, Row, number
 from experiments.watch.quadratic import Form
-from experiments.watch.rounding import gradient_error
+from experiments.watch.rounding import joint_error
 from experiments.watch.structure import Invariant
 from theory.claims import RECONSTRUCTED
 from theory.core.arrays import Array
@@ -40,8 +40,11 @@ class ScaleInvariance(Conserved):
             (w,) = weights
             return [w.reshape(len(w) if invariant.by_row else 1, -1)]
 
+        def error(look: Look) -> float:
+            return joint_error(look, [invariant.layer.operation]) * _gain(invariant, look)
+
         name = f"{invariant.layer}, {invariant.because}"
-        return Form(name, _square, (invariant.name,), rows, gradient_error, lambda look: _slack(invariant, look))
+        return Form(name, _square, (invariant.name,), rows, error, lambda look: _slack(invariant, look))
 
     @property
     def no_form(self) -> str:
@@ -86,6 +89,16 @@ class ScaleInvariance(Conserved):
 
 def _square(W: Layers) -> list[Array]:
     return [np.square(W[0]).sum(-1)]
+
+
+def _gain(invariant: Invariant, look: Look) -> float:
+    """The largest g / |v| of weight normalisation, by which the gradient of v is that of the weight; 1 of others."""
+    (size,) = set(invariant.layer.operation.weight) - {invariant.name} or {""}
+    if not size:
+        return 1.0
+    v = look.weight(invariant.name)
+    lengths = np.linalg.norm(v.reshape(len(v) if invariant.by_row else 1, -1), axis=-1)
+    return float(max(1.0, (np.abs(look.weight(size)).ravel() / lengths).max()))
 
 
 def _slack(invariant: Invariant, look: Look) -> Array | float:

@@ -180,7 +180,7 @@ class Structure:
             if operation.name not in NOTHING:
                 between.append(operation)
             value = operation.makes
-        return between, "is the last"
+        return between, "is the last layer"
 
     @cached_property
     def degree(self) -> int | str:

@@ -6,24 +6,22 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from experiments.watch.balance import Balance
 from experiments.watch.energy import Energy, Orthogonality
-from experiments.watch.landscape import Model, State
+from experiments.watch.landscape import State
 from experiments.watch.lazy import Lazy
-from experiments.watch.look import Look, Step, Subject, scheduled
-from experiments.watch.losses import Kind, Loss, recognised
+from experiments.watch.look import Look, Step, scheduled
 from experiments.watch.margin import Margin
 from experiments.watch.minimum_norm import MinimumNorm
 from experiments.watch.observer import Facts, Finding, Observer, Record
 from experiments.watch.rates import Descent, ImbalanceRate
-from experiments.watch.rule import Rule
 from experiments.watch.scale_invariance import ScaleInvariance
 from experiments.watch.sharpness import Sharpness
 from experiments.watch.spectrum import Spectrum
 from experiments.watch.step import StepTaken
+from experiments.watch.subject import broadcast, fewer, in_words, require_kinds, subject_of
 from theory.claims import Evidence, Study
 from theory.core.validation import positive_integer, reject
 from theory.harness import archive
@@ -36,9 +34,7 @@ OBSERVERS: tuple[type[Observer], ...] = (
     StepTaken, Balance, Descent, ImbalanceRate, MinimumNorm, Margin, ScaleInvariance, Orthogonality,
     Sharpness, Energy, Lazy, Spectrum,
 )  # fmt: skip
-BATCHED = ": steps are not along the gradient on all (mini-batches, or dropout)"
 MOST, FEW = 4096, 128  # examples of a look: where steps are along the gradient on all of them, and elsewhere
-TRACED = 16  # examples of the pass that structure is read from
 
 
 @dataclass(frozen=True)
@@ -89,13 +85,11 @@ class Watch:
         optimizer: Any,
         examples: int | None = None,
     ) -> None:
-        _require_kinds(network, loss, inputs, targets, optimizer)
-        self._count = len(inputs) if examples is None else min(positive_integer("examples", examples), len(inputs))
+        require_kinds(network, loss, inputs, targets, optimizer)
         self._is_asked = examples is not None
+        count = MOST if examples is None else positive_integer("examples", examples)
+        self._subject = subject_of(network, loss, inputs, targets, optimizer, min(count, len(inputs)))
         self.steps, self.idle, self.seconds = 0, 0, 0.0
-        self._subject = _subject(
-            network, loss, inputs, targets, optimizer, min(self._count, MOST if examples is None else self._count)
-        )
         self._observers: Sequence[Observer] = ()
         self._schedule = scheduled()
         self._next: int | None = next(self._schedule)
@@ -194,7 +188,7 @@ class Watch:
         taker = StepTaken(subject)
         taker.observe(look)
         if not self._is_asked and len(subject.seen) > FEW and taker.off_gradient(Record(taker.rows)):
-            self._subject = _fewer(subject, FEW)
+            self._subject = fewer(subject, FEW)
             look = replace(look, subject=self._subject, _arrays={})
         self._observers = [make(self._subject) for make in OBSERVERS]
         return look
@@ -207,7 +201,7 @@ class Watch:
             self._look(Look(self._subject, self.steps, self._subject.model.state()))
         facts = self._facts()
         found = [(observer, observer.found(facts)) for observer in self._observers]
-        return [Judged(o, f, o.evidence(f, _subject_in_words(self._subject)) if f.checks else None) for o, f in found]
+        return [Judged(o, f, o.evidence(f, in_words(self._subject)) if f.checks else None) for o, f in found]
 
     def _facts(self) -> Facts:
         step = next(o for o in self._observers if isinstance(o, StepTaken))
@@ -223,93 +217,4 @@ class Watch:
             yield f"{self.idle} calls of the watch without a step of this optimiser before them"
         for each in self._judged():
             yield from each.finding.points_at
-        yield from _broadcast(self._subject)
-
-
-def _require_kinds(network: Any, loss: Any, inputs: Any, targets: Any, optimizer: Any) -> None:
-    if not isinstance(network, nn.Module):
-        reject("network", type(network).__name__, "a torch.nn.Module")
-    if not callable(loss) or isinstance(loss, type):
-        reject("loss", _named(loss), "a function of outputs and targets, such as torch.nn.functional.mse_loss")
-    for name, value in (("inputs", inputs), ("targets", targets)):
-        if not isinstance(value, Tensor):
-            reject(
-                name, f"an object of type {type(value).__name__}", "a tensor, the examples along its first dimension"
-            )
-        if value.ndim == 0 or len(value) == 0:
-            reject(name, f"a tensor of shape {tuple(value.shape)}", "one example at least, along the first dimension")
-        if value.is_floating_point() and not bool(value.isfinite().all()):
-            reject(name, "a tensor with an infinite or NaN entry", "finite numbers")
-    if len(inputs) != len(targets):
-        reject("targets", f"{len(targets)} of them", f"{len(inputs)}, one for each of the inputs")
-    if not isinstance(optimizer, Optimizer):
-        reject("optimizer", _named(optimizer), "a torch.optim.Optimizer")
-    if not any(p.requires_grad for p in network.parameters()):
-        reject("network", f"a {type(network).__name__} without trainable parameters", "one with some")
-    if not Rule(optimizer, network).trained:
-        reject("optimizer", "one of other parameters", "one that trains some of this network's")
-
-
-def _subject(
-    network: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, optimizer: Optimizer, count: int
-) -> Subject:
-    model = Model(network, loss)
-    seen = _spread(inputs, count)
-    structure = _refused("inputs", "what the network accepts", lambda: model.structure(inputs[:TRACED])[0])
-    with torch.no_grad():
-        outputs = _refused("inputs", "what the network accepts", lambda: model.outputs(model.state(), inputs[seen]))
-        if not isinstance(outputs, Tensor):
-            reject("network", f"one that returns a {type(outputs).__name__}", "one that returns a tensor")
-        value = _refused("targets", "what the loss accepts with the outputs", lambda: loss(outputs, targets[seen]))
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        reject("loss", f"one that returns {shape}", "one that returns one number, the mean or the sum over examples")
-    kind = recognised(loss, outputs, targets[seen])
-    return Subject(model, structure, kind, Rule(optimizer, network), inputs, targets, seen)
-
-
-def _fewer(subject: Subject, count: int) -> Subject:
-    seen = _spread(subject.inputs, count)
-    return replace(subject, seen=seen, kind=_kind_on(subject, seen), because=BATCHED)
-
-
-def _kind_on(subject: Subject, seen: Tensor) -> Kind:
-    with torch.no_grad():
-        outputs = subject.model.outputs(subject.model.state(), subject.inputs[seen])
-    return recognised(subject.model.loss, outputs, subject.targets[seen])
-
-
-def _spread(inputs: Tensor, count: int) -> Tensor:
-    """Numbers of so many examples, evenly spread: data may be sorted by class."""
-    return torch.linspace(0, len(inputs) - 1, count, dtype=torch.float64).round().long().to(inputs.device)
-
-
-def _refused(name: str, expected: str, attempt: Any) -> Any:
-    """What `attempt` returns; its own error in one line if it raises one."""
-    try:
-        return attempt()
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        reject(name, f"tensors for which torch says: {first_line[:200]}", expected)
-
-
-def _broadcast(subject: Subject) -> Iterator[str]:
-    """Targets that the loss broadcasts against outputs of another shape."""
-    with torch.no_grad():
-        inputs, targets = subject.examples
-        outputs = subject.model.outputs(subject.model.state(), inputs[:TRACED])
-    shape = targets[:TRACED].shape
-    if targets.is_floating_point() and outputs.shape != shape and outputs.numel() == shape.numel():
-        yield (
-            f"outputs of shape {tuple(outputs.shape)} against targets of shape {tuple(shape)}:"
-            " the loss broadcasts each output against every target"
-        )
-
-
-def _subject_in_words(subject: Subject) -> str:
-    shapes = ", ".join(f"{layer.name or layer} {layer.operation.shape}" for layer in subject.structure.layers[:6])
-    return f"{shapes} by {subject.rule.name}"
-
-
-def _named(value: Any) -> str:
-    return value.__name__ if isinstance(value, type) else f"an object of type {type(value).__name__}"
+        yield from broadcast(self._subject)
