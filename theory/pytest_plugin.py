@@ -37,30 +37,39 @@ def study(request: pytest.FixtureRequest) -> "Study":
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add the claims, before -k and -m choose among all tests."""
     if config.getoption("--theory"):
-        parent = Claims.from_parent(session, name="theory", nodeid="theory")
-        items += parent.collect()
+        claims = Claims.from_parent(session, name="theory", nodeid="theory", claims=asked(config))
+        items += session.genitems(claims)
+
+
+def asked(config: pytest.Config) -> "list[Stated]":
+    """The claims asked for, once each.
+
+    Raises:
+        UsageError: one cannot be found, or the conditions are wrong.
+    """
+    from theory.catalogue import CATALOGUE
+    from theory.core.validation import InvalidArgument
+    from theory.harness.discovery import stated_claims
+    from theory.harness.options import matching
+    from theory.harness.places import with_claims
+
+    try:
+        _study(config, "")
+        words, known = with_claims(config.getoption("--theory"), stated_claims(CATALOGUE.stating))
+        return list({claim.id: claim for word in words for claim in matching(word, known)}.values())
+    except InvalidArgument as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 class Claims(pytest.Collector):
-    """The claims asked for."""
+    """The claims asked for, as a file of tests is its tests."""
+
+    def __init__(self, *, claims: "list[Stated]", **more: Any) -> None:
+        super().__init__(**more)
+        self.claims = claims
 
     def collect(self) -> "list[ClaimItem]":
-        from theory.core.validation import InvalidArgument
-
-        try:
-            _study(self.config, "theory")
-            return [ClaimItem.from_parent(self, name=claim.id, claim=claim) for claim in self._asked()]
-        except InvalidArgument as error:
-            raise pytest.UsageError(str(error)) from error
-
-    def _asked(self) -> "Iterator[Stated]":
-        from theory.catalogue import CATALOGUE
-        from theory.harness.discovery import stated_claims
-        from theory.harness.options import matching
-        from theory.harness.places import with_claims
-
-        words, known = with_claims(self.config.getoption("--theory"), stated_claims(CATALOGUE.stating))
-        yield from {claim.id: claim for word in words for claim in matching(word, known)}.values()
+        return [ClaimItem.from_parent(self, name=claim.id, claim=claim) for claim in self.claims]
 
 
 class ClaimItem(pytest.Item):
@@ -86,7 +95,7 @@ class ClaimItem(pytest.Item):
         return super().repr_failure(excinfo, style or "short")
 
     def reportinfo(self) -> tuple[str, None, str]:
-        return str(self.claim.file), None, self.claim.id
+        return str(self.claim.file), None, f"claim {self.claim.id}"  # the heading of its failure
 
 
 class ClaimFails(AssertionError):
