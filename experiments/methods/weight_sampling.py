@@ -6,8 +6,8 @@
     sampling.step()         # every 500th time the weights become the average of the last 10 samples
 
 What the abstract of Tripathi et al. 2019 (arXiv 1905.05774) tells of periodically sampled weight averages,
-reconstructed. It pays where noise is what is left of the loss. Where the start is, descent that goes on from averages of
-K samples is slower by 2 K / (K + 1) or more (`theory.weight_sampling.restart.delay`); an average from which training
+reconstructed. It pays where noise is what is left of the loss. Where the start is, descent that goes on from averages
+of K samples is slower by 2 K / (K + 1) or more (`theory.weight_sampling.restart.delay`); an average from which training
 does not go on, which is `torch.optim.swa_utils.AveragedModel`, is as quiet or nearly, and forgets with descent.
 """
 
