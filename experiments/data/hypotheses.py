@@ -116,7 +116,8 @@ def _of_equal_rows(examples: Labelled) -> Iterator[str]:
     if opposite.size:
         rows = _listed("row", first[opposite])
         yield f"equal inputs with different labels: {rows} and others; no classifier separates them"
-    yield f"{len(examples.X) - first.size} rows repeat others"
+    repeated = len(examples.X) - first.size
+    yield f"{repeated} row{'s repeat others' if repeated > 1 else ' repeats another'}"
 
 
 def _constant(X: Array) -> Array:

@@ -78,11 +78,11 @@ def labelled(path: Path, table: Table) -> Labelled:
     if column.dtype.kind == "U" and (column == "").any():
         reject(where, f"none for example {int(np.flatnonzero(column == '')[0])}", "a label for every example")
     classes, labels = np.unique(column, return_inverse=True)
+    names = tuple(f"{name:g}" if column.dtype.kind == "f" else str(name) for name in classes)
     if len(classes) < 2:
-        reject(where, f"{classes[0]} alone", "two classes or more")
+        reject(where, f"{names[0]} alone", "two classes or more")
     if len(classes) > MOST_CLASSES:
         reject(where, f"{len(classes)} different values", f"at most {MOST_CLASSES} classes")
     if column.dtype.kind == "f" and len(classes) > 2 and (classes % 1 != 0).any():
         reject(where, f"{len(classes)} different numbers", "whole numbers, two numbers or text")
-    names = tuple(f"{name:g}" if column.dtype.kind == "f" else str(name) for name in classes)
     return Labelled(table.X, labels.astype(np.int64), names)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.homogeneous import own_balance
 from experiments.homogeneous.losses import LOSSES, loss_of
 from experiments.homogeneous.networks import call, side_by_side, tensors
 from experiments.homogeneous.predictions import Predicted, departing, scaled
@@ -15,7 +16,19 @@ from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of, outputs, stack, state_of
 from experiments.training.updates import Adam, Momentum
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, order
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    on_data,
+    order,
+)
 from theory.claims.estimates import observed_order
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
@@ -83,8 +96,11 @@ CASES = (
         "the step's own term 10 % larger",
         "decay of the balance at rate lambda",
     ),
+    accepts_data="labelled",
 )
 def layers_stay_balanced(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from on_data(own_balance.layers_stay_balanced)(study)
     yield from _step_by_step(study)
     yield from _under_biases(study)
     yield from _other_rules(study)

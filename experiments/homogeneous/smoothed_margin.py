@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.homogeneous import own_data
 from experiments.homogeneous.losses import Margins, loss_of
 from experiments.homogeneous.networks import host, margins_of, network_margins, tensors
 from experiments.homogeneous.predictions import nothing, scaled
 from experiments.homogeneous.rules import LogTimeDescent, TangentDescent, squared
 from experiments.training import GradientDescent, Observe, State, Trainee, recording_steps
 from experiments.training.batches import layers_of, stack, state_of
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, on_data
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
@@ -59,8 +60,11 @@ BETWEEN = "last Richardson correction over three step sizes, its largest along t
         "mean loss in place of the sum",
         "steps that do not shrink with the weights",
     ),
+    accepts_data="labelled",
 )
 def smoothed_margin_never_falls(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     for name in study.pick(smoke=("linear", "two layers, rectified"), quick=tuple(NETWORKS), paper=tuple(NETWORKS)):
         yield from _at_every_state(study, name)
     yield _one_example(study)
@@ -78,31 +82,74 @@ def _at_every_state(study: Study, name: str) -> Iterator[Check]:
     y = rng.choice([-1.0, 1.0], (runs, n))
     X = y[..., None] * labelled_by_a_teacher(rng, n=n, d=4, runs=runs, least=0.4)
     W = gaussian_stack(rng, widths, size, runs=runs)
-    steps = study.pick(smoke=200, quick=400, paper=1000)
     margins = network_margins(stack(widths, activation), X, y, study.device)
-    run = _with_derivatives(study, margins, W).train(learning_rate=0.1, steps=steps, record=recording_steps(steps, 41))
-    q, squares, across = run["q"], run["squared_norm"], np.maximum(run["across"], 0)
-    rounding = _rate_rounding(run, depth, sum(a * b for a, b in zip(widths, widths[1:])))
-    within = Tolerance(rounding, "autograd and the formula: n + parameters roundings of the largest of its terms")
-    rate = measured("rate of log smoothed margin", run["rate"], within=within, case=name, axes=("t", "run"))
-    predicted = theory.smoothed_margin_rate(q, squares, across, depth)
-    yield rate.equals(scaled(predicted))
-    fits, within = theory.log_loss(q) < 0, Tolerance(rounding, POINTWISE)
-    below_one = np.where(fits, run["rate"], 0)
-    bounded = measured("the rate where the loss is below 1", below_one, within=within, case=name, axes=("t", "run"))
-    bounded = bounded.within_factor(FAR, because="directions are at rest where the loss is well below 1")
-    yield bounded.at_least(scaled(np.where(fits, theory.smoothed_margin_bound(q, across), 0)))
-    smooth, hard = (f(q, squares, depth) for f in (theory.smoothed_margin, theory.normalised_margin))
-    gap = (hard - smooth) * squares ** (depth / 2)
-    within = Tolerance(64 * EPS * n, "max_n <= logsumexp_n <= max_n + log N")
-    beside = measured("log N bounds hard - smooth", gap, within=within, case=name, axes=("t", "run")).supporting()
-    yield beside.at_most(np.log(n))
-    yield replace(beside, name="the hard margin is above").at_least(0.0, against=np.log(n))
+    steps = study.pick(smoke=200, quick=400, paper=1000)
+    states = _States(_trained(study, margins, W, steps), W)
+    rate = states.rate(name)
+    yield rate.equals(scaled(states.predicted))
+    yield from states.bounds(name)
     if name == "linear":
-        deeper = theory.smoothed_margin_rate(q, squares, across, depth + 1)
+        deeper = theory.smoothed_margin_rate(states.q, states.squares, states.across, depth + 1)
         yield rate.control("margins of degree L - 1").equals(deeper)
-        exchanged = predicted + across * (1 / theory.norm_growth(q) + 1 / theory.log_loss(q))
+        exchanged = states.predicted + states.across * (
+            1 / theory.norm_growth(states.q) + 1 / theory.log_loss(states.q)
+        )
         yield rate.control("nu in place of log(1 / Loss)").equals(exchanged)
+
+
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check]:
+    """The same of networks on the user's examples, whether or not any of them comes to fit."""
+    X, y = own_data.examples(study)
+    for name, (widths, activation, _) in NETWORKS.items():
+        widths = (X.shape[1], *widths[1:])
+        W = own_data.layers(study.rng("own data", name), X, widths, runs=study.pick(smoke=1, quick=2, paper=4))
+        steps = own_data.affordable(study, X, W, study.pick(smoke=200, quick=2000, paper=10_000))
+        margins = network_margins(stack(widths, activation), X, y, study.device)
+        states = _States(_trained(study, margins, W, steps), W)
+        yield states.rate(f"own data, {name}").equals(scaled(states.predicted))
+        fits = theory.log_loss(states.q) < 0
+        study.remark(
+            f"{name}: the loss is below 1, where the bound holds, at {fits.mean():.0%} of the states looked at"
+        )
+        if fits.any():
+            yield from states.bounds(f"own data, {name}")
+
+
+def _trained(study: Study, margins: Margins, W: Layers, steps: int) -> Trajectory:
+    return _with_derivatives(study, margins, W).train(learning_rate=0.1, steps=steps, record=recording_steps(steps, 41))
+
+
+class _States:
+    """What training records of networks that began as W."""
+
+    def __init__(self, run: Trajectory, W: Layers) -> None:
+        self.run, self.depth = run, len(W)
+        self.q, self.squares, self.across = run["q"], run["squared_norm"], np.maximum(run["across"], 0)
+        rounding = _rate_rounding(run, self.depth, sum(layer[0].size for layer in W))
+        self.rounding = np.maximum(rounding, np.finfo(float).tiny)  # a network that has died is at rest exactly
+        self.predicted = theory.smoothed_margin_rate(self.q, self.squares, self.across, self.depth)
+
+    def rate(self, case: str) -> Measured:
+        within = Tolerance(
+            self.rounding, "autograd and the formula: n + parameters roundings of the largest of its terms"
+        )
+        return measured("rate of log smoothed margin", self.run["rate"], within=within, case=case, axes=("t", "run"))
+
+    def bounds(self, case: str) -> Iterator[Check]:
+        """On the rate where the loss is below 1, and on the margins."""
+        q, squares, n = self.q, self.squares, self.q.shape[-1]
+        fits, within = theory.log_loss(q) < 0, Tolerance(self.rounding, POINTWISE)
+        below_one = np.where(fits, self.run["rate"], 0)
+        bounded = measured("the rate where the loss is below 1", below_one, within=within, case=case, axes=("t", "run"))
+        bounded = bounded.within_factor(FAR, because="directions are at rest where the loss is well below 1")
+        yield bounded.at_least(scaled(np.where(fits, theory.smoothed_margin_bound(q, self.across), 0)))
+        smooth, hard = (f(q, squares, self.depth) for f in (theory.smoothed_margin, theory.normalised_margin))
+        gap = (hard - smooth) * squares ** (self.depth / 2)
+        within = Tolerance(64 * EPS * n, "max_n <= logsumexp_n <= max_n + log N")
+        beside = measured("log N bounds hard - smooth", gap, within=within, case=case, axes=("t", "run")).supporting()
+        yield beside.at_most(np.log(n))
+        yield replace(beside, name="the hard margin is above").at_least(0.0, against=np.log(n))
 
 
 def _one_example(study: Study) -> Check:

@@ -3,11 +3,25 @@
 from collections.abc import Iterator
 
 import numpy as np
+from scipy.special import softmax
 
+from experiments.shallow import own_data
 from experiments.shallow.classifiers import normalised_classifier
 from experiments.shallow.late import LATE, SHARES, limit, settling_examples, trained_late
 from experiments.training import tends_to
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    on_data,
+    rounding,
+)
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, direction_error
 from theory.core.trajectory import Trajectory
@@ -36,8 +50,11 @@ SUPPORT = np.arange(SHARES.size)
         "normalised constant without |w_hat|^2",
         "a support vector whose dual is 0",
     ),
+    accepts_data="separable",
 )
 def direction_converges_logarithmically(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     rng = study.rng("examples")
     runs = study.pick(smoke=3, quick=8, paper=32)
     yield from _in_log_time(rng, runs)
@@ -55,6 +72,42 @@ def direction_converges_logarithmically(study: Study) -> Iterator[Check | Curves
     normalised = limit("s x direction error", late.t[:, None] * error, case="training")
     yield normalised.equals(gradient_flow.normalised_constant(problem, offset))
     yield normalised.control("normalised constant without |w_hat|^2").equals(constant)
+
+
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check | Curves]:
+    """The flow to where it has settled, and training as far as time allows."""
+    problem, rng = own_data.examples(study), study.rng("own data")
+    w0 = own_data.starts(rng, problem.Z, study.pick(smoke=1, quick=3, paper=8))
+    flow, duals = own_data.LateFlow(study, problem, w0), gradient_flow.settled_duals(problem)
+    support = duals > 0
+    shares = np.exp(-flow.rho[-1] @ problem.Z[support].T)
+    within = flow.off * duals[support]
+    settled = measured(
+        "e^(-z.w~) on the support", shares, within=within, case="own data, flow", axes=("run", "example")
+    )
+    yield settled.equals(lambda k: k * np.broadcast_to(duals[support], shares.shape))
+    scaled = flow.tau[:, None] * flow.direction_errors()
+    constant = gradient_flow.direction_constant(problem, flow.rho[-1])
+    off = flow.off * float(problem.margin / np.linalg.norm(problem.Z, axis=-1).max())
+    yield own_data.limit("log t x direction error", scaled, off, case="own data, flow").equals(constant)
+    run = own_data.trained(study, problem, w0, np.array([0.5, 1.0]))
+    if run is not None:
+        yield _shares_in_training(problem, run, duals)
+    yield curves("own data", log_times=flow.tau, scaled_error=scaled, constant=constant)
+
+
+def _shares_in_training(problem: Separable, run: Trajectory, duals: Array) -> Check:
+    """Shares that the support vectors have in the loss: exact at any step size, once the rest has decayed."""
+    half, end = softmax(-run["w"] @ problem.Z.T, axis=-1)[..., duals > 0]
+    margins = np.abs(run["w"][-1] @ problem.Z.T).max()
+    within = Tolerance(np.abs(end - half).max(), "what has changed since half the time, far more than is left")
+    within += rounding(64, margins * end.max(), of="the margins, in an exponent")
+    shares = measured(
+        "shares in the loss on the support", end, within=within, case="own data, training", axes=("run", "example")
+    )
+    predicted = duals[duals > 0] / duals.sum()
+    return shares.equals(lambda k: k * np.broadcast_to(predicted, end.shape))
 
 
 def _in_log_time(rng: np.random.Generator, runs: int) -> Iterator[Check | Curves]:

@@ -5,19 +5,24 @@ from itertools import pairwise
 
 import numpy as np
 
+from experiments.data import budget
+from experiments.shallow import own_data
 from experiments.shallow.classifiers import minnorm_classifier, refined, states
 from experiments.shallow.examples import random_problems
 from experiments.shallow.kinks import missed, tends_to_kinked
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, rounding
 from theory.core.arrays import Array
 from theory.core.separable import Separable
 from theory.minnorm.tuning import Tuning
-from theory.shallow import event_driven
+from theory.shallow import event_driven, minnorm_flow
 from theory.shallow.event_driven import EventDriven
 from theory.shallow.minnorm_flow import ActiveSetFlow, integrated
 
 A, B = 1.3, 0.8
 HORIZON = 12.0
+MOST_EXAMPLES, MOST_TO_THE_END = 600, 300  # of the user's own: every change of the active set is a decomposition
+STIFFEST = 1e4  # the largest squared singular value of all examples over the smallest of the support
+SETTLED = 1e4
 
 
 @claim(
@@ -32,8 +37,11 @@ HORIZON = 12.0
     ),
     theory_side="closed form",
     controls=("active set frozen at the start", "multipliers not kept at 0", "b 10 % larger"),
+    accepts_data="labelled",
 )
 def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     rng = study.rng("examples")
     runs = study.pick(smoke=12, quick=16, paper=64)
     problem = random_problems(rng, runs)
@@ -48,15 +56,54 @@ def events_solve_the_flow_exactly(study: Study) -> Iterator[Check | Curves]:
     yield from _against_training(study, problem, w0, multipliers0, solutions)
 
 
-def _limits(problem: Separable, solutions: Sequence[EventDriven]) -> Iterator[Check]:
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check]:
+    """Training through every change of the active set, separable or not; and the limit, where there is one."""
+    Z, problem = own_data.any_examples(study, MOST_EXAMPLES)
+    rng, runs = study.rng("own data"), study.pick(smoke=1, quick=1, paper=4)
+    budget.say_before(study, 100 * runs * (len(Z) / 500) ** 3)
+    w0 = own_data.starts(rng, Z, runs)
+    multipliers0 = rng.exponential(size=(runs, len(Z))) * (rng.random((runs, len(Z))) < 0.5)
+    pushed = np.linalg.norm(multipliers0 @ Z, axis=1, keepdims=True)  # as large as w0
+    multipliers0 *= np.linalg.norm(w0, axis=1, keepdims=True) / np.where(pushed > 0, pushed, 1)
+    b = float(4 * B * A / np.linalg.norm(Z, ord=2) ** 2)  # the fastest mode turns about as fast as it decays
+    solutions = [event_driven.solve(Z, *start, a=A, b=b, until=2 * HORIZON) for start in zip(w0, multipliers0)]
+    changes = sum(len(solution.starts) - 1 for solution in solutions) / runs
+    study.remark(f"{changes:.0f} changes of the active set in twice the time that is trained")
+    many = np.broadcast_to(Z, (runs, *Z.shape))
+    trainee = minnorm_classifier(study, many, Tuning(A, b), w0, multipliers0)
+    trained = refined(trainee, horizon=HORIZON, steps=study.pick(smoke=400, quick=1000, paper=8000), records=41)
+    paths = [states(run) for run in trained]
+    yield from tends_to_kinked("training", paths, lambda k: _states(solutions, k * trained[0].t), case="own data")
+    if problem is not None:
+        yield from _limit_on_own_data(study, problem, w0, multipliers0)
+
+
+def _limit_on_own_data(study: Study, problem: Separable, w0: Array, multipliers0: Array) -> Iterator[Check]:
+    """At the dual rate that is best for the support, where a thousand looks reach the end."""
+    if not own_data.has_unique_duals(study, problem):
+        return
+    g_min = np.linalg.norm(problem.Z[problem.support], ord=-2) ** 2
+    condition, n = np.linalg.norm(problem.Z, ord=2) ** 2 / g_min, len(problem.Z)
+    if condition > STIFFEST or n > MOST_TO_THE_END:
+        study.remark(f"not followed to its limit: {n} examples, condition number {condition:.3g} of all to the support")
+        return
+    best = float(minnorm_flow.critical_dual_rate(g_min, A))
+    starts = zip(w0, multipliers0)
+    ends = [event_driven.solve_to_convergence(problem, *start, a=A, b=best, until=SETTLED) for start in starts]
+    yield from _limits(Separable(np.broadcast_to(problem.Z, (len(w0), *problem.Z.shape))), ends, case="own data")
+
+
+def _limits(problem: Separable, solutions: Sequence[EventDriven], case: str = "") -> Iterator[Check]:
     proved = Tolerance(0.25, "each solution ends on an active set that the Lyapunov function proves final")
     final = sum(np.isinf(solution.end) for solution in solutions)
-    yield measured("solutions known for all times", final, within=proved).equals(len(solutions))
+    yield measured("solutions known for all times", final, within=proved, case=case).equals(len(solutions))
     limits = zip(*(solution(np.inf) for solution in solutions))
     for name, limit, wanted in zip(("w", "multipliers"), limits, (problem.w, problem.duals)):
         size = problem.condition[:, None] * np.abs(wanted).max(-1, keepdims=True)
         within = rounding(64, size, of="the solution times the condition number of the Gram matrix")
-        yield measured(f"limit of {name}", np.stack(limit), within=within, axes=("run", "entry")).equals(wanted)
+        limits_found = measured(f"limit of {name}", np.stack(limit), within=within, case=case, axes=("run", "entry"))
+        yield limits_found.equals(wanted)
 
 
 def _against_integration(problem: Separable, solutions: Sequence[EventDriven]) -> Check:

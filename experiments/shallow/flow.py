@@ -1,20 +1,36 @@
 """The Minnorm flow near and far from its fixed point: Lyapunov function, spectrum, the rate that saturates at a/2."""
 
 from collections.abc import Iterator
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
+from experiments.shallow import own_data
 from experiments.shallow.classifiers import minnorm_classifier, states
 from experiments.shallow.propagators import PERTURBATION, propagators
 from experiments.training import extrapolated, tends_to
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    on_data,
+    rounding,
+)
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, labelled_by_a_teacher, planted
+from theory.core.trajectory import Trajectory
 from theory.minnorm.tuning import Tuning
 from theory.shallow import minnorm_flow
 
+RECORDED = 10**7  # numbers of the user's own training that are kept
 SHARES = np.array([0.5, 0.3, 0.2])
 # b g_min / a, on both sides of the kink at 1/4 (at the kink itself two modes coincide, and eigenvalues of a measured
 # matrix are accurate to half the digits only).
@@ -45,8 +61,11 @@ RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
         "augmentation left out of the spectrum",
         "closed form with b 10 % larger",
     ),
+    accepts_data="separable",
 )
 def minnorm_flow_converges_exponentially(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _lyapunov_on_own_data(study)
     yield from _lyapunov(study)
     rng = study.rng("support")
     problem = _well_conditioned(rng)
@@ -56,35 +75,98 @@ def minnorm_flow_converges_exponentially(study: Study) -> Iterator[Check | Curve
 
 
 def _lyapunov(study: Study) -> Iterator[Check]:
-    """Every step of training, through all changes of the active set. One step of Euler's from (w, lambda) by eta F,
-    before it is kept at lambda >= 0, changes the quadratic V by eta V' + eta^2 (|w'|^2 / 2a + |lambda'|^2 / 2b)."""
     rng = study.rng("lyapunov")
-    runs, a, b, eta = study.pick(smoke=4, quick=16, paper=64), 1.3, 0.7, 0.02
+    runs, tuning, eta = study.pick(smoke=4, quick=16, paper=64), Tuning(1.3, 0.7), 0.02
     problem = Separable(labelled_by_a_teacher(rng, n=12, d=5, runs=runs, least=0.3))
-    w, multipliers = 2 * rng.standard_normal((runs, 5)), 2 * rng.exponential(size=(runs, 12))
-    steps = study.pick(smoke=300, quick=1500, paper=6000)
-    trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w, multipliers)
+    start = 2 * rng.standard_normal((runs, 5)), 2 * rng.exponential(size=(runs, 12))
+    path = _every_step(study, problem, tuning, start, eta, steps=study.pick(smoke=300, quick=1500, paper=6000))
+    equality, falls = path.without_projection(), path.falls()
+    yield equality
+    yield falls.at_least(path.dissipated)
+    yield falls.control("dissipation 10 % faster").at_least(1.1 * path.dissipated)
+    yield path.growth_with_half_the_dual_term().control("dual term of V halved").equals(0)
+
+
+@on_data
+def _lyapunov_on_own_data(study: Study) -> Iterator[Check]:
+    """The same from random starts, at a dual speed that suits the longest singular value."""
+    problem, rng, eta = own_data.examples(study), study.rng("own data"), 0.02
+    n, d = problem.Z.shape
+    runs, steps = study.pick(smoke=1, quick=2, paper=4), study.pick(smoke=300, quick=1500, paper=6000)
+    tuning = Tuning(1.3, float(2 / np.linalg.norm(problem.Z, ord=2) ** 2))
+    steps = min(steps, max(RECORDED // (runs * (n + d)), 10))
+    start = own_data.starts(rng, problem.Z, runs), rng.exponential(size=(runs, n)) * problem.duals.max()
+    path = _every_step(study, problem, tuning, start, eta, steps)
+    yield path.without_projection("own data")
+    yield path.falls("own data").at_least(path.dissipated)
+
+
+@dataclass(frozen=True)
+class _EveryStep:
+    """Training through all changes of the active set. One step of Euler's from (w, lambda) by eta F, before it is kept
+    at lambda >= 0, changes the quadratic V by eta V' + eta^2 (|w'|^2 / 2a + |lambda'|^2 / 2b)."""
+
+    problem: Separable
+    run: Trajectory
+    tuning: Tuning
+    eta: float
+
+    @cached_property
+    def dissipated(self) -> Array:
+        """The bound of -V' before each step."""
+        return minnorm_flow.dissipation(self.problem, self.run["w"], self.run["multipliers"])[:-1]
+
+    @cached_property
+    def violation(self) -> Array:
+        return 1 - apply(self.problem.Z, self.run["w"])
+
+    @cached_property
+    def second(self) -> Array:
+        """What a step adds in second order, over eta."""
+        motion = self.run["w"] - apply(self.problem.Z.mT, self.run["multipliers"])
+        a, b = self.tuning.a, self.tuning.b
+        return self.eta * (a * (motion**2).sum(-1) + b * (self.violation**2).sum(-1))[:-1] / 2
+
+    @cached_property
+    def derivative(self) -> Array:
+        """V' at each step."""
+        return np.diff(self.V, axis=0) / self.eta - self.second
+
+    @cached_property
+    def V(self) -> Array:
+        w, multipliers = self.run["w"], self.run["multipliers"]
+        return minnorm_flow.lyapunov(self.problem, w, multipliers, self.tuning.a, self.tuning.b)
+
+    def measured(self, name: str, value: Array, case: str = "") -> Measured:
+        a, b = self.tuning.a, self.tuning.b
+        size = self.V[:1] + (self.problem.duals**2).sum(-1) / (2 * b) + 1 / (2 * a * self.problem.margin**2)
+        of = "V over the step size: it sums 17 squares with a dozen roundings each"
+        within = rounding(64, size / self.eta, of=of)
+        return measured(name, value, within=within, case=case, axes=("step", "run"))
+
+    def without_projection(self, case: str = "") -> Check:
+        """Where no multiplier is at 0 after the step none was held there, and the bound is an equality."""
+        multipliers = self.run["multipliers"]
+        free = (multipliers[1:] > 0) | (multipliers[:-1] + self.eta * self.tuning.b * self.violation[:-1] >= 0)
+        exact = np.where(free.all(-1), self.derivative, -self.dissipated)
+        return self.measured("V' at every step without projection", exact, case).equals(-self.dissipated)
+
+    def falls(self, case: str = "") -> Measured:
+        return self.measured("-V' is at least its bound at every step", -self.derivative, case)
+
+    def growth_with_half_the_dual_term(self) -> Measured:
+        """V with b doubled: no longer dissipated."""
+        w, multipliers = self.run["w"], self.run["multipliers"]
+        V = minnorm_flow.lyapunov(self.problem, w, multipliers, self.tuning.a, 2 * self.tuning.b)
+        return self.measured("growth of V", np.maximum(np.diff(V, axis=0) / self.eta - self.second, 0))
+
+
+def _every_step(
+    study: Study, problem: Separable, tuning: Tuning, start: tuple[Array, Array], eta: float, steps: int
+) -> _EveryStep:
+    trainee = minnorm_classifier(study, problem.Z, tuning, *start)
     run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
-    w, multipliers = run["w"], run["multipliers"]
-    V = minnorm_flow.lyapunov(problem, w, multipliers, a, b)
-    dissipated = minnorm_flow.dissipation(problem, w, multipliers)[:-1]
-    motion, violation = w - apply(problem.Z.mT, multipliers), 1 - apply(problem.Z, w)
-    second = eta * (a * (motion**2).sum(-1) + b * (violation**2).sum(-1))[:-1] / 2
-    size = V[:1] + (problem.duals**2).sum(-1) / (2 * b) + 1 / (2 * a * problem.margin**2)
-    within = rounding(64, size / eta, of="V over the step size: it sums 17 squares with a dozen roundings each")
-    at_every_step = partial(measured, within=within, axes=("step", "run"))
-    derivative = np.diff(V, axis=0) / eta - second
-    # Where no multiplier is at 0 after the step none was held there, and the bound is an equality.
-    free = (multipliers[1:] > 0) | (multipliers[:-1] + eta * b * violation[:-1] >= 0)
-    exact = np.where(free.all(-1), derivative, -dissipated)
-    yield at_every_step("V' at every step without projection", exact).equals(-dissipated)
-    falls = at_every_step("-V' is at least its bound at every step", -derivative)
-    yield falls.at_least(dissipated)
-    yield falls.control("dissipation 10 % faster").at_least(1.1 * dissipated)
-    # V with b doubled: no longer dissipated.
-    other = np.diff(minnorm_flow.lyapunov(problem, w, multipliers, a, 2 * b), axis=0) / eta
-    growth = at_every_step("growth of V", np.maximum(other - second, 0))
-    yield growth.control("dual term of V halved").equals(0)
+    return _EveryStep(problem, run, tuning, eta)
 
 
 def _spectrum(study: Study, problem: Separable) -> Iterator[Check]:

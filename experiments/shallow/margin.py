@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.shallow import own_data
 from experiments.shallow.late import SHARES, limit, settling_examples, trained_late
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, claim
-from theory.core.arrays import Array
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, on_data
+from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, margin_gap
 from theory.shallow import gradient_flow
 
@@ -29,8 +30,11 @@ from theory.shallow import gradient_flow
         "constant 10 % larger",
         "constant of unequal duals where all are equal",
     ),
+    accepts_data="separable",
 )
-def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check]:
+def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     rng = study.rng("examples")
     problem, gap = _gap_from_many_starts(study, rng, SHARES, "log t x margin gap, many starts")
     constant = gradient_flow.margin_constant(problem)
@@ -46,6 +50,23 @@ def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check]:
     _, gap = _gap_from_many_starts(study, rng, np.full(3, 1 / 3), name)
     yield gap.equals(0, against=float(constant[0]))
     yield gap.control("constant of unequal duals where all are equal").equals(constant)
+
+
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check | Curves]:
+    """The flow to where it has settled, and training as far as time allows."""
+    problem, rng = own_data.examples(study), study.rng("own data")
+    w0 = own_data.starts(rng, problem.Z, study.pick(smoke=1, quick=3, paper=8))
+    flow, constant = own_data.LateFlow(study, problem, w0), gradient_flow.margin_constant(problem)
+    name, scaled = "log t x margin gap", flow.tau[:, None] * flow.margin_gaps()
+    yield own_data.limit(name, scaled, flow.off * float(problem.margin), case="own data, flow").equals(constant)
+    run = own_data.trained(study, problem, w0, own_data.DOUBLINGS)
+    if run is not None:
+        gaps = run["tau"] * margin_gap(problem, run["w"])
+        longest = np.linalg.norm(problem.Z, axis=-1).max()
+        off = Tolerance(64 * EPS * longest * run["tau"].max(), "margins are known to roundings of the longest example")
+        yield own_data.limit(name, gaps, off, case="own data, training").equals(constant)
+    yield curves("own data", log_times=flow.tau, scaled_gap=scaled, constant=constant)
 
 
 def _gap_from_many_starts(

@@ -6,9 +6,10 @@ from itertools import islice
 import numpy as np
 
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent
+from experiments.shallow import own_data
 from experiments.shallow.classifiers import minnorm_classifier
 from experiments.training import recording_steps
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, on_data, rounding
 from theory.core.arrays import Array
 from theory.core.separable import apply, labelled_by_a_teacher
 from theory.minnorm.tuning import Tuning
@@ -17,6 +18,8 @@ from theory.shallow.minnorm_flow import velocity
 from theory.shallow.nonseparable import unavoidable_violations
 
 A, B, ETA = 1.3, 0.7, 0.05
+MOST_EXAMPLES = 2000  # of the user's own: nnls takes a matrix of their number squared
+SATISFIED, SETTLED = 1e-9, 0.02  # violations that are rounding; a share of the steepest slope
 CLEAR = 0.1  # of every violation, and of every margin of an example that is satisfied
 
 
@@ -35,8 +38,11 @@ CLEAR = 0.1  # of every violation, and of every margin of an example that is sat
         "v . lambda' 10 % larger",
         "separable examples",
     ),
+    accepts_data="inseparable",
 )
 def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     rng = study.rng("examples")
     Z = _contradicting(rng, study.pick(smoke=3, quick=12, paper=64))
     runs, n, d = Z.shape
@@ -72,6 +78,39 @@ def multipliers_grow_at_the_unavoidable_violations(study: Study) -> Iterator[Che
     separable = measured("growth of the multipliers", _growth_where_separable(study, rng, steps), within=still)
     yield separable.control("separable examples").at_least(least.min())
     yield curves(t=run.t, multipliers=multipliers[:, 0], slopes=B * v[0])
+
+
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check]:
+    """The bound at every step from the start, and the slopes as far as the exact flow has settled by then."""
+    Z, _ = own_data.any_examples(study, MOST_EXAMPLES)
+    n, d = Z.shape
+    rng, runs, v = study.rng("own data"), study.pick(smoke=1, quick=3, paper=8), unavoidable_violations(Z)
+    study.remark(
+        f"{(v > SATISFIED).sum()} of {n} examples keep a violation; |v|^2 is {v @ v / n:.3g} of the examples' number"
+    )
+    b = float(100 * A / np.linalg.norm(Z, ord=2) ** 2)  # stable up to 4 / eta^2 in place of 100 A^2
+    w0, multipliers0 = own_data.starts(rng, Z, runs), b * rng.exponential(size=(runs, n))
+    steps = study.pick(smoke=20_000, quick=100_000, paper=1_000_000)
+    trainee = minnorm_classifier(
+        study, np.broadcast_to(Z, (runs, n, d)), Tuning(A, b), w0, multipliers0, AlternatingMinnormDescent
+    )
+    half = [steps // 2, steps // 2 + 1]
+    run = trainee.train(learning_rate=ETA, steps=steps, record=sorted({*range(201), *half, steps - 1, steps}))
+    multipliers, least = run["multipliers"], b * (v @ v)
+    rounded = rounding(8, (1 + multipliers[-1].max()) / ETA, of="the multipliers over the step size")
+    growth = (np.diff(multipliers[:201], axis=0) @ v) / ETA
+    within = Tolerance(n * rounded.value, f"v . (1 - Z w) = |v|^2 for every w; {n} x {rounded.reason}")
+    grows = measured("v . lambda', first 200 steps", growth, within=within, case="own data", axes=("step", "run"))
+    yield grows.at_least(least)
+    early, late = ((multipliers[k + 1] - multipliers[k]) / ETA for k in (-4, -2))
+    within = rounded + Tolerance(np.abs(late - early).max(), "what has changed since half the time")
+    slopes = measured("slopes of the multipliers", late, within=within, case="own data", axes=("run", "example"))
+    # As long as they fall, multipliers of examples that are satisfied in the end are no slopes of the limit.
+    if (within.value < SETTLED * b * v.max()).all():
+        yield slopes.equals(lambda k: k * b * np.broadcast_to(v, late.shape))
+    else:
+        study.remark(f"slopes not judged: still changing after {steps} steps")
 
 
 def _contradicting(rng: np.random.Generator, runs: int) -> Array:
