@@ -123,10 +123,12 @@ def _growth_of_the_multiplier(chain: Chain, tuning: Tuning, run: Trajectory, cas
 
 
 def _just_above(study: Study, chain: Chain, tuning: Tuning, start: float) -> Check:
-    """1.02 of the bound: v = w^(2-L) falls behind by 0.02 e^(a (L-2) t) of itself; by t = 3.2, w has grown."""
-    multipliers = _multipliers(chain, tuning, start, np.array([1.02]))
+    """1.02 of the bound: v = w^(2-L) falls behind by 0.02 e^(a (L-2) t) of itself, until w has nearly doubled."""
+    multipliers, eta = _multipliers(chain, tuning, start, np.array([1.02])), 0.01 / (chain.L - 2)
+    sizes = collapse.size_bound(chain, tuning, start, multipliers, eta * np.arange(1000))
+    steps = int(np.argmax(sizes > 2 * start))
     trainee = minnorm_descent(study, chain, np.full((1, chain.L), start), tuning, multipliers)
-    grown = trainee.train(learning_rate=0.01, steps=320, record=[0, 320])["w"][-1, 0, 0] / start
+    grown = trainee.train(learning_rate=eta, steps=steps, record=[0, steps])["w"][-1, 0, 0] / start
     within = exactly("a chain that collapses is smaller than at its start")
     size = measured("size over the start", float(grown), within=within)
     return size.control("2 % above the bound, weights small: collapse").at_most(1.0)

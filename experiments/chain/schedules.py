@@ -22,7 +22,8 @@ from theory.core.validation import reject
 
 @dataclass(frozen=True)
 class Schedules(Chains):
-    depths: tuple[int, ...] = varies("numbers L of weights", (2, 3), smoke=(3,), paper=(2, 3, 4), low=2, high=6)
+    # From depth 5 on, starts at 0.7 of the minimum can collapse to w = 0: p is not bounded away from 0.
+    depths: tuple[int, ...] = varies("numbers L of weights", (2, 3), smoke=(3,), paper=(2, 3, 4), low=2, high=4)
     learning_rate: float = varies("of descent", 0.05, low=5e-3, high=0.05)
     annealed: tuple[float, ...] = varies(
         "two k of the annealed weight decays k / (1 + t)", (1.25, 2.0), low=1.25, high=2.5
@@ -33,6 +34,11 @@ class Schedules(Chains):
         super().__post_init__()
         if len(self.annealed) != 2:
             reject("annealed", self.annealed, "two numbers")
+
+    @property
+    def eta(self) -> float:
+        """Such that a unit of time is a whole number of steps."""
+        return 1 / int(np.ceil(1 / self.learning_rate))
 
 
 @claim(
@@ -76,7 +82,7 @@ def _balance(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
     k, power, case = np.array([0.4, 1.25, 0.8]), np.array([0.0, 1.0, 2.0]), f"depth {chain.L}"
     w, unit = _starts(study, chain, 3), Units(chain).time
     trainee = decayed_descent(study, chain, w, _decreasing(k, power, unit))
-    runs = trainee.refine(learning_rate=size.learning_rate / 2.5 * unit, horizon=4.0 * unit, records=201)
+    runs = trainee.refine(learning_rate=size.eta / 2.5 * unit, horizon=4.0 * unit, records=201)
     t = runs[0].t / unit
     integral = np.stack([k[0] * t, k[1] * np.log1p(t), k[2] * t / (1 + t)], axis=-1)
     values = [imbalance(run["w"]) for run in runs]
@@ -114,9 +120,10 @@ def _integral(t: Array, values: Array) -> Array:
 def _annealed(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
     """gamma = k / (1 + t): (1 + t) (s - p) tends to k small_bias, so the error integrated grows with log t."""
     k, marks, unit = np.array(size.annealed), np.array([16, 32, 64, 128]), Units(chain).time
-    record = [round((mark - 1) / size.learning_rate) for mark in marks]
+    eta = size.eta
+    record = [round((mark - 1) / eta) for mark in marks]
     trainee = decayed_descent(study, chain, _starts(study, chain, 2), _decreasing(k, np.ones(2), unit))
-    run = trainee.train(learning_rate=size.learning_rate * unit, steps=record[-1], record=record)
+    run = trainee.train(learning_rate=eta * unit, steps=record[-1], record=record)
     limit, error = richardson(list((chain.s - product(run["w"])) * marks[:, None]))
     within = Tolerance(error, "last Richardson correction in 1 / (1 + t)")
     bias = measured("annealed bias x (1 + t)", limit, within=within, case=f"depth {chain.L}")
@@ -139,7 +146,7 @@ def _two_phases(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
         return gamma * (time < torch.tensor(switch - 1e-9 * unit, dtype=time.dtype, device=time.device))
 
     trainee = decayed_descent(study, chain, w, schedule)
-    runs = trainee.refine(learning_rate=size.learning_rate / 2 * unit, horizon=12.0 * unit, records=2)
+    runs = trainee.refine(learning_rate=size.eta / 2 * unit, horizon=12.0 * unit, records=2)
     ends = [distance(chain, run["w"][-1:]) for run in runs]
     # Only the imbalance left at the switch matters: any weights that have it end at the same place.
     d = w**2 - (w**2).min(-1, keepdims=True)
@@ -157,7 +164,7 @@ def _two_phases(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
 
 def _integrated_error_of_minnorm(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
     """eta sum h over the steps: the multiplier has to come to lambda*, and b times the error is all that moves it."""
-    best, start, eta = minnorm.best_tuning(chain), 0.3 * Units(chain).multiplier, size.learning_rate
+    best, start, eta = minnorm.best_tuning(chain), 0.3 * Units(chain).multiplier, size.eta
     steps = round(40 / eta)
     trainee = minnorm_descent(study, chain, _starts(study, chain, 3), best, start)
     run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
