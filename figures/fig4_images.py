@@ -68,7 +68,7 @@ def _draw_multipliers(axes: Axes, flipped: Evidence) -> None:
         axes.stairs(histogram["shares"], histogram["bins"], color=COLOURS[i], label=label, **style)
     axes.set(xlabel=r"multiplier $\lambda_i$ of an example", ylabel="share of the examples", yscale="log")
     axes.legend(loc="upper right")
-    letter(axes, "B", "multipliers, one label in ten flipped")
+    letter(axes, "B", f"multipliers, {flipped.parameters['flipped']:.3g} of the labels flipped")
 
 
 def _draw_roc(axes: Axes, evidence: Evidence, panel: str, title: str) -> None:
@@ -83,7 +83,9 @@ def _draw_roc(axes: Axes, evidence: Evidence, panel: str, title: str) -> None:
 
 def _draw_accuracy(axes: Axes, clean: Evidence, flipped: Evidence) -> None:
     names = clean.curves["methods"]
-    for i, (evidence, label) in enumerate(((clean, "right labels"), (flipped, "one in ten flipped"))):
+    for i, (evidence, label) in enumerate(
+        ((clean, "right labels"), (flipped, f"{flipped.parameters['flipped']:.3g} of them flipped"))
+    ):
         for k, name in enumerate(names):
             method, x = evidence.group(name), k + (0.14 if i else -0.14)
             axes.plot(np.full_like(method["percent"], x), method["percent"], ".", color="0.6", markersize=4, zorder=1)

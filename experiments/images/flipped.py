@@ -1,7 +1,9 @@
 """Images with a tenth of the labels flipped: Minnorm's multipliers find them, class means do better; fitting costs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from experiments.images import settings
 from experiments.images.comparison import (
     CLASS_MEANS,
     Outcomes,
@@ -12,12 +14,23 @@ from experiments.images.comparison import (
     scores_find,
 )
 from experiments.images.methods import HINGE, L2, METHODS, MINNORM, five_methods
-from experiments.images.settings import FLIPPED, pilot, prepared
-from theory.claims import OURS, Check, Curves, Study, claim, curves, exactly, measured, on_data
+from experiments.images.settings import pilot, prepared, require_long_enough
+from theory.claims import OURS, Check, Curves, Study, claim, curves, exactly, measured, on_data, varies
 from theory.claims.estimates import Estimate
 
-SHARE = 0.1
 LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judged or shown
+
+
+@dataclass(frozen=True)
+class Sizes(settings.Sizes):
+    """Of draws whose labels are flipped in part."""
+
+    draws: int = settings.DRAWS(48, smoke=32, paper=192)
+    steps: int = settings.STEPS(1000, smoke=300)
+    learning_rate: float = settings.LEARNING_RATE(0.02, smoke=0.04)
+    dual_learning_rate: float = settings.DUAL_LEARNING_RATE(0.005, smoke=0.008)
+    looks: int = settings.LOOKS(9, smoke=4)
+    flipped: float = varies("share of the labels for training", 0.1, low=0.02, high=0.3)
 
 
 @claim(
@@ -35,11 +48,13 @@ LOOKS = len(METHODS) - 1  # differences between Minnorm and another method, judg
     theory_side="law",
     controls=("shuffled multipliers", "test accuracy is boosted over that of L2, chosen on validation"),
     accepts_data="images",
+    parameters=Sizes,
 )
 @on_data
-def multipliers_find_flipped_labels(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, FLIPPED, flipped=SHARE)
-    outcomes = five_methods(trainer, pilot(study, images, FLIPPED, flipped=SHARE))
+def multipliers_find_flipped_labels(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    images, trainer = prepared(study, sizes, flipped=sizes.flipped)
+    outcomes = five_methods(trainer, pilot(study, images, sizes, flipped=sizes.flipped))
+    require_long_enough(study, sizes, outcomes[MINNORM]["train"] == 1, "fit every label")
     scores = difficulty_scores(study, trainer, outcomes)
     yield from scores_find(scores, trainer.task.flipped, no_more_than=[CLASS_MEANS])
     yield from _accuracy(outcomes)

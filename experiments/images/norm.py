@@ -1,18 +1,50 @@
 """The smallest weights that fit: certified, found from any start, and no mystery to a penalty of the right strength."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from experiments.images import settings
 from experiments.images.descent import by_cell, cross_entropy, hinge
-from experiments.images.methods import CROSS_ENTROPY, MINNORM, Cells, Runs, Trainer
-from experiments.images.settings import SMALLEST_WEIGHTS, prepared
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, exactly, measured, on_data
+from experiments.images.methods import CROSS_ENTROPY, MINNORM, Budget, Cells, Runs, Trainer
+from experiments.images.settings import Setting, prepared, require_long_enough
+from theory.claims import (
+    OURS,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    on_data,
+)
 from theory.core.arrays import Array
 from theory.images.solutions import ALIKE, GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
 
 SCALES = (0.25, 1.0)  # of the start, over He's
 STRENGTHS = (1.2, 1 / 3)  # C over the largest multiplier; the mean gradient settles the later, the larger C
+
+
+@dataclass(frozen=True)
+class Sizes(settings.Sizes):
+    """Of trainings that have to converge: two of them are to end at the same weights."""
+
+    images: int = settings.IMAGES(100, smoke=40, paper=400)
+    draws: int = settings.DRAWS(8, smoke=5, paper=10, low=3)
+    width: int = settings.WIDTH(32, paper=64)
+    steps: int = settings.STEPS(2000, smoke=700, paper=4000)
+    learning_rate: float = settings.LEARNING_RATE(0.02, smoke=0.03)
+    augmentation: float = settings.AUGMENTATION(0.1, paper=0.05)
+    dual_learning_rate: float = settings.DUAL_LEARNING_RATE(0.005, smoke=0.01)
+
+    many: ClassVar[Setting] = Setting(
+        1000, 1000, 5, Budget((64,), 8000, 1000, 0.01, augmentation=0.05, dual_learning_rate=0.005)
+    )
 
 
 @claim(
@@ -38,14 +70,16 @@ STRENGTHS = (1.2, 1 / 3)  # C over the largest multiplier; the mean gradient set
         "cross-entropy: normalised margin",
     ),
     accepts_data="images",
+    parameters=Sizes,
 )
 @on_data
-def smallest_weights_that_fit(study: Study) -> Iterator[Check | Curves]:
-    images, trainer = prepared(study, SMALLEST_WEIGHTS, flipped=0.0)
+def smallest_weights_that_fit(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    images, trainer = prepared(study, sizes, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree
     solved, early = trainer.minnorm(Cells(rate, scales=SCALES)), trainer.budget.steps // 10
     free, penalised = _penalised(trainer, solved)
     found = solved.convergence()
+    require_long_enough(study, sizes, found.certified, "reach certified solutions")
     stopped = trainer.minnorm(Cells(rate), steps=early, record=[early]).convergence()
     yield from _certificates(found, stopped)
     yield from _euler(found, degree)

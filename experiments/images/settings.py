@@ -1,18 +1,31 @@
-"""How many images each claim takes, and how long it trains: for images from files other numbers than for digits.
+"""How many images each claim takes, and how long it trains: of thousands from files more than of the digits.
 
-Learning rates, c and B were chosen so that Minnorm's runs are certified, and how many seeds from what the intervals
+Learning rates, c and B were chosen so that Minnorm's runs are certified, and how many draws from what the intervals
 are to resolve, on draws that are not judged; then they were frozen.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, NamedTuple
 
+from experiments.images.difficulty import FOLDS
 from experiments.images.methods import Budget, Trainer
 from experiments.images.tasks import Images, draw, images_of
-from theory.claims import Study
+from theory.claims import Study, varies
+from theory.core.arrays import Array
+from theory.core.validation import reject
 
 PILOTS = 3  # seeds that choose the strength of penalties
 LOOKED_AT = 8  # seeds that show at once whether a user's images leave anything to judge
+
+IMAGES = partial(varies, "to train on, all in a batch, and as many to choose on", low=40, high=600, from_data=True)
+DRAWS = partial(varies, "independent ones of the images", low=30, high=300, from_data=True)
+WIDTH = partial(varies, "of the hidden layer", low=16, high=256, from_data=True)
+STEPS = partial(varies, "of a training", low=300, high=8000, from_data=True)
+LEARNING_RATE = partial(varies, "at the first step, of every method", low=0.005, high=0.1, from_data=True)
+AUGMENTATION = partial(varies, "c of Minnorm", low=0.01, high=1, from_data=True)
+DUAL_LEARNING_RATE = partial(varies, "B of Minnorm", low=0.001, high=0.05, from_data=True)
+LOOKS = partial(varies, "early steps that are recorded, and as many more", low=2, high=20, from_data=True)
 
 
 class Setting(NamedTuple):
@@ -24,62 +37,62 @@ class Setting(NamedTuple):
     budget: Budget
 
 
-Settings = Mapping[str, Mapping[str, Setting]]
+@dataclass(frozen=True)
+class Sizes:
+    """Of the draws of scikit-learn's digits, and of every training.
 
-_LONG = Budget((32,), 1000, 150, 0.02, augmentation=0.1, dual_learning_rate=0.005)
-_FEW = Setting(100, 100, 36, Budget((32,), 330, 100, 0.045, augmentation=0.1, dual_learning_rate=0.012, looks=4))
-_FITTED = Setting(150, 150, 32, Budget((32,), 300, 150, 0.04, augmentation=0.1, dual_learning_rate=0.008, looks=4))
-_FILES = Setting(1000, 1000, 24, Budget((64,), 4000, 1000, 0.01))
-_SMALLEST = Setting(40, 40, 5, Budget((32,), 700, 40, 0.03, augmentation=0.1, dual_learning_rate=0.01))
-_SOLVED = Budget((32,), 2000, 100, 0.02, augmentation=0.1, dual_learning_rate=0.005)
+    Flipped labels are fitted later than others, and what they cost is four deviations of a draw from 150 images on, two
+    from 100. Files have images enough for the setting `many`, and the paper profile takes it.
+    """
 
-# By what the images are, the digits that come along or files, and by profile.
-DIFFICULT = {
-    "digits": {
-        "smoke": _FEW,
-        "quick": Setting(150, 150, 48, _LONG),
-        "paper": Setting(150, 150, 192, _LONG),
-    },
-    "files": {"smoke": _FEW, "quick": Setting(150, 150, 48, _LONG), "paper": _FILES},
-}
-# Flipped labels are fitted later, and what they cost is four deviations of a draw from 150 images on, two from 100.
-FLIPPED = {
-    "digits": DIFFICULT["digits"] | {"smoke": _FITTED},
-    "files": DIFFICULT["files"] | {"smoke": _FITTED},
-}
-# Two trainings are to end at the same weights: they have to converge.
-SMALLEST_WEIGHTS = {
-    "digits": {
-        "smoke": _SMALLEST,
-        "quick": Setting(100, 100, 8, _SOLVED),
-        "paper": Setting(400, 400, 10, Budget((64,), 4000, 400, 0.02, augmentation=0.05, dual_learning_rate=0.005)),
-    },
-    "files": {
-        "smoke": _SMALLEST,
-        "quick": Setting(100, 100, 8, _SOLVED),
-        "paper": Setting(1000, 1000, 5, Budget((64,), 8000, 1000, 0.01, augmentation=0.05, dual_learning_rate=0.005)),
-    },
-}
+    images: int = IMAGES(150)
+    draws: int = DRAWS(48)
+    width: int = WIDTH(32)
+    steps: int = STEPS(1000)
+    learning_rate: float = LEARNING_RATE(0.02)
+    augmentation: float = AUGMENTATION(0.1)
+    dual_learning_rate: float = DUAL_LEARNING_RATE(0.005)
+    looks: int = LOOKS(9)
+
+    many: ClassVar[Setting] = Setting(1000, 1000, 24, Budget((64,), 4000, 1000, 0.01))
+
+    def __post_init__(self) -> None:
+        if self.images % FOLDS:
+            reject("images", self.images, f"a multiple of {FOLDS}, one part a fold")
+
+    @property
+    def setting(self) -> Setting:
+        """All of it, for digits."""
+        rates = {"augmentation": self.augmentation, "dual_learning_rate": self.dual_learning_rate}
+        budget = Budget((self.width,), self.steps, self.images, self.learning_rate, looks=self.looks, **rates)
+        return Setting(self.images, self.images, self.draws, budget)
 
 
-def prepared(study: Study, settings: Settings, *, flipped: float) -> tuple[Images, Trainer]:
+def prepared(study: Study, sizes: Sizes, *, flipped: float) -> tuple[Images, Trainer]:
     """The images of a study, and what trains on them; `flipped` is the share of the training labels to replace."""
-    images, setting = images_of(study), _setting(study, settings)
+    images, setting = images_of(study), _setting(study, sizes)
     return images, _trainer(study, images, setting, setting.seeds, flipped, "task")
 
 
-def pilot(study: Study, images: Images, settings: Settings, *, flipped: float) -> Trainer:
+def pilot(study: Study, images: Images, sizes: Sizes, *, flipped: float) -> Trainer:
     """What trains on a few draws that are not judged, to choose settings."""
-    return _trainer(study, images, _setting(study, settings), PILOTS, flipped, "pilot")
+    return _trainer(study, images, _setting(study, sizes), PILOTS, flipped, "pilot")
 
 
-def first_look(study: Study, images: Images, settings: Settings) -> Trainer:
+def first_look(study: Study, images: Images, sizes: Sizes) -> Trainer:
     """What trains on a few draws that are not judged, to see whether there is anything to find."""
-    return _trainer(study, images, _setting(study, settings), LOOKED_AT, 0.0, "look")
+    return _trainer(study, images, _setting(study, sizes), LOOKED_AT, 0.0, "look")
 
 
-def _setting(study: Study, settings: Settings) -> Setting:
-    return study.pick(**settings["digits" if study.data is None else "files"])
+def require_long_enough(study: Study, sizes: Sizes, arrived: Array, where: str) -> None:
+    """Refuse a user's parameters with which trainings did not all arrive where the claim needs them."""
+    if study.given and not arrived.all():
+        missing = f"this many {where} in {int(arrived.sum())} of {arrived.size} trainings"
+        reject("steps", sizes.steps, f"more, or other learning rates: {missing}")
+
+
+def _setting(study: Study, sizes: Sizes) -> Setting:
+    return sizes.many if study.data is not None and study.profile == "paper" else sizes.setting
 
 
 def _trainer(study: Study, images: Images, setting: Setting, seeds: int, flipped: float, name: str) -> Trainer:
