@@ -102,6 +102,11 @@ class Landscape:
         size = (2 * read.numel()) ** 0.5 if self._weighted[number].name == NORMALISING else float(read.detach().norm())
         return size, 0.0 if pull is None else float(pull.norm())
 
+    def pull(self, number: int) -> Tensor:
+        """dLoss/dz of what the `number`-th operation with weights makes."""
+        pull = self._pulled[number]
+        return torch.zeros_like(self._weighted[number].tensors[1]) if pull is None else pull
+
     @property
     def weighted(self) -> list[Operation]:
         """The operations with weights, in order."""

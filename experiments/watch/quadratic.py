@@ -28,14 +28,14 @@ class Form:
         parameters: names of what the matrices are made of.
         matrices: made of those parameters, in this order: the units are rows of the first, columns of the last.
         error: of <w, G> of a unit whose weights are of length 1, at a look.
-        slack: of <w, G>, as a share of |w| |G|, where the law holds up to that much.
+        slack: what <w, G> of a unit may be, at a look, where the law holds up to that much.
     """
 
     name: str
     law: Law
     parameters: tuple[str, ...]
     matrices: Callable[[Sequence[Array]], Layers]
-    error: Callable[[Look], float]
+    error: Callable[[Look], Array | float]
     slack: Callable[[Look], Array | float] = lambda look: 0.0
 
     def units(self, look: Look, factors: Sequence[float]) -> list[Array]:
@@ -93,20 +93,20 @@ class Form:
         return np.abs(2 * self._joint(*parts))
 
     def _tolerance(self, look: Look, w: Layers, moved: Layers, v: Layers, eta: float, gain: float) -> Array:
-        """Of weights stored, of the optimiser's sums, of the gradient's <w, G>, and of sums here in double precision."""
+        """Of weights stored, of the optimiser's sums, of the gradient's <w, G>, and of sums here."""
         size, step, speed = (self._lengths(each) for each in (w, moved, v))
-        eps, own = look.subject.eps, gain * abs(eta) * self._per_gradient(look)
-        speed = abs(eta) * speed
+        speed, eps = abs(eta) * speed, look.subject.eps
         stored = STORED * (eps * size * (size + step + speed) + EPS * (size + step + speed) ** 2)
-        of_unit = np.maximum(stored + own * size * size + 2 * self.slack(look) * size * step, np.finfo(float).tiny)
+        own = 2 * gain * abs(eta) * self._larger(look) * (self.error(look) * size * size + self.slack(look))
+        of_unit = np.maximum(stored + own, np.finfo(float).tiny)
         (Q,) = self.law(w)
         return np.sqrt(np.outer(of_unit, of_unit)) if Q.ndim == 2 else of_unit
 
-    def _per_gradient(self, look: Look) -> float:
-        """The error of <w, G>, of a gradient that may be larger than the one at the look: a mini-batch's."""
+    def _larger(self, look: Look) -> float:
+        """How much larger than the gradient at the look that of the step is: a mini-batch's."""
         names = [n for n in self.parameters if look.used(n) is not None]
         used, own = (np.sqrt(sum(np.square(part(n)).sum() for n in names)) for part in (look.used, look.gradient))
-        return 2 * self.error(look) * max(1.0, float(used / own) if own > 0 else 1.0)
+        return max(1.0, float(used / own)) if own > 0 else 1.0
 
     @staticmethod
     def _lengths(matrices: Layers) -> Array:

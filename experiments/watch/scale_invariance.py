@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from experiments.watch.conserved import Conserved
 from experiments.watch.look import Look
@@ -40,11 +41,8 @@ class ScaleInvariance(Conserved):
             (w,) = weights
             return [w.reshape(len(w) if invariant.by_row else 1, -1)]
 
-        def error(look: Look) -> float:
-            return joint_error(look, [invariant.layer.operation]) * _gain(invariant, look)
-
         name = f"{invariant.layer}, {invariant.because}"
-        return Form(name, _square, (invariant.name,), rows, error, lambda look: _slack(invariant, look))
+        return Form(name, _square, (invariant.name,), rows, partial(_error, invariant), partial(_slack, invariant))
 
     @property
     def no_form(self) -> str:
@@ -91,21 +89,51 @@ def _square(W: Layers) -> list[Array]:
     return [np.square(W[0]).sum(-1)]
 
 
-def _gain(invariant: Invariant, look: Look) -> float:
-    """The largest g / |v| of weight normalisation, by which the gradient of v is that of the weight; 1 of others."""
-    (size,) = set(invariant.layer.operation.weight) - {invariant.name} or {""}
-    if not size:
-        return 1.0
-    v = look.weight(invariant.name)
-    lengths = np.linalg.norm(v.reshape(len(v) if invariant.by_row else 1, -1), axis=-1)
-    return float(max(1.0, (np.abs(look.weight(size)).ravel() / lengths).max()))
+def _error(invariant: Invariant, look: Look) -> Array | float:
+    """Of <w, G>, |w| being 1: what dLoss/dz and x make of it, before the normalisation takes its part away.
+
+    Weight normalisation has g / |v| times the weight's gradient; batch normalisation, of each unit, gamma / sigma times
+    that of what it makes.
+    """
+    own = joint_error(look, [invariant.layer.operation])
+    if not invariant.eps:
+        (size,) = set(invariant.layer.operation.weight) - {invariant.name}
+        v = look.weight(invariant.name)
+        lengths = np.linalg.norm(v.reshape(len(v) if invariant.by_row else 1, -1), axis=-1)
+        return own * float(max(1.0, (np.abs(look.weight(size)).ravel() / lengths).max()))
+    all_pull = look.landscape.sizes(_place(invariant, look))[1]
+    return own * np.maximum(1.0, _pull(invariant, look) / all_pull) if all_pull > 0 else own
 
 
 def _slack(invariant: Invariant, look: Look) -> Array | float:
-    """|<w, G>| / (|w| |G|) of each unit: eps over its variance and eps, of the batch normalisation."""
-    if invariant.eps == 0:
+    """<w, G> = eps / (sigma^2 + eps) gamma <dLoss/dy, y^> of each unit, y^ its normalised values."""
+    if not invariant.eps:
         return 0.0
+    variance = _variance(invariant, look)
+    values = _by_unit(look.landscape.weighted[_place(invariant, look)].tensors[1])
+    return invariant.eps / (variance + invariant.eps) * _pull(invariant, look) * np.sqrt(variance * values.shape[1])
+
+
+def _pull(invariant: Invariant, look: Look) -> Array:
+    """gamma / sigma |dLoss/dy| of each unit, y what the batch normalisation makes."""
     weighted = look.landscape.weighted
-    at = next(i for i, operation in enumerate(weighted) if operation.weight == (invariant.name,))
-    units = weighted[at].tensors[1].detach().double().transpose(0, 1).flatten(1)
-    return invariant.eps / (units.var(1, correction=0).cpu().numpy() + invariant.eps)
+    made = weighted[_place(invariant, look)].makes
+    after = next(i for i, operation in enumerate(weighted) if operation.reads == (made,))
+    gain = weighted[after].weight
+    gamma = np.abs(look.weight(gain[0])) if gain else 1.0
+    size = np.linalg.norm(_by_unit(look.landscape.pull(after)), axis=1)
+    return gamma * size / np.sqrt(_variance(invariant, look) + invariant.eps)
+
+
+def _variance(invariant: Invariant, look: Look) -> Array:
+    """Of each unit, before its batch normalisation."""
+    return _by_unit(look.landscape.weighted[_place(invariant, look)].tensors[1]).var(1)
+
+
+def _place(invariant: Invariant, look: Look) -> int:
+    return next(i for i, each in enumerate(look.landscape.weighted) if each.weight == (invariant.name,))
+
+
+def _by_unit(values: Tensor) -> Array:
+    """Dimension 1 first, the others flattened."""
+    return values.detach().double().transpose(0, 1).flatten(1).cpu().numpy()

@@ -25,11 +25,12 @@ def verdict_of(judged: "Judged") -> str:
 
 
 def heading(subject: Subject, steps: int) -> str:
-    layers = len(subject.structure.layers)
+    count = len(subject.structure.layers)
+    layers = f"{count} layer" if count == 1 else f"{count} layers"
     examples = len(subject.inputs)
     looks = f"{len(subject.seen)} of {examples}" if len(subject.seen) < examples else f"all {examples}"
     kind = f"{subject.kind.name} x {subject.kind.scale:.3g}" if subject.kind.name else "not recognised"
-    return f"{layers} layer{'s' if layers != 1 else ''}, loss: {kind}, {subject.rule.name}, {steps} steps, looked at on {looks} examples"
+    return f"{layers}, loss: {kind}, {subject.rule.name}, {steps} steps, looked at on {looks} examples"
 
 
 def table(subject: Subject, steps: int, judged: Sequence["Judged"], points_at: Sequence[str]) -> str:
