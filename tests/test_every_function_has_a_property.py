@@ -6,7 +6,16 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 THEORY = TESTS.parent / "theory"
-NOT_MATHEMATICS = ("harness", "claims", "catalogue.py", "report.py", "reproduce.py", "verify.py")
+NOT_MATHEMATICS = (
+    "harness",
+    "claims",
+    "testing",
+    "catalogue.py",
+    "pytest_plugin.py",
+    "report.py",
+    "reproduce.py",
+    "verify.py",
+)
 # Functions without numbers: of files, of symbols, and of what is wrong with an argument.
 EXAMPLES_DO = {
     "theory.core.files.files_of",

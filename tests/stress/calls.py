@@ -23,7 +23,8 @@ from theory.core.validation import InvalidArgument
 
 ENDLESS = ("t", "k", "steps", "log_time", "log_growth", "clock", "tau", "until")
 ORDINARY = (1e-6, 1e6)  # sizes between which an infinite answer needs a reason
-LEFT_OUT = ("harness", "claims", "catalogue", "report", "reproduce", "verify")  # commands and checks, not mathematics
+# Commands, checks and assertions, not mathematics.
+LEFT_OUT = ("harness", "claims", "testing", "catalogue", "pytest_plugin", "report", "reproduce", "verify")
 Function = Callable[..., Any]
 
 

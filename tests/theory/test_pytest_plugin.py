@@ -78,7 +78,6 @@ def test_claims_beside_tests(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"--theory": ["nofile.py"]}, "path = nofile.py: expected a file or a folder that exists"),
         ({"--theory-profile": "huge"}, "profile = 'huge': expected one of smoke, quick, paper"),
         ({"--theory-seed": -1}, "seed = -1: expected a whole number of at least 0"),
     ],

@@ -18,7 +18,7 @@ from scipy import stats
 
 from theory.claims import few_runs
 from theory.claims.estimates import SIGNIFICANCE, Estimate, line_slope
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.validation import entries_inside, inside, reject
 
 BLOCKS = 8  # of a third: fewer have too few degrees of freedom, more are too short
@@ -153,11 +153,13 @@ def _rounding(y: Array, span: float) -> float:
 
 
 def _curve(x: Array, y: Array) -> tuple[Array, Array]:
-    x, y = entries_inside("x", x), entries_inside("y", y)
+    x, y = entries_inside("x", x, -SQUARABLE, SQUARABLE), entries_inside("y", y)
     if x.ndim != 1 or y.ndim not in (1, 2) or len(y) != len(x):
         reject("y.shape", y.shape, f"(T,) or (T, R), with x (T,) that has the shape {x.shape}")
     if not ((np.diff(x) > 0).all() or (np.diff(x) < 0).all()):
         reject("x", "numbers in no order", "strictly increasing or decreasing ones")
+    if (np.abs(np.diff(x)) < 1 / SQUARABLE).any():
+        reject("x", f"numbers {np.abs(np.diff(x)).min():g} apart", f"at least {1 / SQUARABLE:g} apart")
     if y.ndim == 2 and y.shape[1] < 3:
         reject("runs", y.shape[1], "one curve (T,), or at least 3 independent runs (T, R)")
     return x, y

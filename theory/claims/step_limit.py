@@ -7,7 +7,7 @@ import numpy as np
 
 from theory.claims import few_runs
 from theory.claims.estimates import SIGNIFICANCE, Estimate, richardson
-from theory.core.arrays import EPS, Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.validation import entries_inside, inside, positive, reject
 
 OFF = 0.3  # of an order: what tells one from another, where the next term of the error is still at work
@@ -47,7 +47,10 @@ def step_limit(
     Raises:
         InvalidArgument: fewer step sizes or runs, or step sizes that are not in one ratio.
     """
-    h, values = entries_inside("step_sizes", step_sizes, 0, np.inf), entries_inside("values", values)
+    h, values = (
+        entries_inside("step_sizes", step_sizes, 0, np.inf),
+        entries_inside("values", values, -SQUARABLE, SQUARABLE),
+    )
     ratio, runs = _ratio(h), 1 if values.ndim == 1 else values.shape[-1]
     if values.ndim not in (1, 2) or len(values) != len(h) or (values.ndim == 2 and runs < 3):
         reject("values.shape", values.shape, f"({len(h)},), or ({len(h)}, R) of at least 3 independent runs")
@@ -89,7 +92,7 @@ def _observed(values: Array, ratio: float, significance: float) -> Array:
         coarse, fine = coarse.mean(0), fine.mean(0)
     # The order is known to OFF once the smaller difference is known to log(ratio) OFF of itself; half of that is asked.
     hidden = noise > np.log(ratio) * OFF / 2 * np.minimum(np.abs(coarse), np.abs(fine))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(hidden, np.nan, np.log(np.abs(coarse / fine)) / np.log(ratio))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from theory.claims import Tolerance, measured, rounding
 from theory.claims.check import Check
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.validation import positive, reject
 from theory.testing.numbers import numbers, off_by_as
 from theory.testing.verdict import RESOLVES, positive_or_inf, settle
@@ -88,11 +88,11 @@ def assert_conserved(
     if size == 0:
         reject("scale", "None, and every value is 0", "the size of what cancels in them")
     if off_by is None:
-        within = rounding(len(v), eps / np.finfo(float).eps * size, of="the largest value, one a time")
+        within = rounding(len(v), eps / EPS * size, of="the largest value, one a time")
     else:
-        within = Tolerance(
-            np.maximum(off_by_as(off_by, v), np.finfo(float).tiny), "what the values are said to be off by"
-        )
+        within = Tolerance(off_by_as(off_by, v), "what the values are said to be off by")
+    least = max(float(np.abs(v).max()) / SQUARABLE, np.finfo(float).tiny)  # which is above 0, and divides any of them
+    within = replace(within, value=np.maximum(within.value, least))
     check = measured("change since the start", v - v[0], within=within, axes=AXES[: v.ndim])
     told = float(np.max(within.value)) / size
     settle(_where(check.equals(0.0, against=size)), resolves, _known_better, lambda: told)

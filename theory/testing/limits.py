@@ -73,7 +73,7 @@ def _decide(found: StepLimit, goal: float, finest: float) -> Iterator[str]:
         yield f"step sizes below {finest:g}, or the order at which the values do approach"
         return
     halvings = more_parts(found.left, goal / 2, found.ratio ** (found.order + 1))
-    if halvings:
+    if 0 < halvings < MANY:
         yield f"step sizes down to {finest / found.ratio**halvings:.3g} instead of {finest:g}"
     if found.chance > goal / 2:
         runs = more_runs(found.runs, found.chance, goal / 2, found.significance)

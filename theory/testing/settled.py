@@ -10,7 +10,7 @@ from theory.claims import Estimated
 from theory.claims.limit_slope import Settled
 from theory.core.arrays import Array
 from theory.core.validation import inside, reject
-from theory.testing.verdict import MANY, more_parts, more_runs, settle
+from theory.testing.verdict import LARGEST, MANY, more_parts, more_runs, settle
 
 GROWS = 1.1  # a change that shrinks by less from third to third does not shrink
 Decide = Callable[[float], Iterator[str]]  # what narrows an interval to that half-width
@@ -54,7 +54,7 @@ def decide(axis: Array, found: Settled, goal: float, name: str, back: Callable[[
             further = back(axis[0] + (axis[-1] - axis[0]) * np.log(2) / np.log(shrinks))
             yield f"{name} about {further:.3g}, where the slope will have settled"
         return
-    if found.left > max(goal / 2, found.chance):
+    if max(goal / 2, found.chance) < found.left < LARGEST * goal:
         reach = back(axis[-1] + _further(axis, found, goal / 2, max(shrinks, GROWS)))
         yield f"{name} {reach:.3g} instead of {back(axis[-1]):.3g}"
     if found.chance > goal / 2 and found.runs > 1:

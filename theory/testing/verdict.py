@@ -16,6 +16,7 @@ from theory.core.validation import inside, positive
 SIGNIFICANCE = 1e-3  # of an assertion: on fresh random numbers it raises a false alarm once in a thousand times
 RESOLVES = 0.05
 FEW, MANY = 50, 10**6  # runs: from few on, normal quantiles will do; that many would be too many
+LARGEST = 1e12  # times too wide, of an interval that could be narrowed
 
 
 class Undecided(AssertionError):
@@ -83,6 +84,8 @@ def _fineness(check: Check) -> str:
 
 def more_runs(runs: int, chance: float, goal: float, significance: float) -> int:
     """About how many runs narrow a half-width of `chance` over so many runs to `goal`; at most `MANY`."""
+    if not 0 < chance < LARGEST * goal:
+        return MANY
     spread = chance * sqrt(runs) / quantile(runs, significance)
     needed = runs + 1
     while needed < FEW:
@@ -94,4 +97,6 @@ def more_runs(runs: int, chance: float, goal: float, significance: float) -> int
 
 def more_parts(left: float, goal: float, shrinks: float) -> int:
     """How many parts more shrink what is left to `goal`, each by the factor `shrinks`, which is at least 2."""
-    return max(ceil(log(left / goal) / log(max(shrinks, 2.0))), 1) if left > goal else 0
+    if not 0 < left < LARGEST * goal:
+        return MANY
+    return max(ceil(log(left / goal) / log(max(shrinks, 2.0))), 0)
