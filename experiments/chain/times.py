@@ -71,6 +71,12 @@ class Race:
     def __post_init__(self) -> None:
         if len(set(self.gammas)) != 3:
             reject("gammas", self.gammas, "three different weight decays")
+        if 48 * SWITCH % self.horizon:
+            reject(
+                "horizon",
+                self.horizon,
+                f"12, 18, 24 or another number that divides {48 * SWITCH:g}: t = {SWITCH:g} is looked at",
+            )
 
     @property
     def wait(self) -> float:

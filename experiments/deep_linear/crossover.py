@@ -1,19 +1,33 @@
 """Where fitting the labels exactly is not best: stopping early from small starts, and how small is small."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
 
 from experiments.deep_linear.moments import mean_error, of_exact_moments
 from experiments.deep_linear.networks import by_descent, product
-from theory.claims import OURS, Check, Curves, Study, by_chance, claim, curves, measured, rate, rounding
+from theory.claims import OURS, Check, Curves, Study, by_chance, claim, curves, measured, rate, rounding, varies
 from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.deep_linear import generalisation as law
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw, generalisation_error
 
 ETA = 0.2
+
+
+@dataclass(frozen=True)
+class Crossing:
+    inputs: int = varies("d, of entries N(0, 1/d)", 60, low=30, high=200)
+    examples: int = varies("n", 30, low=10, high=150)
+    noise: float = varies("standard deviation of the noise on a label", 0.6, low=0.2, high=1)
+    draws: int = varies("problems", 256, smoke=100, paper=1000, low=100, high=4000)
+
+    def __post_init__(self) -> None:
+        if not self.inputs <= 4 * self.examples <= 3 * self.inputs:
+            reject("examples", self.examples, f"a quarter to three quarters of the inputs, {self.inputs}")
 
 
 @claim(
@@ -30,16 +44,16 @@ ETA = 0.2
     ),
     theory_side="closed form",
     controls=("crossover 10 % later", "with label noise, later is always better", "gain of stopping without noise"),
+    parameters=Crossing,
 )
-def small_starts_stopped_early_beat_exact_fitting(study: Study) -> Iterator[Check | Curves]:
+def small_starts_stopped_early_beat_exact_fitting(study: Study, size: Crossing) -> Iterator[Check | Curves]:
     """One draw's crossover has a standard deviation of 6 %: of 256 draws the interval is 2 %, a fifth of what it has to
     exclude.
     """
-    ensemble = Ensemble(60, 30, noise=0.6)
+    ensemble = Ensemble(size.inputs, size.examples, noise=size.noise)
     predicted = law.crossover(ensemble, _memory)
-    draws = study.pick(smoke=100, quick=256, paper=1000)
     steps = round(law.best_time(ensemble, predicted, _memory) / ETA)
-    problem, start = of_exact_moments(ensemble, study.rng("draws"), draws, 1.0)
+    problem, start = of_exact_moments(ensemble, study.rng("draws"), size.draws, 1.0)
     from_nothing, begun = (
         mean_error(ensemble, problem, _trained(study, problem, W, [steps])[-1]) for W in (0 * start, start)
     )
@@ -52,7 +66,7 @@ def small_starts_stopped_early_beat_exact_fitting(study: Study) -> Iterator[Chec
     within = rounding(1e4, fitted, of="the error of the fit")
     gain = measured("what stopping gains from start 0", fitted - from_nothing, within=within, axes=("draw",))
     yield gain.equals(late - stopped)
-    yield from _on_the_way(study)
+    yield from _on_the_way(study, size.noise)
     yield curves(crossover=predicted, crossover_band=(estimate.low, estimate.high))
     yield curves(crossover_of_flow=law.crossover(ensemble))
 
@@ -79,9 +93,9 @@ def _crossing(least: Array, growth: Array) -> Estimate:
     )
 
 
-def _on_the_way(study: Study) -> Iterator[Check]:
+def _on_the_way(study: Study, noisy: float) -> Iterator[Check]:
     """From start 0 every mode only gets nearer to the teacher: no draw is ever below its fit. Noise ends that."""
-    for noise in (0.0, 0.6):
+    for noise in (0.0, noisy):
         ensemble = Ensemble(24, 12, noise=noise)
         problem = draw(ensemble, study.rng("noise", noise), 400)
         W = _trained(study, problem, np.zeros((len(problem.X), 1, ensemble.d)), [1, 5, 25, 125])

@@ -1,12 +1,14 @@
 """Advani & Saxe's generalisation error of a shallow student: at every time, at its best time, under ridge."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from experiments.deep_linear.moments import mean_error, of_exact_moments
 from experiments.deep_linear.networks import by_descent, by_weight_decay, product
+from experiments.deep_linear.spectra import means_over_spectra, sampled_spectra
 from experiments.training import Trainee, extrapolated, tends_to
 from theory.claims import (
     RECONSTRUCTED,
@@ -17,15 +19,15 @@ from theory.claims import (
     claim,
     curves,
     measured,
-    order,
     rate,
     rounding,
+    varies,
 )
-from theory.claims.estimates import SIGNIFICANCE, Estimate, mean, observed_order
+from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import reject
 from theory.deep_linear import generalisation as law
-from theory.deep_linear import spectrum
 from theory.deep_linear.problem import Ensemble, draw, generalisation_error
 
 ETA = 0.2  # descent is stable up to 2 / lam_1, about 0.6
@@ -38,6 +40,43 @@ PARTS = {
     "start": lambda k: (1.0, np.sqrt(k), 1.0),
     "noise": lambda k: (1.0, 1.0, np.sqrt(k)),
 }
+
+
+@dataclass(frozen=True)
+class Noisy:
+    """Students of one layer, and the figure's."""
+
+    inputs: int = varies("d, of entries N(0, 1/d), of the learning curves", 60, low=20, high=200)
+    examples: int = varies("n of the learning curves", 30, low=5, high=150)
+    noise: float = varies("standard deviation of the noise on a label", 0.6, low=0.3, high=1)
+    start: float = varies("of the larger starts in the learning curves; the other is 0", 0.7, low=0.1, high=2)
+    draws: int = varies("of the learning curves", 300, smoke=60, paper=1600, low=20, high=4000)
+    learning_rate: float = varies("of the learning curves", 0.05, smoke=ETA, paper=0.02, low=0.01, high=0.3)
+    steps: int = varies("of the learning curves", 1200, smoke=100, paper=3000, low=20, high=10000)
+    timed_inputs: int = varies("d of best times and ridge", 60, smoke=24, low=20, high=200)
+    timed_examples: int = varies("n of best times and ridge", 30, smoke=12, low=5, high=150)
+    timed: int = varies("draws whose best time is found", 64, paper=256, low=64, high=4000)
+    ridges: int = varies("draws of the ridge", 24, smoke=8, paper=100, low=1, high=1000)
+    spectra: int = varies("spectra sampled", 80_000, smoke=40_000, paper=160_000, low=20_000, high=10**6)
+    parts: int = varies("spectra whose teachers, starts and noise are averaged", 8, smoke=3, paper=32, low=1, high=200)
+    samples: int = varies("draws judged on new examples", 1000, paper=4000, low=500, high=10**4)
+
+    def __post_init__(self) -> None:
+        for name, d, n in (
+            ("examples", self.inputs, self.examples),
+            ("timed_examples", self.timed_inputs, self.timed_examples),
+        ):
+            if not d <= 4 * n <= 3 * d:
+                reject(name, n, f"a quarter to three quarters of the inputs, {d}")
+
+    @property
+    def ensemble(self) -> Ensemble:
+        """Of the learning curves."""
+        return Ensemble(self.inputs, self.examples, noise=self.noise)
+
+    @property
+    def timed_ensemble(self) -> Ensemble:
+        return Ensemble(self.timed_inputs, self.timed_examples, noise=self.noise)
 
 
 @claim(
@@ -64,18 +103,18 @@ PARTS = {
         "best time 10 % later",
         "ridge of half the strength",
     ),
+    parameters=Noisy,
 )
-def error_is_known_at_every_time(study: Study) -> Iterator[Check | Curves]:
+def error_is_known_at_every_time(study: Study, size: Noisy) -> Iterator[Check | Curves]:
     yield from _each_student(study)
-    yield from _each_part(study)
-    yield from _on_new_examples(study)
-    yield from _means_over_spectra()
-    yield from _sampled_spectra(study)
-    noisy = Ensemble(*study.pick(smoke=(24, 12), quick=(60, 30), paper=(60, 30)), noise=0.6)
-    yield from _best_memories(noisy)
-    yield from _best_time(study, noisy)
-    yield from _ridge(study, noisy)
-    yield from _learning_curves(study)
+    yield from _each_part(study, size.parts)
+    yield from _on_new_examples(study, size.samples)
+    yield from means_over_spectra()
+    yield from sampled_spectra(study, size.spectra)
+    yield from _best_memories(size.timed_ensemble)
+    yield from _best_time(study, size.timed_ensemble, size.timed)
+    yield from _ridge(study, size.timed_ensemble, size.ridges)
+    yield from _learning_curves(study, size)
 
 
 def _each_student(study: Study) -> Iterator[Check]:
@@ -95,9 +134,9 @@ def _each_student(study: Study) -> Iterator[Check]:
     yield extrapolated("every weight", weights, case="flow").control("the flow at 1.1 times the time").equals(late)
 
 
-def _each_part(study: Study) -> Iterator[Check]:
+def _each_part(study: Study, draws: int) -> Iterator[Check]:
     """The mean over teachers, starts and noise given each draw's rates, to rounding, part by part."""
-    ensemble, draws = Ensemble(24, 12, noise=0.8), study.pick(smoke=3, quick=8, paper=32)
+    ensemble = Ensemble(24, 12, noise=0.8)
     problem, start = of_exact_moments(ensemble, study.rng("parts"), draws, START)
     errors = mean_error(ensemble, problem, _steps(by_descent(study, problem, [start], product), STEPS))
 
@@ -112,9 +151,9 @@ def _each_part(study: Study) -> Iterator[Check]:
         yield error.control(f"{part} 10 % larger").equals(predicted(*times(1.1)))
 
 
-def _on_new_examples(study: Study) -> Iterator[Check]:
+def _on_new_examples(study: Study, draws: int) -> Iterator[Check]:
     """What `generalisation_error` integrates, sampled: new inputs, their labels with their noise, squared errors."""
-    ensemble, draws, new = Ensemble(24, 12, K=8, noise=0.7), study.pick(smoke=1000, quick=1000, paper=4000), 40
+    ensemble, new = Ensemble(24, 12, K=8, noise=0.7), 40
     rng = study.rng("new examples")
     problem = draw(ensemble, rng, draws)
     start = _start(study, "new examples", ensemble, draws, START)
@@ -127,46 +166,6 @@ def _on_new_examples(study: Study) -> Iterator[Check]:
     yield rate("error on new examples", mean(sampled / expected)).equals(1, excludes=(0.9, 1.1))
     without = rate("error on new examples", mean(sampled / (expected - ensemble.K * ensemble.noise**2)))
     yield without.control("no noise on new examples").equals(1, excludes=(0.9,))
-
-
-def _means_over_spectra() -> Iterator[Check]:
-    """Marchenko & Pastur's law corrected: polynomials exactly, 1/lam at order 1/d."""
-    for d, n in ((12, 7), (7, 12)):
-        ensemble, case = Ensemble(d, n), f"d = {d}"
-        # The trapezoidal rule converges geometrically.
-        within = rounding(1e3, n, of="the sum over rates")
-        first, second = (spectrum.expected_sum(ensemble, f) for f in (lambda x: x, lambda x: x**2))
-        yield measured("E tr X X^T", first, within=within, case=case).supporting().equals(n)
-        square = measured("E tr (X X^T)^2", second, within=within * 10, case=case)
-        yield square.supporting().equals(n * (1 + (n + 1) / d))
-        sizes = [Ensemble(size * d, size * n) for size in (32, 64, 128)]
-        left = [spectrum.expected_inverse_sum(e) - spectrum.expected_sum(e, lambda x: 1 / x) for e in sizes]
-        name = "E tr (X X^T)^-1 less its expansion, order in 1/d"
-        yield order(name, observed_order(left), case=case).equals(1, excludes=(0.75, 1.25))
-
-
-def _sampled_spectra(study: Study) -> Iterator[Check]:
-    """Sums over the rates of draws, as they appear in the error of a student."""
-    draws = study.pick(smoke=40_000, quick=80_000, paper=160_000)
-    sums = {"forgotten": lambda x: np.exp(-2 * x), "learned": lambda x: (1 - np.exp(-2 * x)) ** 2 / x}
-    ensembles = [Ensemble(d, d // 2) for d in (6, 12)]
-    rates = [draw(ensemble, study.rng("spectra", ensemble.d), draws).rates for ensemble in ensembles]
-    # The O(1/d) left by the correction at two sizes: 2 (at 2d) - (at d) leaves O(1/d^2).
-    without = lambda small, large: 2 * large - small  # noqa: E731
-    for case, f in sums.items():
-        sampled = [mean(f(r).sum(-1)) for r in rates]
-        expected, bulk = (
-            [float(over(ensemble, f)) for ensemble in ensembles] for over in (spectrum.expected_sum, spectrum.bulk_sum)
-        )
-        left = [estimate.value - number for estimate, number in zip(sampled, expected)]
-        noise = np.hypot(2 * sampled[1].half_width, sampled[0].half_width)
-        because = "confidence interval, and what is left at d = 12 once the O(1/d) is extrapolated away: its square"
-        within = Tolerance(noise + abs(left[0] - left[1]) ** 2, because, SIGNIFICANCE)
-        value = without(*(estimate.value for estimate in sampled))
-        mean_sum = measured("sum over rates", value, within=within, case=case)
-        yield mean_sum.equals(without(*expected))
-        if case == "forgotten":
-            yield mean_sum.control("Marchenko-Pastur without its correction").equals(without(*bulk))
 
 
 def _best_memories(ensemble: Ensemble) -> Iterator[Check]:
@@ -185,14 +184,13 @@ def _best_memories(ensemble: Ensemble) -> Iterator[Check]:
     yield measured("error of other memories", errors, within=within, axes=("memory", "mode")).at_least(least)
 
 
-def _best_time(study: Study, ensemble: Ensemble) -> Iterator[Check]:
+def _best_time(study: Study, ensemble: Ensemble, draws: int) -> Iterator[Check]:
     """The whole student's best time: where the slope of the mean error of trained students is 0, over the formula.
 
     Its interval holds every time at which the interval of the slope (a secant) holds 0. Only the rates are random: one
     draw's best time has a standard deviation of 5 % at d = 24, 2 % at d = 60, so that of 64 draws the interval is a
     third of the 10 % it has to exclude, and a quarter of the 5 % it has to resolve at d = 60.
     """
-    draws = study.pick(smoke=64, quick=64, paper=256)
     problem, start = of_exact_moments(ensemble, study.rng("best time"), draws, START)
     best = lambda noise: law.best_time(  # noqa: E731
         Ensemble(ensemble.d, ensemble.n, noise=noise), START, lambda rates, t: law.descent_memory(rates, t / ETA, ETA)
@@ -212,9 +210,9 @@ def _best_time(study: Study, ensemble: Ensemble) -> Iterator[Check]:
     yield turn.control("best time 10 % later").equals(1.1, excludes=(0.9,))
 
 
-def _ridge(study: Study, ensemble: Ensemble) -> Iterator[Check]:
+def _ridge(study: Study, ensemble: Ensemble, draws: int) -> Iterator[Check]:
     """Weight decay of one layer is ridge regression, at half, once and twice the best strength."""
-    draws, steps, mu = study.pick(smoke=8, quick=24, paper=100), 300, law.best_ridge_strength(ensemble)
+    steps, mu = 300, law.best_ridge_strength(ensemble)
     problem, start = of_exact_moments(ensemble, study.rng("ridge"), draws, START)
     errors, left, factors = [], [], (0.5, 1.0, 2.0)
     for strength in mu * np.array(factors):
@@ -248,18 +246,16 @@ def _ridge(study: Study, ensemble: Ensemble) -> Iterator[Check]:
     yield half.control("ridge of half the strength").at_least(0)
 
 
-def _learning_curves(study: Study) -> Iterator[Check | Curves]:
+def _learning_curves(study: Study, size: Noisy) -> Iterator[Check | Curves]:
     """Learning curves of Gaussian students from two starts, by formula and trained, with their best times.
 
     Six students share the examples of a draw, which makes the interval of the mean half as wide.
     """
-    ensemble = Ensemble(60, 30, noise=0.6)
-    several = Ensemble(60, 30, K=6, noise=0.6)
-    draws = study.pick(smoke=60, quick=300, paper=1600)
-    starts = np.array([0.0, 0.7])
+    ensemble, draws, eta = size.ensemble, size.draws, size.learning_rate
+    several = replace(ensemble, K=6)
+    starts = np.array([0.0, size.start])
     t = np.geomspace(0.05, 60, 121)
-    eta, last = study.pick(smoke=(ETA, 100), quick=(0.05, 1200), paper=(0.02, 3000))
-    steps = np.unique(np.round(np.geomspace(1, last, 17)).astype(int)).tolist()
+    steps = np.unique(np.round(np.geomspace(1, size.steps, 17)).astype(int)).tolist()
     problem = draw(several, study.rng("figure"), draws)
     trained, flow, expected = [], [], []
     for start in starts.tolist():

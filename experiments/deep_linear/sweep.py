@@ -22,6 +22,7 @@ WIDTH = 6
 # From smaller starts at depth 3, weight decay can collapse to W = 0; larger ones need smaller steps.
 SCALES = {1: (0.05, 0.1, 0.2, 0.35, 0.6), 2: (0.05, 0.08, 0.13, 0.2, 0.3, 0.4, 0.5), 3: (0.15, 0.2, 0.27, 0.35, 0.45)}
 LEARNING_RATES = {1: 0.04, 2: 0.01, 3: 0.005}
+HORIZONS = {1: 60.0, 2: 24.0, 3: 16.0}
 SOLVER = 1e-7  # relative tolerance of the flow
 
 
@@ -82,13 +83,13 @@ class Sweep:
         return np.where(nearer == 0, ends[0], ends[1])
 
 
-def sweep(study: Study, ensemble: Ensemble, L: int) -> Sweep:
+def sweep(study: Study, ensemble: Ensemble, L: int, *, draws: int, longer: float, finer: float) -> Sweep:
     """Run it: every scale of SCALES[L] by every rule, from starts whose unseen part has the mean of all (`frozen`).
 
-    So no average over draws is judged, and how many there are only smooths the picture.
+    So no average over draws is judged, and how many there are only smooths the picture. HORIZONS and LEARNING_RATES
+    are multiplied by `longer` and divided by `finer`.
     """
-    draws, scales, eta = study.pick(smoke=8, quick=24, paper=80), np.array(SCALES[L]), LEARNING_RATES[L]
-    horizon = {1: 60.0, 2: 24.0, 3: 16.0}[L] / study.pick(smoke=1.5, quick=1, paper=1)
+    scales, eta, horizon = np.array(SCALES[L]), LEARNING_RATES[L] / finer, HORIZONS[L] * longer
     alone, rng = draw(ensemble, study.rng("race", L), draws), study.rng("starts", L)
     gaussian = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=draws)
     W = frozen.typical_start(alone, gaussian, rng)
@@ -97,9 +98,9 @@ def sweep(study: Study, ensemble: Ensemble, L: int) -> Sweep:
     record = np.unique(2 * np.round(np.geomspace(0.1, horizon, 25) / eta / 2).astype(int))
     coarse, run, fine = (
         _batch(study, alone, W, scales, rules, gamma).train(
-            learning_rate=eta * longer, steps=int(record[-1] / longer), record=(record / longer).astype(int).tolist()
+            learning_rate=eta * times, steps=int(record[-1] / times), record=(record / times).astype(int).tolist()
         )
-        for rules, longer in ((RULES[:1], 2), (RULES, 1), (RULES[:1], 0.5))
+        for rules, times in ((RULES[:1], 2), (RULES, 1), (RULES[:1], 0.5))
     )
     errors, *refined = (_errors(ensemble, alone, trained["W"], len(scales)) for trained in (run, coarse, fine))
     flow, correction = richardson([refined[0][:, :, 0], errors[:, :, 0], refined[1][:, :, 0]])

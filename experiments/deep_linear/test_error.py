@@ -1,6 +1,7 @@
 """The third claim of the Minnorm abstract: test error against the scale of the start, for four ways of training."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -15,13 +16,41 @@ from experiments.deep_linear.networks import (
 )
 from experiments.deep_linear.sweep import METHODS, SOLVER, Sweep, sweep
 from experiments.training.batches import layers_of
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
+from theory.core.validation import reject
 from theory.deep_linear import frozen
 from theory.deep_linear.problem import Ensemble, draw
 from theory.minnorm.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Students:
+    """Linear teachers with noisy labels, and their students of several depths."""
+
+    inputs: int = varies("d, of entries N(0, 1/d)", 60, smoke=24, low=6, high=200)
+    examples: int = varies("n", 30, smoke=8, low=2, high=150)
+    noise: float = varies("standard deviation of the noise on a label", 0.5, low=0.1, high=1)
+    depths: tuple[int, ...] = varies("numbers of layers; 2 beside them", (1, 2, 3), smoke=(1, 2), low=1, high=3)
+    draws: int = varies("teachers", 24, smoke=8, paper=80, low=3, high=400)
+    longer: float = varies("times as long as each depth takes", 1.0, smoke=1 / 1.5, low=0.5, high=4)
+    finer: float = varies("times as small a learning rate as each depth takes", 1.0, low=1, high=4)
+
+    def __post_init__(self) -> None:
+        if 4 * self.examples > 3 * self.inputs:
+            reject(
+                "examples",
+                self.examples,
+                f"at most three quarters of the inputs, {self.inputs}: else rates nearly vanish",
+            )
+        if len(set(self.depths)) < len(self.depths):
+            reject("depths", self.depths, "depths that all differ")
+
+    @property
+    def ensemble(self) -> Ensemble:
+        return Ensemble(self.inputs, self.examples, noise=self.noise)
 
 
 @claim(
@@ -46,13 +75,13 @@ from theory.minnorm.tuning import Tuning
         "gain of a single layer",
         "weight decay 10 % stronger",
     ),
+    parameters=Students,
 )
-def minnorm_forgets_its_start(study: Study) -> Iterator[Check | Curves]:
+def minnorm_forgets_its_start(study: Study, size: Students) -> Iterator[Check | Curves]:
     yield from _one_rule_for_all(study)
-    ensemble = Ensemble(*study.pick(smoke=(24, 8), quick=(60, 30), paper=(60, 30)), noise=0.5)
-    depths, spreads = study.pick(smoke=(1, 2), quick=(1, 2, 3), paper=(1, 2, 3)), []
+    ensemble, depths, spreads = size.ensemble, sorted({2, *size.depths}), []
     for L in depths:
-        result = sweep(study, ensemble, L)
+        result = sweep(study, ensemble, L, draws=size.draws, longer=size.longer, finer=size.finer)
         yield from _limits(result, L)
         yield from _spreads(result, L)
         yield from _cost_of_the_start(ensemble, result, L)
