@@ -1,31 +1,59 @@
 """Students of whitened examples whose layers start along the singular modes: what the claims about modes share."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.deep_linear.networks import by_minnorm
 from experiments.training import Trainee
 from experiments.training.batches import layers_of
-from theory.claims import Study
+from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.deep_linear.modes import Modes, aligned, amplitudes, whitened
 from theory.minnorm.tuning import Tuning
 
-INPUT, INPUTS, EXAMPLES = 1.2, 6, 4  # X X^T = INPUT^2 P
+INPUT = 1.2  # X X^T = INPUT^2 P
 
 
-def draw_modes(rng: np.random.Generator, strengths: Sequence[float], draws: int = 1) -> Modes:
-    """Modes of these strengths, one an output."""
-    shape = {"d": INPUTS, "n": EXAMPLES, "K": len(strengths)}
-    return Modes(whitened(strengths, x=INPUT, **shape, rng=rng, draws=draws))
+@dataclass(frozen=True)
+class Whitened:
+    """Whitened examples whose labels have modes of several strengths, one an output."""
+
+    strengths: tuple[float, ...] = varies("of the modes, decreasing", (1.8, 1.2, 0.7), low=0.3, high=4)
+    inputs: int = varies("d", 6, low=2, high=40)
+    examples: int = varies("n", 4, low=2, high=40)
+    width: int = varies("of hidden layers", 5, low=2, high=40)
+
+    def __post_init__(self) -> None:
+        if len(self.strengths) < 2 or (np.diff(self.strengths) >= 0).any():
+            reject("strengths", self.strengths, "two or more, decreasing")
+        if self.examples > self.inputs:
+            reject("examples", self.examples, f"at most the inputs, {self.inputs}: more are not whitened")
+        for name in ("examples", "width"):
+            if getattr(self, name) < len(self.strengths):
+                reject(name, getattr(self, name), f"at least one a mode, {len(self.strengths)}")
+
+    def draw(self, rng: np.random.Generator, draws: int = 1) -> Modes:
+        shape = {"d": self.inputs, "n": self.examples, "K": len(self.strengths)}
+        return Modes(whitened(self.strengths, x=INPUT, **shape, rng=rng, draws=draws))
+
+    def widths(self, L: int) -> list[int]:
+        """d, hidden widths, K."""
+        return [self.inputs, *[self.width] * (L - 1), len(self.strengths)]
 
 
-def widths(modes: Modes, L: int, hidden: int = 5) -> list[int]:
-    """d, hidden widths, K."""
-    return [modes.problem.d, *[hidden] * (L - 1), modes.problem.K]
+def shown(depths: Sequence[int]) -> int:
+    """The depth at which hypotheses are broken: 3 where it is one of them, else the largest."""
+    return 3 if 3 in depths else max(depths)
+
+
+def require_different(depths: Sequence[int]) -> None:
+    if len(set(depths)) < len(depths):
+        reject("depths", depths, "depths that all differ")
 
 
 def by_minnorm_from(

@@ -1,29 +1,48 @@
 """Learning curves of the singular modes: sigmoidal, strongest first, known at any depth; and what couples them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from experiments.deep_linear.aligned import draw_modes, widths
+from experiments.deep_linear.aligned import Whitened
 from experiments.deep_linear.convergence import integrated
 from experiments.deep_linear.networks import Constraint, ControlledDescent, product, students
 from experiments.training import extrapolated, tends_to
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.deep_linear.frozen import seen_flow
 from theory.deep_linear.modes import Modes, aligned, balanced_solution, decoupled_starts
 from theory.deep_linear.problem import TeacherStudent
 
-STRENGTHS = (3.0, 1.5, 0.75)
-START = 0.01  # strength of every mode at the start
 SIZES = (0.08, 0.01)  # of small starts
-HIDDEN, RECORDS = 7, 41
+RECORDS = 41
+
+
+@dataclass(frozen=True)
+class Learned(Whitened):
+    strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 1.5, 0.75), low=0.4, high=4)
+    depths: tuple[int, ...] = varies(
+        "numbers of layers; 2 and 3 beside them", (2, 3, 4), smoke=(2, 3), paper=(1, 2, 3, 4, 5), low=1, high=6
+    )
+    start: float = varies("strength of every mode at the start", 0.01, low=1e-3, high=0.1)
+    width: int = varies("of hidden layers", 7, low=2, high=40)
+    draws: int = varies("random examples", 3, smoke=1, paper=10, low=1, high=100)
+    small: int = varies("random examples with small starts", 4, smoke=2, paper=10, low=1, high=100)
+    learning_rate: float = varies("of the coarsest run", 0.02, smoke=0.03, paper=0.01, low=2e-3, high=0.03)
+    refinements: int = varies("learning rates, each half the one before", 4, smoke=3, low=3, high=6)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 2 * len(self.strengths):
+            reject("width", self.width, f"at least two a mode, {2 * len(self.strengths)}")
 
 
 @claim(
@@ -47,28 +66,29 @@ HIDDEN, RECORDS = 7, 41
         "small starts: no mode leaves less to the next",
         "small starts: W_1 V alone",
     ),
+    parameters=Learned,
 )
-def modes_are_learned_along_these_curves(study: Study) -> Iterator[Check | Curves]:
-    depths, flow, trained = study.pick(smoke=(2, 3), quick=(2, 3, 4), paper=(1, 2, 3, 4, 5)), [], []
+def modes_are_learned_along_these_curves(study: Study, size: Learned) -> Iterator[Check | Curves]:
+    depths, flow, trained = sorted({2, 3, *size.depths}), [], []
     for L in depths:
-        modes, t, strengths = yield from _aligned(study, L)
+        modes, t, strengths = yield from _aligned(study, L, size)
         fine = np.linspace(0, t[-1], 401)
-        flow.append(_curves(modes.chains(L), fine)[:, 0])
+        flow.append(_curves(modes.chains(L), fine, _alike(size))[:, 0])
         trained.append(strengths)
-    yield curves(strengths=STRENGTHS, depths=depths, t=t, trained=trained, t_flow=fine, flow=flow)
-    yield from _unaligned(study)
-    yield from _small(study)
+    yield curves(strengths=size.strengths, depths=depths, t=t, trained=trained, t_flow=fine, flow=flow)
+    yield from _unaligned(study, size)
+    yield from _small(study, size)
 
 
-def _aligned(study: Study, L: int) -> Iterator[Check]:
+def _aligned(study: Study, L: int, size: Learned) -> Iterator[Check]:
     """Returns the modes, the times, and the strengths (T, modes) of the first run."""
     rng, case = study.rng("aligned", L), f"depth {L}"
-    modes = draw_modes(rng, STRENGTHS, study.pick(smoke=1, quick=3, paper=10))
-    frames = modes.frames(widths(modes, L, HIDDEN), rng)
-    W = aligned(frames, np.full((*modes.s.shape, L), START ** (1 / L)))
-    runs = _refine(study, modes.problem, W)
+    modes = size.draw(rng, size.draws)
+    frames = modes.frames(size.widths(L), rng)
+    W = aligned(frames, np.full((*modes.s.shape, L), size.start ** (1 / L)))
+    runs = _refine(study, modes.problem, W, size)
     t, values = runs[0].t, [_inside(modes, run["W"]) for run in runs]
-    curve = lambda chains, t=t: _diagonal(_curves(chains, t))  # noqa: E731
+    curve = lambda chains, t=t: _diagonal(_curves(chains, t, _alike(size)))  # noqa: E731
     flow = curve(modes.chains(L))
     yield from tends_to("modes", values, lambda k: curve(modes.chains(L), k * t), case=case)
     yield _integrated(modes, W, t, case).equals(flow)
@@ -79,20 +99,20 @@ def _aligned(study: Study, L: int) -> Iterator[Check]:
         yield limit.control("depth 2: strengths 10 % larger").equals(larger)
         X = np.linspace(1.15, 0.85, modes.problem.n) * modes.problem.X
         uneven = TeacherStudent(X, modes.problem.teacher, 0 * modes.problem.Y)
-        stretched = [_inside(modes, run["W"]) for run in _refine(study, uneven, W)]
+        stretched = [_inside(modes, run["W"]) for run in _refine(study, uneven, W, size)]
         yield extrapolated("modes", stretched).control("examples that are not whitened").equals(flow)
     if L == 3:
         yield limit.control("depth 3: the curve of depth 2").equals(curve(modes.chains(2)))
     return modes, t, np.diagonal(values[-1], axis1=-2, axis2=-1)[:, 0]
 
 
-def _unaligned(study: Study) -> Iterator[Check]:
+def _unaligned(study: Study, size: Learned) -> Iterator[Check]:
     """Two layers, balanced, but with hidden directions that are not orthogonal: Riccati's equation."""
     rng, case = study.rng("unaligned"), "unaligned start"
-    modes = draw_modes(rng, STRENGTHS, study.pick(smoke=1, quick=3, paper=10))
-    G = 0.1 * rng.standard_normal((len(modes.s), HIDDEN, len(STRENGTHS)))
+    modes = size.draw(rng, size.draws)
+    G = 0.1 * rng.standard_normal((len(modes.s), size.width, len(size.strengths)))
     W = [G @ modes.V.mT, modes.U @ G.mT]
-    runs = _refine(study, modes.problem, W)
+    runs = _refine(study, modes.problem, W, size)
     t, values = runs[0].t, [_inside(modes, run["W"]) for run in runs]
     coupled = modes.coupled_solution(G, t)
     yield from tends_to("modes", values, lambda k: modes.coupled_solution(G, k * t), case=case)
@@ -102,19 +122,19 @@ def _unaligned(study: Study) -> Iterator[Check]:
     yield limit.control("unaligned start: every mode on its own").equals(alone)
 
 
-def _small(study: Study) -> Iterator[Check]:
+def _small(study: Study, size: Learned) -> Iterator[Check]:
     """Two layers, neither aligned nor balanced, at two sizes: one after the other, modes seem to start from R_kk^2.
 
     u / (s - u) grows as e^(2 x^2 s t) once a mode grows alone: where it is half learned, that gives its start.
     """
-    rng, draws = study.rng("small"), study.pick(smoke=2, quick=4, paper=10)
-    both = draw_modes(rng, STRENGTHS, draws)
-    grows, dies = np.linalg.qr(rng.standard_normal((2, draws, HIDDEN, len(STRENGTHS))))[0]
-    grows = grows @ np.linalg.cholesky(0.5 + 0.5 * np.eye(len(STRENGTHS))).T  # columns at 60 degrees
+    rng, draws, many = study.rng("small"), size.small, len(size.strengths)
+    both = size.draw(rng, draws)
+    grows, dies = np.linalg.qr(rng.standard_normal((2, draws, size.width, many)))[0]
+    grows = grows @ np.linalg.cholesky(0.5 + 0.5 * np.eye(many)).T  # columns at 60 degrees
     layers = (grows + dies) @ both.V.mT, both.U @ (grows - dies).mT
     modes = Modes(both.problem.each(len(SIZES)))
     start = [np.tile(SIZES, draws)[:, None, None] * np.repeat(layer, len(SIZES), axis=0) for layer in layers]
-    runs = _refine(study, modes.problem, start, horizon=7.0)
+    runs = _refine(study, modes.problem, start, size, horizon=7.0)
     u = [np.diagonal(_inside(modes, run["W"]), axis1=-2, axis2=-1) for run in runs]
     half = np.abs(u[-1] - modes.s / 2).argmin(0)[None]
     growing = 2 * modes.x**2 * modes.s * runs[0].t[:, None, None]
@@ -137,9 +157,13 @@ def _small(study: Study) -> Iterator[Check]:
     yield over(decoupled_starts(start[0] @ modes.V)).control("small starts: W_1 V alone").equals(1.0)
 
 
-def _curves(chains: Sequence[Chain], t: Array, starts: Array | None = None) -> Array:
-    """Strengths (T, runs, modes); depth 2 by its closed form."""
-    starts = np.full((1, len(chains)), START) if starts is None else starts
+def _alike(size: Learned) -> Array:
+    """The start of every mode (1, modes)."""
+    return np.full((1, len(size.strengths)), size.start)
+
+
+def _curves(chains: Sequence[Chain], t: Array, starts: Array) -> Array:
+    """Strengths (T, runs, modes) from these starts (runs, modes); depth 2 by its closed form."""
     if chains[0].L == 2:
         each = [
             gradient_flow.two_layer_solution(chain, np.sqrt(start)[:, None] * np.ones(2), t)
@@ -170,7 +194,7 @@ def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
     return measured("modes, flow integrated", flow, within=within, case=case, axes=("t", "run")).supporting()
 
 
-def _refine(study: Study, problem: TeacherStudent, W: Layers, horizon: float = 6.0) -> list[Trajectory]:
-    eta, levels = study.pick(smoke=(0.03, 3), quick=(0.02, 4), paper=(0.01, 4))
+def _refine(study: Study, problem: TeacherStudent, W: Layers, size: Learned, horizon: float = 6.0) -> list[Trajectory]:
+    eta, levels = size.learning_rate, size.refinements
     trainee = students(study, Constraint(problem, W, study.device), W, ControlledDescent(problem), product)
     return trainee.refine(learning_rate=eta, horizon=horizon, records=RECORDS, levels=levels)
