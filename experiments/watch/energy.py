@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.utils.parametrize import is_parametrized
 
+from experiments.watch.landscape import undisturbed
 from experiments.watch.look import Look, Subject
 from experiments.watch.observer import Facts, Finding, Observer, Record, Row, number
 from experiments.watch.structure import Layer
@@ -36,8 +38,9 @@ class _Weights(nn.Module):
 def neurons(look: Look, layers: Sequence[Layer]) -> list[Array]:
     """The weights into each of the first neurons (fan-in, neurons), of each layer."""
     state = {f"network.{name}": value for name, value in look.state.items()}
-    with torch.no_grad():
-        weights = functional_call(_Weights(look.subject.model.network, layers), state, ())
+    model = look.subject.model
+    with torch.no_grad(), undisturbed(model.network, model.device):
+        weights = functional_call(_Weights(model.network, layers), state, ())
     return [w[:NEURONS].flatten(1).detach().double().cpu().numpy().T for w in weights]
 
 
@@ -122,10 +125,9 @@ class Orthogonality(Observer):
 
 
 def _has_weight(subject: Subject, layer: Layer) -> bool:
-    try:
-        return isinstance(subject.model.network.get_submodule(layer.name).weight, Tensor)
-    except AttributeError:
-        return False
+    """Whether the weight is there without a forward pass; reading it might have it computed, and buffers moved."""
+    module = subject.model.network.get_submodule(layer.name)
+    return "weight" in dict(module.named_parameters(recurse=False)) or is_parametrized(module, "weight")
 
 
 def _mean(layer: Layer) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,8 +31,8 @@ class Model:
         """Copies of the weights and buffers as they are."""
         return {name: p.detach().clone() for name, p in self._named()}
 
-    def outputs(self, state: State, inputs: Tensor) -> Tensor:
-        """What the network makes of the inputs."""
+    def outputs(self, state: State, inputs: Tensor) -> Any:
+        """What the network makes of the inputs: a tensor, of the networks that can be watched."""
         copies = {name: value if value.requires_grad else value.clone() for name, value in state.items()}
         with undisturbed(self.network, self.device):
             return functional_call(self.network, copies, (inputs,))

@@ -94,14 +94,14 @@ class Structure:
 
     def _layer(self, number: int, operation: Operation) -> Layer:
         first = operation.weight[0] if operation.weight else ""
-        module = first.split(".parametrizations.")[0].rpartition(".")[0] if operation.is_plain else _owner(first)
+        module = _owner(first)
         weight = first if operation.is_plain else ""
         bias = operation.bias[0] if operation.bias else ""
         how = "" if operation.is_plain else self._parametrisation(module, first)
         return Layer(number, module, WEIGHTED[operation.name], weight, bias, how, operation)
 
     def _parametrisation(self, module: str, parameter: str) -> str:
-        if ".parametrizations." in parameter:
+        if "parametrizations." in parameter:
             kinds = self.network.get_submodule(module).parametrizations["weight"]  # type: ignore[index]
             return ", ".join(type(kind).__name__.strip("_") for kind in kinds)
         return "WeightNorm" if parameter.endswith(("weight_g", "weight_v")) else "a computed weight"
@@ -243,9 +243,8 @@ class Structure:
 
 def _owner(parameter: str) -> str:
     """Name of the module that a parameter is of, or that it parametrises."""
-    return (
-        parameter.split(".parametrizations.")[0] if ".parametrizations." in parameter else parameter.rpartition(".")[0]
-    )
+    of, parametrises, _ = f".{parameter}".partition(".parametrizations.")
+    return (of if parametrises else of.rpartition(".")[0]).removeprefix(".")
 
 
 def _is_direction(name: str) -> bool:

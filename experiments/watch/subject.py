@@ -48,21 +48,18 @@ def subject_of(
 ) -> Subject:
     model = Model(network, loss)
     seen = _spread(inputs, count)
-    structure = _refused("inputs", "what the network accepts", lambda: model.structure(inputs[:TRACED])[0])
     with torch.no_grad():
         outputs = _refused("inputs", "what the network accepts", lambda: model.outputs(model.state(), inputs[seen]))
         if not isinstance(outputs, Tensor):
             reject("network", f"one that returns a {type(outputs).__name__}", "one that returns a tensor")
         if outputs.ndim == 0 or len(outputs) != count:
-            reject(
-                "network",
-                f"one that returns {tuple(outputs.shape)}",
-                f"outputs of the {count} examples, the first dimension",
-            )
+            shape = tuple(outputs.shape)
+            reject("network", f"one that returns {shape}", f"outputs of the {count} examples along the first dimension")
         value = _refused("targets", "what the loss accepts with the outputs", lambda: loss(outputs, targets[seen]))
     if not isinstance(value, Tensor) or value.numel() != 1:
         shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         reject("loss", f"one that returns {shape}", "one that returns one number, the mean or the sum over examples")
+    structure, _ = model.structure(inputs[:TRACED])
     kind = recognised(loss, outputs, targets[seen])
     return Subject(model, structure, kind, Rule(optimizer, network), inputs, targets, seen)
 
