@@ -1,6 +1,7 @@
 """Matrix completion by Minnorm: without all entries known, depth changes the answer, and multipliers certify it."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from experiments.deep_linear.networks import Constraint, isometries, students
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
 from experiments.training import State, Trainee
 from experiments.training.batches import layers_of
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, squared_norm
 from theory.core.trajectory import Trajectory
@@ -31,6 +32,19 @@ WRONG = {
         "depth 3 with the power of depth 4": schatten_fill(*CORNER, 4),
     },
 }
+
+
+@dataclass(frozen=True)
+class Completing:
+    depths: tuple[int, ...] = varies(
+        "numbers of layers; 1, 2 and 3 beside them", (1, 2, 3, 4), smoke=(1, 2, 3), low=1, high=4
+    )
+    runs: int = varies("starts of each depth", 6, smoke=2, paper=24, low=1, high=200)
+    horizon: float = varies("until when they are trained", 32.0, smoke=16.0, paper=48.0, low=16, high=100, unit="time")
+    width: int = varies("of hidden layers", 4, low=2, high=20)
+    certified: int = varies(
+        "starts whose multipliers certify the least nuclear norm", 8, smoke=3, paper=32, low=1, high=200
+    )
 
 
 @claim(
@@ -53,21 +67,21 @@ WRONG = {
         "depth 1 finds the least nuclear norm",
         "certificate with multipliers 10 % smaller",
     ),
+    parameters=Completing,
 )
-def depth_changes_the_completion(study: Study) -> Iterator[Check | Curves]:
+def depth_changes_the_completion(study: Study, given: Completing) -> Iterator[Check | Curves]:
     fills = []
-    for L in study.pick(smoke=(1, 2, 3), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4)):
-        fills.append((yield from _corner(study, L)))
+    for L in sorted({*WRONG, *given.depths}):
+        fills.append((yield from _corner(study, L, given)))
     yield curves(fills=fills)
-    yield from _certified(study)
+    yield from _certified(study, given.certified)
 
 
-def _corner(study: Study, L: int) -> Iterator[Check | Curves]:
+def _corner(study: Study, L: int, given: Completing) -> Iterator[Check | Curves]:
     """[[1, 2], [3, ?]]: one unknown entry, another one for every depth. Returns what a run filled in."""
-    runs, horizon = study.pick(smoke=(2, 16.0), quick=(6, 32.0), paper=(24, 48.0))
     problem, case, eta = corner(*CORNER), f"depth {L}", 0.008 if L == 4 else 0.02
-    W = isometries(study.rng("corner", L), [2, *[4] * (L - 1), 2], runs)
-    run = _train(_minnorm(study, problem, W, Tuning(b=3.0, c=3.0)), eta, horizon)
+    W = isometries(study.rng("corner", L), [2, *[given.width] * (L - 1), 2], given.runs)
+    run = _train(_minnorm(study, problem, W, Tuning(b=3.0, c=3.0)), eta, given.horizon)
     end, size = end_to_end(layers_of(run.arrays)), squared_norm(layers_of(run.arrays))
     steps = run.facts["recorded"]
     a_step = rounding(L * steps[-1], np.square(CORNER).sum(), of="the squared labels, one a layer and step")
@@ -91,9 +105,9 @@ def _corner(study: Study, L: int) -> Iterator[Check | Curves]:
     return end[-1, 0, 1, 1]
 
 
-def _certified(study: Study) -> Iterator[Check]:
+def _certified(study: Study, runs: int) -> Iterator[Check]:
     """Five by four entries, a third of them unknown: the multipliers prove that no completion is smaller."""
-    rng, runs = study.rng("certified"), study.pick(smoke=3, quick=8, paper=32)
+    rng = study.rng("certified")
     K, d = 4, 5
     known = np.add.outer(np.arange(K), np.arange(d)) % 3 > 0
     problem, solution = planted(known, 1.5, rng)

@@ -26,7 +26,8 @@ class Peak:
 
     inputs: int = varies("d of the trained students", 30, low=8, high=60)
     examples: tuple[int, ...] = varies("n of the trained students", MANY, smoke=(12, 60), low=2, high=180)
-    noise: float = varies("standard deviation of the noise on a label", 0.6, low=0.1, high=2)
+    # Below 0.25 the peak is not yet seen at n = 18 of d = 22.
+    noise: float = varies("standard deviation of the noise on a label", 0.6, low=0.3, high=2)
     width: int = varies("of the hidden layer", 4, low=1, high=16)
     draws: int = varies("trained students for each n", 24, smoke=6, paper=80, low=3, high=400)
     steps: int = varies("of their training", 4000, smoke=1200, paper=8000, low=600, high=20000)

@@ -1,24 +1,41 @@
 """The frozen subspace: what no training by gradients moves, the autonomous rest, and what the start costs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from experiments.deep_linear.convergence import integrated
-from experiments.deep_linear.networks import Constraint, ControlledDescent, by_descent, squared_loss, students
-from experiments.training import Trainee, extrapolated, tends_to
+from experiments.deep_linear.aligned import require_different
+from experiments.deep_linear.gains import SINGULAR_VALUES, WIDTH, D, fused, one_output, orthogonal_start, small_starts
+from experiments.deep_linear.networks import Constraint, by_descent, squared_loss, students
+from experiments.training import tends_to
 from experiments.training.batches import layers_of
 from experiments.training.updates import Adam, DecayedDescent, constant
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding, samples
-from theory.claims.estimates import mean, richardson
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding, samples, varies
+from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
 from theory.deep_linear import frozen
 from theory.deep_linear.problem import Ensemble, TeacherStudent, conditioned, generalisation_error
 
-SINGULAR_VALUES = np.array([1.3, 1.1, 0.9])
-D, WIDTH = 8, 4
+
+@dataclass(frozen=True)
+class Frozen:
+    depths: tuple[int, ...] = varies(
+        "numbers of layers; 2 beside them", (2, 3, 4), smoke=(2, 3), paper=(2, 3, 4, 5), low=2, high=6
+    )
+    runs: int = varies(
+        "networks trained to the end, for the law of what it costs", 6000, smoke=1500, paper=16000, low=1500, high=50000
+    )
+    inputs: int = varies("d of those", 24, low=10, high=60)
+    typical: int = varies("networks from typical starts", 8, smoke=3, paper=32, low=1, high=500)
+    draws: int = varies("networks from small starts", 3, smoke=2, paper=8, low=1, high=50)
+    refinements: int = varies("learning rates, each half the one before", 4, smoke=3, low=3, high=5)
+    scales: int = varies("sizes of small starts, each half the one before", 4, paper=5, low=4, high=6)
+
+    def __post_init__(self) -> None:
+        require_different(self.depths)
 
 
 @claim(
@@ -47,19 +64,22 @@ D, WIDTH = 8, 4
         "kappa 10 % larger",
         "gain of one layer less",
     ),
+    parameters=Frozen,
 )
-def the_unseen_part_stays_and_costs(study: Study) -> Iterator[Check]:
-    for L in study.pick(smoke=(2, 3), quick=(2, 3, 4), paper=(2, 3, 4, 5)):
+def the_unseen_part_stays_and_costs(study: Study, size: Frozen) -> Iterator[Check]:
+    levels = size.refinements
+    for L in sorted({2, *size.depths}):
         yield from _nothing_moves(study, L)
-        yield from _the_rest_is_autonomous(study, L)
+        yield from _the_rest_is_autonomous(study, L, levels)
     yield from _other_rules_move_it(study)
     for L in (2, 3):
-        yield from _final_errors(study, L)
+        yield from _final_errors(study, L, size)
     rng = study.rng("two layers")
-    yield from _one_output(study, rng)
-    yield from _orthogonal_start(study, rng)
+    yield from one_output(study, rng, levels)
+    yield from orthogonal_start(study, rng, levels)
+    scales = 0.2 / 2.0 ** np.arange(size.scales)
     for L, strengths in ((2, (1.6, 0.4)), (3, (1.4,))):
-        yield from _small_starts(study, L, np.array(strengths))
+        yield from small_starts(study, L, np.array(strengths), draws=size.draws, scales=scales, levels=levels)
 
 
 def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
@@ -81,12 +101,10 @@ def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
         yield measured("all of W_1", both, within=within).control("the frozen part feeds back").equals(0)
 
 
-def _the_rest_is_autonomous(study: Study, L: int) -> Iterator[Check]:
+def _the_rest_is_autonomous(study: Study, L: int, levels: int) -> Iterator[Check]:
     """The whole network's training approaches the flow of the seen layers alone, gains included."""
     problem, W = _pair(study, L)
-    runs = by_descent(study, problem, W).refine(
-        learning_rate=0.03, horizon=3.0, records=6, levels=study.pick(smoke=3, quick=4, paper=4)
-    )
+    runs = by_descent(study, problem, W).refine(learning_rate=0.03, horizon=3.0, records=6, levels=levels)
     flow = lambda k, tolerance=1e-9: frozen.seen_flow(problem, W, k * runs[0].t, relative_tolerance=tolerance)[1]  # noqa: E731
     fine, coarse = flow(1, 1e-11), flow(1)
     for name, measure in (("seen map", end_to_end), ("gain", frozen.output_gain)):
@@ -108,14 +126,14 @@ def _other_rules_move_it(study: Study) -> Iterator[Check]:
         yield moved.control(f"{word} freezes").equals(frozen.frozen_layer(problem, W))
 
 
-def _final_errors(study: Study, L: int) -> Iterator[Check]:
+def _final_errors(study: Study, L: int, size: Frozen) -> Iterator[Check]:
     """Many small networks trained to the end: the law of what the frozen part costs, and its mean."""
-    ensemble, runs = Ensemble(24, 3), study.pick(smoke=1500, quick=6000, paper=16000)
+    ensemble, runs = Ensemble(size.inputs, 3), size.runs
     start, steps = {2: 0.7, 3: 0.4}[L], 480
     rng = study.rng("final", L)
     problem = conditioned(rng, ensemble.d, SINGULAR_VALUES, np.array([1.4]), K=1, draws=runs)
     W = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], start, runs=runs)
-    run = _fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[steps])
+    run = fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[steps])
     late = [layer[0] for layer in layers_of(run.arrays)]
     product = end_to_end(late)
     residual = np.sqrt(((problem.Y - product @ problem.X) ** 2).sum((-2, -1)))
@@ -127,7 +145,7 @@ def _final_errors(study: Study, L: int) -> Iterator[Check]:
     yield reached.supporting().at_most(residual / problem.singular_values[:, -1])
     yield from _law_of_the_frozen_part(ensemble, problem, late, start, L)
     yield from _mean_cost(ensemble, problem, late, start, L)
-    yield from _cost_of_typical_starts(study, ensemble, start, L)
+    yield from _cost_of_typical_starts(study, ensemble, start, L, size.typical)
 
 
 def _law_of_the_frozen_part(
@@ -160,13 +178,13 @@ def _mean_cost(ensemble: Ensemble, problem: TeacherStudent, W: Layers, start: fl
         yield ratio.control("frozen part 10 % dearer").equals(1.1, excludes=(0.9,))
 
 
-def _cost_of_typical_starts(study: Study, ensemble: Ensemble, start: float, L: int) -> Iterator[Check]:
+def _cost_of_typical_starts(study: Study, ensemble: Ensemble, start: float, L: int, runs: int) -> Iterator[Check]:
     """Starts whose unseen part has the mean square of all: the error is its mean, run by run and all the way."""
-    rng, runs, steps = study.rng("typical", L), study.pick(smoke=3, quick=8, paper=32), 480
+    rng, steps = study.rng("typical", L), 480
     problem = conditioned(rng, ensemble.d, SINGULAR_VALUES, np.array([1.4]), K=1, draws=runs)
     gaussian = gaussian_stack(rng, [ensemble.d, *[WIDTH] * (L - 1), 1], 1.0, runs=runs)
     W = [start * layer for layer in frozen.typical_start(problem, gaussian, rng)]
-    run = _fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[0, 20, steps])
+    run = fused(study, problem, W).train(learning_rate=0.05, steps=steps, record=[0, 20, steps])
     trained = layers_of(run.arrays)
     unseen = ((problem.teacher @ problem.unseen) ** 2).sum((-2, -1))
     luck = (unseen - ensemble.unseen * ensemble.teacher**2) / ensemble.d
@@ -179,93 +197,6 @@ def _cost_of_typical_starts(study: Study, ensemble: Ensemble, start: float, L: i
     yield error.equals(lambda k: predicted + (k - 1) * excess)
 
 
-def _one_output(study: Study, rng: np.random.Generator) -> Iterator[Check]:
-    """Two layers, one output, from any start: an invariant of the flow gives the gain."""
-    problem = conditioned(rng, D, SINGULAR_VALUES, np.array([1.4]), K=1, draws=3)
-    W = gaussian_stack(rng, [D, WIDTH, 1], 0.5, runs=3)
-    last = [layers[1] for layers in _refined_ends(study, problem, W)]
-
-    def invariant(C: Array) -> list[Array]:
-        return [np.linalg.norm(W2, axis=(-2, -1)) ** 4 - (W2 @ C @ W2.mT)[..., 0, 0] for W2 in last]
-
-    squared = (problem.minimum_norm_solution**2).sum((-2, -1))[None]
-    yield from tends_to("|W_2|^4 - W_2 C W_2^T", invariant(frozen.two_layer_invariant(problem, W)), squared, 1e-9)
-    whole = invariant(W[1].mT @ W[1] - W[0] @ W[0].mT)
-    yield extrapolated("all of W_1", whole, 1e-9).control("imbalance of all of W_1").equals(squared)
-
-
-def _orthogonal_start(study: Study, rng: np.random.Generator) -> Iterator[Check]:
-    """Two layers, any outputs: rows of [W_2; B^T] orthogonal, each of squared norm kappa; W_1 Q Gaussian."""
-    kappa, problem = 0.7, conditioned(rng, D, SINGULAR_VALUES, np.array([1.5, 0.8]), K=2, draws=3)
-    draws, size, h = len(problem.X), problem.K + problem.n, 7
-    frame = np.sqrt(kappa) * np.linalg.qr(rng.standard_normal((draws, h, size)))[0].mT
-    free = rng.standard_normal((draws, h, problem.d)) @ problem.unseen
-    W = [frame[:, problem.K :].mT @ problem.basis.mT + free, frame[:, : problem.K]]
-    gains = [frozen.output_gain(layers) for layers in _refined_ends(study, problem, W)]
-    solution = problem.minimum_norm_solution
-    predicted = lambda k: frozen.gain_from_orthogonal_start(solution, k * kappa)[None]  # noqa: E731
-    yield from tends_to("gain from an orthogonal start", gains, predicted, 1e-9)
-    wrong = extrapolated("gain from an orthogonal start", gains, 1e-9)
-    yield wrong.control("kappa 10 % larger").equals(predicted(1.1))
-    flow, within = integrated(lambda tolerance: _gain_of_flow(problem, W, 40.0, tolerance))
-    solved = measured("gain from an orthogonal start, flow integrated", flow, within=within)
-    yield solved.supporting().equals(predicted(1)[0])
-
-
-def _refined_ends(study: Study, problem: TeacherStudent, W: Layers) -> list[list[Array]]:
-    """The last layers (1, runs, ...) of trainings long enough to fit the labels to rounding, at eta, eta / 2, ..."""
-    levels = study.pick(smoke=3, quick=4, paper=4)
-    runs = _fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2, levels=levels)
-    return [[layer[-1:] for layer in layers_of(run.arrays)] for run in runs]
-
-
-def _small_starts(study: Study, L: int, strengths: Array) -> Iterator[Check]:
-    """As the start of all layers shrinks every mode becomes balanced: the gain tends to its law.
-
-    Imbalances are of order scale^2, and the directions they are seen along turn by order scale while the modes are
-    learned: the gain is a series in the scale, from its square on. Three scales leave more than their last correction
-    on one draw in seven, four at most a third of it on twenty.
-    """
-    rng, case, K, draws = study.rng("small", L), f"depth {L}", len(strengths), study.pick(smoke=2, quick=3, paper=8)
-    scales = 0.2 / 2.0 ** np.arange(study.pick(smoke=4, quick=4, paper=5))
-    problem = conditioned(rng, D, SINGULAR_VALUES, strengths, K=K, draws=draws)
-    one = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=draws)
-    W = [np.concatenate([scale * layer for scale in scales]) for layer in one]
-    many = TeacherStudent(
-        *(np.tile(array, (len(scales), 1, 1)) for array in (problem.X, problem.teacher, problem.noise))
-    )
-    runs = _fused(study, many, W).refine(
-        learning_rate=0.08, horizon=_fitted_by(many, W), records=2, levels=study.pick(smoke=3, quick=4, paper=4)
-    )
-    gains, off = richardson([frozen.output_gain([layer[-1] for layer in layers_of(run.arrays)]) for run in runs])
-    limit, error = richardson(np.split(gains, len(scales)), order=2)
-    # Extrapolation to scale 0 multiplies what the gains are off by by less than 3.
-    within = Tolerance(error.max() + 3 * off.max(), "last Richardson corrections in the scale and the learning rate")
-    gain = measured("gain from small starts", limit, within=within, case=case, axes=("run",))
-    yield gain.equals(frozen.gain_from_small_start(problem.minimum_norm_solution, L))
-    if L == 3:
-        fewer = frozen.gain_from_small_start(problem.minimum_norm_solution, L - 1)
-        yield gain.control("gain of one layer less").equals(fewer)
-
-
-def _fitted_by(problem: TeacherStudent, W: Layers) -> float:
-    """When the flow has fitted the labels of every run to 1e-9: small starts leave 0 after a time that varies.
-
-    From 1e-5 on, where the solver's own error does not show, the slowest of these modes takes 28 more.
-    """
-    t, left = 16.0, np.inf
-    while left > 1e-5:
-        t *= 1.5
-        layers = frozen.seen_flow(problem, W, np.array([t]), relative_tolerance=1e-7)[1]
-        left = np.abs(end_to_end(layers) * problem.singular_values[:, None, :] - problem.targets).max()
-    return t + 30
-
-
-def _gain_of_flow(problem: TeacherStudent, W: Layers, t: float, relative_tolerance: float) -> Array:
-    _, layers = frozen.seen_flow(problem, W, np.array([t]), relative_tolerance=relative_tolerance)
-    return frozen.output_gain(layers)[0]
-
-
 def _pair(study: Study, L: int) -> tuple[TeacherStudent, list[Array]]:
     """One problem and two starts of two outputs, which differ in what the examples do not show."""
     rng = study.rng("pair", L)
@@ -273,11 +204,6 @@ def _pair(study: Study, L: int) -> tuple[TeacherStudent, list[Array]]:
     W = [np.repeat(layer, 2, axis=0) for layer in gaussian_stack(rng, [D, *[WIDTH] * (L - 1), 2], 0.5)]
     W[0][1] += 3 * rng.standard_normal(W[0][1].shape) @ problem.unseen[1]
     return problem, W
-
-
-def _fused(study: Study, problem: TeacherStudent, W: Layers) -> Trainee:
-    """Gradient descent, fused; `minnorm.deep_test_error` checks it against autograd."""
-    return students(study, Constraint(problem, W, study.device), W, ControlledDescent(problem))
 
 
 def _products(problem: TeacherStudent, trained: Sequence[Array], steps: int) -> Tolerance:

@@ -1,18 +1,38 @@
 """How Minnorm comes to rest at its limit: the spectrum there, and where one direction oscillates for ever."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.deep_linear.aligned import require_different, shown
 from experiments.deep_linear.convergence import DIFFERENCES, central_differences
 from experiments.deep_linear.networks import by_minnorm
 from experiments.training.batches import layers_of
-from theory.claims import OURS, Check, Study, Tolerance, claim, measured
+from theory.claims import OURS, Check, Study, Tolerance, claim, measured, varies
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.deep_linear import minnorm
 from theory.deep_linear.modes import planted
 from theory.deep_linear.problem import TeacherStudent
 from theory.minnorm.tuning import Tuning
+
+
+@dataclass(frozen=True)
+class Resting:
+    depths: tuple[int, ...] = varies(
+        "numbers of layers", (1, 2, 3, 4), smoke=(1, 3), paper=(1, 2, 3, 4, 5), low=1, high=8
+    )
+    inputs: int = varies("d", 5, low=2, high=20)
+    examples: int = varies("n", 3, low=1, high=20)
+    steps: int = varies(
+        "until the growth of the slowest direction is read", 1500, smoke=1000, paper=6000, low=1000, high=20000
+    )
+
+    def __post_init__(self) -> None:
+        require_different(self.depths)
+        if self.examples > self.inputs:
+            reject("examples", self.examples, f"at most the inputs, {self.inputs}: Minnorm fits all of them")
 
 
 @claim(
@@ -36,24 +56,25 @@ from theory.minnorm.tuning import Tuning
         "no eigenvector of X X^T: undamped",
         "frequency without the factor 2",
     ),
+    parameters=Resting,
 )
-def rest_has_this_spectrum(study: Study) -> Iterator[Check]:
-    for L in study.pick(smoke=(1, 3), quick=(1, 2, 3, 4), paper=(1, 2, 3, 4, 5)):
-        yield from _jacobian(study, L)
-    yield from _oscillations(study)
+def rest_has_this_spectrum(study: Study, size: Resting) -> Iterator[Check]:
+    for L in size.depths:
+        yield from _jacobian(study, L, size)
+    yield from _oscillations(study, size.steps)
 
 
-def _jacobian(study: Study, L: int) -> Iterator[Check]:
+def _jacobian(study: Study, L: int, size: Resting) -> Iterator[Check]:
     """One training step from beside the rest, in every direction: the derivative is 1 + eta times the Jacobian."""
     rng = study.rng("jacobian", L)
-    problem = planted([1.3], rng.uniform(0.6, 1.4, 3), d=5, K=1, rng=rng)
+    problem = planted([1.3], rng.uniform(0.6, 1.4, size.examples), d=size.inputs, K=1, rng=rng)
     tuning = Tuning(*rng.uniform(0.5, 1.5, 3))
     step, error = _derivative(study, problem, tuning, L, 1.0, 1)
     within = Tolerance(error, DIFFERENCES)
     jacobian = measured("Jacobian", step - np.eye(len(step)), within=within, case=f"depth {L}", axes=("row", "column"))
     yield jacobian.equals(minnorm.linearisation(problem, tuning, L)[0])
-    if L == 3:
-        other = np.pad(minnorm.linearisation(problem, tuning, 2)[0], ((1, 0), (1, 0)))
+    if L == shown(size.depths):
+        other = _of_another_depth(problem, tuning, L)
         yield jacobian.control("linearisation of another depth").equals(other)
         larger = Tuning(tuning.a, tuning.b, 1.1 * tuning.c)
         wrong = minnorm.linearisation(problem, larger, L)[0]
@@ -63,10 +84,17 @@ def _jacobian(study: Study, L: int) -> Iterator[Check]:
         yield jacobian.control("linearisation with Y X^+ 10 % larger").equals(wrong)
 
 
-def _oscillations(study: Study) -> Iterator[Check]:
+def _of_another_depth(problem: TeacherStudent, tuning: Tuning, L: int) -> Array:
+    """The linearisation of a layer less, or of one more, with this one's layout."""
+    if L == 1:
+        return minnorm.linearisation(problem, tuning, 2)[0][1:, 1:]
+    return np.pad(minnorm.linearisation(problem, tuning, L - 1)[0], ((1, 0), (1, 0)))
+
+
+def _oscillations(study: Study, steps: int) -> Iterator[Check]:
     """Depth 2, c = 0: what is left of the slowest direction after a while, where Y X^+ lies along the first of the
     eigenvectors of X X^T, and between the first two."""
-    eta, tuning, steps = 0.02, Tuning(1.1, 0.8), study.pick(smoke=1000, quick=1500, paper=6000)
+    eta, tuning = 0.02, Tuning(1.1, 0.8)
     X = np.diag([1.0, 0.5, 1.2, 0.8])[None, :, :3]
     along, between = (
         TeacherStudent(X, 1.3 * np.array([[[np.cos(angle), np.sin(angle), 0.0, 0.0]]]), np.zeros((1, 1, 3)))

@@ -14,7 +14,7 @@ from experiments.deep_linear.networks import (
     by_weight_decay,
     students,
 )
-from experiments.deep_linear.sweep import METHODS, SOLVER, Sweep, sweep
+from experiments.deep_linear.sweep import METHODS, SOLVER, WIDTH, Sweep, sweep
 from experiments.training.batches import layers_of
 from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.claims.estimates import mean
@@ -30,9 +30,9 @@ from theory.minnorm.tuning import Tuning
 class Students:
     """Linear teachers with noisy labels, and their students of several depths."""
 
-    inputs: int = varies("d, of entries N(0, 1/d)", 60, smoke=24, low=6, high=200)
-    examples: int = varies("n", 30, smoke=8, low=2, high=150)
-    noise: float = varies("standard deviation of the noise on a label", 0.5, low=0.1, high=1)
+    inputs: int = varies("d, of entries N(0, 1/d)", 60, smoke=24, low=12, high=200)
+    examples: int = varies("n", 30, smoke=8, low=4, high=150)
+    noise: float = varies("standard deviation of the noise on a label", 0.5, low=0.3, high=1)
     depths: tuple[int, ...] = varies("numbers of layers; 2 beside them", (1, 2, 3), smoke=(1, 2), low=1, high=3)
     draws: int = varies("teachers", 24, smoke=8, paper=80, low=3, high=400)
     longer: float = varies("times as long as each depth takes", 1.0, smoke=1 / 1.5, low=0.5, high=4)
@@ -44,6 +44,12 @@ class Students:
                 "examples",
                 self.examples,
                 f"at most three quarters of the inputs, {self.inputs}: else rates nearly vanish",
+            )
+        if self.inputs - self.examples <= WIDTH:
+            reject(
+                "examples",
+                self.examples,
+                f"{WIDTH + 1} less than the inputs, {self.inputs}: a row of W_1 and the teacher beside them",
             )
         if len(set(self.depths)) < len(self.depths):
             reject("depths", self.depths, "depths that all differ")
