@@ -6,19 +6,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.data.hypotheses import of_examples, of_support
+from experiments.data.labelled import load_multiclass
+from experiments.data.separation import separated
 from experiments.homogeneous.approach import approach, at_infinity, late, stable, stiffness
 from experiments.homogeneous.losses import Margins, log_logistic
 from experiments.homogeneous.networks import tensors
 from experiments.homogeneous.predictions import departing
-from experiments.training import State
-from experiments.training.batches import outputs, stack
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured
+from experiments.homogeneous.rules import LogTimeDescent
+from experiments.shallow import own_data
+from experiments.training import State, Trainee
+from experiments.training.batches import outputs, stack, state_of
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, on_data
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, direction_error
+from theory.core.trajectory import Trajectory
+from theory.core.validation import InvalidArgument, reject
 from theory.homogeneous import max_margin
 from theory.shallow import gradient_flow
 
 CLASSES = 3
+MOST_NUMBERS = 20_000_000  # of the rows z_n of the user's own examples
 
 
 @claim(
@@ -36,8 +44,11 @@ CLASSES = 3
     ),
     theory_side="law",
     controls=("cross-entropy: the sum over classes is forgotten", "cross-entropy: one class against the rest"),
+    accepts_data="multiclass",
 )
 def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:
+    if study.data is not None:
+        yield from _on_own_data(study)
     rng = study.rng("cross-entropy")
     X, labels, problem = _problems(rng, study.pick(smoke=3, quick=6, paper=24))
     runs = len(X)
@@ -57,6 +68,58 @@ def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:
     yield direction.equals(problem.w * problem.margin[:, None])
     apart = np.stack([_one_against_the_rest(x, y) for x, y in zip(X, labels)])
     yield direction.control("cross-entropy: one class against the rest").equals(apart)
+
+
+@on_data
+def _on_own_data(study: Study) -> Iterator[Check]:
+    """What no step of cross-entropy changes, separable or not; where they are, the flow to where it has settled."""
+    Z, X, labels, classes = _own_examples(study)
+    rng, runs = study.rng("own data"), study.pick(smoke=1, quick=2, paper=4)
+    W = own_data.starts(rng, Z, runs)
+    loss = log_logistic(_exponents(study, X, labels, classes))
+    steps = study.pick(smoke=100, quick=1000, paper=10_000)
+    rule, start = LogTimeDescent(loss), [W.reshape(runs, classes, -1)]
+    trainee = Trainee(study, loss, state_of(start), rule)
+    rate = float(1 / np.square(Z).sum(-1).max())
+    yield _sum_is_kept(trainee.train(learning_rate=rate, steps=steps, record=[0, steps // 2, steps]), "own data")
+    problem = separated(study.data, Z)  # type: ignore[arg-type]
+    if problem is None:
+        study.remark("no linear classifier without biases is right on all examples: there is no max-margin one")
+        return
+    for line in of_support(problem):
+        study.remark(line)
+    try:
+        flow = own_data.LateFlow(study, problem, W, doublings=np.ones(1))
+    except InvalidArgument as error:
+        study.remark(f"not followed to the limit: {error}")
+        return
+    duals = gradient_flow.settled_duals(problem)
+    support = duals > 0
+    shares, within = np.exp(-flow.rho[-1] @ problem.Z[support].T), flow.off * duals[support]
+    settled = measured("e^(-z.W~) on the support", shares, within=within, case="own data", axes=("run", "example"))
+    yield settled.equals(lambda k: k * np.broadcast_to(duals[support], shares.shape))
+
+
+def _own_examples(study: Study) -> tuple[Array, Array, Array, int]:
+    """Z, X, labels and the number of classes of the user's examples."""
+    examples = load_multiclass(study.data)  # type: ignore[arg-type]
+    for line in of_examples(examples):
+        study.remark(line)
+    (n, d), K = examples.X.shape, len(examples.classes)
+    if n * (K - 1) * K * d > MOST_NUMBERS:
+        expected = f"n (K - 1) K d of at most {MOST_NUMBERS:.0e}: choose fewer rows, columns or classes"
+        reject(f"data {study.data}: n, d, K", (n, d, K), expected)
+    return max_margin.crammer_singer(examples.X, examples.labels, K), examples.X, examples.labels, K
+
+
+def _sum_is_kept(run: Trajectory, case: str) -> Check:
+    because = "the gradients of the classes add up to 0: 16 roundings a step"
+    within = Tolerance(16 * EPS * run.facts["recorded"][-1] * np.abs(run["W1"]).max(), because)
+    change = run["W1"] - run["W1"][0]
+    total = measured(
+        "change of the sum of the classes' weights", change.sum(-2), within=within, case=case, axes=("t", "run")
+    )
+    return total.equals(departing(change[:, :, 0]))
 
 
 def _constants(problem: Separable, starts: Array) -> Array:
@@ -87,11 +150,11 @@ def _fits(X: Array, labels: Array, teacher: Array) -> bool:
     return len(np.unique(labels)) == CLASSES and float((rows @ teacher.ravel()).min()) > 0.1
 
 
-def _exponents(study: Study, X: Array, labels: Array) -> Margins:
+def _exponents(study: Study, X: Array, labels: Array, classes: int = CLASSES) -> Margins:
     """a_n = log sum_{k != y} e^{f_k - f_y}, so that cross-entropy is sum_n log(1 + e^{a_n})."""
     (inputs,) = tensors(study.device, X)
-    own = torch.nn.functional.one_hot(torch.tensor(labels, device=study.device), CLASSES).bool()
-    network = stack([X.shape[-1], CLASSES])
+    own = torch.nn.functional.one_hot(torch.tensor(labels, device=study.device), classes).bool()
+    network = stack([X.shape[-1], classes])
 
     def exponents(state: State) -> Tensor:
         f = outputs(network, state, inputs)

@@ -30,7 +30,7 @@ def examples(study: Study) -> tuple[Array, Array]:
 
 
 def layers(rng: np.random.Generator, X: Array, widths: Sequence[int], runs: int) -> Layers:
-    """Random layers that have outputs of about 1 on the longest input.
+    """Random layers of equal size that have outputs of about 1 on the longest input.
 
     Of twenty draws a run those whose rectified network lets most of the examples by: many draws let none by where all
     inputs are positive.
@@ -42,7 +42,9 @@ def layers(rng: np.random.Generator, X: Array, widths: Sequence[int], runs: int)
         passed = np.maximum(passed @ layer.mT, 0)
     alive = ((passed @ drawn[-1].mT)[..., 0] != 0).mean(1)
     chosen = np.argsort(-alive, kind="stable")[:runs]
-    return [layer[chosen] for layer in drawn]
+    sizes = [np.linalg.norm(layer[chosen], axis=(-2, -1), keepdims=True) for layer in drawn]
+    alike = np.prod(sizes, axis=0) ** (1 / len(drawn))
+    return [layer[chosen] * alike / size for layer, size in zip(drawn, sizes)]
 
 
 def seconds(X: Array, W: Layers, steps: int) -> float:

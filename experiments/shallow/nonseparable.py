@@ -91,7 +91,7 @@ def _on_own_data(study: Study) -> Iterator[Check]:
     )
     b = float(100 * A / np.linalg.norm(Z, ord=2) ** 2)  # stable up to 4 / eta^2 in place of 100 A^2
     w0, multipliers0 = own_data.starts(rng, Z, runs), b * rng.exponential(size=(runs, n))
-    steps = study.pick(smoke=20_000, quick=100_000, paper=1_000_000)
+    steps = study.pick(smoke=4000, quick=100_000, paper=1_000_000)
     trainee = minnorm_classifier(
         study, np.broadcast_to(Z, (runs, n, d)), Tuning(A, b), w0, multipliers0, AlternatingMinnormDescent
     )

@@ -97,17 +97,17 @@ def relaxation_rate(study: Study, problem: Separable) -> float:
 
 
 class LateFlow:
-    """Gradient flow of the exponential loss from each start, at log t = T, 2 T, 4 T, 8 T when it has settled.
+    """Gradient flow of the exponential loss from each start, at multiples of the time by which it has settled.
 
     Attributes:
-        tau: the times (4,), log(1 + t).
-        rho: w - w_hat tau (4, runs, d), w~ up to what has decayed.
+        tau: the times (T,), log(1 + t).
+        rho: w - w_hat tau (T, runs, d), w~ up to what has decayed.
         off: what the margins of rho may be off by.
     """
 
-    def __init__(self, study: Study, problem: Separable, w0: Array) -> None:
+    def __init__(self, study: Study, problem: Separable, w0: Array, doublings: Array = DOUBLINGS) -> None:
         self.data, self.problem, rate = study.data, problem, relaxation_rate(study, problem)
-        self.tau = max(50.0, DECAYED / rate) * DOUBLINGS
+        self.tau = max(50.0, DECAYED / rate) * doublings
         n, d = problem.Z.shape
         _require(study, len(w0) * (3000 + 150 * d) * (2e-5 + 4e-9 * n * d), f"gradient flow of {n} x {d} examples")
         runs = [self._from(w) for w in w0]
@@ -121,17 +121,18 @@ class LateFlow:
         try:
             return gradient_flow.flow_in_log_time(self.problem, w, self.tau, **settings)
         except FlowStopped as error:
-            raise InvalidArgument(f"data {self.data}: {error} {ADVICE}") from error
+            reached = str(error).partition(" after ")[0]
+            raise InvalidArgument(f"data {self.data}: {reached}: too stiff. {ADVICE}") from error
 
     def direction_errors(self) -> Array:
-        """|w / |w| - w_hat / |w_hat|| (4, runs), from the angle: no difference of unit vectors."""
+        """|w / |w| - w_hat / |w_hat|| (T, runs), from the angle: no difference of unit vectors."""
         unit = self.problem.w * self.problem.margin
         along = self.rho @ unit
         across = np.linalg.norm(self.rho - along[..., None] * unit, axis=-1)
         return 2 * np.sin(np.arctan2(across, along + self.tau[:, None] / self.problem.margin) / 2)
 
     def margin_gaps(self) -> Array:
-        """gamma* - min_i z_i . w / |w| (4, runs), without a difference of large numbers."""
+        """gamma* - min_i z_i . w / |w| (T, runs), without a difference of large numbers."""
         tau, gamma = self.tau[:, None], float(self.problem.margin)
         beside = gamma**2 * (2 * tau * (self.rho @ self.problem.w) + np.square(self.rho).sum(-1))
         size = np.sqrt(tau**2 + beside)  # gamma |w|
@@ -155,7 +156,8 @@ def trained(study: Study, problem: Separable, w0: Array, doublings: Array) -> Tr
     n, d = problem.Z.shape
     rate = float(1 / np.square(problem.Z).sum(-1).max())
     settled = max(50.0, DECAYED / relaxation_rate(study, problem)) / float(problem.margin) ** 2 / rate
-    steps = [int(np.ceil(settled * k)) for k in doublings]
+    first = int(np.ceil(settled * doublings[0]))
+    steps = [first * round(k / doublings[0]) for k in doublings]  # exact multiples, which limits are extrapolated from
     seconds = steps[-1] * (3e-4 + 3e-9 * len(w0) * n * d)
     if seconds > budget.allowed(study):
         more = budget.longer_profile(seconds)
