@@ -42,6 +42,10 @@ def mean(samples: Array | Sequence[float], significance: float = SIGNIFICANCE) -
     (1992, Journal of the Royal Statistical Society B 54, equation 2.3) takes the skewness g out of the statistic
     T = (mean - mu) / sem: T + g T^2 / (3 sqrt R) + g^2 T^3 / (27 R) + g / (6 sqrt R) is Student's up to 1/R.
 
+    That takes many samples, or a level that is not small: the skewness of a few is noise. Of 10 normal samples it
+    misses 2e-5 of the time where it states 1e-6, of 10 exponential ones 2 % where it states 1 % and 3e-4 where it
+    states 1e-6; of 3 normal ones 2e-4. `few_runs.mean_of_runs` states what it does from 3 samples on, and is wider.
+
     Raises:
         InvalidArgument: fewer than 3 samples, or a sample that is not finite.
     """
