@@ -11,8 +11,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from experiments.methods.weight_sampling import RestartedAverage
 from experiments.weight_sampling.noisy import Quadratic, descend, steps_to_forget
+from experiments.weight_sampling.ratios import around_ratio
 from theory.claims import OURS, Check, Curves, Study, claim, curves, frequency, rate, varies
-from theory.claims.estimates import Estimate, mean
+from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.validation import reject
 from theory.weight_sampling import averages, directions, restart, up_moves
@@ -114,7 +115,7 @@ def _judged(
     yield chance.equals(0.5)
     rise = rate("mean rise over prediction", mean(_rise(*each) / up_moves.mean_rise(h, own, c)), **alike)
     yield rise.equals(1)
-    of_size = rate("mean rise over mean loss", _ratio_of_means(_rise(*each), each[0]), **alike)
+    of_size = rate("mean rise over mean loss", mean(around_ratio(_rise(*each), each[0])), **alike)
     yield of_size.equals(2 / np.pi * np.sqrt(1 - c**2))
     together = tuple((h / 2 * w**2).sum(1) for w in (before, after))
     scale = up_moves.mean_rise(h, own, c, before.shape[1])
@@ -206,9 +207,3 @@ def _steps_until_stationary(descent: Descent) -> int:
 
 def _rise(before: Array, after: Array) -> Array:
     return np.maximum(after - before, 0)
-
-
-def _ratio_of_means(above: Array, below: Array) -> Estimate:
-    """mean(above) / mean(below) of pairs: r + (above - r below) / mean(below), to first order, has that mean."""
-    r = above.mean() / below.mean()
-    return mean(r + (above - r * below) / below.mean())
