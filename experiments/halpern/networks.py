@@ -79,10 +79,20 @@ def require_forgetting(sizes: LeastSquares, step: float, steps: int) -> None:
         step: learning rate in units of the longest, 2 / h_max.
     """
     largest, smallest = sizes.squared_values
-    slowest = max(abs(1 - 2 * step), abs(1 - 2 * step * smallest / largest))
-    needed = FORGOTTEN / -np.log(slowest) if 0 < slowest < 1 else 1.0
+    needed = needed_steps(step, smallest / largest)
     if steps < needed:
-        reject("steps", steps, f"{np.ceil(needed):.0f} or more: so long is e^-{FORGOTTEN:g} of the start left")
+        reject("steps", steps, f"{needed} or more: so long is e^-{FORGOTTEN:g} of the start left")
+
+
+def needed_steps(step: float, share: float) -> int:
+    """Until e^-30 is left of the slowest eigendirection.
+
+    Args:
+        step: learning rate in units of the longest, 2 / h_max.
+        share: the smallest eigenvalue h over the largest.
+    """
+    slowest = max(abs(1 - 2 * step), abs(1 - 2 * step * share))
+    return int(np.ceil(FORGOTTEN / -np.log(slowest))) if 0 < slowest < 1 else 1
 
 
 def squared_loss(problem: Regression, device: str) -> Loss:
