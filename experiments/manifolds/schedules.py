@@ -39,8 +39,8 @@ class Sizes:
     steps: int = varies("of which some are judged", 1500, smoke=400, paper=10_000, low=300, high=20_000)
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.c * self.rate <= 1:
-            reject("c", self.c, f"c h of 0.1 to 1, not {self.c * self.rate:.3g}")
+        if not 0.25 <= self.c * self.rate <= 1:
+            reject("c", self.c, f"c h of 0.25 to 1, not {self.c * self.rate:.3g}")
 
     @property
     def schedules(self) -> dict[str, Schedule]:
