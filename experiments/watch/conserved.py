@@ -72,8 +72,9 @@ class Conserved(Observer):
         return Finding(*drift(self.forms, self.records, self.rule), checks=checks, points_at=tuple(points))
 
     def draw(self, axes: Any, record: Record) -> None:
-        for form, each in zip(self.forms[:5], self.records):
+        shown = [(form, each) for form, each in zip(self.forms, self.records) if not form.name.endswith("matrix")]
+        for form, each in shown[:5]:
             steps, values = each.where("step", "form")
             values = values.reshape(len(values), -1)
-            axes.plot(steps, np.linalg.norm(values - values[0], axis=-1), "o-", label=form.name)
+            axes.plot(steps, np.linalg.norm(values - values[0], axis=-1), "o-", label=form.name.removesuffix(", units"))
         axes.set(yscale="log", ylabel=self.axis)

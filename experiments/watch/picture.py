@@ -8,11 +8,13 @@ from matplotlib.figure import Figure
 from experiments.watch.look import Subject
 from experiments.watch.observer import Record
 from experiments.watch.table import heading, verdict_of
+from theory.claims import VERDICTS
 
 if TYPE_CHECKING:
     from experiments.watch.watch import Judged
 
 COLUMNS, WIDTH, HEIGHT = 3, 3.9, 2.7  # inches a panel
+RED = "#B00020"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
 
@@ -30,7 +32,10 @@ def picture(subject: Subject, steps: int, judged: Sequence["Judged"]) -> Figure:
             line.set(markersize=3.5, markerfacecolor="none", linewidth=1.3)
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(0, max(steps, 1))
-        axes.set_title(f"{each.observer.title}\n{verdict_of(each)}", loc="left", fontsize=11)
+        wrong = each.evidence is not None and VERDICTS[each.evidence.verdict] != 0
+        axes.set_title(
+            f"{each.observer.title}\n{verdict_of(each)}", loc="left", fontsize=11, color=RED if wrong else "k"
+        )
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         if axes.get_legend_handles_labels()[1]:

@@ -4,7 +4,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 
 from experiments.watch.look import Look
 from experiments.watch.losses import SQUARED
@@ -49,18 +48,12 @@ class Descent(Observer):
             return row
         along = sum(float((ahead[n].double() * g.double()).sum()) for n, g in landscape.gradient.items())
         second = sum(float((ahead[n].double() * bent[n].double()).sum()) for n in ahead) / 2
-        then, half = (self._value(look, share) for share in (1.0, 0.5))
+        halfway = {name: w - ahead[name] / 2 if name in ahead else w for name, w in look.state.items()}
+        half, then = (self.subject.model.value(state, *self.subject.examples) for state in (halfway, look.step.after))
         rounding = loss_error(look)
         rest = landscape.loss - half - along / 2 + second / 4
         tolerance = REMAINDER * abs(rest) + (1 + REMAINDER) * rounding
         return row | {"next": then, "first": along, "second": second, "tolerance": tolerance}
-
-    def _value(self, look: Look, share: float) -> float:
-        """The loss after this share of the step."""
-        assert look.step is not None
-        moving = look.landscape.gradient.keys()
-        state = {n: torch.lerp(w, look.step.after[n], share) if n in moving else w for n, w in look.state.items()}
-        return self.subject.model.value(state, *self.subject.examples)
 
     def judge(self, record: Record, facts: Facts) -> Finding:
         if facts.off_gradient:

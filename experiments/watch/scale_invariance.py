@@ -19,6 +19,8 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.homogeneous.normalisation import equilibrium_norm
 
+BATCH = 4.0  # times what a unit has on the examples of a look it may have on a mini-batch: its variance is estimated
+
 
 class ScaleInvariance(Conserved):
     id = "watch.scale_invariance"
@@ -81,7 +83,7 @@ class ScaleInvariance(Conserved):
     def draw(self, axes: Any, record: Record) -> None:
         for form, each in zip(self.forms[:5], self.records):
             steps, values = each.where("step", "form")
-            axes.plot(steps, np.sqrt(values.reshape(len(values), -1).sum(-1)), "o-", label=form.name)
+            axes.plot(steps, np.sqrt(values.reshape(len(values), -1).sum(-1)), "o-", label=str(form.name.split(",")[0]))
         axes.set(ylabel="|w|")
 
 
@@ -111,7 +113,13 @@ def _slack(invariant: Invariant, look: Look) -> Array | float:
         return 0.0
     variance = _variance(invariant, look)
     values = _by_unit(look.landscape.weighted[_place(invariant, look)].tensors[1])
-    return invariant.eps / (variance + invariant.eps) * _pull(invariant, look) * np.sqrt(variance * values.shape[1])
+    return (
+        BATCH
+        * invariant.eps
+        / (variance + invariant.eps)
+        * _pull(invariant, look)
+        * np.sqrt(variance * values.shape[1])
+    )
 
 
 def _pull(invariant: Invariant, look: Look) -> Array:

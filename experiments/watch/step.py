@@ -115,7 +115,7 @@ class StepTaken(Observer):
     def _wrong(self, record: Record, steps: Array, ratio: Array, kind: Array) -> Iterator[str]:
         if (kind == SUMMED).any():
             yield "gradients add up from step to step: zero_grad is not called"
-        elif (kind == ALONG).all() and abs(np.nanmedian(ratio) - 1) > self.subject.eps**0.5:
+        elif (kind == ALONG).all() and ratio.any() and abs(np.nanmedian(ratio) - 1) > self.subject.eps**0.5:
             yield self._multiple(float(np.nanmedian(ratio)))
         dead = record.where("without gradient")[0]
         if dead.size and (dead == 1).all(0).any():

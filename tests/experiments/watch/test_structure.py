@@ -57,8 +57,8 @@ def test_nested_sequences() -> None:
 
 def test_convolutions_pools_and_normalisations() -> None:
     network = sequence(
-        nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3), nn.LeakyReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), linear(16, 2),
+        nn.Conv2d(1, 3, 3, bias=False), nn.BatchNorm2d(3), nn.ReLU(), nn.Conv2d(3, 4, 3), nn.LeakyReLU(),
+        nn.MaxPool2d(2), nn.Flatten(), linear(16, 2),
     )  # fmt: skip
     structure = read(network, (1, 8, 8))
     assert pairs(structure) == [("1.weight", "3.weight", False), ("3.weight", "7.weight", False)]

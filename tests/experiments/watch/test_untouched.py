@@ -26,7 +26,8 @@ class Noisy(nn.Module):
 def network() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout2d(0.2), nn.Flatten(),
-        spectral_norm(nn.Linear(16, 8)), nn.BatchNorm1d(8, momentum=None), nn.ReLU(), Noisy(), nn.Dropout(0.3), nn.Linear(8, 3),
+        spectral_norm(nn.Linear(16, 8)), nn.BatchNorm1d(8, momentum=None), nn.ReLU(), Noisy(), nn.Dropout(0.3),
+        nn.Linear(8, 3),
     )  # fmt: skip
 
 
