@@ -47,9 +47,8 @@ def assert_distributed(
     __tracebackhide__ = True
     options(resolves, significance)
     draws = _draws("samples", samples)
-    _require_continuous(law)
+    stated = _stated(law)
     found = drawn("samples", draws, because="independent draws", significance=significance).follow(law)
-    stated = law if hasattr(law, "cdf") else law(1.0)
     found = replace(found, where=_furthest(draws, stated.cdf, "as the law says"))
     ideal = stated.ppf((np.arange(draws.size) + 0.5) / draws.size)
     settle(found, resolves, lambda: _decide(found, resolves, draws.size), lambda: _told(ideal, law, significance))
@@ -91,11 +90,16 @@ def _draws(name: str, values: Any) -> Array:
     return draws
 
 
-def _require_continuous(law: Any) -> None:
-    stated = law(1.0) if isinstance(law, Callable) and not hasattr(law, "cdf") else law
-    if not hasattr(stated, "cdf") or not hasattr(stated, "mean") or not hasattr(getattr(stated, "dist", None), "pdf"):
-        expected = "a frozen continuous law of scipy.stats, such as stats.norm(0, 2); assert_same_law takes samples"
+def _stated(law: Any) -> Any:
+    """The law itself, of the factor 1 where it is a function of one."""
+    expected = "a frozen continuous law of scipy.stats, such as stats.norm(0, 2); assert_same_law takes samples"
+    try:
+        stated = law if hasattr(law, "cdf") or not callable(law) else law(1.0)
+    except TypeError as error:
+        reject("law", error, f"a function of the factor of its parameter, or {expected}")
+    if not hasattr(stated, "cdf") or not hasattr(getattr(stated, "dist", None), "pdf"):
         reject("law", f"an object of type {type(stated).__name__}", expected)
+    return stated
 
 
 def _furthest(draws: Array, distribution: Callable[[Array], Array], of: str) -> str:

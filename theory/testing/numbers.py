@@ -24,7 +24,10 @@ def numbers(name: str, values: Any) -> Numbers:
     Raises:
         InvalidArgument: no array of real finite numbers; the first entry that is none is named.
     """
-    plain, eps = _plain(values)
+    try:
+        plain, eps = _plain(values)
+    except (TypeError, RuntimeError) as error:  # a tensor that is sparse, say, or on no device
+        reject(name, f"a {type(values).__name__} that numpy cannot read", f"one that it can ({error})")
     array = entries_inside(name, plain)
     if array.size == 0:
         reject(f"{name}.shape", array.shape, "at least one number")

@@ -246,6 +246,11 @@ WRONG = [
     (lambda: assert_distributed([1, 2], stats.norm()), r"samples = 2 draws: expected at least 5"),
     (lambda: assert_distributed(T, stats.norm), r"law = an object of type norm_gen: expected a frozen continuous law"),
     (lambda: assert_distributed(T, stats.poisson(3)), r"law = .*: expected a frozen continuous law of scipy.stats"),
+    (
+        lambda: assert_distributed(T, lambda: stats.norm()),
+        r"law = .*takes 0 positional arguments.*: expected a function",
+    ),
+    (lambda: assert_rate(T, torch.exp(torch.tensor(-T)).to_sparse(), 1), r"values = a Tensor that numpy cannot read"),
     (lambda: assert_distributed(T, T), r"law = an object of type ndarray: expected a frozen continuous law"),
     (lambda: assert_same_law(T, [1 + 2j] * 9), r"b = an object of type list: expected an array of real numbers"),
 ]
