@@ -122,6 +122,6 @@ class Margin(Observer):
     def draw(self, axes: Any, record: Record) -> None:
         steps, least = record.where("step", "least margin")
         axes.plot(steps, least, "o-", label="least margin / |theta|^L")
-        steps, smoothed = record.where("step", "smoothed")
-        axes.plot(steps, smoothed, "s-", label="smoothed")
+        if "smoothed" in record:
+            axes.plot(*record.where("step", "smoothed"), "s-", label="smoothed")
         axes.set(ylabel="margin")

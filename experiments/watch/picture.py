@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from experiments.watch.watch import Judged
 
 COLUMNS, WIDTH, HEIGHT = 3, 3.9, 2.7  # inches a panel
+DPI = 160
 RED = "#B00020"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 
@@ -22,7 +23,7 @@ def picture(subject: Subject, steps: int, judged: Sequence["Judged"]) -> Figure:
     """Panels over the steps, the verdict on each in its title."""
     shown = [each for each in judged if not each.finding.unmet and has_panel(each)]
     rows = -(-len(shown) // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * WIDTH, rows * HEIGHT + 0.5), layout="constrained")
+    figure = Figure(figsize=(COLUMNS * WIDTH, rows * HEIGHT + 0.5), layout="constrained", dpi=DPI)
     figure.suptitle(heading(subject, steps), x=0.01, ha="left", fontsize=12)
     for i, each in enumerate(shown, start=1):
         axes = figure.add_subplot(rows, COLUMNS, i)

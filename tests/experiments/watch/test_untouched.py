@@ -1,5 +1,6 @@
 """A watched run is the run it would have been: bit by bit, in all that training keeps."""
 
+import doctest
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from experiments.watch import Watch
+from experiments.watch import Watch, look
 
 OPTIMISERS = {
     "SGD": lambda p: torch.optim.SGD(p, lr=0.05),
@@ -90,8 +91,7 @@ def test_it_looks_under_no_grad_and_in_any_mode() -> None:
 
 
 def test_a_look_at_most_sixty_times() -> None:
-    from experiments.watch.look import scheduled
-
-    looks = list(scheduled())
+    looks = list(look.scheduled())
+    assert doctest.testmod(look).failed == 0
     assert looks[:12] == [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48]
     assert len(looks) == 60 and looks[-1] > 5e8 and looks == sorted(set(looks))
