@@ -93,7 +93,10 @@ def unseen_weights_and_imbalances_decay(study: Study, size: Forgetting) -> Itera
 @on_data
 def _of_own_data(study: Study, size: Forgetting) -> Iterator[Check | Curves]:
     """Two layers and three, from random starts, on the user's data."""
-    problem = own_data.own(study).problem.each(4)
+    own = own_data.own(study)
+    if not own.hides:
+        study.remark("the examples show every direction of the inputs: imbalances are judged, and W_1 Q is 0")
+    problem = own.problem.each(4)
     # Three methods step by step, two flows at four learning rates, at two depths.
     steps = 6 * size.steps + 60 * size.horizon / size.learning_rate
     own_data.require_time(study, steps, 4, problem, size.width)

@@ -212,7 +212,8 @@ def _best_time(study: Study, ensemble: Ensemble, draws: int) -> Iterator[Check]:
 
 def _ridge(study: Study, ensemble: Ensemble, draws: int) -> Iterator[Check]:
     """Weight decay of one layer is ridge regression, at half, once and twice the best strength."""
-    steps, mu = 300, law.best_ridge_strength(ensemble)
+    mu = law.best_ridge_strength(ensemble)
+    steps = round(300 * max(1.0, 0.36 / mu))
     problem, start = of_exact_moments(ensemble, study.rng("ridge"), draws, START)
     errors, left, factors = [], [], (0.5, 1.0, 2.0)
     for strength in mu * np.array(factors):

@@ -27,6 +27,11 @@ class Own:
     problem: TeacherStudent
 
     @property
+    def hides(self) -> bool:
+        """Whether there are directions that the examples do not show."""
+        return self.problem.d > self.problem.n
+
+    @property
     def condition(self) -> float:
         """Largest over smallest eigenvalue of X X^T, zeros apart."""
         rates = self.problem.rates[0]
@@ -54,10 +59,11 @@ def own(study: Study) -> Own:
     if data.S[-1] < SMALLEST * data.S[0]:
         found = f"{data.S[0] / data.S[-1]:.3g}"
         reject(f"data {study.data}: condition number of X", found, f"at most {1 / SMALLEST:g}: standardise the columns")
-    study.remark(f"linear students see {data.n} examples as {data.r}; in units in which |X| = |Y X^+| = 1")
+    units = "in units in which |X| = |Y X^+| = 1"
+    study.remark(f"linear students see n = {len(data.X)} examples as {data.r}, the rank; {units}")
     labels = data.Y.T @ data.W
     size = np.linalg.norm(labels / data.S, 2)
-    if not size > 64 * (data.n + data.D) * np.finfo(float).eps * np.linalg.norm(data.Y) / data.S[0]:
+    if not size > 64 * (len(data.X) + data.D) * np.finfo(float).eps * np.linalg.norm(data.Y) / data.S[0]:
         reject(f"data {study.data}: Y X^+", f"{size:.3g}", "labels of which weights explain something")
     X, Y = data.Phi1 * (data.S / data.S[0]), labels / (size * data.S[0])
     problem = TeacherStudent(X[None], np.zeros((1, data.Y.shape[1], data.D)), Y[None])
@@ -73,5 +79,6 @@ def require_time(study: Study, steps: float, runs: int, problem: TeacherStudent,
     if seconds > allowed(study):
         found = f"{problem.n} x {problem.d} inputs, {steps:.2g} steps"
         expected = f"training of {in_words(allowed(study))} at most, not {in_words(seconds)}{longer_profile(seconds)}"
+        expected += "; fewer or standardised columns take less"
         reject(f"data {study.data}", found, expected)
     say_before(study, seconds)
