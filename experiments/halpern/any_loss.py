@@ -1,10 +1,11 @@
 """Any loss of a linear model: anchoring alone rules what the data do not see. Exponential loss forgets its start."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.halpern import own_data
 from experiments.halpern.networks import GrowingSteps, squared_hinge_loss
 from experiments.methods.halpern import RegularisedDescent
 from experiments.shallow.classifiers import exponential_loss, logistic_loss
@@ -20,6 +21,7 @@ from theory.claims import (
     claim,
     curves,
     measured,
+    on_data,
     rounding,
     varies,
 )
@@ -29,6 +31,7 @@ from theory.halpern import exponential_loss as exponential
 from theory.shallow.gradient_flow import normalised_constant, offset
 
 SHARES = np.array([0.5, 0.3, 0.2])
+DATA = "on the data, "
 LOSSES = {"exponential": exponential_loss, "logistic": logistic_loss, "squared hinge": squared_hinge_loss}
 
 
@@ -63,15 +66,31 @@ class Sizes:
         "the start is not forgotten",
         "constant 10 % larger",
     ),
+    accepts_data="labelled",
     parameters=Sizes,
 )
 def anchoring_alone_rules_what_the_data_do_not_see(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
     problem = _examples(rng, sizes.runs, sizes.unseen)
-    w = _start(rng, problem)
-    yield from _unseen(study, problem, w, sizes.steps)
-    yield from _training_tends_to_the_flow(study, problem, w)
+    w = _start(rng, problem.Z, sizes.runs)
+    yield from _unseen(study, problem.Z, w, sizes.steps)
+    yield from _other_rules(study, problem.Z, w, sizes.steps)
+    limit, unregularised = yield from _training_tends_to_the_flow(study, problem, w)
+    yield limit.control("the flow without regularisation").equals(unregularised)
     yield from _direction(study, problem, w, sizes.late)
+    if study.data is not None:
+        yield from _on_the_data(study, sizes)
+
+
+@on_data
+def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
+    """What no example sees, where there is such a thing; and where a classifier separates them, the flow."""
+    data, runs = own_data.examples(study, runs=sizes.runs, steps=sizes.steps), sizes.runs
+    w = _start(study.rng("starts on the data"), data.Z, runs)
+    if data.unseen:
+        yield from _unseen(study, data.Z, w, sizes.steps, DATA)
+    if data.separable is not None:
+        yield from _training_tends_to_the_flow(study, data.separable, w[:, : data.separable.Z.shape[1]], DATA)
 
 
 def _examples(rng: np.random.Generator, runs: int, unseen: int) -> Separable:
@@ -86,74 +105,82 @@ def _examples(rng: np.random.Generator, runs: int, unseen: int) -> Separable:
     return Separable(seen @ frame.mT)
 
 
-def _start(rng: np.random.Generator, problem: Separable) -> Array:
+def _start(rng: np.random.Generator, Z: Array, runs: int) -> Array:
     """Margins of at most 1/2, so that the exponential loss starts with moderate curvature; the rest as it comes."""
-    w = rng.standard_normal(problem.w.shape)
-    unseen = _null_part(problem, w)
+    w = rng.standard_normal((runs, Z.shape[-1]))
+    unseen = _null_part(Z, w)
     seen = w - unseen
-    return unseen + 0.5 * seen / np.abs(apply(problem.Z, seen)).max(-1, keepdims=True)
+    return unseen + 0.5 * seen / np.abs(apply(Z, seen)).max(-1, keepdims=True)
 
 
-def _null_part(problem: Separable, w: Array) -> Array:
+def _null_part(Z: Array, w: Array) -> Array:
     """What no example has a part in."""
-    return w - apply(np.linalg.pinv(problem.Z), apply(problem.Z, w))
+    return w - apply(np.linalg.pinv(Z), apply(Z, w))
 
 
-def _step(problem: Separable) -> float:
+def _step(Z: Array) -> float:
     """A fifth of 1 / curvature at margins of -1/2."""
-    return float(0.2 / (np.exp(0.5) * np.square(problem.Z).sum((-2, -1)).max()))
+    return float(0.2 / (np.exp(0.5) * np.square(Z).sum((-2, -1)).max()))
 
 
-def _unseen(study: Study, problem: Separable, w: Array, steps: int) -> Iterator[Check]:
+def _unseen(study: Study, Z: Array, w: Array, steps: int, case: str = "") -> Iterator[Check]:
     """Three losses, with and without momentum: at every step what is left is 1/(1 + t), whatever the loss did."""
-    share, start = 1 / (1 + _step(problem) * np.arange(steps + 1)), _null_part(problem, w)
-    predicted = lambda k: np.multiply.outer(share**k, start)  # noqa: E731
     for word, make in LOSSES.items():
-        loss = make(problem.Z, study.device)
+        loss = make(Z, study.device)
         for inner in (GradientDescent(loss), Momentum(loss, 0.5)):
-            case = f"{word} loss, {type(inner).__name__}"
-            left = _left(Trainee(study, loss, {"w": w}, RegularisedDescent(inner)), problem, steps, case)
-            yield left.equals(predicted)
-            if case == "exponential loss, GradientDescent":
-                yield left.control("anchoring 10 % stronger").equals(predicted(1.1))
-    loss = exponential_loss(problem.Z, study.device)
+            rule, each = RegularisedDescent(inner), f"{case}{word} loss, {type(inner).__name__}"
+            yield _left(Trainee(study, loss, {"w": w}, rule), Z, steps, each).equals(_share(Z, w, steps))
+
+
+def _other_rules(study: Study, Z: Array, w: Array, steps: int) -> Iterator[Check]:
+    loss, predicted = exponential_loss(Z, study.device), _share(Z, w, steps)
+    left = _left(Trainee(study, loss, {"w": w}, RegularisedDescent(GradientDescent(loss))), Z, steps)
+    yield left.control("anchoring 10 % stronger").equals(predicted(1.1))
     others: dict[str, Update] = {
         "no anchoring: the start fades": GradientDescent(loss),
         "Adam: steps outside the span": RegularisedDescent(Adam(loss)),
     }
     for control, rule in others.items():
-        left = _left(Trainee(study, loss, {"w": w}, rule), problem, steps)
+        left = _left(Trainee(study, loss, {"w": w}, rule), Z, steps)
         yield left.control(control).equals(predicted)
 
 
-def _left(trainee: Trainee, problem: Separable, steps: int, case: str = "") -> Measured:
+def _share(Z: Array, w: Array, steps: int) -> Callable[[float], Array]:
+    """1 / (1 + t) of what no example has a part in, (steps + 1, runs, d)."""
+    share, start = 1 / (1 + _step(Z) * np.arange(steps + 1)), _null_part(Z, w)
+    return lambda k: np.multiply.outer(share**k, start)
+
+
+def _left(trainee: Trainee, Z: Array, steps: int, case: str = "") -> Measured:
     """What no example has a part in, at every step.
 
     A step rounds the sum over n examples and d entries of numbers below the largest weight or step.
     """
-    run = trainee.train(learning_rate=_step(problem), steps=steps, record=range(steps + 1))
-    terms = 2 * (sum(problem.Z.shape[-2:]) + 4) * (np.arange(steps + 1).reshape(-1, 1, 1) + 10)
+    run = trainee.train(learning_rate=_step(Z), steps=steps, record=range(steps + 1))
+    terms = 2 * (sum(Z.shape[-2:]) + 4) * (np.arange(steps + 1).reshape(-1, 1, 1) + 10)
     within = rounding(terms, np.abs(run["w"]).max(), of="the largest weight met, 2 (n + d + 4) a step")
-    left = _null_part(problem, run["w"])
+    left = _null_part(Z, run["w"])
     return measured("what is left", left, within=within, case=case, axes=("step", "run"))
 
 
-def _training_tends_to_the_flow(study: Study, problem: Separable, w: Array) -> Iterator[Check]:
+def _training_tends_to_the_flow(
+    study: Study, problem: Separable, w: Array, case: str = ""
+) -> Generator[Check, None, tuple[Measured, Array]]:
+    """Returns the training extrapolated to learning rate 0, and the flow without regularisation."""
     loss: Loss = exponential_loss(problem.Z, study.device)
-    trainee, eta = Trainee(study, loss, {"w": w}, RegularisedDescent(GradientDescent(loss))), _step(problem)
+    trainee, eta = Trainee(study, loss, {"w": w}, RegularisedDescent(GradientDescent(loss))), _step(problem.Z)
     runs = trainee.refine(learning_rate=eta, horizon=100 * eta, records=11, levels=4)
     values, tau = [run["w"] for run in runs], np.log1p(runs[0].t)
     flow = exponential.regularised_flow(problem, w, tau)
     # In log time the flow contracts distances: the loss is convex.
     solver = flow.facts["steps"] * flow.facts["local_error"]
     predicted = lambda c: exponential.regularised_flow(problem, w, tau, c=c)["w"]  # noqa: E731
-    yield from tends_to("w(t)", values, predicted, solver, case="exponential loss")
-    limit = extrapolated("w(t), learning rate 0", values, solver, case="exponential loss")
-    yield limit.control("the flow without regularisation").equals(predicted(0.0))
-    left = _null_part(problem, flow["w"])
+    yield from tends_to("w(t)", values, predicted, solver, case=f"{case}exponential loss")
+    left = _null_part(problem.Z, flow["w"])
     within = Tolerance(solver, "steps x local error, which the flow in log time contracts")
-    integrated = measured("the flow: what is left", left, within=within, axes=("t", "run"))
-    yield integrated.supporting().equals(np.multiply.outer(np.exp(-tau), _null_part(problem, w)))
+    integrated = measured("the flow: what is left", left, within=within, case=case.strip(", "), axes=("t", "run"))
+    yield integrated.supporting().equals(np.multiply.outer(np.exp(-tau), _null_part(problem.Z, w)))
+    return extrapolated("w(t), learning rate 0", values, solver, case="exponential loss"), predicted(0.0)
 
 
 def _direction(study: Study, problem: Separable, w: Array, steps: int) -> Iterator[Check | Curves]:

@@ -10,15 +10,21 @@ import numpy as np
 
 from experiments.data import budget
 from experiments.data.hypotheses import of_regression
+from experiments.data.labelled import load_labelled
 from experiments.data.regression import load_regression
 from experiments.halpern.networks import carried_rounding, needed_steps
+from experiments.shallow.own_data import any_examples
 from theory.claims import Study
+from theory.core.arrays import Array
 from theory.core.regression import Regression
+from theory.core.separable import Separable
 from theory.core.validation import reject
 
 UNSEEN = 3  # directions of those that no example sees, at most
 FEWEST = 50  # steps
 TRAININGS = 3  # of all runs, over all steps
+MOST_EXAMPLES = 100_000
+LOSSES_TRAINED = 6  # three losses, with and without momentum
 MOST_KEPT = 10**8  # numbers
 COARSEST = 0.01  # share of the largest weight that rounding may take
 ADVICE = "standardise the columns of X, or leave out those that nearly depend on others"
@@ -124,3 +130,56 @@ def _require_precision(study: Study, problem: Regression, steps: int) -> None:
 def _seconds_a_step(runs: int, problem: Regression) -> float:
     """Of all runs, on one core."""
     return 1e-4 + 8 * runs * problem.r * problem.D * problem.m / 5e9
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples times labels Z (n, d), of the directions that none of them sees a few in place of all.
+
+    Attributes:
+        unseen: whether there are such directions.
+        separable: the same without them, where a classifier separates the examples and its flow can be afforded.
+    """
+
+    Z: Array
+    unseen: bool
+    separable: Separable | None
+
+
+def examples(study: Study, *, runs: int, steps: int) -> Examples:
+    """The user's examples, with what they violate said.
+
+    Raises:
+        InvalidArgument: nothing can be judged on them, or training on them takes longer than the profile has.
+    """
+    Z, found = any_examples(study, most=MOST_EXAMPLES)
+    d = load_labelled(study.data).X.shape[1]  # type: ignore[arg-type]
+    Z = np.concatenate([Z, np.zeros((len(Z), min(UNSEEN, d - Z.shape[1])))], axis=1)
+    n, seen = Z.shape[0], int(np.linalg.matrix_rank(Z))
+    seconds = LOSSES_TRAINED * steps * (2e-4 + 8 * runs * Z.size / 2e9)
+    if seconds > budget.allowed(study):
+        expected = f"{steps} steps in {budget.allowed(study)} seconds, not about {budget.in_words(seconds)}"
+        reject(f"data {study.data}", f"{n} examples", f"{expected}: choose fewer{budget.longer_profile(seconds)}")
+    flow = 2000 * (1 + runs * Z.shape[1] / 20) * (2e-4 + 8 * runs * Z.size / 2e9)
+    if found is not None and flow > budget.allowed(study):
+        study.remark(f"the flow is not judged: it takes about {budget.in_words(flow)}")
+        found = None
+    if seen == Z.shape[1] and found is None:
+        expected = "inputs of a lower rank than columns, or classes that a classifier without bias separates"
+        reject(f"data {study.data}", f"{n} examples of rank {seen} in {d} dimensions", expected)
+    if seen == Z.shape[1]:
+        study.remark("examples see all directions: of what they do not see nothing is judged")
+    budget.say_before(study, seconds + flow * (found is not None))
+    return Examples(Z, seen < Z.shape[1], found)
+
+
+def affordable_steps(study: Study, Z: Array, needed: int) -> int:
+    """So many as needed; none where they take longer than the profile has, which is said."""
+    seconds = needed * (1e-4 + 8 * Z.size / 2e9)
+    if seconds > budget.allowed(study):
+        study.remark(
+            f"limits are not judged: the slowest direction takes {needed:.3g} steps (about {budget.in_words(seconds)})"
+        )
+        return 0
+    budget.say_before(study, seconds)
+    return needed

@@ -43,7 +43,7 @@ class Sizes(LeastSquares):
     steps: int = varies("k at most", 3000, smoke=300, paper=30_000, low=50, high=50_000)
     step: float = varies("learning rate, of the longest 2 / h_max", 0.45, low=0, high=1, brackets="()")
     weight: float = varies("of the constant schedule", 0.02, low=0.001, high=0.9)
-    diverging_steps: int = varies("with a learning rate 10 % too long", 400, smoke=200, paper=1000, low=50, high=2000)
+    diverging_steps: int = varies("with a learning rate 10 % too long", 400, smoke=200, paper=1000, low=50, high=1500)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,19 +1,36 @@
 """Squared hinge loss: norm-minimising descent finds the max-margin classifier at 1/k, and its duals on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.halpern import own_data
 from experiments.halpern.networks import FORGOTTEN, anchored, squared_hinge_loss
 from experiments.methods.halpern import Schedule, harmonic
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured, rounding, varies
+from experiments.shallow.own_data import examples, has_unique_duals
+from theory.claims import (
+    OURS,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    on_data,
+    rounding,
+    varies,
+)
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, planted
 from theory.core.validation import reject
 from theory.halpern import fixed_points, squared_hinge
 
 SHARES, SLACK = np.array([0.45, 0.35, 0.2]), np.array([0.4, 0.8, 1.5])
+DATA = "on the data"
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,7 @@ class Run:
         "error 10 % larger",
         "residual 10 % larger",
     ),
+    accepts_data="separable",
     parameters=Sizes,
 )
 def squared_hinge_finds_the_maximum_margin(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
@@ -97,28 +115,56 @@ def squared_hinge_finds_the_maximum_margin(study: Study, sizes: Sizes) -> Iterat
     candidates = Separable(planted(rng, SHARES, d=d, spread=sizes.spread, slack=SLACK, runs=4 * runs))
     problem = Separable(candidates.Z[np.argsort(candidates.condition)[:runs]])
     w = rng.standard_normal((runs, d))
-    _require_fading(problem, steps)
+    needed = needed_to_fade(problem)
+    if steps < needed:
+        reject("steps", steps, f"the {needed} that the condition {problem.condition.max():.3g} of the examples needs")
     run = _train(study, problem, w, steps)
     half = int(np.searchsorted(run.k, steps // 2))
     # From then on the step is affine: only support vectors miss their margin.
     name = "only support vectors miss their margin"
     near = measured(name, run.signed[half:].min(), within=exactly("w_hat is near"), case="second half")
     yield near.supporting().at_least(0)
-    yield from _rate(run)
-    yield from _limits(run, half)
+    rate, left = _rate(run)
+    slowest, fastest = (eigenvalue * run.eta for eigenvalue in run.problem.gram_range)
+    yield rate.at_most(lambda k: left(k * slowest))
+    yield rate.control("rate of the fastest direction").at_most(left(fastest))
+    for word, (found, limit) in _limits(run, half).items():
+        yield found.equals(limit)
+        yield found.control(f"{word} 10 % larger").equals(1.1 * limit)
     yield from _elsewhere(study, run, w, steps)
-    yield _bound(study, problem)
+    yield _bound(study, _after_orthogonal(study, problem))
     read = squared_hinge.duals_read_off(problem, run.eta, run.w, run.k)
     yield curves(steps=run.k + 1, distance=run.distance, duals=problem.duals, duals_read=read)
+    if study.data is not None:
+        yield from _on_the_data(study)
 
 
-def _require_fading(problem: Separable, steps: int) -> None:
+@on_data
+def _on_the_data(study: Study) -> Iterator[Check]:
+    """The bound; and the limits, where duals are unique and the slowest direction fades in the time there is."""
+    problem = examples(study)
+    one = Separable(problem.Z[None])
+    yield _bound(study, one, DATA)
+    if not has_unique_duals(study, problem):
+        return
+    steps = own_data.affordable_steps(study, problem.Z, needed_to_fade(one))
+    if steps == 0:
+        return
+    run = _train(study, one, study.rng("start on the data").standard_normal(one.w.shape) * np.abs(one.w).max(), steps)
+    half = int(np.searchsorted(run.k, steps // 2))
+    if run.signed[half:].min() < 0:
+        study.remark(f"limits are not judged: after {steps} steps examples beside the support miss their margin still")
+        return
+    rate, left = _rate(run, DATA)
+    yield rate.at_most(lambda k: left(k * run.eta * one.gram_range[0]))
+    for found, limit in _limits(run, half, DATA).values():
+        yield found.equals(limit)
+
+
+def needed_to_fade(problem: Separable) -> int:
     """Steps for the last direction to fade to rounding twice over: what was left at half of them bounds the rest."""
     slowest = float(squared_hinge.hinge_factor(problem, _longest(problem) / 2).max())
-    needed = 2 * FORGOTTEN / -np.log(slowest)
-    if steps < needed:
-        condition = f"that the condition {problem.condition.max():.3g} of the examples needs"
-        reject("steps", steps, f"the {needed:.0f} {condition}")
+    return int(np.ceil(2 * FORGOTTEN / -np.log(slowest)))
 
 
 def _longest(problem: Separable) -> Array:
@@ -126,38 +172,35 @@ def _longest(problem: Separable) -> Array:
     return 2 / np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
 
 
-def _rate(run: Run) -> Iterator[Check]:
-    """Once the step is affine, (k + 1) (w_k - w_hat) approaches its limit by 1 - eta h_min a step, or faster."""
+def _rate(run: Run, case: str = "") -> tuple[Measured, Callable[[Array], Array]]:
+    """Once the step is affine, (k + 1) (w_k - w_hat) approaches its limit by 1 - eta h_min a step, or faster.
+
+    Returns its distance, and what is left of that where a step takes a share (runs,).
+    """
     affine = (run.signed > 0).all((1, 2))
     first = 0 if affine.all() else len(run.k) - int(np.argmin(affine[::-1]))
     left = np.linalg.norm(run.scaled - squared_hinge.hinge_error_limit(run.problem, run.eta), axis=-1)[first:]
     passed = (run.k[first:] - run.k[first])[:, None]
     within = run.rounding + exactly("affine steps shrink what is left by 1 - eta h with each eigenvalue h")
-    rate = measured("rate of the affine step", left, within=within, axes=("record", "run"))
-    slowest = run.eta * run.problem.gram_range[0]
-    yield rate.at_most(lambda k: np.abs(1 - k * slowest) ** passed * left[0])
-    fastest = 1 - run.eta * run.problem.gram_range[1]
-    yield rate.control("rate of the fastest direction").at_most(fastest**passed * left[0])
+    rate = measured("rate of the affine step", left, within=within, case=case, axes=("record", "run"))
+    return rate, lambda share: np.abs(1 - share) ** passed * left[0]
 
 
-def _limits(run: Run, half: int) -> Iterator[Check]:
+def _limits(run: Run, half: int, case: str = "") -> dict[str, tuple[Measured, Array]]:
+    """What has a limit, and the limit."""
     problem, eta, k = run.problem, run.eta, run.k
     limit = squared_hinge.hinge_error_limit(problem, eta)
     fading = squared_hinge.hinge_factor(problem, eta) ** (k[-1] - k[half])
     left = (fading * np.linalg.norm(run.scaled[half] - limit, axis=-1))[:, None]
     within = Tolerance(left, "what (1 - eta h_min)^(steps/2) leaves of the error at half time") + run.rounding
-    error = measured("(k + 1) x error", run.scaled[-1], within=within, axes=("run",))
-    yield error.equals(limit)
-    yield error.control("error 10 % larger").equals(1.1 * limit)
+    error = measured("(k + 1) x error", run.scaled[-1], within=within, case=case, axes=("run",))
     read = squared_hinge.duals_read_off(problem, eta, run.w[-1], k[-1])
     within *= (eta * np.linalg.norm(problem.Z, axis=-1).max(-1))[:, None]
-    duals = measured("duals read off the margins", read, within=within, axes=("run", "example"))
-    yield duals.equals(problem.duals)
-    yield duals.control("duals 10 % larger").equals(1.1 * problem.duals)
+    duals = measured("duals read off the margins", read, within=within, case=case, axes=("run", "example"))
     within *= np.abs(problem.Z).sum((-2, -1))[:, None]
-    step = measured("(k + 1) x residual: w_hat", (k[-1] + 1) * run.residual[-1], within=within, axes=("run",))
-    yield step.equals(-problem.w)
-    yield step.control("residual 10 % larger").equals(-1.1 * problem.w)
+    moved = (k[-1] + 1) * run.residual[-1]
+    step = measured("(k + 1) x residual: w_hat", moved, within=within, case=case, axes=("run",))
+    return {"error": (error, limit), "duals": (duals, problem.duals), "residual": (step, -problem.w)}
 
 
 def _elsewhere(study: Study, run: Run, w: Array, steps: int) -> Iterator[Check]:
@@ -170,18 +213,20 @@ def _elsewhere(study: Study, run: Run, w: Array, steps: int) -> Iterator[Check]:
         yield distance.control(control).at_most(2 * run.distance[-1])
 
 
-def _bound(study: Study, problem: Separable) -> Check:
-    """From the anchor itself, at the longest step, 2 / |Z|^2: |eta grad| <= 2 |w_hat| / (k + 1).
-
-    The first step from 0 attains it for orthogonal examples of one length, which are put in front of the others.
-    """
+def _after_orthogonal(study: Study, problem: Separable) -> Separable:
+    """Orthogonal examples of one length, for which the first step from 0 attains the bound, and the problems."""
     orthogonal = 1.7 * np.linalg.qr(study.rng("orthogonal").standard_normal(problem.Z.shape[-2:][::-1]))[0].T
-    every = Separable(np.concatenate([orthogonal[None], problem.Z]))
-    run = _train(study, every, np.zeros_like(every.w), 300, longer=2)
+    return Separable(np.concatenate([orthogonal[None], problem.Z]))
+
+
+def _bound(study: Study, problem: Separable, case: str = "") -> Check:
+    """From the anchor itself, at the longest step, 2 / |Z|^2: |eta grad| <= 2 |w_hat| / (k + 1)."""
+    run = _train(study, problem, np.zeros_like(problem.w), 300, longer=2)
     bound = fixed_points.residual_bound(np.linalg.norm(run.problem.w, axis=-1), run.k)
     within = run.rounding + exactly("Lieder's Theorem 2.1: w_hat is the fixed point nearest to 0")
     residual = np.linalg.norm(run.residual, axis=-1)
-    return measured("residual", residual, within=within, part="Theorem 2.1", axes=("record", "run")).at_most(bound)
+    subject = measured("residual", residual, within=within, part="Theorem 2.1", case=case, axes=("record", "run"))
+    return subject.at_most(bound)
 
 
 def _train(
