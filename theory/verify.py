@@ -11,7 +11,7 @@ from typing import Any
 from theory.catalogue import CATALOGUE
 from theory.harness import options
 from theory.harness.catalogue import Catalogue
-from theory.harness.data import Data, accepting, refuse_data
+from theory.harness.data import Data, accepting, left_out, refuse_data
 from theory.harness.discovery import Stated, stated_claims
 from theory.harness.places import with_claims
 
@@ -58,6 +58,9 @@ def _list(claims: Sequence[Stated]) -> int:
 
 def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
     claims = chosen(arguments.claims, known, arguments.data)
+    matching = [claim for word in arguments.claims or ["*"] for claim in options.matching(word, known)]
+    for line in left_out(matching, arguments.data):
+        options.complain("verify", line)
     if arguments.json:
         _check_file(arguments.json)
     old = _load(arguments.compare[0]) if arguments.compare else None

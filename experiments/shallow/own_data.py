@@ -171,6 +171,7 @@ def trained(study: Study, problem: Separable, w0: Array, doublings: Array) -> Tr
 
 
 def _require(study: Study, seconds: float, what: str) -> None:
+    """Refuse `what` if it takes longer than this profile has; say how long it takes if that is over a minute."""
     if seconds > budget.allowed(study):
         expected = f"what takes {budget.allowed(study)} seconds at most, not about {budget.in_words(seconds)}"
         reject(f"data {study.data}", what, f"{expected}: choose fewer rows or columns{budget.longer_profile(seconds)}")

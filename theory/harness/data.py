@@ -1,6 +1,6 @@
 """The user's own data: of which kinds they are, and which claims can be judged on them."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -40,6 +40,14 @@ class Data:
 def accepting(claims: Collection[Stated], data: Data | None) -> list[Stated]:
     """The claims that can be judged on `data`: all of them where there is none."""
     return [claim for claim in claims if data is None or data.suit(claim)]
+
+
+def left_out(claims: Collection[Stated], data: Data | None) -> Iterator[str]:
+    """What keeps the data from some of `claims`, a line for each kind that these accept and the data are not of."""
+    for kind in data.reader.kinds if data else ():
+        names = [claim.id for claim in claims if claim.accepts_data == kind]
+        if data and names and data.missing[kind]:
+            yield f"{data.missing[kind]} (left out: {', '.join(names)})"
 
 
 def refuse_data(data: Data, claims: Collection[Stated], known: Collection[Stated]) -> NoReturn:

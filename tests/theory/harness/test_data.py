@@ -7,7 +7,7 @@ import pytest
 
 from theory.catalogue import READERS
 from theory.core.validation import InvalidArgument
-from theory.harness.data import Data, accepting, refuse_data
+from theory.harness.data import Data, accepting, left_out, refuse_data
 from theory.harness.discovery import Stated
 from theory.harness.provenance import digest
 
@@ -44,6 +44,15 @@ def test_a_claim_is_refused_by_what_the_data_lack(tmp_path: Path) -> None:
         InvalidArgument, match=r"for regression or multiclass \(a.regression, a.multiclass\), not a.none"
     ):
         refuse_data(mine(tmp_path, [0, 1, 2, 2]), CLAIMS[:1], CLAIMS)
+
+
+def test_what_is_left_out_is_said_kind_by_kind(tmp_path: Path) -> None:
+    lines = list(left_out([*CLAIMS, CLAIMS[3]], mine(tmp_path, ["a", "b", "c", "c"])))
+    assert len(lines) == 4 and "numbers to fit (left out: a.regression)" in lines[0]
+    assert lines[1].endswith(
+        "labels = 3 classes (a, b, c): expected two classes: keep the rows of two (left out: a.labelled, a.labelled)"
+    )
+    assert not list(left_out(CLAIMS, None)) and not list(left_out(CLAIMS[:1], mine(tmp_path, [0, 1, 2, 2])))
 
 
 def test_data_are_read_only_where_a_claim_may_accept_them(tmp_path: Path) -> None:
