@@ -25,7 +25,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     _draw_ratio(ratio, near, far)
     _draw_paper(paper, near)
     _draw_iterations(iterations, near)
-    _draw_distribution(distribution, near.group("chi squared"))
+    _draw_distribution(distribution, near)
     return figure
 
 
@@ -77,8 +77,9 @@ def _draw_iterations(axes: Axes, near: Evidence) -> None:
     letter(axes, "C", r"iterations until $\frac{1}{n}\|Y - X U V^\top\|^2 < 10^{-8}$")
 
 
-def _draw_distribution(axes: Axes, law: Mapping[str, np.ndarray]) -> None:
-    label = f"{law['drawn'].size} networks of width 16"
+def _draw_distribution(axes: Axes, near: Evidence) -> None:
+    law = near.group("chi squared")
+    label = f"{law['drawn'].size} networks of width {near.parameters['width']}"
     axes.hist(law["drawn"], bins=40, density=True, color="0.8", edgecolor="0.5", linewidth=0.4, label=label)
     axes.plot(law["x"], law["density"], **line(0), label=rf"$\chi^2_{{{law['degrees_of_freedom']}}}$")
     axes.set(xlabel=r"$h^{2a}\,\mathrm{tr}[(V V^\top)^{-1} V U_2^\top U_2 V^\top]$", ylabel="density")

@@ -20,7 +20,7 @@ STARTS = 6
 LARGEST_STEP = 1 / 3
 # Of learning rate x rate^2 x time, by which the logarithm of the loss differs from the flow's: below it rounding shows.
 SMALLEST_EFFECT = 1e-8
-LEFT = 120.0  # rate x time: the loss is then e^-120 of its start, far below rounding
+LEFT = 90.0  # rate x time: the loss is then e^-90 of its start, far below rounding
 OVERHEAD, WORK = 4e4, 3e10  # of a step, and of all, in squared rows of [V; U1] x starts: about two minutes
 
 
@@ -72,7 +72,7 @@ def plan(study: Study, rng: np.random.Generator, sizes: AppendixA1) -> Plan:
             has none beyond rounding; or what would take much longer than two minutes.
     """
     data, problem, network = _drawn(rng, sizes)
-    curvature, fastest = largest_curvature(problem, network), _fastest_rate(problem, network)
+    curvature, fastest = largest_curvature(problem, network), fastest_rate(problem, network)
     eta, time = sizes.learning_rate, _time(study, sizes, fastest)
     if eta * curvature > LARGEST_STEP:
         largest = f"at most {LARGEST_STEP / curvature:.3g}, a sixth of where descent at these scales and width diverges"
@@ -116,7 +116,7 @@ def _time(study: Study, sizes: AppendixA1, fastest: float) -> float:
     return longest
 
 
-def _fastest_rate(problem: Regression, network: Network) -> float:
+def fastest_rate(problem: Regression, network: Network) -> float:
     """2 sigma_1^2 |Z|^2: no loss decays faster at the start."""
     stretch = np.linalg.norm(coordinates(problem, network), ord=2, axis=(-2, -1))
     return 2 * float((problem.S[0] * stretch.max()) ** 2)

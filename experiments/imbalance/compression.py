@@ -13,12 +13,13 @@ from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding,
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.validation import reject
-from theory.imbalance import compression
+from theory.imbalance import compression, convergence
 from theory.imbalance.compression import Compressed
-from theory.imbalance.problem import fan_in_scale, gaussian, paper_regression
+from theory.imbalance.problem import coordinates, fan_in_scale, gaussian, paper_regression
 
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
+CONVERGED = 60.0  # slowest rate x time: later no record would tell one learning rate from another
 STABLE = 1.0  # of learning rate x curvature: half of where descent may diverge
 WORK = 1.2e10  # inputs x width x steps: about two minutes
 ROUNDING = "the (D + h)-term products, one a step, added up as a worst case"
@@ -49,7 +50,7 @@ class Sizes:
     width: int = varies(
         "units of the hidden layer of the explicit network", 2000, smoke=300, paper=10000, low=1, high=30_000
     )
-    inputs: int = varies("columns of X, D", 400, smoke=60, low=2, high=2000)
+    inputs: int = varies("columns of X, D", 400, smoke=60, low=10, high=2000)
     examples: int = varies("rows of X, n", 100, smoke=20, low=1, high=500)
     learning_rate: float = varies("of gradient descent", 0.01, low=1e-4, high=1, unit="time")
     steps: int = varies("of gradient descent", 3000, smoke=1000, paper=10000, low=100, high=30_000)
@@ -87,10 +88,13 @@ def _recursion_against_torch(study: Study, sizes: Sizes) -> Iterator[Check]:
     rng, h, steps = study.rng("explicit"), sizes.width, sizes.steps
     problem = paper_regression(rng, whitened=False, D=sizes.inputs, n=sizes.examples)
     network = gaussian(problem, h, rng, scales=(fan_in_scale(h, 0.5),) * 2)
-    eta, record = sizes.learning_rate, recording_steps(steps, 5)
+    eta = sizes.learning_rate
     largest = STABLE / largest_curvature(problem, network)
     if eta > largest:
         reject("learning_rate", eta, f"at most {largest:.3g}, half of where descent from this start may diverge")
+    fitted = CONVERGED / (eta * convergence.slowest_rate(problem, coordinates(problem, network)).item())
+    steps = min(steps, max(round(fitted), 100))
+    record = recording_steps(steps, 5)
     explicit = linear_network(study, problem, network, observe=_end_to_end)
     run = explicit.train(learning_rate=eta, steps=steps, record=record)
     small = compression.compress(problem, network)

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from scipy.integrate import simpson
 
+from experiments.data import budget
+from experiments.imbalance import appendix_a1, own_data
 from experiments.imbalance.networks import by_autograd, largest_curvature, trained_coordinates
 from experiments.training import extrapolated
 from theory.claims import (
@@ -18,6 +21,7 @@ from theory.claims import (
     claim,
     curves,
     measured,
+    on_data,
     order,
     residual,
     rounding,
@@ -31,6 +35,7 @@ from theory.imbalance import convergence, dynamics, identities
 from theory.imbalance.problem import Network, coordinates, gaussian
 
 HORIZON = 0.5  # time over which the drift is measured
+SECONDS = 6e-5  # of all trainings on the user's data, in cubes of m + r
 LARGEST_STEP = 0.3  # of learning rate x curvature: above it the drift is of no single order
 
 
@@ -38,15 +43,17 @@ LARGEST_STEP = 0.3  # of learning rate x curvature: above it the drift is of no 
 class Sizes:
     """Of the problem and its starts."""
 
-    width: int = varies("units of the hidden layer", 9, low=1, high=200)
-    scale: float = varies("standard deviation of the weights, times the root of the width", 1.8, low=0.3, high=6)
-    learning_rate: float = varies(
-        "the largest of four that the drift is measured at", 0.004, low=1e-3, high=0.1, unit="time"
+    width: int = varies("units of the hidden layer", 9, low=1, high=200, from_data=True)
+    scale: float = varies(
+        "standard deviation of the weights, times the root of the width", 1.8, low=0.3, high=6, from_data=True
     )
-    inputs: int = varies("columns of X, D", 12, low=1, high=100)
-    examples: int = varies("rows of X, n", 7, low=1, high=50)
-    outputs: int = varies("columns of Y, m", 3, low=1, high=20)
-    runs: int = varies("Gaussian starts", 16, smoke=2, paper=64, low=1, high=100)
+    learning_rate: float = varies(
+        "the largest of four that the drift is measured at", 0.004, low=1e-3, high=0.1, unit="time", from_data=True
+    )
+    inputs: int = varies("columns of X, D", 12, low=1, high=100, from_data=True)
+    examples: int = varies("rows of X, n", 7, low=1, high=50, from_data=True)
+    outputs: int = varies("columns of Y, m", 3, low=1, high=20, from_data=True)
+    runs: int = varies("Gaussian starts", 16, smoke=2, paper=64, low=1, high=100, from_data=True)
 
 
 @claim(
@@ -66,21 +73,56 @@ class Sizes:
         "symbolic: the hidden layer ascends",
         "symbolic: layers with their own learning rates",
     ),
+    accepts_data="regression",
     parameters=Sizes,
 )
 def imbalance_is_conserved(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
-    rng = study.rng("problem")
+    yield from _by_symbols()
+    yield from _trained(study, sizes)
+
+
+@on_data
+def _trained(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    setting = _drawn(study, sizes) if study.data is None else _of_the_data(study)
+    yield from _along_the_flow(setting)
+    yield from _step_by_step(study, setting)
+    yield from _drift_in_the_step_size(study, setting)
+
+
+class Setting(NamedTuple):
+    """What is trained, and the times that suit it."""
+
+    problem: Regression
+    network: Network
+    until: float  # which time the flow goes
+    step: float  # of a few, one by one
+    learning_rate: float  # the largest of those at which the drift is measured
+    horizon: float  # and the time over which it is
+
+
+def _drawn(study: Study, sizes: Sizes) -> Setting:
+    rng, eta = study.rng("problem"), sizes.learning_rate
     D, n = sizes.inputs, sizes.examples
     problem = random_regression(rng, D=D, n=n, m=sizes.outputs, singular_values=np.linspace(1.6, 0.5, min(D, n)))
     scale = sizes.scale / np.sqrt(sizes.width)
     network = gaussian(problem, sizes.width, rng, scales=(scale, scale), runs=sizes.runs)
     curvature = largest_curvature(problem, network)
-    if sizes.learning_rate * curvature > LARGEST_STEP:
-        reject("learning_rate", sizes.learning_rate, f"at most {LARGEST_STEP / curvature:.3g} at these sizes and scale")
-    yield from _by_symbols()
-    yield from _along_the_flow(problem, network)
-    yield from _step_by_step(study, problem, network)
-    yield from _drift_in_the_step_size(study, problem, network, sizes.learning_rate)
+    if eta * curvature > LARGEST_STEP:
+        reject("learning_rate", eta, f"at most {LARGEST_STEP / curvature:.3g} at these sizes and scale")
+    return Setting(problem, network, 3.0, 0.01, eta, round(HORIZON / eta) * eta)
+
+
+def _of_the_data(study: Study) -> Setting:
+    """The data in their own basis, from starts of three proportions and a balanced one, for a few hundred steps."""
+    data = own_data.read(study)
+    seconds, allowed = SECONDS * (data.r + data.m) ** 3, budget.allowed(study)
+    if seconds > allowed:
+        expected = f"at most {round((allowed / SECONDS) ** (1 / 3))}{budget.longer_profile(seconds)}"
+        reject(f"data {study.data}: rank of X and outputs", f"{data.r + data.m} together", expected)
+    budget.say_before(study, seconds)
+    problem, network = own_data.starts(data, study.rng("own data"), appendix_a1.SCALES)
+    eta = own_data.learning_rate(problem, network)
+    return Setting(problem, network, 750 * eta, 2.5 * eta, eta, 125 * eta)
 
 
 def _by_symbols() -> Iterator[Check]:
@@ -96,8 +138,9 @@ def _by_symbols() -> Iterator[Check]:
     yield unequal.control("symbolic: layers with their own learning rates").vanishes()
 
 
-def _along_the_flow(problem: Regression, network: Network) -> Iterator[Check]:
-    flow = dynamics.gradient_flow(problem, network, np.linspace(0, 3, 31), relative_tolerance=1e-12)
+def _along_the_flow(setting: Setting) -> Iterator[Check]:
+    problem, network, until, *_ = setting
+    flow = dynamics.gradient_flow(problem, network, np.linspace(0, until, 31), relative_tolerance=1e-12)
     Z = flow["Z"]
     # An error dZ of one step changes Z^T J Z by 2 dZ^T J Z, and from then on the exact flow conserves it: no growth.
     largest = np.linalg.norm(Z.reshape(len(Z), -1), axis=1).max()
@@ -112,8 +155,9 @@ def _along_the_flow(problem: Regression, network: Network) -> Iterator[Check]:
     yield wrong.control("the sum U1^T U1 + V^T V is conserved by the flow").equals(0.0)
 
 
-def _step_by_step(study: Study, problem: Regression, network: Network) -> Iterator[Check]:
-    eta, steps = 0.01, 40
+def _step_by_step(study: Study, setting: Setting) -> Iterator[Check]:
+    problem, network, _, eta, *_ = setting
+    steps = 40
     run = by_autograd(study, problem, network).train(learning_rate=eta, steps=steps, record=range(steps + 1))
     Z = trained_coordinates(problem, run)
     # An entry of the imbalance is a sum of m + r products; a coordinate of Z is itself a sum of D, and the step rounds
@@ -126,10 +170,9 @@ def _step_by_step(study: Study, problem: Regression, network: Network) -> Iterat
     yield drift.control("one step of gradient descent conserves the imbalance").equals(0.0)
 
 
-def _drift_in_the_step_size(
-    study: Study, problem: Regression, network: Network, learning_rate: float
-) -> Iterator[Check | Curves]:
-    step_sizes, horizon = learning_rate / 2.0 ** np.arange(4), round(HORIZON / learning_rate) * learning_rate
+def _drift_in_the_step_size(study: Study, setting: Setting) -> Iterator[Check | Curves]:
+    problem, network, _, _, eta, horizon = setting
+    step_sizes = eta / 2.0 ** np.arange(4)
     first_order = _accumulated_drift(problem, network, horizon)
     drifts, changes, lie_drifts = [], [], []
     start = coordinates(problem, network)

@@ -35,7 +35,8 @@ def measured_rate(study: Study, problem: Regression, W: Layers) -> tuple[Array, 
     """-d/dt log(L - L*) = |grad L|^2 / (L - L*) by torch's gradient at states W_l (*batch, h_l, h_{l-1}).
 
     Returns:
-        The rate (*batch), and the rounding that it, and a bound on it from the weights, may carry.
+        The rate (*batch), and the rounding that it, and a bound on it from the weights, may carry: 0 and infinite at
+        states at the rounding floor, which judge nothing.
     """
     batch = W[0].shape[:-2]
     flat = {name: torch.tensor(w.reshape(-1, *w.shape[-2:]), device=study.device) for name, w in state_of(W).items()}
@@ -48,6 +49,9 @@ def measured_rate(study: Study, problem: Regression, W: Layers) -> tuple[Array, 
     # No product of X and all layers but one exceeds this.
     path = X * sum(sizes) ** (len(W) - 1)
     gradient = path * (residual + terms * EPS * np.sqrt(2 * loss))
-    relative = 2 * gradient / np.sqrt(squared) + (np.sqrt(2 * loss) * residual + terms * EPS * loss) / excess
+    floor = np.sqrt(2 * loss) * residual + terms * EPS * loss
+    live = (excess > floor) & (squared > 0)
+    excess, squared = np.where(live, excess, 1.0), np.where(live, squared, 1.0)
+    relative = 2 * gradient / np.sqrt(squared) + floor / excess
     rate = squared / excess
-    return rate, 2 * (rate * relative + terms * EPS * path**2)
+    return np.where(live, rate, 0.0), np.where(live, 2 * (rate * relative + terms * EPS * path**2), np.inf)

@@ -53,21 +53,71 @@ def plan(study: Study, rng: np.random.Generator, shapes: Sequence[tuple[float, f
         InvalidArgument: what the theorem says of the slowest direction of the data could not be seen in the time that
             this profile has; the message says what it would take.
     """
+    data = read(study)
+    scales = [_scales(data, shape) for shape in shapes]
+    problem, network = starts(data, rng, shapes)
+    eta = learning_rate(problem, network)
+    rate = float(convergence.convergence_rate(problem, network).max())
+    steps = affordable(study, data, eta, rate, _seconds_a_step(data.m, data.r))
+    return Plan(data, problem, network, eta, steps, np.array([*scales, (np.nan, np.nan)]))
+
+
+def starts(
+    data: Regression, rng: np.random.Generator, shapes: Sequence[tuple[float, float]]
+) -> tuple[Regression, Network]:
+    """What is trained in place of the data: the problem in their basis, and a run for each of the starts of `plan`."""
+    drawn = [gaussian_compressed(data, _width(data), rng, scales=_scales(data, shape)) for shape in shapes]
+    problem, networks = drawn[0].problem, [small.network for small in drawn]
+    still, root = balanced(problem, networks[0].h, rng), np.sqrt(size_of_the_solution(data))
+    networks.append(Network(root * still.U, root * still.V))
+    return problem, Network(np.concatenate([s.U for s in networks]), np.concatenate([s.V for s in networks]))
+
+
+def _width(data: Regression) -> int:
+    return WIDTH * (data.m + data.r)
+
+
+def _scales(data: Regression, shape: tuple[float, float]) -> tuple[float, float]:
+    """Of U and V in these proportions, of a size that suits the data."""
+    hidden, output = np.sqrt(SIZE * size_of_the_solution(data) / _width(data)) * np.array(shape) / np.hypot(*shape)
+    return float(hidden), float(output)
+
+
+def read(study: Study) -> Regression:
+    """The data as they are; what they violate is said.
+
+    Raises:
+        InvalidArgument: they are no regression, or so large that their decomposition takes longer than there is.
+    """
     data = load_regression(study.data)  # type: ignore[arg-type]
     _require_decomposition(study, data)
     for line in of_regression(data):
         study.remark(line)
-    size = _size_of_the_solution(data)
-    h = WIDTH * (data.m + data.r)
-    scales = [tuple(np.sqrt(SIZE * size / h) * np.array(shape) / np.hypot(*shape)) for shape in shapes]
-    drawn = [gaussian_compressed(data, h, rng, scales=pair) for pair in scales]
-    problem, starts = drawn[0].problem, [small.network for small in drawn]
-    still = balanced(problem, starts[0].h, rng)
-    starts.append(Network(np.sqrt(size) * still.U, np.sqrt(size) * still.V))
-    network = Network(np.concatenate([s.U for s in starts]), np.concatenate([s.V for s in starts]))
-    eta = _learning_rate(problem, network)
-    steps = _steps(study, data, eta, float(convergence.convergence_rate(problem, network).max()))
-    return Plan(data, problem, network, eta, steps, np.array([*scales, (np.nan, np.nan)]))
+    return data
+
+
+def in_own_units(study: Study) -> Regression:
+    """The data with X in units of its largest singular value, and Y in those in which |Theta_hat| = 1."""
+    return _in_own_units(study, read(study))
+
+
+def partly_seen(study: Study) -> Regression:
+    """The same, where there is something of U that the data do not see.
+
+    Raises:
+        InvalidArgument: the data see all of U.
+    """
+    data = read(study)
+    if data.r == data.D:
+        expected = "fewer than that, as with fewer examples than inputs: else no direction of U is left unseen"
+        reject(f"data {study.data}: rank of X", f"{data.r}, all {data.D} inputs", expected)
+    return _in_own_units(study, data)
+
+
+def _in_own_units(study: Study, data: Regression) -> Regression:
+    study.remark("judged in units in which the largest singular value of X, and |X^+ Y|, are 1")
+    unit = data.S[0] * size_of_the_solution(data)
+    return Regression(data.X / data.S[0], data.Y / unit)
 
 
 def gradient_as_they_are(study: Study, trained: Plan) -> Check:
@@ -86,13 +136,13 @@ def gradient_as_they_are(study: Study, trained: Plan) -> Check:
     return subject.supporting().equals(here)
 
 
-def _size_of_the_solution(data: Regression) -> float:
+def size_of_the_solution(data: Regression) -> float:
     """|Theta_hat|; where that is 0, another number of its units."""
     solution = np.linalg.norm(data.targets / data.S[:, None], ord=2)
     return float(solution or np.linalg.norm(data.Y) / data.S[0] or 1.0)
 
 
-def _learning_rate(problem: Regression, network: Network) -> float:
+def learning_rate(problem: Regression, network: Network) -> float:
     """A twentieth of the largest that is stable all along the way."""
     Z = coordinates(problem, network)
     start = (np.linalg.norm(Z, ord=2, axis=(-2, -1)) ** 2).max()
@@ -113,20 +163,30 @@ def _require_decomposition(study: Study, data: Regression) -> None:
         reject(f"data {study.data}: X.shape", data.X.shape, f"{expected} or rows{budget.longer_profile(seconds)}")
 
 
-def _steps(study: Study, data: Regression, eta: float, rate: float) -> int:
-    """Enough for the bound to fall by e^8, or by what can be afforded; at least by e."""
-    wanted, needed = (int(np.ceil(exponent / (rate * eta))) for exponent in (EXPONENT, 1.0))
-    step, allowed = _seconds_a_step(data.m, data.r), budget.allowed(study)
-    affordable = int(allowed / step - RECORDS) // TRAININGS
-    if needed > affordable:
-        seconds = step * (TRAININGS * needed + RECORDS)
+def affordable(
+    study: Study, data: Regression, eta: float, rate: float, step: float, *, least: float = 1.0, most: float = EXPONENT
+) -> int:
+    """Steps of the coarsest training, enough for the bound to fall by e^most, or by what can be afforded.
+
+    Args:
+        step: seconds that one takes.
+        least: it falls by e^least at least.
+
+    Raises:
+        InvalidArgument: that takes longer than this profile has.
+    """
+    wanted, needed = (int(np.ceil(exponent / (rate * eta))) for exponent in (most, least))
+    allowed = budget.allowed(study)
+    in_time = int(allowed / step - RECORDS) // TRAININGS
+    if needed > in_time:
+        seconds, factor = step * (TRAININGS * needed + RECORDS), "e" if least == 1 else f"e^{least:g}"
         reject(
             f"data {study.data}",
             f"{data.r} directions, {data.m} outputs, condition number {data.S[0] / data.S[-1]:.3g}",
-            f"a slowest direction that decays by a factor e within {allowed} seconds, not in {needed:.3g} steps of "
-            f"{eta:.3g} (about {budget.in_words(seconds)}): {ADVICE}{budget.longer_profile(seconds)}",
+            f"a slowest direction that decays by a factor {factor} within {allowed} seconds, not in {needed:.3g} steps "
+            f"of {eta:.3g} (about {budget.in_words(seconds)}): {ADVICE}{budget.longer_profile(seconds)}",
         )
-    taken = min(wanted, affordable)
+    taken = min(wanted, in_time)
     budget.say_before(study, step * (TRAININGS * taken + RECORDS))
     return taken
 

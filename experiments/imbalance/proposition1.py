@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.imbalance import own_data
 from experiments.imbalance.networks import largest_curvature, linear_network, squared_loss, trained, trained_coordinates
 from experiments.training import recording_steps
 from experiments.training.updates import Adam
-from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
+from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, varies
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
@@ -26,6 +27,7 @@ STARTS = (
     "U = 0 and V = 0",
 )
 INSIDE = 2  # the first two satisfy both hypotheses
+UNSEEN = 10  # directions at most that are kept of those that the user's data do not see
 DECAY = 30.0  # rate x time, so that of the residual e^-30 of its start is left
 WORK = 1e11  # inputs x width x outputs x starts x steps: about two minutes
 STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
@@ -35,13 +37,17 @@ STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
 class Sizes:
     """Of the problem and its seven starts."""
 
-    width: int = varies("units of the hidden layer", 64, low=2, high=1000)
-    scale: float = varies("standard deviation of the weights, times the root of the width", 1.0, low=0.2, high=3)
-    learning_rate: float = varies("of gradient descent", 0.02, low=0, high=1, brackets="()", unit="time")
-    steps: int = varies("of gradient descent", 4000, smoke=3000, low=100, high=40_000)
-    inputs: int = varies("columns of X, D", 40, low=2, high=300)
-    examples: int = varies("rows of X, n", 10, low=1, high=50)
-    outputs: int = varies("columns of Y, m", 2, low=1, high=10)
+    width: int = varies("units of the hidden layer", 64, low=2, high=1000, from_data=True)
+    scale: float = varies(
+        "standard deviation of the weights, times the root of the width", 1.0, low=0.2, high=3, from_data=True
+    )
+    learning_rate: float = varies(
+        "of gradient descent", 0.02, low=0, high=1, brackets="()", unit="time", from_data=True
+    )
+    steps: int = varies("of gradient descent", 4000, smoke=3000, low=100, high=40_000, from_data=True)
+    inputs: int = varies("columns of X, D", 40, low=2, high=300, from_data=True)
+    examples: int = varies("rows of X, n", 10, low=1, high=50, from_data=True)
+    outputs: int = varies("columns of Y, m", 2, low=1, high=10, from_data=True)
 
     def __post_init__(self) -> None:
         if self.examples >= self.inputs:
@@ -68,14 +74,22 @@ class Sizes:
         "Adam inside the set: minimum norm",
         "growth of H 5 % slower",
     ),
+    accepts_data="regression",
     parameters=Sizes,
 )
 def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
-    rng = study.rng("problem")
-    D, n, m = sizes.inputs, sizes.examples, sizes.outputs
-    problem = random_regression(rng, D=D, n=n, m=m, singular_values=np.linspace(1.5, 0.7, n))
-    network = _starts(problem, rng, sizes.width, sizes.scale / np.sqrt(sizes.width))
-    run = _trained(study, problem, network, sizes.learning_rate, sizes.steps)
+    yield from _from_every_start(study, sizes)
+    yield from _growth_is_attained(study)
+
+
+@on_data
+def _from_every_start(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    if study.data is None:
+        problem, network = _drawn(study, sizes)
+        run = _trained(study, problem, network, sizes.learning_rate, sizes.steps)
+    else:
+        problem, network = _of_the_data(study)
+        run = _trained_on_data(study, problem, network)
     distance = invariant_set.distance_to_minimum_norm(problem, trained(run).end_to_end)
     residual = dynamics.residual(problem, trained_coordinates(problem, run))
     rounding = _rounding(problem, network, run, residual)
@@ -91,10 +105,36 @@ def training_inside_the_invariant_set_finds_the_minimum_norm(study: Study, sizes
         yield (reached if i < INSIDE else reached.control(f"{start}: minimum norm")).equals(0.0, against=outside)
     yield from _the_set_is_invariant(problem, run, rounding)
     yield from _frozen_overlap(problem, network, run, rounding)
-    yield from _growth_is_attained(study)
     yield from _adam_leaves_the_set(study, problem, network, float(within.value[0]))
     leak = np.hypot(*invariant_set.leakage(problem, trained(run)))
     yield curves(steps=run.facts["recorded"], distance=distance, leak=leak, starts=np.array(STARTS))
+
+
+def _drawn(study: Study, sizes: Sizes) -> tuple[Regression, Network]:
+    rng, n = study.rng("problem"), sizes.examples
+    problem = random_regression(rng, D=sizes.inputs, n=n, m=sizes.outputs, singular_values=np.linspace(1.5, 0.7, n))
+    return problem, _starts(problem, rng, sizes.width, sizes.scale / np.sqrt(sizes.width))
+
+
+def _of_the_data(study: Study) -> tuple[Regression, Network]:
+    """The data in their own basis and units; directions that no example sees are alike, so that a few of them do."""
+    data = own_data.partly_seen(study)
+    problem = Regression(np.diag(data.S) @ np.eye(data.r, data.r + min(data.D - data.r, UNSEEN)), data.targets)
+    h = 2 * (problem.D + problem.m)
+    return problem, _starts(problem, study.rng("own data"), h, 1 / np.sqrt(h))
+
+
+def _trained_on_data(study: Study, problem: Regression, network: Network) -> Trajectory:
+    eta, rate = 0.5 / largest_curvature(problem, network), _slowest_rate(problem, network)
+    step = (1e-4 + network.U.size * (problem.m + 1) * 2e-9) / own_data.TRAININGS
+    steps = own_data.affordable(study, problem, eta, rate, step, least=DECAY, most=1.01 * DECAY)
+    return _trained(study, problem, network, eta, steps)
+
+
+def _slowest_rate(problem: Regression, network: Network) -> float:
+    """Of the residual, at the starts inside the set."""
+    inside = Network(network.U[:INSIDE], network.V[:INSIDE])
+    return float(convergence.slowest_rate(problem, coordinates(problem, inside)).min() / 2)
 
 
 def _trained(study: Study, problem: Regression, network: Network, eta: float, steps: int) -> Trajectory:
@@ -102,11 +142,10 @@ def _trained(study: Study, problem: Regression, network: Network, eta: float, st
     stable = 1 / largest_curvature(problem, network)
     if eta > stable:
         reject("learning_rate", eta, f"at most {stable:.3g}, half of where descent from these starts may diverge")
-    inside = Network(network.U[:INSIDE], network.V[:INSIDE])
-    slowest = convergence.slowest_rate(problem, coordinates(problem, inside)).min() / 2
+    slowest = _slowest_rate(problem, network)
     if eta * steps * slowest < DECAY:
         reject("steps", steps, f"at least {DECAY / (eta * slowest):.0f} of {eta:g}, for the residual to vanish")
-    if (work := network.U.size * problem.m * steps) > WORK:
+    if study.data is None and (work := network.U.size * problem.m * steps) > WORK:
         reject("steps", steps, f"at most {steps * WORK / work:.0f} at these sizes: two minutes of them")
     return linear_network(study, problem, network).train(
         learning_rate=eta, steps=steps, record=recording_steps(steps, 201)

@@ -1,12 +1,13 @@
 """Theorem 2: wide networks end near the minimum-norm solution, at the widths it asks for and at the paper's data."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
+from experiments.imbalance import own_data
 from experiments.imbalance.quantiles import fewest_draws, with_probability
 from experiments.imbalance.wide_networks import (
     DELTA,
@@ -17,10 +18,24 @@ from experiments.imbalance.wide_networks import (
     distance_reached,
     law,
     law_of_the_sweep,
+    steps_to_the_end,
     sweep,
     wide_start,
 )
-from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, exactly, measured, rounding, slope, varies
+from theory.claims import (
+    AS_PRINTED,
+    Check,
+    Curves,
+    Study,
+    claim,
+    curves,
+    exactly,
+    measured,
+    on_data,
+    rounding,
+    slope,
+    varies,
+)
 from theory.claims.estimates import loglog_slope
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
@@ -28,6 +43,7 @@ from theory.core.validation import reject
 from theory.imbalance import dynamics, width
 from theory.imbalance.compression import Compressed, compress
 
+WIDEST = 1e18  # that can be drawn
 SLOPE_WIDTHS = np.array([1e6, 1e9, 1e12, 1e15])  # far enough for h^(1 - 2a) to outgrow Theta_hat where a < 1/2
 
 
@@ -83,6 +99,7 @@ class Widths(Figure4):
         "lambda_r^(-1/2) in the residual at the start",
         "h0 with lambda_1 / lambda_r^3",
     ),
+    accepts_data="regression",
     parameters=Widths,
 )
 def wide_networks_find_the_minimum_norm(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
@@ -95,6 +112,26 @@ def wide_networks_find_the_minimum_norm(study: Study, sizes: Widths) -> Iterator
     yield from _residual_at_the_start()
     yield from _width_needed()
     yield from _figure(beyond)
+    if study.data is not None:
+        yield from _on_data(study, sizes)
+
+
+@on_data
+def _on_data(study: Study, sizes: Widths) -> Iterator[Check]:
+    """Networks at twice h0 of the data in their own basis and units, a = 1/2."""
+    data = own_data.partly_seen(study)
+    s = width.deviation(data, sizes.delta)
+    needed = 2 * width.theorem_width(data, 0.5, s)
+    study.remark(f"judged at twice the width that the theorem asks for, {needed:.3g}")
+    if needed > WIDEST:
+        conditioned = f"at most {WIDEST:g}: it grows like the fourth power of the condition number of X"
+        reject(f"data {study.data}: twice h0", f"{needed:.3g}", conditioned)
+    h, runs = int(needed), fewest_draws(1 - sizes.delta)
+    start = wide_start(data, h, 0.5, runs, study.rng("own data"))
+    distance = distance_reached(study, start, h, 0.5, steps=steps_to_the_end(study, data, runs, h))
+    ratios, because = distance / width.distance_bound(data, h, 0.5, s), f"Theorem 2 at h = {h:.3g}"
+    over = with_probability(1 - sizes.delta, "distance over its bound", ratios, because=because)
+    yield replace(over, case="own data").at_most(1.0)
 
 
 def _distance_over_its_bound(study: Study, sizes: Widths, problem: Regression, beyond: "Beyond") -> Iterator[Check]:

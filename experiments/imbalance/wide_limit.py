@@ -5,20 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.imbalance import own_data
 from experiments.imbalance.networks import by_autograd, trained_coordinates, trained_product
 from experiments.imbalance.solved import Refinement, refined
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, rate, slope, varies
+from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, on_data, rate, slope, varies
 from theory.claims.estimates import Estimate, loglog_slope, mean, richardson
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
 from theory.imbalance import dynamics, wide_limit
-from theory.imbalance.compression import Compressed, gaussian_compressed
+from theory.imbalance.compression import Compressed, compressed_problem, gaussian_compressed
 from theory.imbalance.problem import Network, fan_in_scale
 
 FASTER = 8 / 3  # the learning rate of the distance, which is averaged over many runs, in units of 1 / k
+LARGEST = 300  # m + r of the user's data: seconds
 GROUPS = 16  # of runs: each measures one root mean square a width, and so one slope
 SOLVER = 1e-12  # relative tolerance of the limit equation: orders of magnitude below what training resolves
 
@@ -69,21 +71,35 @@ class Widths(Refinement):
         "a = 0.5: distance with D in place of D - r",
         "a = 0.4: distance with k = 1",
     ),
+    accepts_data="regression",
     parameters=Widths,
 )
 def wide_networks_follow_a_closed_equation(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
     singular_values = np.array([1.3, 1.0, 0.8])
     problem = random_regression(study.rng("problem"), D=43, n=3, m=2, singular_values=singular_values)
-    yield from _orthogonal_rows(study, sizes, problem)
+    yield from _orthogonal_rows(study, sizes, problem, "orthogonal rows")
     yield from _longer_rows(study, sizes, problem)
     yield from _growing_width(study, sizes, problem)
     yield from _distance(study, sizes, problem, 0.5)
     yield from _distance(study, sizes, problem, 0.4)
+    if study.data is not None:
+        yield from _on_data(study, sizes)
 
 
-def _orthogonal_rows(study: Study, sizes: Widths, problem: Regression) -> Iterator[Check | Curves]:
+@on_data
+def _on_data(study: Study, sizes: Widths) -> Iterator[Check]:
+    """The equation on the data in their own basis and units, while their fastest directions are fitted."""
+    problem = compressed_problem(own_data.in_own_units(study))
+    if problem.r + problem.m > LARGEST:
+        reject(f"data {study.data}: rank of X and outputs", f"{problem.r + problem.m} together", f"at most {LARGEST}")
+    for item in _orthogonal_rows(study, sizes, problem, "own data"):
+        if isinstance(item, Check) and not item.is_control:
+            yield item
+
+
+def _orthogonal_rows(study: Study, sizes: Widths, problem: Regression, case: str) -> Iterator[Check | Curves]:
     """The equation and the Gram matrices at a finite width, where they are exact."""
-    case, length = "orthogonal rows", sizes.squared_length
+    length = sizes.squared_length
     t, products, output, hidden = _trained_frame(study, sizes, problem, hidden_scale=1.0)
 
     def solved(k: float) -> Array:
@@ -205,7 +221,9 @@ def _trained_frame(
     U1 V^T, V V^T and U1 U1^T.
     """
     length = sizes.squared_length
-    network = wide_limit.orthogonal_frame(problem, length, 9, study.rng("frame"), hidden_scale=hidden_scale)
+    network = wide_limit.orthogonal_frame(
+        problem, length, max(9, problem.r + problem.m), study.rng("frame"), hidden_scale=hidden_scale
+    )
     runs: list[Trajectory] = refined(study, problem, network, sizes)
     products, output, hidden = [], [], []
     for run in runs:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.imbalance import own_data
 from experiments.imbalance.compression import compressed_network
 from theory.claims import Study, samples, varies
 from theory.claims.random_numbers import Samples
@@ -26,8 +27,8 @@ WORK = 4e8  # squared examples x trainings: about two minutes, as wide networks 
 class Figure4:
     """The data of the paper's Figures 1 and 4."""
 
-    inputs: int = varies("columns of X, D", 400, smoke=40, low=2, high=2000, from_data=True)
-    examples: int = varies("rows of X, n", 100, smoke=10, low=1, high=150, from_data=True)
+    inputs: int = varies("columns of X, D", 400, smoke=40, low=2, high=2000)
+    examples: int = varies("rows of X, n", 100, smoke=10, low=1, high=150)
 
     def __post_init__(self) -> None:
         if self.examples >= self.inputs:
@@ -53,17 +54,36 @@ def wide_start(problem: Regression, h: int, exponent: float, runs: int, rng: np.
     return gaussian_compressed(problem, h, rng, scales=(scale, scale), runs=runs)
 
 
-def distance_reached(study: Study, start: Compressed, h: int, exponent: float) -> Array:
+def distance_reached(study: Study, start: Compressed, h: int, exponent: float, *, steps: int = 4000) -> Array:
     """Distance to the minimum-norm solution (runs,) once the residual adds less than rounding to it."""
-    level = float(width.imbalance_level_bound(h, exponent))  # the weights and so the rates grow like h^(1 - 2a)
-    Y, S = start.problem.Y, start.problem.S
+    Y = start.problem.Y
     run = compressed_network(study, start).train(
-        learning_rate=0.2 / ((level + np.linalg.norm(Y)) * S[0] ** 2),
-        steps=4000,
-        record=[4000],
+        learning_rate=learning_rate_to_the_end(start.problem, h, exponent),
+        steps=steps,
+        record=[steps],
         stop_below=1e-26 * float((Y**2).sum()),
     )
     return start.distance_to_minimum_norm(run["U"][-1], run["V"][-1])
+
+
+def learning_rate_to_the_end(problem: Regression, h: int, exponent: float) -> float:
+    """A tenth of the largest that is stable."""
+    level = float(width.imbalance_level_bound(h, exponent))  # the weights and so the rates grow like h^(1 - 2a)
+    return 0.2 / ((level + float(np.linalg.norm(problem.Y))) * float(problem.S[0]) ** 2)
+
+
+def steps_to_the_end(study: Study, data: Regression, networks: int, h: int) -> int:
+    """Of the user's data in their own units, until the residual adds nothing to the distance; a = 1/2.
+
+    Raises:
+        InvalidArgument: that takes longer than this profile has.
+    """
+    # |S^-1 E| decays at least like exp(-lambda_r c t), c near 2; it may start at 1 / s_r and should end at 1e-3 of
+    # the distance, which is of order h^(-1/2).
+    decay = np.log(1e3 * np.sqrt(h) * data.S[0] / data.S[-1])
+    step = (1e-4 + networks * (data.m + data.r) ** 2 * (data.m + 1) * 3e-9) / own_data.TRAININGS
+    eta, rate = learning_rate_to_the_end(data, h, 0.5), float(data.S[-1]) ** 2
+    return own_data.affordable(study, data, eta, rate, step, least=decay, most=decay)
 
 
 def sweep(study: Study, problem: Regression, widths: Array, *, runs: int, stop_below: float) -> dict[str, Array]:

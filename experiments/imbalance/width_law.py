@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from experiments.imbalance import own_data
 from experiments.imbalance.compression import compressed_network
 from experiments.imbalance.networks import largest_curvature, linear_network, trained
 from experiments.imbalance.wide_networks import (
@@ -16,11 +17,12 @@ from experiments.imbalance.wide_networks import (
     law,
     law_of_the_sweep,
     learning_rate_of_figure_4,
+    steps_to_the_end,
     sweep,
     wide_start,
 )
 from experiments.training import recording_steps
-from theory.claims import OURS, Check, Curves, Study, claim, curves, measured, rate, rounding, samples, varies
+from theory.claims import OURS, Check, Curves, Study, claim, curves, measured, on_data, rate, rounding, samples, varies
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
@@ -28,6 +30,8 @@ from theory.core.validation import reject
 from theory.imbalance import invariant_set, wide_limit, width
 from theory.imbalance.compression import compress
 from theory.imbalance.problem import fan_in_scale, gaussian
+
+ENTRIES = 2e7  # of the compressed networks that are trained on the user's data
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,15 @@ class Widths(Figure4):
     ),
     theory_side="law",
     controls=("scale of U2 5 % larger", "one dimension in ten more", "U2 that depends on V", "constant 5 % off"),
+    accepts_data="regression",
     parameters=Widths,
 )
 def distance_follows_a_law_without_parameters(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
     yield from _chi_squared_in_explicit_training(study, sizes)
     yield from _constant_of_the_law(study, sizes.wide)
     yield from _figure_4_of_the_paper(study, sizes)
+    if study.data is not None:
+        yield from _on_data(study)
 
 
 def _chi_squared_in_explicit_training(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
@@ -127,6 +134,21 @@ def _constant_of_the_law(study: Study, runs: int) -> Iterator[Check]:
     yield found.control("constant 5 % off").equals(1.05)
 
 
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    """Networks of width 10^6 on the data in their own basis and units: the constant of the law, and its shape."""
+    data, h = own_data.partly_seen(study), 10**6
+    runs = int(np.clip(ENTRIES / ((data.m + data.r) * (data.D + data.m)), 30, 2000))
+    steps = steps_to_the_end(study, data, runs, h)
+    start = wide_start(data, h, 0.5, runs, study.rng("own data"))
+    distance = distance_reached(study, start, h, 0.5, steps=steps)
+    ratio = mean(distance**2 / wide_limit.squared_distance(data, h, 0.5))
+    found = rate("squared distance over the law, h = 10^6", ratio, case="own data")
+    spread = f"one run's spreads by (2 / (m (D - r)))^(1/2), m (D - r) = {data.m * (data.D - data.r)}"
+    share = 2.1 * ratio.half_width
+    yield (found.resolving(share, because=spread) if share > 0.05 else found).equals(1)
+
+
 def _figure_4_of_the_paper(study: Study, sizes: Widths) -> Iterator[Check | Curves]:
     problem = data_of_figure_4(study, sizes)
     swept = sweep(study, problem, np.array(sizes.widths), runs=sizes.runs, stop_below=1e-8)
@@ -165,6 +187,6 @@ def _curves_of_the_figure(problem: Regression, swept: dict[str, Array]) -> Itera
     given_V = np.sqrt(degrees * swept["output_squared"] / widths[:, None])
     for name in ("initial_unseen", "distance"):
         yield curves(f"runs: {name}", mean=swept[name].mean(1), deviation=swept[name].std(1, ddof=1))
-    near = (FIGURE_WIDTHS >= 490) & (FIGURE_WIDTHS <= 1.2e4)
+    near = (FIGURE_WIDTHS >= 0.98 * widths.min()) & (FIGURE_WIDTHS <= 1.2 * widths.max())
     yield curves("against the inverse root", x=widths**-0.5, law_given_V=given_V.mean(1))
     yield curves("law against the inverse root", x=FIGURE_WIDTHS[near] ** -0.5, distance=everywhere[near])

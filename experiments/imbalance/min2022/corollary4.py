@@ -6,13 +6,16 @@ import numpy as np
 
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2022.problems import (
+    DATA,
     C,
     States,
     algebra,
     random_states,
     rate_of,
+    trained_on_data,
 )
-from theory.claims import AS_PRINTED, Check, Study, claim, measured, rounding
+from experiments.imbalance.networks import trained
+from theory.claims import AS_PRINTED, Check, Study, claim, measured, on_data, rounding
 from theory.imbalance import tighter_rate
 from theory.imbalance.convergence import convergence_rate
 from theory.imbalance.problem import coordinates, orthogonal_rows
@@ -26,6 +29,7 @@ from theory.imbalance.problem import coordinates, orthogonal_rows
     hypotheses=("any state",),
     theory_side="bound",
     controls=("twice the level of the imbalance, 5% larger",),
+    accepts_data="regression",
     parameters=States,
 )
 def margin_never_costs(study: Study, sizes: States) -> Iterator[Check]:
@@ -45,3 +49,15 @@ def margin_never_costs(study: Study, sizes: States) -> Iterator[Check]:
     equal = measured("Theorem 3 without margin", tighter_rate.margin_rate(problem, Z), within=within)
     yield equal.equals(earlier)
     yield equal.control("twice the level of the imbalance, 5% larger").at_least(1.05 * earlier)
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    problem, runs = trained_on_data(study)
+    states = trained(runs[-1])
+    slack = rate_of(study, problem, states)[1]
+    margin = tighter_rate.margin_rate(problem, coordinates(problem, states))
+    over = measured("Theorem 3 along training", margin, within=algebra(slack), case=DATA, axes=("t", "run"))
+    yield over.at_least(convergence_rate(problem, states))

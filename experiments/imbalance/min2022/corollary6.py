@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from experiments.imbalance.loss_bounds import over_bounds
 from experiments.imbalance.min2022.problems import (
+    DATA,
+    RECORDS,
     C,
     NearTheTarget,
     algebra,
@@ -15,9 +17,10 @@ from experiments.imbalance.min2022.problems import (
     tight_far_from_white,
     trained_at_its_rate,
     trained_near_the_target,
+    trained_on_data,
 )
 from experiments.imbalance.networks import trained, trained_coordinates
-from theory.claims import AS_PRINTED, Check, Study, claim, measured
+from theory.claims import AS_PRINTED, Check, Study, claim, measured, on_data
 from theory.imbalance import tighter_rate
 
 
@@ -30,6 +33,7 @@ from theory.imbalance import tighter_rate
     hypotheses=("gradient flow", "any time t_0"),
     theory_side="bound",
     controls=("restarted half way, exponent 5% larger", "restarted at every record, exponent 5% larger"),
+    accepts_data="regression",
     parameters=NearTheTarget,
 )
 def bound_can_be_restarted(study: Study, sizes: NearTheTarget) -> Iterator[Check]:
@@ -59,3 +63,13 @@ def bound_can_be_restarted(study: Study, sizes: NearTheTarget) -> Iterator[Check
     over, bound = over_bounds("loss over the bound restarted at every record", everywhere)
     yield over.at_most(bound)
     yield over.control("restarted at every record, exponent 5% larger").at_most(bound(1.05))
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    problem, runs = trained_on_data(study)
+    half = [bounded(problem, runs, start=RECORDS // 2)]
+    over, bound = over_bounds("loss over the bound restarted half way", half, case=DATA)
+    yield over.at_most(bound)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.imbalance import appendix_a1, own_data
 from experiments.imbalance.deep_networks import measured_rate
-from experiments.imbalance.loss_bounds import Bounded
+from experiments.imbalance.loss_bounds import Bounded, above_the_floor
 from experiments.imbalance.networks import largest_curvature, linear_network, trained, trained_coordinates
 from theory.claims import Study, Tolerance, rounding, varies
-from theory.core.arrays import Array
+from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
@@ -21,6 +22,8 @@ SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
 
 # Of learning rate x curvature: beyond it the first order in the step does not show.
 LARGEST_STEP = 0.5
+RECORDS = 21  # of a training on the user's data, all of its weights
+DATA = "own data"  # the case of what is judged on them
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class NearTheTarget:
     learning_rate: float = varies(
         "the largest from there, of those that are extrapolated to 0", 8e-3, low=1e-4, high=0.1
     )
-    time: float = varies("for which is trained from there", 1.5, low=0.05, high=20, unit="time")
+    time: float = varies("for which is trained from there", 1.5, low=0.3, high=5, unit="time")
     width: int = varies("units of the hidden layer there", 12, low=2, high=300)
 
 
@@ -202,6 +205,13 @@ def trained_factorisation(study: Study, sizes: Factorisation) -> Iterator[tuple[
         )
 
 
+def trained_on_data(study: Study) -> tuple[Regression, list[Trajectory]]:
+    """The user's own data in their own basis, from starts of three proportions and a balanced one, coarse to fine."""
+    plan = own_data.plan(study, study.rng("own data"), appendix_a1.SCALES)
+    eta, trainee = plan.learning_rate, linear_network(study, plan.problem, plan.network)
+    return plan.problem, trainee.refine(learning_rate=eta, horizon=plan.steps * eta, records=RECORDS, levels=3)
+
+
 def refined(
     study: Study, problem: Regression, network: Network, *, learning_rate: float, horizon: float, levels: int = 3
 ) -> list[Trajectory]:
@@ -220,7 +230,14 @@ def bounded(problem: Regression, runs: Sequence[Trajectory], *, start: int = 0) 
     """L - L* and the exponents lambda_r(Sigma_x) c(t_0) (t - t_0) of Theorem 3, t_0 the record `start`."""
     rates = [tighter_rate.margin_rate(problem, trained_coordinates(problem, run)[start]) for run in runs]
     exponents = [rate * (run.t[start:, None] - run.t[start]) for rate, run in zip(rates, runs)]
-    return [excess(problem, run)[start:] for run in runs], exponents
+    return above_the_floor([excess(problem, run)[start:] for run in runs], exponents, _floor(problem, runs[-1])[start:])
+
+
+def _floor(problem: Regression, run: Trajectory) -> Array:
+    """Of `excess` (T, runs): the square of the rounding of X U V^T and of X Theta_hat."""
+    U, V = (np.sqrt((weights**2).sum((-2, -1))) for weights in (run["U"], run["V"]))
+    size = problem.S[0] * (U * V + np.linalg.norm(problem.minimum_norm_solution))
+    return 0.5 * (EPS * np.sqrt(sum(run["U"].shape[-2:])) * size) ** 2
 
 
 def trained_at_its_rate(

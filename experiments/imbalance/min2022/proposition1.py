@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from experiments.imbalance.loss_bounds import columns
 from experiments.imbalance.min2022.problems import (
+    DATA,
     B,
     Paper,
     algebra,
@@ -12,9 +13,10 @@ from experiments.imbalance.min2022.problems import (
     rate_of,
     trained_factorisation,
     trained_near_the_target,
+    trained_on_data,
 )
 from experiments.imbalance.networks import trained, trained_coordinates
-from theory.claims import AS_PRINTED, Check, Study, claim, measured
+from theory.claims import AS_PRINTED, Check, Study, claim, measured, on_data
 from theory.imbalance import tighter_rate
 from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
@@ -34,6 +36,7 @@ from theory.imbalance.problem import coordinates
         "singular values of the product 5% larger",
         "largest eigenvalue of Sigma_x in place of the smallest",
     ),
+    accepts_data="regression",
     parameters=Paper,
 )
 def imbalance_and_product_bound_the_rate(study: Study, sizes: Paper) -> Iterator[Check]:
@@ -52,6 +55,18 @@ def imbalance_and_product_bound_the_rate(study: Study, sizes: Paper) -> Iterator
     every = measured("rate of the loss, random states and along training", rate, within=algebra(slack), axes=("state",))
     yield every.at_least(bound)
     yield from _attained(study)
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    problem, runs = trained_on_data(study)
+    states = trained(runs[-1])
+    rate, slack = rate_of(study, problem, states)
+    along = measured("rate of the loss along training", rate, within=algebra(slack), case=DATA, axes=("t", "run"))
+    bound = tighter_rate.product_rate(problem, coordinates(problem, states))
+    yield along.at_least(bound)
 
 
 def _attained(study: Study) -> Iterator[Check]:

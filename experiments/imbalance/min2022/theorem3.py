@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2022.problems import (
+    DATA,
     C,
     Paper,
     algebra,
@@ -20,9 +21,10 @@ from experiments.imbalance.min2022.problems import (
     trained_at_its_rate,
     trained_factorisation,
     trained_near_the_target,
+    trained_on_data,
 )
 from experiments.imbalance.networks import trained, trained_coordinates
-from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, order, rounding
+from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, on_data, order, rounding
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.regression import Regression
@@ -47,6 +49,7 @@ Training = tuple[Regression, list[Trajectory]]
         "loss with the exponent 5% larger",
         "the loss is non-decreasing",
     ),
+    accepts_data="regression",
     parameters=Paper,
 )
 def margin_adds_to_the_rate_of_the_imbalance(study: Study, sizes: Paper) -> Iterator[Check | Curves]:
@@ -60,6 +63,16 @@ def margin_adds_to_the_rate_of_the_imbalance(study: Study, sizes: Paper) -> Iter
     yield from _loss(study, list(trainings.values()))
     for case, (problem, runs) in trainings.items():
         yield _curves(study, case, problem, runs[-1])
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check | Curves]:
+    problem, runs = trained_on_data(study)
+    over, bound = over_bounds("loss over Theorem 3's bound", [bounded(problem, runs)], case=DATA)
+    yield over.at_most(bound)
+    yield _curves(study, DATA, problem, runs[-1])
 
 
 def _below_proposition_1(study: Study, sizes: Paper, near: Training) -> Check:

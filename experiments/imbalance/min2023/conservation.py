@@ -1,17 +1,19 @@
 """The imbalances D_l of a deep linear network are conserved by the flow; a step of descent moves them by eta^2."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from experiments.imbalance.deep_networks import deep_network
-from experiments.imbalance.min2023.problems import FanOut, fan_out_training, regression
+from experiments.imbalance.min2023.problems import DATA, FanOut, fan_out_training, regression, three_layers_on_data
 from experiments.training.batches import layers_of
-from theory.claims import AS_PRINTED, Check, Measured, Study, Tolerance, claim, measured, rounding
+from theory.claims import AS_PRINTED, Check, Measured, Study, Tolerance, claim, measured, on_data, rounding
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, layer_gradients
+from theory.core.trajectory import Trajectory
 from theory.imbalance import three_layers
 
 
@@ -28,11 +30,21 @@ from theory.imbalance import three_layers
         "imbalance drift with its two terms exchanged",
         "the sum of the squares in place of their difference",
     ),
+    accepts_data="regression",
     parameters=FanOut,
 )
 def imbalances_of_deep_networks_are_conserved(study: Study, sizes: FanOut) -> Iterator[Check]:
     yield from _one_step(study)
-    yield from _along_training(study, sizes)
+    _, W, trained = fan_out_training(study, sizes)
+    yield from _along_training(W, trained)
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    _, W, trained = three_layers_on_data(study)
+    yield from _conserved(W, trained, case=DATA)
 
 
 def _one_step(study: Study) -> Iterator[Check]:
@@ -55,19 +67,30 @@ def _one_step(study: Study) -> Iterator[Check]:
             yield moved.control("imbalance drift with its two terms exchanged").equals(-drift)
 
 
-def _along_training(study: Study, sizes: FanOut) -> Iterator[Check]:
+def _along_training(W: Layers, trained: Sequence[Trajectory]) -> Iterator[Check]:
     """Conserved by the flow: the drift of descent from the paper's fan-out start, extrapolated to learning rate 0."""
-    _, W, trained = fan_out_training(study, sizes)
-    ends = [[layer[-1] for layer in layers_of(run.arrays)] for run in trained]
+    yield from _conserved(W, trained)
+    control = "the sum of the squares in place of their difference"
+    yield _moved(_sums_of_squares, "sum", W, trained)[0].control(control).equals(0)
+
+
+def _conserved(W: Layers, trained: Sequence[Trajectory], case: str = "") -> Iterator[Check]:
+    sums = _moved(_sums_of_squares, "sum", W, trained)
+    for moved, other in zip(_moved(imbalances, "D", W, trained), sums):
+        yield replace(moved, case=case).equals(0, against=float(np.abs(other.value).max()))
+
+
+def _moved(
+    squares: Callable[[Layers], list[Array]], name: str, W: Layers, trained: Sequence[Trajectory]
+) -> list[Measured]:
+    """The drift of what is made of each two layers."""
+    ends = [squares([layer[-1] for layer in layers_of(run.arrays)]) for run in trained]
     steps = max(run.facts["recorded"][-1] for run in trained)
     widths = sum(layer.shape[-2] for layer in W) + W[0].shape[-1]
-    for l, refined in enumerate(zip(*map(imbalances, ends)), start=1):
-        moved = _drift(f"D_{l}", refined, imbalances(W)[l - 1], widths * steps)
-        sums = [_sums_of_squares(end)[l - 1] for end in ends]
-        other = _drift("the sum of squares", sums, _sums_of_squares(W)[l - 1], widths * steps)
-        yield moved.equals(0, against=float(np.abs(other.value).max()))
-        if l == 1:
-            yield other.control("the sum of the squares in place of their difference").equals(0)
+    return [
+        _drift(f"{name}_{l}", refined, start, widths * steps)
+        for l, (refined, start) in enumerate(zip(zip(*ends), squares(W)), start=1)
+    ]
 
 
 def _drift(name: str, refined: Sequence[Array], start: Array, terms: int | np.integer) -> Measured:

@@ -7,9 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from experiments.imbalance import appendix_a1, own_data
 from experiments.imbalance.deep_networks import deep_network
-from experiments.imbalance.loss_bounds import Bounded
-from experiments.training.batches import layers_of
+from experiments.imbalance.loss_bounds import Bounded, above_the_floor
+from experiments.imbalance.networks import linear_network
+from experiments.training import State
+from experiments.training.batches import layers_of, state_of
 from theory.claims import Study, Tolerance, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
@@ -20,6 +23,8 @@ from theory.imbalance.dynamics import split
 from theory.imbalance.problem import coordinates
 from theory.imbalance.three_layers import FullRankRegression
 
+OUTER_AND_MIDDLE = (2.0, 0.1, 2.0)  # scales of layers on the user's data: the middle one is what moves
+DATA = "own data"  # the case of what is judged on them
 WORK = 3e9  # runs x weights x steps of the coarsest of four trainings: about two minutes
 
 
@@ -28,7 +33,7 @@ class TwoLayers:
     """Random layers near the minimiser."""
 
     states: int = varies("random layers of each shape", 300, smoke=30, paper=3000, low=1, high=10_000)
-    distance: float = varies("size of their noise about the minimiser", 0.1, low=0, high=10)
+    distance: float = varies("size of their noise about the minimiser", 0.1, low=1e-6, high=10)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,42 @@ def fan_out_training(study: Study, sizes: FanOut) -> tuple[FullRankRegression, l
     return problem, W, trainee.refine(learning_rate=eta, horizon=time, records=21, levels=4)
 
 
+def two_layers_on_data(study: Study) -> tuple[FullRankRegression, list[Trajectory]]:
+    """The user's own data in their own basis, two layers W_1 = U^T and W_2 = V, coarse to fine."""
+    plan = own_data.plan(study, study.rng("own data"), appendix_a1.SCALES)
+    problem, eta = FullRankRegression(plan.problem.X, plan.problem.Y), plan.learning_rate
+
+    def layers(state: State) -> State:
+        return state_of([state["U"].mT, state["V"]])
+
+    trainee = linear_network(study, plan.problem, plan.network, observe=layers)
+    return problem, trainee.refine(learning_rate=eta, horizon=plan.steps * eta, records=21, levels=3)
+
+
+def three_layers_on_data(study: Study) -> tuple[FullRankRegression, list[Array], list[Trajectory]]:
+    """The user's own data in their own basis, and large outer layers in their units, coarse to fine.
+
+    Delta* is then about the product of the smallest eigenvalues of W_1^T W_1 and W_3 W_3^T.
+
+    Raises:
+        InvalidArgument: training for one factor e of the bound would take longer than this profile has.
+    """
+    data = own_data.read(study)
+    problem = FullRankRegression(np.diag(data.S), data.targets)
+    size = problem.r + problem.m
+    h, unit = 8 * size, own_data.size_of_the_solution(data) ** (1 / 3)
+    scales = [unit * scale / np.sqrt(h) for scale in OUTER_AND_MIDDLE]
+    W = gaussian_stack(study.rng("own data"), (problem.r, h, h, problem.m), scales, runs=3)
+    fastest = problem.smoothness * np.linalg.eigvalsh(three_layers.curvature(W))[..., -1].max()
+    eta, slowest = 0.05 / float(fastest), float(delta_star_rate(problem, W).max())
+    if not slowest > 0:
+        reject(f"data {study.data}", f"{problem.r} directions, {problem.m} outputs", "a start with Delta* > 0")
+    step = 1e-3 + 12 * 8e-10 * sum(layer.size for layer in W)
+    steps = own_data.affordable(study, data, eta, slowest, step)
+    trainee = deep_network(study, problem, W)
+    return problem, W, trainee.refine(learning_rate=eta, horizon=steps * eta, records=21, levels=4)
+
+
 def delta_star_rate(problem: FullRankRegression, W: Layers) -> Array:
     """gamma Delta*: the rate that Theorem 2 promises from the imbalances of three layers."""
     return problem.pl_constant * three_layers.three_layer_bound(*imbalances(W), problem.D, problem.m)
@@ -167,4 +208,7 @@ def trained_at_its_rate(study: Study, problem: FullRankRegression, W: Layers, ra
 def bounded(problem: FullRankRegression, rate: Array, trained: Sequence[Trajectory]) -> Bounded:
     """L - L* of each training, and the exponents of the bound exp(-rate t)."""
     losses = [problem.excess(end_to_end(layers_of(run.arrays))) for run in trained]
-    return losses, [rate * run.t[:, None] for run in trained]
+    sizes = [np.sqrt((layer**2).sum((-2, -1))) for layer in layers_of(trained[-1].arrays)]
+    size = problem.S[0] * (np.prod(sizes, axis=0) + np.linalg.norm(problem.minimiser))
+    terms = sum(trained[-1]["W1"].shape[-2:])
+    return above_the_floor(losses, [rate * run.t[:, None] for run in trained], 0.5 * terms * (EPS * size) ** 2)

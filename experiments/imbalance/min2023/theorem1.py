@@ -7,6 +7,7 @@ import numpy as np
 from experiments.imbalance.deep_networks import measured_rate
 from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2023.problems import (
+    DATA,
     LAYERS,
     PL,
     TWO_LAYERS,
@@ -16,8 +17,10 @@ from experiments.imbalance.min2023.problems import (
     bounded,
     trained_at_its_rate,
     two_layers,
+    two_layers_on_data,
 )
-from theory.claims import AS_PRINTED, Check, Study, Tolerance, claim, measured, rounding
+from experiments.training.batches import layers_of
+from theory.claims import AS_PRINTED, Check, Study, Tolerance, claim, measured, on_data, rounding
 from theory.imbalance import three_layers
 from theory.imbalance.three_layers import FullRankRegression
 
@@ -36,6 +39,7 @@ from theory.imbalance.three_layers import FullRankRegression
         "K / mu left out of the least singular value",
         "loss with the exponent 5% larger",
     ),
+    accepts_data="regression",
     parameters=TwoLayers,
 )
 def imbalance_sets_the_rate_of_two_layers(study: Study, sizes: TwoLayers) -> Iterator[Check]:
@@ -47,6 +51,20 @@ def imbalance_sets_the_rate_of_two_layers(study: Study, sizes: TwoLayers) -> Ite
     yield from _attained(study)
     yield from _orthogonal_rows(study)
     yield from _least_singular_value()
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    problem, runs = two_layers_on_data(study)
+    states = layers_of(runs[-1].arrays)
+    rate, slack = measured_rate(study, problem, states)
+    along = measured("rate of two layers along training", rate, within=algebra(slack), case=DATA, axes=("t", "run"))
+    yield along.at_least(three_layers.two_layer_rate(problem, states))
+    start = three_layers.two_layer_rate(problem, [layer[0] for layer in states])
+    over, bound = over_bounds("loss of two layers over its bound", [bounded(problem, start, runs)], case=DATA)
+    yield over.at_most(bound)
 
 
 def _attained(study: Study) -> Iterator[Check]:

@@ -9,6 +9,7 @@ import numpy as np
 from experiments.imbalance.deep_networks import measured_rate
 from experiments.imbalance.loss_bounds import columns, over_bounds
 from experiments.imbalance.min2023.problems import (
+    DATA,
     KERNEL,
     PL,
     FanOut,
@@ -17,10 +18,11 @@ from experiments.imbalance.min2023.problems import (
     delta_star_rate,
     fan_out_training,
     smallest_kernel,
+    three_layers_on_data,
     trained_at_its_rate,
 )
 from experiments.training.batches import layers_of
-from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, order, varies
+from theory.claims import AS_PRINTED, Check, Curves, Study, claim, curves, measured, on_data, order, varies
 from theory.claims.estimates import observed_order
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, gaussian_stack, imbalances
@@ -64,12 +66,28 @@ class ThreeLayers(FanOut):
         "gamma 5% larger, pointwise",
         "rate 5% larger, along training",
     ),
+    accepts_data="regression",
     parameters=ThreeLayers,
 )
 def imbalances_set_the_rate_of_three_layers(study: Study, sizes: ThreeLayers) -> Iterator[Check | Curves]:
     yield from _every_shape(study, sizes.states)
     yield from _attained(study)
     yield from _training(study, sizes)
+    if study.data is not None:
+        yield from _on_data(study)
+
+
+@on_data
+def _on_data(study: Study) -> Iterator[Check]:
+    problem, W, trained = three_layers_on_data(study)
+    promised, states = delta_star_rate(problem, W), layers_of(trained[-1].arrays)
+    over, bound = over_bounds(
+        "loss of three layers over Theorem 2's bound", [bounded(problem, promised, trained)], case=DATA
+    )
+    yield over.at_most(bound)
+    rate, slack = measured_rate(study, problem, states)
+    along = measured("rate of three layers along training", rate, within=algebra(slack), case=DATA, axes=("t", "run"))
+    yield along.at_least(delta_star_rate(problem, states))
 
 
 def _every_shape(study: Study, runs: int) -> Iterator[Check | Curves]:

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.imbalance import own_data, theorem1
+from experiments.imbalance import appendix_a1, own_data, theorem1
 from theory.claims import Check, Study, judge
+from theory.claims.parameters import at
 from theory.core.arrays import Array
 from theory.core.validation import InvalidArgument
+
+SIZES = at(appendix_a1.AppendixA1, "smoke", {})
 
 
 def study_of(path: Path, X: Array, Y: Array, profile: str = "smoke") -> Study:
@@ -21,12 +24,12 @@ def study_of(path: Path, X: Array, Y: Array, profile: str = "smoke") -> Study:
 
 
 def checks_on(path: Path, X: Array, Y: Array) -> list[Check]:
-    judged = theorem1._at_the_data_of_the_paper_or_the_user(study_of(path, X, Y))
+    judged = theorem1._at_the_data_of_the_paper_or_the_user(study_of(path, X, Y), SIZES)
     return [item for item in judged if isinstance(item, Check)]
 
 
 def planned(path: Path, X: Array, Y: Array, profile: str = "smoke") -> own_data.Plan:
-    return own_data.plan(study_of(path, X, Y, profile), np.random.default_rng(0), theorem1.SCALES)
+    return own_data.plan(study_of(path, X, Y, profile), np.random.default_rng(0), appendix_a1.SCALES)
 
 
 def noisy(n: int, D: int, m: int, seed: int = 0) -> tuple[Array, Array]:
