@@ -1,9 +1,11 @@
 """How fast the loss falls: the pointwise rate of any network, and what the imbalance guarantees of linear ones."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from experiments.watch.look import Look
 from experiments.watch.losses import SQUARED
@@ -17,7 +19,8 @@ from theory.core.validation import InvalidArgument
 from theory.imbalance import convergence, three_layers, tighter_rate
 from theory.imbalance.problem import Network, coordinates
 
-REMAINDER = 32.0  # of a remainder of order p the whole step has 2^p times what half a step has
+BEYOND = (1.5, 2.0)  # steps, of which Taylor's series leaves more than of one
+CANCELLED = 2.0  # times that: kinks and smooth terms may cancel in part
 
 
 class Descent(Observer):
@@ -48,12 +51,15 @@ class Descent(Observer):
             return row
         along = sum(float((ahead[n].double() * g.double()).sum()) for n, g in landscape.gradient.items())
         second = sum(float((ahead[n].double() * bent[n].double()).sum()) for n in ahead) / 2
-        halfway = {name: w - ahead[name] / 2 if name in ahead else w for name, w in look.state.items()}
-        half, then = (self.subject.model.value(state, *self.subject.examples) for state in (halfway, look.step.after))
-        rounding = loss_error(look)
-        rest = landscape.loss - half - along / 2 + second / 4
-        tolerance = REMAINDER * abs(rest) + (1 + REMAINDER) * rounding
+        then = self.subject.model.value(look.step.after, *self.subject.examples)
+        left = [self._at(look, ahead, s) - (landscape.loss - s * along + s**2 * second) for s in BEYOND]
+        tolerance = CANCELLED * sum(map(abs, left)) + (1 + CANCELLED * len(left)) * loss_error(look)
         return row | {"next": then, "first": along, "second": second, "tolerance": tolerance}
+
+    def _at(self, look: Look, ahead: Mapping[str, Tensor], s: float) -> float:
+        """The loss after s steps along the gradient as it is at the look."""
+        state = {name: w - s * ahead[name] if name in ahead else w for name, w in look.state.items()}
+        return self.subject.model.value(state, *self.subject.examples)
 
     def judge(self, record: Record, facts: Facts) -> Finding:
         if facts.off_gradient:
@@ -65,7 +71,7 @@ class Descent(Observer):
             return Finding(unmet="no step that was looked at moved the weights")
         fell = loss - then
         at = resolving(off_by, along, fell - (along - second))
-        why = f"what Taylor's series leaves at half a step, times {REMAINDER:g}: of order 5 at most; {PROBABLE}"
+        why = f"what Taylor's series leaves of longer steps: more, be it smooth or at kinks; {PROBABLE}"
         within = Tolerance(off_by[at], f"{why}; {at.sum()} of {len(at)} looks resolve it")
         check = measured("fall of the loss in a step", fell[at], within=within, axes=("look",))
         judged = check.equals(lambda k: k * along[at] - second[at])

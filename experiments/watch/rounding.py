@@ -13,7 +13,7 @@ from theory.core.arrays import EPS, Array
 # probability of 2 exp(-LIKELY^2 / 2) = 3e-14 (Higham & Mary 2019, Theorem 2.4). Linear algebra sums in LANES at once.
 LIKELY, LANES = 8.0, 8
 PROBABLE = "roundings of numbers of these sizes (Higham & Mary 2019)"
-FINEST = 10.0  # times what the best look resolves: what others may that judge, too
+FINEST = 3.0  # times what the best look resolves: what others may that judge, too
 
 
 def summed(terms: float, eps: float) -> float:

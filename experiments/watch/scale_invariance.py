@@ -19,7 +19,9 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.homogeneous.normalisation import equilibrium_norm
 
-BATCH = 4.0  # times what a unit has on the examples of a look it may have on a mini-batch: its variance is estimated
+BATCH = (
+    100.0  # times what eps does on the examples of a look it may do on a mini-batch, of which a unit has less variance
+)
 
 
 class ScaleInvariance(Conserved):
