@@ -6,16 +6,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from experiments.deep_linear import own_data
 from experiments.deep_linear.aligned import require_different
 from experiments.deep_linear.gains import SINGULAR_VALUES, WIDTH, D, fused, one_output, orthogonal_start, small_starts
 from experiments.deep_linear.networks import Constraint, by_descent, squared_loss, students
 from experiments.training import tends_to
 from experiments.training.batches import layers_of
 from experiments.training.updates import Adam, DecayedDescent, constant
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rate, rounding, samples, varies
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Study,
+    Tolerance,
+    claim,
+    measured,
+    on_data,
+    rate,
+    rounding,
+    samples,
+    varies,
+)
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
+from theory.core.validation import reject
 from theory.deep_linear import frozen
 from theory.deep_linear.problem import Ensemble, TeacherStudent, conditioned, generalisation_error
 
@@ -64,13 +78,17 @@ class Frozen:
         "kappa 10 % larger",
         "gain of one layer less",
     ),
+    accepts_data="regression",
     parameters=Frozen,
 )
 def the_unseen_part_stays_and_costs(study: Study, size: Frozen) -> Iterator[Check]:
     levels = size.refinements
+    if study.data is not None:
+        yield from _of_own_data(study, levels)
     for L in sorted({2, *size.depths}):
-        yield from _nothing_moves(study, L)
-        yield from _the_rest_is_autonomous(study, L, levels)
+        problem, W = _pair(study, L)
+        yield from _nothing_moves(study, problem, W)
+        yield from _the_rest_is_autonomous(study, problem, W, levels)
     yield from _other_rules_move_it(study)
     for L in (2, 3):
         yield from _final_errors(study, L, size)
@@ -82,9 +100,24 @@ def the_unseen_part_stays_and_costs(study: Study, size: Frozen) -> Iterator[Chec
         yield from small_starts(study, L, np.array(strengths), draws=size.draws, scales=scales, levels=levels)
 
 
-def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
+@on_data
+def _of_own_data(study: Study, levels: int) -> Iterator[Check]:
+    """Two layers and three on the user's data, from two starts that differ in what the examples do not show."""
+    own = own_data.own(study)
+    if not own.hides:
+        expected = "fewer than columns: else the examples show every direction, and nothing is frozen"
+        reject(f"data {study.data}: rank of X", own.problem.n, expected)
+    own_data.require_time(study, 100 * 2 ** (levels + 1), 2, own.problem, WIDTH)
+    for L in (2, 3):
+        rng, problem = study.rng("own data", L), own.problem.each(2)
+        W = _apart(rng, problem, gaussian_stack(rng, [problem.d, *[WIDTH] * (L - 1), problem.K], 0.5))
+        yield from _nothing_moves(study, problem, W, of="own data, ")
+        yield from _the_rest_is_autonomous(study, problem, W, levels, of="own data, ")
+
+
+def _nothing_moves(study: Study, problem: TeacherStudent, W: Layers, of: str = "") -> Iterator[Check]:
     """Two starts that differ in W_1 Q only: it stays in both, and the rest never notices."""
-    (problem, W), case = _pair(study, L), f"depth {L}"
+    L, case = len(W), f"{of}depth {len(W)}"
     run = by_descent(study, problem, W).train(learning_rate=0.02, steps=40, record=range(0, 41, 2))
     trained = layers_of(run.arrays)
     within = _products(problem, trained, 40)
@@ -97,13 +130,14 @@ def _nothing_moves(study: Study, L: int) -> Iterator[Check]:
     both = float(np.abs(trained[0][:, 0] - trained[0][:, 1]).max())
     same = measured("the seen layers of both", apart, within=within, case=case, axes=("layer",))
     yield same.equals(0, against=both)
-    if L == 2:
+    if L == 2 and not of:
         yield measured("all of W_1", both, within=within).control("the frozen part feeds back").equals(0)
 
 
-def _the_rest_is_autonomous(study: Study, L: int, levels: int) -> Iterator[Check]:
+def _the_rest_is_autonomous(
+    study: Study, problem: TeacherStudent, W: Layers, levels: int, of: str = ""
+) -> Iterator[Check]:
     """The whole network's training approaches the flow of the seen layers alone, gains included."""
-    problem, W = _pair(study, L)
     runs = by_descent(study, problem, W).refine(learning_rate=0.03, horizon=3.0, records=6, levels=levels)
     flow = lambda k, tolerance=1e-9: frozen.seen_flow(problem, W, k * runs[0].t, relative_tolerance=tolerance)[1]  # noqa: E731
     fine, coarse = flow(1, 1e-11), flow(1)
@@ -111,7 +145,7 @@ def _the_rest_is_autonomous(study: Study, L: int, levels: int) -> Iterator[Check
         values = [measure(frozen.seen_layers(problem, layers_of(run.arrays))) for run in runs]
         error = np.abs(measure(fine) - measure(coarse)).max()
         predicted = lambda k, measure=measure: measure(fine if k == 1 else flow(k, 1e-6))  # noqa: E731
-        yield from tends_to(name, values, predicted, error, case=f"depth {L}")
+        yield from tends_to(name, values, predicted, error, case=f"{of}depth {len(W)}")
 
 
 def _other_rules_move_it(study: Study) -> Iterator[Check]:
@@ -201,9 +235,14 @@ def _pair(study: Study, L: int) -> tuple[TeacherStudent, list[Array]]:
     """One problem and two starts of two outputs, which differ in what the examples do not show."""
     rng = study.rng("pair", L)
     problem = conditioned(rng, D, SINGULAR_VALUES, np.array([1.5, 0.8]), K=2, draws=1).each(2)
-    W = [np.repeat(layer, 2, axis=0) for layer in gaussian_stack(rng, [D, *[WIDTH] * (L - 1), 2], 0.5)]
+    return problem, _apart(rng, problem, gaussian_stack(rng, [D, *[WIDTH] * (L - 1), 2], 0.5))
+
+
+def _apart(rng: np.random.Generator, problem: TeacherStudent, one: Layers) -> list[Array]:
+    """A start twice, the second time with another W_1 Q."""
+    W = [np.repeat(layer, 2, axis=0) for layer in one]
     W[0][1] += 3 * rng.standard_normal(W[0][1].shape) @ problem.unseen[1]
-    return problem, W
+    return W
 
 
 def _products(problem: TeacherStudent, trained: Sequence[Array], steps: int) -> Tolerance:

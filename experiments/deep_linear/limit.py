@@ -41,7 +41,6 @@ from theory.deep_linear.modes import planted
 from theory.deep_linear.problem import Ensemble, TeacherStudent, draw
 from theory.minnorm.tuning import Tuning
 
-WEAKEST = 0.1  # of the modes of the user's data, over the strongest, that two layers learn in time
 SPREAD = (1.4, 0.8)  # largest and smallest eigenvalue of X X^T, and strength of a mode
 # Sizes of the starts, by depth: from small ones depths 3 and beyond can collapse, large ones need tiny steps.
 SCALES = {1: (0.3, 1.0, 3.0), 2: (0.3, 1.0, 1.5), 3: (0.6, 1.0, 1.5), 4: (0.9, 1.0, 1.2)}
@@ -122,27 +121,16 @@ def one_limit_whatever_the_depth_and_start(study: Study, size: Limits) -> Iterat
 def _of_own_data(study: Study, size: Limits) -> Iterator[Check]:
     """One layer and two on the user's data; two where no output is a combination of the others, or nearly."""
     own = own_data.own(study)
-    strengths, whole = own.strengths, min(own.problem.K, own.problem.n)
-    full = len(strengths) == whole and strengths[-1] > WEAKEST
-    if not full:
-        study.remark(
-            f"outputs that depend on each other: singular values of Y X^+ down to {strengths[-1]:.2g} of the largest,"
-            f" {whole - len(strengths)} of {whole} are 0; at depth 2 those are learned too slowly to be judged"
-        )
-    depths, plans = (1, 2) if full else (1,), {}
-    for L in depths:
-        # |grad h|^2 from the weakest mode of the weakest example to the strongest, of 1.
-        weakest = L * float(strengths[-1]) ** (2 - 2 / L) / own.condition
-        plans[L] = Tuning(1.0, 10 / weakest, (L + 3) / weakest), 0.25 * weakest / (L * (L + 3))
+    plans = {L: own_data.plan(own, L) for L in own_data.depths(study, own)}
     steps = sum(size.horizon / eta for _, eta in plans.values())
     own_data.require_time(study, steps, len(SCALES[2]), own.problem, size.width)
     for L, (tuning, eta) in plans.items():
         problem, rng = own.problem.each(len(SCALES[L])), study.rng("own data", L)
-        start = isometries(rng, [problem.d, *[max(size.width, whole)] * (L - 1), problem.K], len(problem.X))
+        start = isometries(rng, [problem.d, *[max(size.width, problem.K)] * (L - 1), problem.K], len(problem.X))
         W = [np.minimum(SCALES[L], 1.2)[:, None, None] * layer for layer in start]
         rule = ControlledDescent(problem, gamma=1.0, b=tuning.b, c=tuning.c)
         trainee = students(study, Constraint(problem, W, study.device), W, rule, _examples_in_rows)
-        unique = full or L < 2
+        unique = len(own.strengths) == min(problem.K, problem.n)
         _, checks, _ = _settles(problem, W, trainee, eta, size.horizon, f"own data, depth {L}", unique)
         yield from checks
 

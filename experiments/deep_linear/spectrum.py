@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.deep_linear import own_data
 from experiments.deep_linear.aligned import require_different, shown
 from experiments.deep_linear.convergence import DIFFERENCES, central_differences
 from experiments.deep_linear.networks import by_minnorm
 from experiments.training.batches import layers_of
-from theory.claims import OURS, Check, Study, Tolerance, claim, measured, varies
+from theory.claims import OURS, Check, Measured, Study, Tolerance, claim, measured, on_data, varies
 from theory.core.arrays import EPS, Array
 from theory.core.validation import reject
 from theory.deep_linear import minnorm
 from theory.deep_linear.modes import planted
 from theory.deep_linear.problem import TeacherStudent
 from theory.minnorm.tuning import Tuning
+
+MOST_DIRECTIONS = 100  # of the user's data, next to rest
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,47 @@ class Resting:
         "no eigenvector of X X^T: undamped",
         "frequency without the factor 2",
     ),
+    accepts_data="regression",
     parameters=Resting,
 )
 def rest_has_this_spectrum(study: Study, size: Resting) -> Iterator[Check]:
+    if study.data is not None:
+        yield from _of_own_data(study)
     for L in size.depths:
         yield from _jacobian(study, L, size)
     yield from _oscillations(study, size.steps)
+
+
+@on_data
+def _of_own_data(study: Study) -> Iterator[Check]:
+    """One layer to three at their rest on the user's data, for the first output."""
+    own = own_data.own(study)
+    if own.problem.d + own.problem.n > MOST_DIRECTIONS:
+        found, expected = (
+            own.problem.d + own.problem.n,
+            f"at most {MOST_DIRECTIONS}: the state is moved in each of them",
+        )
+        reject(f"data {study.data}: columns + rank", found, expected)
+    if own.problem.K > 1:
+        study.remark(f"the first of {own.problem.K} outputs alone")
+    solution = own.problem.minimum_norm_solution[:, :1]
+    size = np.linalg.norm(solution)
+    if not size > 1e-10:
+        reject(
+            f"data {study.data}: Y X^+", f"{size:.3g} of the first output", "labels of which weights explain something"
+        )
+    problem = TeacherStudent(own.problem.X, solution / size, np.zeros((1, 1, own.problem.n)))
+    for L in (1, 2, 3):
+        tuning = Tuning(*study.rng("own data", L).uniform(0.5, 1.5, 3))
+        yield _next_to_rest(study, problem, tuning, L, "own data, ").equals(
+            minnorm.linearisation(problem, tuning, L)[0]
+        )
+
+
+def _next_to_rest(study: Study, problem: TeacherStudent, tuning: Tuning, L: int, of: str = "") -> Measured:
+    step, error = _derivative(study, problem, tuning, L, 1.0, 1)
+    within, axes = Tolerance(error, DIFFERENCES), ("row", "column")
+    return measured("Jacobian", step - np.eye(len(step)), within=within, case=f"{of}depth {L}", axes=axes)
 
 
 def _jacobian(study: Study, L: int, size: Resting) -> Iterator[Check]:
@@ -69,9 +107,7 @@ def _jacobian(study: Study, L: int, size: Resting) -> Iterator[Check]:
     rng = study.rng("jacobian", L)
     problem = planted([1.3], rng.uniform(0.6, 1.4, size.examples), d=size.inputs, K=1, rng=rng)
     tuning = Tuning(*rng.uniform(0.5, 1.5, 3))
-    step, error = _derivative(study, problem, tuning, L, 1.0, 1)
-    within = Tolerance(error, DIFFERENCES)
-    jacobian = measured("Jacobian", step - np.eye(len(step)), within=within, case=f"depth {L}", axes=("row", "column"))
+    jacobian = _next_to_rest(study, problem, tuning, L)
     yield jacobian.equals(minnorm.linearisation(problem, tuning, L)[0])
     if L == shown(size.depths):
         other = _of_another_depth(problem, tuning, L)

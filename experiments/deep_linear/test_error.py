@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from experiments.deep_linear.held_out import errors_on_own_data
 from experiments.deep_linear.networks import (
     Constraint,
     ControlledDescent,
@@ -81,9 +82,12 @@ class Students:
         "gain of a single layer",
         "weight decay 10 % stronger",
     ),
+    accepts_data="regression",
     parameters=Students,
 )
 def minnorm_forgets_its_start(study: Study, size: Students) -> Iterator[Check | Curves]:
+    if study.data is not None:
+        yield from errors_on_own_data(study)
     yield from _one_rule_for_all(study)
     ensemble, depths, spreads = size.ensemble, sorted({2, *size.depths}), []
     for L in depths:
