@@ -28,7 +28,7 @@ class Sizes(LeastSquares):
     powers: tuple[float, ...] = varies("p of 1 / (1 + t)^p; one above 1", (0.5, 1.0, 2.0), low=0.1, high=4)
     learning_rate: float = varies("the largest of four", 0.05, low=0, high=10, brackets="(]")
     horizon: float = varies("of the training that is refined", 8.0, low=0, high=100, brackets="(]", unit="time")
-    late: float = varies("1 + t at which the bias is read first", 128, smoke=64, paper=1024, low=1, high=1e4)
+    late: float = varies("1 + t at which the bias is read first", 128.0, smoke=64.0, paper=1024.0, low=1, high=1e4)
     runs: int = varies("random starts", 4, smoke=1, paper=16, low=1, high=100)
 
     def __post_init__(self) -> None:

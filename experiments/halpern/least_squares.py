@@ -74,7 +74,7 @@ def norm_minimising_descent_is_solved_at_every_step(study: Study, sizes: Sizes) 
 
 
 def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check]:
-    w, v = _starts(study.rng("starts"), problem, sizes.runs)
+    w, v = starts(study.rng("starts"), problem, sizes.runs)
     steps, eta = sizes.steps, sizes.step * least_squares.largest_step(problem)
     record, loss = recording_steps(steps, 26), squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
@@ -110,7 +110,7 @@ def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
     """The same in the singular basis of the data; and on the data as they are, the code of a user."""
     plan = own_data.plan(study, step=sizes.step, runs=sizes.runs, steps=sizes.steps)
     problem, data, steps = plan.problem, plan.data, plan.steps
-    w, v = _starts(study.rng("starts on the data"), problem, sizes.runs, size=own_data.size(problem))
+    w, v = starts(study.rng("starts on the data"), problem, sizes.runs, size=own_data.size(problem))
     eta, record = sizes.step * least_squares.largest_step(problem), recording_steps(steps, 26)
     loss = squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
@@ -127,11 +127,11 @@ def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
     distance, bound = _distance_to_ridge(problem, from_zero, eta, case=DATA)
     yield distance.at_most(bound)
     if own_data.affords_user_code(study, data):
-        w, v = _starts(study.rng("starts of a layer"), data, 2, size=own_data.size(data))
+        w, v = starts(study.rng("starts of a layer"), data, 2, size=own_data.size(data))
         yield _user_code(study, data, w[0], v[1], eta, case=DATA)
 
 
-def _starts(rng: np.random.Generator, problem: Regression, runs: int, size: float = 1.0) -> tuple[Array, Array]:
+def starts(rng: np.random.Generator, problem: Regression, runs: int, size: float = 1.0) -> tuple[Array, Array]:
     """Starts and anchors (runs, D, m)."""
     w, v = size * rng.standard_normal((2, runs, problem.D, problem.m))
     v[0] = 0  # norm-minimising descent proper

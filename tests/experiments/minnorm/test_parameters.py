@@ -1,0 +1,52 @@
+"""What can be varied of the method itself, and what is refused, in a line."""
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from theory.claims import REGISTRY, Study, judge
+from theory.claims.parameters import at
+from theory.core.validation import InvalidArgument
+
+MODULES = (
+    "method",
+    "stable_range",
+)
+for module in MODULES:
+    import_module(f"experiments.minnorm.{module}")
+CLAIMS = [
+    id for id, claim in REGISTRY.items() if claim.module.split(".")[-1] in MODULES and ".minnorm." in claim.module
+]
+
+
+@pytest.mark.parametrize("id", CLAIMS)
+def test_every_profile_is_inside_its_own_ranges(id: str) -> None:
+    kind = REGISTRY[id].parameters
+    assert kind is not None
+    for profile in ("smoke", "quick", "paper"):
+        own = vars(at(kind, profile, {}))
+        assert vars(at(kind, profile, own)) == own
+
+
+@pytest.mark.parametrize(
+    ("id", "given", "line"),
+    [
+        ("minnorm.method", {"width": 4}, "width = 4: expected a number in [8, 128]"),
+        ("minnorm.stable_range", {"target": 5.0}, "target = 5.0: expected a number in [1.2, 2.5]"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_a_line(id: str, given: Mapping[str, Any], line: str) -> None:
+    with pytest.raises(InvalidArgument, match=re.escape(line)) as refusal:
+        at(REGISTRY[id].parameters, "smoke", given)  # type: ignore[arg-type]
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_augmentation_whose_edges_lie_elsewhere_is_refused() -> None:
+    study = Study("minnorm.stable_range", "smoke", given={"integration": 0.9})
+    with pytest.raises(
+        InvalidArgument, match="augmentation = 0.4: expected 0.506 or more: below 0.456 no simultaneous"
+    ):
+        judge(REGISTRY[study.claim], study)
