@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from scipy import optimize, special, stats
 
-from theory.claims.estimates import SIGNIFICANCE, Estimate
+from theory.claims.interval import SIGNIFICANCE, Estimate
 from theory.core.arrays import Array
 from theory.core.validation import entries_inside, inside, reject
 

@@ -16,6 +16,11 @@ def coverage_is(level: float, hits: int, draws: int) -> bool:
     return bool(stats.binomtest(hits, draws, level).pvalue > 1e-5)
 
 
+def coverage_is_at_least(level: float, hits: int, draws: int) -> bool:
+    """The same one-sided; and not all of them, as an interval without end would have it."""
+    return bool(stats.binomtest(hits, draws, level, "less").pvalue > 1e-5 and hits < 0.95 * draws)
+
+
 def test_estimate_knows_what_it_holds() -> None:
     estimate = Estimate(1.0, 0.5, 2.0, "by hand")
     assert estimate.half_width == 1.0
@@ -24,30 +29,33 @@ def test_estimate_knows_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("runs", [3, 12])
-def test_mean_interval_covers_at_the_stated_rate(runs: int) -> None:
+def test_mean_interval_covers_as_often_as_stated(runs: int) -> None:
+    """Of normal samples more often: few are given the interval of exponential ones, which is exact."""
     rng, draws = np.random.default_rng(1), 2000
     hits = sum(5.0 in rates.mean(rng.normal(5, 2, runs), significance=0.2) for _ in range(draws))
+    assert coverage_is_at_least(0.8, hits, draws)
+    hits = sum(2.0 in rates.mean(rng.exponential(2, runs), significance=0.2) for _ in range(draws))
     assert coverage_is(0.8, hits, draws)
 
 
-def test_slope_interval_covers_at_the_stated_rate() -> None:
-    """Errors of very different sizes along x: each run is one sample, so the interval stays exact."""
+def test_slope_interval_covers_as_often_as_stated() -> None:
+    """Errors of very different sizes along x: each run is one sample."""
     rng, draws, x = np.random.default_rng(2), 1000, np.array([1.0, 2.0, 4.0, 8.0])
     noise = np.array([0.5, 0.1, 0.02, 0.3])[:, None]
     hits = 0
     for _ in range(draws):
         y = x[:, None] ** -0.5 * np.exp(noise * rng.standard_normal((4, 6)))
         hits += -0.5 in rates.loglog_slope(x, y, significance=0.2)
-    assert coverage_is(0.8, hits, draws)
+    assert coverage_is_at_least(0.8, hits, draws)
 
 
-def test_rate_interval_covers_at_the_stated_rate() -> None:
+def test_rate_interval_covers_as_often_as_stated() -> None:
     rng, draws, t = np.random.default_rng(3), 1000, np.linspace(0, 2, 7)
     hits = 0
     for _ in range(draws):
         y = np.exp(-1.5 * t[:, None] + 0.1 * rng.standard_normal((7, 5)))
         hits += 1.5 in rates.exponential_rate(t, y, significance=0.2)
-    assert coverage_is(0.8, hits, draws)
+    assert coverage_is_at_least(0.8, hits, draws)
 
 
 def test_less_significance_is_a_wider_interval() -> None:
