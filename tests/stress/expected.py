@@ -1,6 +1,7 @@
 """Functions that no random numbers can be drawn for, and answers that are no finite number for a reason."""
 
 NO_NUMBERS = {
+    "core.files.files_of": "takes a file's name",
     "core.files.write_atomically": "takes a file's name and its content",
     "core.flows.flow": "takes a velocity: what flows make of it is called everywhere",
     "core.symbolic.matrix": "symbols",

@@ -107,19 +107,9 @@ def _start(Z: Array, w0: Array, t: Array | float) -> tuple[Array, Array]:
 
 
 def flow_in_log_time(
-    problem: Separable,
-    w0: Float[Array, "*runs d"],
-    tau: Float[Array, " T"],
-    *,
-    relative_tolerance: float = 1e-10,
-    method: str = "DOP853",
-    evaluations: int = EVALUATIONS,
+    problem: Separable, w0: Float[Array, "*runs d"], tau: Float[Array, " T"], *, relative_tolerance: float = 1e-10
 ) -> Trajectory:
-    """rho = w - w_hat tau (T, *runs, d) of gradient flow on the exponential loss from w0, at tau = log(1 + t).
-
-    Args:
-        method, evaluations: as for `flow`; LSODA where the support's weighted Gram matrix is far from white.
-    """
+    """rho = w - w_hat tau (T, *runs, d) of gradient flow on the exponential loss from w0, at tau = log(1 + t)."""
     beyond = 1 - apply(problem.Z, problem.w)
     # On the support the exponent has no tau at all; rounding of w_hat must not grow with time.
     beyond = np.where(problem.support, 0.0, beyond)
@@ -129,8 +119,7 @@ def flow_in_log_time(
         losses = np.exp(np.minimum(beyond * time - apply(problem.Z, state["rho"]), 500))
         return {"rho": apply(problem.Z.mT, losses) - problem.w}
 
-    settings = {"relative_tolerance": relative_tolerance, "method": method, "evaluations": evaluations}
-    return flow(velocity, {"rho": w0}, tau, **settings)
+    return flow(velocity, {"rho": w0}, tau, relative_tolerance=relative_tolerance, evaluations=EVALUATIONS)
 
 
 def normalised_flow(
