@@ -43,8 +43,8 @@ COARSE = "losses at the end vary from network to network: an effect is told from
 class Ends(Regression):
     """The same, and Adam at a learning rate at which the start is most of what is left."""
 
-    runs: int = varies("independent networks", 64, smoke=96, low=32, high=500)
-    slow: float = varies("learning rate of slow Adam", 0.005, smoke=0.01, low=1e-4, high=0.1)
+    runs: int = varies("independent networks", 64, smoke=96, low=64, high=500)
+    slow: float = varies("learning rate of slow Adam", 0.005, smoke=0.01, low=0.003, high=0.01)
 
     def optimiser(self, method: str) -> Callable[[Iterable[Tensor]], Optimizer]:
         return partial(Adam, lr=self.slow) if method == SLOW else super().optimiser(method)

@@ -18,6 +18,7 @@ from theory.core.arrays import Array
 from theory.core.validation import reject
 
 TEACHER, HEIGHT = 4, 2.0  # units of the network that makes the targets, and what they are multiplied by
+LEAST = 16  # steps of an epoch
 SGD_, MOMENTUM, ADAM = METHODS = ("SGD", "momentum", "Adam")
 
 
@@ -25,24 +26,28 @@ SGD_, MOMENTUM, ADAM = METHODS = ("SGD", "momentum", "Adam")
 class Regression:
     """Networks of one hidden layer, each on examples of its own, whose targets are noisy."""
 
-    runs: int = varies("independent networks", 64, low=16, high=500)
-    inputs: int = varies("of each network", 6, low=1, high=50)
-    width: int = varies("units of its hidden layer, tanh", 24, smoke=12, low=2, high=200)
-    examples: int = varies("in an epoch", 256, smoke=96, low=32, high=5000)
-    batch: int = varies("examples of a step", 8, smoke=4, low=1, high=500)
-    samples: int = varies("K, of an epoch", 8, smoke=6, low=2, high=100)
-    epochs: int = varies("of training", 24, smoke=12, low=8, high=200)
-    noise: float = varies("standard deviation of the targets' noise", 0.5, low=0.05, high=5)
-    sgd: float = varies("learning rate of SGD", 0.1, low=1e-3, high=0.5)
-    momentum: float = varies("learning rate with momentum 0.9", 0.02, low=1e-4, high=0.1)
-    adam: float = varies("learning rate of Adam", 0.02, smoke=0.03, low=1e-4, high=0.1)
+    runs: int = varies("independent networks", 64, low=48, high=500)
+    inputs: int = varies("of each network", 6, low=3, high=24)
+    width: int = varies("units of its hidden layer, tanh", 24, smoke=12, low=8, high=48)
+    examples: int = varies("in an epoch", 256, smoke=96, low=64, high=2000)
+    batch: int = varies("examples of a step", 8, smoke=4, low=2, high=64)
+    samples: int = varies("K, of an epoch", 8, smoke=6, low=3, high=50)
+    epochs: int = varies("of training", 24, smoke=12, low=8, high=100)
+    noise: float = varies("standard deviation of the targets' noise", 0.5, low=0.2, high=1)
+    sgd: float = varies("learning rate of SGD", 0.1, low=0.05, high=0.2)
+    momentum: float = varies("learning rate with momentum 0.9", 0.02, low=0.01, high=0.03)
+    adam: float = varies("learning rate of Adam", 0.02, smoke=0.03, low=0.015, high=0.05)
 
     def __post_init__(self) -> None:
         if self.examples % (self.batch * self.samples):
             expected = f"a multiple of batch x samples = {self.batch * self.samples}, so that an epoch ends at a sample"
             reject("examples", self.examples, expected)
-        if self.work > 3e11:
-            reject("runs x epochs x examples x inputs x width", f"{self.work:.3g}", "3e11 at most: minutes")
+        if self.steps < LEAST:
+            reject(
+                "examples / batch", self.steps, f"{LEAST} steps an epoch or more: fewer leave more start than noise"
+            )
+        if self.work > 2e10:
+            reject("runs x epochs x examples x inputs x width", f"{self.work:.3g}", "2e10 at most: two minutes")
 
     @property
     def work(self) -> float:
@@ -147,7 +152,10 @@ def losses(study: Study, sizes: Regression, task: Task, method: str) -> dict[str
             for name, network in (("iterates", plain), ("averages", average.module), ("restarted", again)):
                 seen[name].append(task.loss(network))
             average.n_averaged.zero_()
-    return {name: np.stack(each) for name, each in seen.items()}
+    found = {name: np.stack(each) for name, each in seen.items()}
+    if not all(np.isfinite(each).all() for each in found.values()):
+        reject(f"learning rate of {method}", f"{optimizers[0].defaults['lr']:g}", "one at which losses stay finite")
+    return found
 
 
 def rises(loss: Array) -> Array:

@@ -38,6 +38,10 @@ class Epochs:
         # Above 1 descent overshoots, and restart forgets sooner where averages happen to cancel.
         if not self.learning_rate * max(self.curvatures) < 1:
             reject("learning_rate", self.learning_rate, f"below 1 / {max(self.curvatures):g}, the largest curvature")
+        slow = 1 / (self.learning_rate * self.steps)
+        if not min(self.curvatures) <= slow:
+            expected = f"one of at most 1 / (learning_rate x period x samples) = {slow:.3g}, a slow direction"
+            reject("curvatures", self.curvatures, expected)
         if self.epochs * self.steps > MOST:
             reject("epochs", self.epochs, f"at most {MOST // self.steps} of {self.steps} steps each")
 

@@ -35,8 +35,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not self.learning_rate * max(self.curvatures) < 2:
             reject("learning_rate", self.learning_rate, f"below 2 / {max(self.curvatures):g}, the largest curvature")
-        if len({*self.samples, *self.periods}) == 1:
-            reject("samples", self.samples, "another number than 1, where every step is a sample")
+        if max(self.samples) < 2:
+            reject("samples", self.samples, "2 or more among them, of which there is an average")
         if self.steps > MOST:
             expected = f"{MOST} steps at most, after {self.burn} that forget the start at the smallest curvature"
             reject("samples x periods", self.steps - self.burn, expected)

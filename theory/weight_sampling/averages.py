@@ -36,15 +36,18 @@ def averaged_variance(descent: Descent, K: Counts, P: Counts = 1) -> Numbers:
 
 
 def decorrelation(descent: Descent, K: Counts, P: Counts = 1) -> Numbers:
-    """1 - A/V: by what share averaging lowers the variance. Raises as `mean_kept`."""
+    """1 - A/V = (1 - 1/K) (1 - 2 q/(K (1 - q)) mean_{j<K} (1 - q^j)): by what share averaging lowers the variance.
+
+    Raises as `mean_kept`.
+    """
     K, P = np.broadcast_arrays(whole("K", K, 1), whole("P", P, 1))
-    q, lost = kept(descent, P), forgotten(descent, P)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        correlation = ((1 + q) - 2 * q * _mean_power(descent, K, P)) / (K * lost)
     u, x = _slowness(descent, K, P)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        earlier = mean_forgotten(descent, np.maximum(K - 1, 1), P) / (K * forgotten(descent, P))
+        lowered = (1 - u) * (1 - 2 * kept(descent, P) * earlier)
     # c^m / m! times the mean of |i - j|^m, in powers of x = K c.
     few = (1 - u**2) * (x / 3 - x**2 / 12 + x**3 * (3 - 2 * u**2) / 180 - x**4 * (2 - 3 * u**2) / 720)
-    return np.where(K == 1, 0.0, np.where(np.isinf(K), 1.0, np.where(np.isnan(x), 1 - correlation, few)))
+    return np.where(K == 1, 0.0, np.where(np.isinf(K), 1.0, np.where(np.isnan(x), lowered, few)))
 
 
 def averaging_limit(descent: Descent) -> float:

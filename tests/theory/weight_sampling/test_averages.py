@@ -45,7 +45,7 @@ def test_averages_are_means_over_pairs(descent: Descent, K: int, P: int) -> None
     V = variance(descent)
     assert close(averages.mean_kept(descent, K, P), alpha, 1e-9, 1e-6)
     assert close(averages.mean_forgotten(descent, K, P), 1 - alpha, 1e-9)
-    assert close(averages.decorrelation(descent, K, P), 1 - correlation, 2e-9)
+    assert close(averages.decorrelation(descent, K, P), 1 - correlation, 1e-11)
     assert close(averages.averaged_variance(descent, K, P), V * correlation, 1e-8, 1e-6 * V)
     assert close(averages.successive_covariance(descent, K, P), V * apart, 1e-8, 1e-6 * V)
 
