@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+
+from theory.testing import Undecided, assert_rate
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,11 +71,24 @@ def test_fine_grained_sgd_stays_on_its_manifold() -> None:
     assert loss < math.log(3) / 2
 
 
-def test_a_theorem_of_the_user(tmp_path: Path) -> None:
-    """In an empty folder, with the wheel installed and the checkout out of sight, as the commands beside it say."""
-    installed, here = tmp_path / "installed", tmp_path / "here"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", installed, ROOT]
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, installed in a folder of its own."""
+    folder = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder, ROOT]
     subprocess.run(pip, check=True, capture_output=True)
+    return folder
+
+
+def run_pytest(folder: Path, installed: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    python = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    return subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_theorem_of_the_user(tmp_path: Path, installed: Path) -> None:
+    """In an empty folder, with the wheel installed and the checkout out of sight, as the commands beside it say."""
+    here = tmp_path / "here"
     here.mkdir()
     (here / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
     commands = re.findall(r"^python -m theory\.(verify|reproduce) (my_theorem.py)", README, flags=re.M)
@@ -84,3 +100,27 @@ def test_a_theorem_of_the_user(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
         assert "verdict     holds, to" in done.stdout and "2/2" in done.stdout
     assert (here / "results" / "my_theorem.png").is_file()
+
+
+def test_tests_of_the_user(tmp_path: Path, installed: Path) -> None:
+    """In an empty folder, beside a theorem of the user's: all pass; with the flow's rate one fails, and says why."""
+    (tmp_path / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
+    tests = example("testing")
+    (tmp_path / "test_mine.py").write_text(tests, encoding="utf-8")
+    done = run_pytest(tmp_path, installed, "--theory", "my_theorem.py")
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    wrong = tests.replace("-2 * np.log1p(-0.01 * SLOWEST) / 0.01", "2 * SLOWEST")
+    assert wrong != tests
+    (tmp_path / "test_mine.py").write_text(wrong, encoding="utf-8")
+    done = run_pytest(tmp_path, installed)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert re.search(
+        r"AssertionError: rate \(rate\) does not hold\nE +predicted   0\.930\d+\nE +measured ", done.stdout
+    )
+
+
+def test_what_is_undecided_reads_as_in_the_readme() -> None:
+    t, rates = np.linspace(0, 5, 40), 1 + 0.02 * np.random.default_rng(0).standard_normal(5)
+    with pytest.raises(Undecided) as raised:
+        assert_rate(t, np.exp(-2 * np.multiply.outer(t, rates)), 2)
+    assert f"```\nUndecided: {raised.value}\n```" in README
