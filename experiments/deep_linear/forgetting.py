@@ -45,6 +45,14 @@ class Forgetting:
         require_different(self.depths)
         if self.examples >= self.inputs:
             reject("examples", self.examples, f"fewer than the inputs, {self.inputs}: else all of W_1 is seen")
+        if self.learning_rate > self._stable:
+            reject("learning_rate", self.learning_rate, f"at most {self._stable:.2g} for so many examples and layers")
+
+    @property
+    def _stable(self) -> float:
+        """1.5 over a c L s^(2 - 2/L) |X|^2, with a c <= 0.6 and the strength s of labels about sqrt n + sqrt K."""
+        L, strength = max(3, *self.depths), self.examples**0.5 + self.outputs**0.5
+        return 1.5 / (0.6 * L * strength ** (2 - 2 / L) * (1 + (self.examples / self.inputs) ** 0.5) ** 2)
 
     @property
     def shape(self) -> Ensemble:
@@ -117,9 +125,14 @@ def _at_depth(
 def _random(rng: np.random.Generator, problem: TeacherStudent, widths: list[int]) -> tuple[list[Array], Tuning]:
     """Random starts and tunings; a negative b integrates away from the solution."""
     runs = len(problem.X)
-    W = gaussian_stack(rng, widths, 0.4, runs=runs)
+    W = gaussian_stack(rng, widths, _scale(widths), runs=runs)
     a, b, c = rng.uniform(0.4, 1.2, runs), rng.uniform(-0.3, 1.0, runs), rng.uniform(0.1, 0.5, runs)
     return W, Tuning(a, b, c)
+
+
+def _scale(widths: list[int]) -> float:
+    """Of the entries of a start: 0.4, and less where layers are wide, so that their norms stay what they are."""
+    return 0.4 * min(1.0, (5 / max(widths[1:])) ** 0.5)
 
 
 def _roundings(problem: TeacherStudent) -> int:
@@ -239,7 +252,7 @@ def _through_the_wrapper(study: Study, size: Forgetting) -> Iterator[Check]:
     """The reusable wrapper, around three layers and torch's own optimisers: alternating steps forget alike."""
     rng = study.rng("wrapper")
     problem, steps, eta = draw(size.shape, rng, 1), size.alternating, size.learning_rate
-    W = gaussian_stack(rng, size.widths(3), 0.4)
+    W = gaussian_stack(rng, size.widths(3), _scale(size.widths(3)))
     # A row of W_1 Q: the sums of a step, and of the product with Q.
     largest = max(1.0, np.linalg.norm(W[0], axis=-1).max())
     within = rounding(steps * _roundings(problem), largest, of="a row of W_1, d + n K + 4 of them a step")

@@ -28,7 +28,7 @@ RECORDS = 41
 
 @dataclass(frozen=True)
 class Learned(Whitened):
-    strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 1.5, 0.75), low=0.4, high=4)
+    strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 1.5, 0.75), low=0.5, high=4)
     depths: tuple[int, ...] = varies(
         "numbers of layers; 2 and 3 beside them", (2, 3, 4), smoke=(2, 3), paper=(1, 2, 3, 4, 5), low=1, high=6
     )
@@ -43,6 +43,15 @@ class Learned(Whitened):
         super().__post_init__()
         if self.width < 2 * len(self.strengths):
             reject("width", self.width, f"at least two a mode, {2 * len(self.strengths)}")
+        if (np.array(self.strengths[:-1]) < 1.5 * np.array(self.strengths[1:])).any():
+            reject(
+                "strengths", self.strengths, "each 1.5 times the next at least: closer ones do not wait for each other"
+            )
+
+    @property
+    def eta(self) -> float:
+        """Smaller where the strongest mode is faster than at 3."""
+        return self.learning_rate * min(1.0, (3 / self.strengths[0]) ** 2)
 
 
 @claim(
@@ -195,6 +204,6 @@ def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
 
 
 def _refine(study: Study, problem: TeacherStudent, W: Layers, size: Learned, horizon: float = 6.0) -> list[Trajectory]:
-    eta, levels = size.learning_rate, size.refinements
+    eta, levels = size.eta, size.refinements
     trainee = students(study, Constraint(problem, W, study.device), W, ControlledDescent(problem), product)
     return trainee.refine(learning_rate=eta, horizon=horizon, records=RECORDS, levels=levels)

@@ -34,6 +34,8 @@ class Resting:
 
     def __post_init__(self) -> None:
         require_different(self.depths)
+        if max(self.depths) < 2:
+            reject("depths", self.depths, "one of 2 or more among them: one layer rests alike whatever its labels")
         if self.examples > self.inputs:
             reject("examples", self.examples, f"at most the inputs, {self.inputs}: Minnorm fits all of them")
 
