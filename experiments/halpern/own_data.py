@@ -24,6 +24,7 @@ UNSEEN = 3  # directions of those that no example sees, at most
 FEWEST = 50  # steps
 TRAININGS = 3  # of all runs, over all steps
 MOST_EXAMPLES = 100_000
+EXTREME = 100.0  # lengths of examples beyond which a flow in their units is that of regularisation, or of none
 LOSSES_TRAINED = 6  # three losses, with and without momentum
 MOST_KEPT = 10**8  # numbers
 COARSEST = 0.01  # share of the largest weight that rounding may take
@@ -154,6 +155,10 @@ def examples(study: Study, *, runs: int, steps: int) -> Examples:
     """
     Z, found = any_examples(study, most=MOST_EXAMPLES)
     d = load_labelled(study.data).X.shape[1]  # type: ignore[arg-type]
+    longest = float(np.linalg.norm(Z, axis=1).max())
+    if not 1 / EXTREME < longest < EXTREME:
+        study.remark(f"units: the examples are divided by {longest:.3g}, the length of the longest")
+        Z, found = Z / longest, None if found is None else Separable(found.Z / longest)
     Z = np.concatenate([Z, np.zeros((len(Z), min(UNSEEN, d - Z.shape[1])))], axis=1)
     n, seen = Z.shape[0], int(np.linalg.matrix_rank(Z))
     seconds = LOSSES_TRAINED * steps * (2e-4 + 8 * runs * Z.size / 2e9)
