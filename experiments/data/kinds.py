@@ -35,7 +35,7 @@ def missing_in_table(path: Path) -> dict[str, str]:
         "inseparable": _complaint(lambda: inseparable(path, examples())),
     }
     if all(missing.values()):
-        raise InvalidArgument(missing["regression"])
+        raise InvalidArgument(missing["multiclass" if table.Y.dtype.kind in "SU" else "regression"])
     return missing
 
 

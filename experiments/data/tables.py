@@ -67,6 +67,8 @@ def _arrays(path: Path) -> tuple[Any, Any]:
             X, Y = (np.load(file, mmap_mode="r", allow_pickle=False) for file in files_of(path))
             _require_size(path, X.nbytes + Y.nbytes)
             return X, Y
+        if path.suffix == ".npy":
+            _unreadable(path, f"one array: its targets go beside it, {path.name},Y.npy")
         return _zipped(path)
     except InvalidArgument:
         raise

@@ -79,6 +79,8 @@ def test_what_keeps_data_from_being_of_a_kind(tmp_path: Path, y: list, kind: str
 def test_what_is_of_no_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"Y\[1, 0\] = nan: expected a finite number"):
         missing_in_table(saved(tmp_path, [1.0, np.nan, 0.0, 1.0]))
+    with pytest.raises(InvalidArgument, match="labels = a alone: expected two classes or more"):
+        missing_in_table(saved(tmp_path, ["a", "a", "a", "a"]))
     with pytest.raises(InvalidArgument, match="labels = none for example 1: expected a label for every example"):
         load_multiclass(saved(tmp_path, ["a", "", "b", "b"]))
     with pytest.raises(InvalidArgument, match="labels = 51 different values: expected at most 50 classes"):

@@ -63,7 +63,7 @@ def test_names_of_files(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", X)
     for name, said in (
         ("X.npy,Y.npy", r"a pair X.npy,Y.npy in one folder.* \(no such file: .*/Y.npy\)"),
-        ("X.npy", "cannot be read"),
+        ("X.npy", r"\(one array: its targets go beside it, X.npy,Y.npy\)"),
         ("X.npy,", "no such file"),
         ("none.csv", "no such file"),
     ):
