@@ -66,7 +66,7 @@ def _on_data(study: Study) -> Iterator[Check]:
     rate, slack = rate_of(study, problem, states)
     along = measured("rate of the loss along training", rate, within=algebra(slack), case=DATA, axes=("t", "run"))
     bound = tighter_rate.product_rate(problem, coordinates(problem, states))
-    yield along.at_least(bound)
+    yield along.at_least(lambda k: k * bound)
 
 
 def _attained(study: Study) -> Iterator[Check]:

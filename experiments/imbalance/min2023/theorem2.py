@@ -87,7 +87,8 @@ def _on_data(study: Study) -> Iterator[Check]:
     yield over.at_most(bound)
     rate, slack = measured_rate(study, problem, states)
     along = measured("rate of three layers along training", rate, within=algebra(slack), case=DATA, axes=("t", "run"))
-    yield along.at_least(delta_star_rate(problem, states))
+    pointwise = delta_star_rate(problem, states)
+    yield along.at_least(lambda k: k * pointwise)
 
 
 def _every_shape(study: Study, runs: int) -> Iterator[Check | Curves]:
