@@ -106,6 +106,11 @@ FIGURES = {
             "manifolds.oblique",
         ),
     ),
+    "fig17": Entry(
+        "figures.fig17_weight_sampling",
+        "Sampled weights: variance of their averages, restart from them, rises of the loss",
+        ("weight_sampling.variances", "weight_sampling.restart", "tripathi2019.less_volatile"),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

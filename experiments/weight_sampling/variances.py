@@ -118,7 +118,7 @@ def _averages(study: Study, sizes: Sampling, V: Array) -> Iterator[Check | Curve
     q = np.stack([kept(each, P) for each in sizes.descents], axis=-1)
     yield average.control("the end of the sum left out").equals(V / K[:, None] * (1 + q) / (1 - q))
     yield average.control("one sample more").equals(_predicted(sizes, K + 1, P))
-    yield curves(samples=K, periods=P, found=values, curvatures=sizes.curvatures, noise=sizes.noise)
+    yield curves(samples=K, periods=P, found=values, variance=V, curvatures=sizes.curvatures)
     fine = np.unique(np.geomspace(1, 4 * max(sizes.samples), 80).astype(int))
     for period in sizes.periods:
         yield curves(f"P = {period}", samples=fine, predicted=_predicted(sizes, fine, np.array(period)))
