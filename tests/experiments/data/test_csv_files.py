@@ -87,6 +87,6 @@ def test_long_and_wide_files_take_a_second(tmp_path: Path, shape: tuple[int, int
     numbers = np.random.default_rng(0).integers(100, size=shape)
     header = ",".join([*(f"x{i}" for i in range(shape[1] - 1)), "y"])
     np.savetxt(tmp_path / "data.csv", numbers, "%d", ",", header=header, comments="")
-    begun = time.perf_counter()
+    begun = time.process_time()
     X, Y = read_csv(tmp_path / "data.csv")
-    assert time.perf_counter() - begun < 3 and np.array_equal(np.hstack([X, Y]), numbers)
+    assert time.process_time() - begun < 3 and np.array_equal(np.hstack([X, Y]), numbers)
