@@ -1,0 +1,1 @@
+"""Two-layer ReLU networks, trained beside their kernel at infinite width."""
