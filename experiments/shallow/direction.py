@@ -90,7 +90,8 @@ def _on_own_data(study: Study) -> Iterator[Check | Curves]:
     scaled = flow.tau[:, None] * flow.direction_errors()
     constant = gradient_flow.direction_constant(problem, flow.rho[-1])
     off = flow.off * float(problem.margin / np.linalg.norm(problem.Z, axis=-1).max())
-    yield own_data.limit("log t x direction error", scaled, off, case="own data, flow").equals(constant)
+    found = own_data.limit("log t x direction error", scaled, off, case="own data, flow")
+    yield own_data.equals(found, constant, size=1.0)
     run = own_data.trained(study, problem, w0, np.array([0.5, 1.0]))
     if run is not None:
         yield _shares_in_training(problem, run, duals)

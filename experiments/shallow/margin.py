@@ -59,13 +59,14 @@ def _on_own_data(study: Study) -> Iterator[Check | Curves]:
     w0 = own_data.starts(rng, problem.Z, study.pick(smoke=1, quick=3, paper=8))
     flow, constant = own_data.LateFlow(study, problem, w0), gradient_flow.margin_constant(problem)
     name, scaled = "log t x margin gap", flow.tau[:, None] * flow.margin_gaps()
-    yield own_data.limit(name, scaled, flow.off * float(problem.margin), case="own data, flow").equals(constant)
+    size = float(problem.margin)
+    yield own_data.equals(own_data.limit(name, scaled, flow.off * size, case="own data, flow"), constant, size)
     run = own_data.trained(study, problem, w0, own_data.DOUBLINGS)
     if run is not None:
         gaps = run["tau"] * margin_gap(problem, run["w"])
         longest = np.linalg.norm(problem.Z, axis=-1).max()
         off = Tolerance(64 * EPS * longest * run["tau"].max(), "margins are known to roundings of the longest example")
-        yield own_data.limit(name, gaps, off, case="own data, training").equals(constant)
+        yield own_data.equals(own_data.limit(name, gaps, off, case="own data, training"), constant, size)
     yield curves("own data", log_times=flow.tau, scaled_gap=scaled, constant=constant)
 
 

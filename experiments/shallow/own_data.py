@@ -7,7 +7,7 @@ from experiments.data.hypotheses import of_examples, of_support
 from experiments.data.labelled import Labelled, load_labelled
 from experiments.data.separation import separable, separated
 from experiments.shallow.classifiers import normalised_classifier
-from theory.claims import Measured, Study, Tolerance, measured
+from theory.claims import Check, Measured, Study, Tolerance, measured
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.flows import FlowStopped
@@ -157,6 +157,11 @@ def limit(name: str, values: Array, off: Tolerance, *, case: str) -> Measured:
     because = "last correction of the extrapolation in 1 / log t, and an eighth of the one before"
     within = Tolerance(error + before + 16 * EPS * np.abs(values).max(), because) + off
     return measured(name, value, within=within, case=case, axes=("run",))
+
+
+def equals(found: Measured, constant: Array, size: float) -> Check:
+    """The limit is the constant; one that is 0, as with a single support vector, is held against the usual size."""
+    return found.equals(constant, against=size if np.max(constant) < 1e-9 * size else None)
 
 
 def trained(study: Study, problem: Separable, w0: Array, doublings: Array) -> Trajectory | None:

@@ -59,6 +59,13 @@ def test_in_any_units_and_types(tmp_path: Path) -> None:
     assert "fewer examples than inputs (6 < 300): 294 directions no example sees" in study.remarks
 
 
+@pytest.mark.parametrize("X", [np.array([[1.0], [-2.0], [3.0]]), np.array([[1.0, 0.0], [-2.0, 0.5], [3.0, 0.2]])])
+def test_a_single_support_vector(tmp_path: Path, X: Array) -> None:
+    study = study_of(tmp_path, X, np.array([1, -1, 1]))
+    assert all(checks(direction._on_own_data(study))) and all(checks(margin._on_own_data(study)))
+    assert any("1 support vectors of 3 examples" in line for line in study.remarks)
+
+
 def test_training_reaches_the_same_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.data.budget.SECONDS", {"smoke": 60, "quick": 300, "paper": 3600})
     X, y = np.array([[1.0, 0.2], [0.8, -1.0], [-2.0, 0.1]]), np.array([1, 1, -1])
