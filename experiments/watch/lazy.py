@@ -10,7 +10,7 @@ from experiments.watch.look import Look, Subject
 from experiments.watch.observer import Facts, Finding, Observer, Record, Row
 from theory.core.arrays import Array
 
-EXAMPLES = 16  # of the kernel, spread over all
+EXAMPLES = 12  # of the kernel, spread over all
 LAZY = 0.1  # relative movement of the kernel up to which training is called lazy: a word, no theorem
 
 
@@ -19,7 +19,7 @@ class Lazy(Observer):
     title = "tangent kernel and weights"
     statement = r"|K - K_0| / |K_0|, \quad |\theta - \theta_0| / |\theta_0|"
     source = "Jacot, Gabriel & Hongler 2018; Chizat, Oyallon & Bach 2019"
-    every = 2
+    every = 3
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)

@@ -68,16 +68,18 @@ class Form:
         predicted = momentum.after_step(Q, self._joint(w, v), self.law(d)[0], eta, **rule)
         tolerance = self._tolerance(look, w, moved, v, eta, 1 + settings.momentum)
         off, alone = after - predicted, self._of_one_side(w, moved)
-        worst = np.unravel_index(np.argmax(np.abs(off) / tolerance), tolerance.shape)
+        judges = resolving(tolerance, np.full(Q.shape, alone.max()), off)
+        worst = np.unravel_index(np.argmax(np.where(judges, np.abs(off) / tolerance, -1.0)), Q.shape)
+        units = np.flatnonzero(_of_units(judges))
         return {
             "form": _of_units(Q),
             "change": _of_units(predicted - Q),
             "off": off[worst],
             "tolerance": tolerance[worst],
             "first order": alone.max(),
-            "off of all": _of_units(off).sum(),
-            "tolerance of all": _of_units(tolerance).sum(),
-            "first order of all": _of_units(alone).sum(),
+            "off of all": _of_units(off)[units].sum(),
+            "tolerance of all": max(_of_units(tolerance)[units].sum(), np.finfo(float).tiny),
+            "first order of all": _of_units(alone)[units].sum(),
         }
 
     def _joint(self, W: Layers, V: Layers) -> Array:

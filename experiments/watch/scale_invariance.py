@@ -19,9 +19,8 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.homogeneous.normalisation import equilibrium_norm
 
-BATCH = (
-    100.0  # times what eps does on the examples of a look it may do on a mini-batch, of which a unit has less variance
-)
+# Times what eps does on the examples of a look it may do on a mini-batch, of which a unit may have less variance.
+BATCH = 20.0
 
 
 class ScaleInvariance(Conserved):

@@ -12,7 +12,8 @@ from experiments.watch.landscape import Landscape
 from experiments.watch.look import Look, Subject
 from experiments.watch.observer import Facts, Finding, Observer, Record, Row, number
 
-ITERATIONS = 4  # of Lanczos's, from where the look before ended
+ITERATIONS = 3  # of Lanczos's, from where the look before ended
+AT_ENDS = 12  # at the first look, and where the run stands
 BEYOND = 1.2  # times the limit: more than what descent at the edge of stability hovers above it
 
 
@@ -20,7 +21,7 @@ class Sharpness(Observer):
     id = "watch.sharpness"
     title = "sharpness against 2 / eta"
     statement = r"\lambda_{\max}(H) \text{ against } 2 (1 + \mu) / \eta"
-    every = 2
+    every = 3
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
@@ -31,7 +32,8 @@ class Sharpness(Observer):
         return ""
 
     def see(self, look: Look) -> Row:
-        found = self._lanczos(look.landscape)
+        at_an_end = self._direction is None or look.step is None
+        found = self._lanczos(look.landscape, AT_ENDS if at_an_end else ITERATIONS)
         if found is None:
             return {}
         value, residual = found
@@ -44,11 +46,11 @@ class Sharpness(Observer):
         shares = [row["sharpness"] / row["limit"] for row in self.rows if "limit" in row]
         return max(shares, default=float("nan"))
 
-    def _lanczos(self, landscape: Landscape) -> tuple[float, float] | None:
+    def _lanczos(self, landscape: Landscape, iterations: int) -> tuple[float, float] | None:
         """The largest eigenvalue of H on a small Krylov space, and its residual |H v - lambda v|."""
         q = self._direction or _random_direction(landscape)
         basis, alphas, betas = [_unit(q)], [], []
-        for i in range(ITERATIONS):
+        for i in range(iterations):
             product = landscape.curvature_along(basis[-1])
             if product is None:
                 return None
@@ -58,7 +60,7 @@ class Sharpness(Observer):
                 share = _dot(w, b)
                 w = {name: w[name] - share * b[name] for name in w}
             betas.append(_dot(w, w) ** 0.5)
-            if i == ITERATIONS - 1 or not betas[-1] > 1e-6 * max(map(abs, alphas)):
+            if i == iterations - 1 or not betas[-1] > 1e-6 * max(map(abs, alphas)):
                 break
             basis.append(_unit(w))
         if not np.isfinite([*alphas, *betas]).all():
