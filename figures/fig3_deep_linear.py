@@ -84,9 +84,10 @@ def _draw_times(axes: Axes, curves: Arrays) -> None:
 
 def _draw_modes(axes: Axes, curves: Arrays) -> None:
     for i, L in enumerate(curves["depths"]):
-        axes.plot(curves["t_flow"], curves["flow"][i], **line(i, DASHES[i]))
+        dash = DASHES[i % len(DASHES)]
+        axes.plot(curves["t_flow"], curves["flow"][i], **line(i, dash))
         axes.plot(curves["t"], curves["trained"][i], **markers(i, markersize=3, markevery=3))
-        axes.plot([], [], **markers(i, linestyle=DASHES[i]), label=f"$L = {L}$")
+        axes.plot([], [], **markers(i, linestyle=dash), label=f"$L = {L}$")
     for strength in curves["strengths"]:
         axes.axhline(strength, color="0.6", linewidth=0.7, linestyle=":")
     axes.set(xlabel=r"$t$ = step $\times$ learning rate", ylabel="strength of a mode", xlim=(0, curves["t"][-1]))
@@ -117,7 +118,10 @@ def _draw_spreads(axes: Axes, curves: Arrays) -> None:
         places = np.arange(len(depths)) + 0.2 * (i - 1.5)
         heights = curves["spreads"][:, i]
         axes.bar(places, heights, width=0.19, bottom=0, color=COLOURS[place], alpha=0.75, label=LABELS[i])
-    axes.text(len(depths) - 0.45, 4, r"weight decay can collapse to $W = 0$ from depth 3 on", fontsize=8, ha="right")
+    if max(depths) >= 3:
+        axes.text(
+            len(depths) - 0.45, 4, r"weight decay can collapse to $W = 0$ from depth 3 on", fontsize=8, ha="right"
+        )
     axes.set_yscale("log")
     axes.set_xticks(range(len(depths)), [f"depth {L}" for L in depths])
     axes.set(ylim=(1e-9, 20), ylabel="largest less smallest $E_g$ over starts")
