@@ -28,7 +28,7 @@ NEXT_TERM = "twice the next term of the expansion"
 class Sizes:
     """Of the plane that turns, and of the training; 1.4 / m is the unit of time, and so of learning rates."""
 
-    singular_values: tuple[float, ...] = varies("of M in the plane", (0.9, 0.5), low=0.05, high=20)
+    pair: tuple[float, ...] = varies("singular values of M in the plane", (0.9, 0.5), low=0.05, high=20)
     starts: tuple[float, ...] = varies("of kappa a, for the flow", (0.2, 0.5, 1.0, 2.0), low=0.1, high=3)
     steps: int = varies(
         "to the last time at which the power law is read", 1600, smoke=200, paper=10_000, low=200, high=20_000
@@ -36,13 +36,13 @@ class Sizes:
     targets: int = varies("angles from 0 to 0.9 pi, with their rates", 10, low=2, high=100)
 
     def __post_init__(self) -> None:
-        if len(self.singular_values) != 2:
-            reject("singular_values", self.singular_values, "two numbers")
+        if len(self.pair) != 2:
+            reject("pair", self.pair, "two numbers")
 
     @property
     def m(self) -> float:
         """The sum of the two."""
-        return sum(self.singular_values)
+        return sum(self.pair)
 
     @property
     def unit(self) -> float:
@@ -104,7 +104,7 @@ def _problem(phi: Array, s: tuple[float, ...]) -> LinearOPT:
 def _descent(study: Study, sizes: Sizes, map: str, phi: Array | float, a: Array) -> Trainee:
     """Descent on P of R = map(P), zero but for a; the parameter a and the loss above the optimum are recorded."""
     _, (i, j), sign, word = MAPS[map]
-    problem = _problem(np.broadcast_to(phi, a.shape), sizes.singular_values)
+    problem = _problem(np.broadcast_to(phi, a.shape), sizes.pair)
     inner = squared_loss(problem, study.device)
     optimal = procrustes.optimal_loss(problem, component(problem, np.broadcast_to(np.eye(2), problem.M.shape)))
     least = torch.tensor(optimal, dtype=torch.float64, device=study.device)

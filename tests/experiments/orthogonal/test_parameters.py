@@ -72,7 +72,7 @@ def test_every_profile_is_inside_its_own_ranges(id: str) -> None:
             {"targets": (1.9, 1.3, 0.9, 0.5)},
             "targets = (1.9, 1.3, 0.9, 0.5): expected as many numbers as the 3 of the neurons",
         ),
-        ("orthogonal.cayley_power_law", {"singular_values": (1.0,)}, "singular_values = (1.0,): expected two numbers"),
+        ("orthogonal.cayley_power_law", {"pair": (1.0,)}, "pair = (1.0,): expected two numbers"),
         (
             "liu2021.asymptotic_minimality",
             {"narrowest": 40, "doublings": 4},
