@@ -124,3 +124,33 @@ def test_what_is_undecided_reads_as_in_the_readme() -> None:
     with pytest.raises(Undecided) as raised:
         assert_rate(t, np.exp(-2 * np.multiply.outer(t, rates)), 2)
     assert f"```\nUndecided: {raised.value}\n```" in README
+
+
+def test_data_of_the_user(tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is written as the example does, and the commands beside it find and judge the theorems it suits."""
+    monkeypatch.chdir(tmp_path)
+    exec(example("data"), {})
+    commands = re.findall(r"^python -m theory\.verify (.*?--data iris\.csv)", README, flags=re.M)
+    assert len(commands) == 3
+    listed = verified(installed, *commands[0].split())
+    assert "soudry2018.direction" in listed and "shallow_nonseparable" not in listed
+    told = verified(installed, *commands[1].split(), "--profile=smoke", "--device=cpu", "--jobs=1")
+    for line in re.findall(r"^(?:remarks)? +(.*)$", README[README.index("remarks     no constant") :], flags=re.M)[:3]:
+        assert line in told
+    assert "on iris.csv" in told and "verdict     holds, to" in told
+
+
+def verified(installed: Path, *arguments: str) -> str:
+    python, environment = [sys.executable, "-m", "theory.verify"], {**os.environ, "PYTHONPATH": str(installed)}
+    done = subprocess.run([*python, *arguments], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_network_of_the_user_is_watched() -> None:
+    torch.manual_seed(0)
+    table = run_example("watch", {})
+    lines = {line.split("  ")[0].strip(): line for line in table.splitlines()}
+    for theorem in ("balance of the layers", "the loss falls at |grad L|^2", "norm and smoothed margin grow"):
+        assert "holds, to" in lines[theorem] or "holds exactly" in lines[theorem]
+    assert "layer 1 is followed by relu" in lines["distance to minimum norm"]
