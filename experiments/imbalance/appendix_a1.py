@@ -21,6 +21,7 @@ LARGEST_STEP = 1 / 3
 # Of learning rate x rate^2 x time, by which the logarithm of the loss differs from the flow's: below it rounding shows.
 SMALLEST_EFFECT = 1e-8
 LEFT = 90.0  # rate x time: the loss is then e^-90 of its start, far below rounding
+FEWEST = 10  # steps
 OVERHEAD, WORK = 4e4, 3e10  # of a step, and of all, in squared rows of [V; U1] x starts: about two minutes
 
 
@@ -39,12 +40,17 @@ class AppendixA1:
         "of gradient descent on L", 1e-5, smoke=1e-4, low=0, high=1, brackets="()", unit="time", from_data=True
     )
     time: float = varies(
-        "for which is trained, or until nothing of the loss is left", 0.15, low=0, high=1e3, brackets="()", unit="time"
+        "for which is trained, or until nothing of the loss is left",
+        0.15,
+        low=0,
+        high=1e3,
+        brackets="()",
+        unit="time",
+        from_data=True,
     )
     inputs: int = varies("columns of X, D", 400, smoke=40, low=2, high=1000, from_data=True)
     examples: int = varies("rows of X, n", 100, smoke=10, low=2, high=200, from_data=True)
     runs: int = varies("starts on each random problem", 64, smoke=8, paper=256, low=3, high=1000)
-
     draws: int = varies("starts of which the law of the level c is drawn", 1000, paper=4000, low=200, high=10_000)
 
     def __post_init__(self) -> None:
@@ -81,6 +87,8 @@ def plan(study: Study, rng: np.random.Generator, sizes: AppendixA1) -> Plan:
         effect = f"larger scales, or learning_rate x time above {SMALLEST_EFFECT / fastest**2:.3g}"
         reject("learning_rate", eta, f"{effect}: below it, descent is the flow up to rounding")
     steps = round(time / eta)
+    if steps < FEWEST:
+        reject("time", time, f"at least {FEWEST * eta:.3g}, {FEWEST} steps of {eta:g}")
     work = 7.0 * steps * (len(network.U) * (problem.r + problem.m) ** 2 + OVERHEAD)
     if work > WORK:
         most = f"at most {steps * WORK / work:.3g} steps at these sizes: a larger learning_rate or less time"

@@ -21,7 +21,7 @@ from theory.imbalance.problem import coordinates, fan_in_scale, gaussian, paper_
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
 CONVERGED = 60.0  # slowest rate x time: later no record would tell one learning rate from another
 STABLE = 1.0  # of learning rate x curvature: half of where descent may diverge
-WORK = 1.2e10  # inputs x width x steps: about two minutes
+WORK = 1e11  # inputs x width x steps: about two minutes
 ROUNDING = "the (D + h)-term products, one a step, added up as a worst case"
 
 

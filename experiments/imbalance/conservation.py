@@ -36,6 +36,7 @@ from theory.imbalance.problem import Network, coordinates, gaussian
 
 HORIZON = 0.5  # time over which the drift is measured
 SECONDS = 6e-5  # of all trainings on the user's data, in cubes of m + r
+ENTRIES = 400_000
 LARGEST_STEP = 0.3  # of learning rate x curvature: above it the drift is of no single order
 
 
@@ -54,6 +55,10 @@ class Sizes:
     examples: int = varies("rows of X, n", 7, low=1, high=50, from_data=True)
     outputs: int = varies("columns of Y, m", 3, low=1, high=20, from_data=True)
     runs: int = varies("Gaussian starts", 16, smoke=2, paper=64, low=1, high=100, from_data=True)
+
+    def __post_init__(self) -> None:
+        if (entries := self.runs * self.width**2) > ENTRIES:
+            reject("runs x width^2", entries, f"at most {ENTRIES}, the entries of the imbalances at one time")
 
 
 @claim(

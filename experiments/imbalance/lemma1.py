@@ -16,7 +16,7 @@ from theory.imbalance.problem import Network, coordinates, fan_in_scale, gaussia
 
 RANK = 4  # of the data
 NARROW = 2  # times m + r: a width at which all but a few starts are less imbalanced than the lemma says
-ENTRIES = 1e8  # of the starts of one exponent: about two minutes
+ENTRIES = 1.5e8  # of all starts: about two minutes
 FEW = rounding(1e3, of="one number, a few operations")
 
 
@@ -66,8 +66,9 @@ def wide_gaussian_starts_are_imbalanced(study: Study, starts: Starts) -> Iterato
     problem = random_regression(rng, D=starts.inputs, n=6, m=starts.outputs, singular_values=singular_values)
     s, likely = width.deviation(problem, starts.delta), 1 - starts.delta
     h, draws = int(width.lemma_width(s)) + 1, starts.draws
-    if draws * (problem.D + problem.m) * h > ENTRIES:
-        reject("draws", draws, f"at most {ENTRIES / (problem.D + problem.m) / h:.0f} of width {h}")
+    entries = (problem.D + problem.m) * h * len(starts.exponents)
+    if draws * entries > ENTRIES:
+        reject("draws", draws, f"at most {ENTRIES / entries:.0f} of width {h}")
     name = "largest of three ratios to their bounds"
     drawn = [
         _over_bounds(problem, gaussian(problem, h, study.rng(a), scales=(fan_in_scale(h, a),) * 2, runs=draws), a, s)

@@ -33,6 +33,7 @@ from theory.imbalance.problem import Network, gaussian
 
 # Of learning rate x curvature: beyond it the first order in the step does not show.
 LARGEST_STEP = 0.3
+WORK = 4_000_000  # width x steps
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Training:
     def __post_init__(self) -> None:
         if len(set(self.exponents)) < len(self.exponents) or len(self.exponents) > 5:
             reject("exponents", self.exponents, "at most five different ones")
+        if self.width * self.steps > WORK:
+            reject("steps", self.steps, f"at most {WORK // self.width} of width {self.width}: two minutes of them")
 
 
 @dataclass(frozen=True)

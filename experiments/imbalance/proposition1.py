@@ -29,7 +29,7 @@ STARTS = (
 INSIDE = 2  # the first two satisfy both hypotheses
 UNSEEN = 10  # directions at most that are kept of those that the user's data do not see
 DECAY = 30.0  # rate x time, so that of the residual e^-30 of its start is left
-WORK = 1e11  # inputs x width x outputs x starts x steps: about two minutes
+WORK = 1e10  # inputs x width x outputs x starts x steps: about two minutes
 STEP_BY_STEP = "one rounding of H = Z U2^T a step, grown as equation 38 allows"
 
 

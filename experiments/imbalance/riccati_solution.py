@@ -26,6 +26,7 @@ class Eigenspaces(Refinement):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.eigenvalues) > 10 or not any(abs(lam) >= 0.1 for lam in self.eigenvalues):
             reject("eigenvalues", self.eigenvalues, "at most ten, one of them of size 0.1 at least")
 

@@ -39,6 +39,7 @@ class Modes(Refinement):
     runs: int = varies("starts of each width", 16, smoke=4, paper=64, low=1, high=200)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(set(self.widths)) < len(self.widths) or len(self.widths) > 6:
             reject("widths", self.widths, "at most six different ones")
 

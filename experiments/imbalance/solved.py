@@ -13,6 +13,7 @@ from theory.core.validation import reject
 from theory.imbalance.problem import Network
 
 RECORDS = 16
+STEPS = 20_000  # of all learning rates together
 # Of learning rate x curvature: beyond it the first order in the step does not show.
 LARGEST_STEP = 0.7
 
@@ -32,6 +33,12 @@ class Refinement:
     )
     time: float = varies("for which is trained", 3.0, low=0.1, high=10, unit="time")
     levels: int = varies("how many learning rates, each half the one before", 4, smoke=3, low=3, high=5)
+
+    def __post_init__(self) -> None:
+        if (steps := self.time / self.learning_rate * 2**self.levels) > STEPS:
+            reject(
+                "learning_rate", self.learning_rate, f"at least {self.learning_rate * steps / STEPS:.3g}: fewer steps"
+            )
 
 
 def refined(

@@ -62,9 +62,9 @@ class Widths(Figure4):
     runs: int = varies("networks of each of these widths", 3, smoke=2, paper=5, low=1, high=10)
     exponents: tuple[float, ...] = varies("a of the scales h^(-a)", EXPONENTS, low=0.3, high=0.5)
     delta: float = varies("probability with which the theorem may fail", DELTA, low=1e-9, high=0.3)
-    draws: int = varies("starts of each exponent", 1000, smoke=300, paper=4000, low=20, high=10_000)
+    draws: int = varies("starts of each exponent", 1000, smoke=300, paper=4000, low=20, high=4000)
     paired: int = varies(
-        "starts of which the slope in the width is measured", 128, smoke=64, paper=512, low=32, high=2000
+        "starts of which the slope in the width is measured", 128, smoke=64, paper=512, low=32, high=512
     )
     targets: float = varies("size of Y at h0; C is exponential in it", 0.2, low=0, high=1)
 
@@ -75,6 +75,7 @@ class Widths(Figure4):
         for name in ("exponents", "widths"):
             if len(set(getattr(self, name))) < len(getattr(self, name)) or len(getattr(self, name)) > 6:
                 reject(name, getattr(self, name), "at most six different ones")
+        self.require_affordable(self.runs * len(self.widths))
 
 
 @claim(

@@ -44,6 +44,7 @@ class Widths(Refinement):
     squared_length: float = varies("of the orthogonal rows; not 1, so that k and k^2 differ", 0.8, low=0.1, high=3)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.widths) < 3 or len(self.widths) > 6 or max(self.widths) < 100 * min(self.widths):
             reject("widths", self.widths, "three to six, the largest at least a hundred times the smallest")
 

@@ -20,7 +20,7 @@ DELTA = 0.05
 FIGURE_WIDTHS = np.logspace(2.5, 9.2, 68)
 
 
-WORK = 4e8  # squared examples x trainings: about two minutes, as wide networks of any width take as long
+WORK = 600_000  # squared examples x networks: about two minutes; networks of any width take as long
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,17 @@ class Figure4:
     """The data of the paper's Figures 1 and 4."""
 
     inputs: int = varies("columns of X, D", 400, smoke=40, low=2, high=2000)
-    examples: int = varies("rows of X, n", 100, smoke=10, low=1, high=150)
+    examples: int = varies("rows of X, n", 100, smoke=10, low=1, high=120)
 
     def __post_init__(self) -> None:
-        if self.examples >= self.inputs:
-            reject("examples", self.examples, f"fewer than the inputs {self.inputs}: all of U would be seen")
+        if 2 * self.examples > self.inputs:
+            reject("examples", self.examples, f"at most half of the inputs {self.inputs}: X would be ill-conditioned")
+
+    def require_affordable(self, networks: int) -> None:
+        """Refuse more networks than a sweep of two minutes trains."""
+        if networks * self.examples**2 > WORK:
+            most = f"at most {WORK // self.examples**2} on {self.examples} examples"
+            reject("widths x runs", networks, most)
 
 
 def data_of_figure_4(study: Study, sizes: Figure4) -> Regression:

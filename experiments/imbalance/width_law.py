@@ -63,6 +63,7 @@ class Widths(Figure4):
             reject("widths", self.widths, f"above the examples {self.examples}: compressed networks have m + r units")
         if len(set(self.widths)) < len(self.widths):
             reject("widths", self.widths, "different ones")
+        self.require_affordable(self.runs * len(self.widths))
 
 
 @claim(

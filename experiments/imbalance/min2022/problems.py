@@ -22,6 +22,7 @@ SHAPES = ((1, 1), (2, 2), (3, 2), (2, 4), (4, 1), (1, 3))  # (r, m)
 
 # Of learning rate x curvature: beyond it the first order in the step does not show.
 LARGEST_STEP = 0.5
+WORK, STEPS = 3e6, 5000  # of the factorisations; of the coarsest training near the target
 RECORDS = 21  # of a training on the user's data, all of its weights
 DATA = "own data"  # the case of what is judged on them
 
@@ -50,6 +51,12 @@ class NearTheTarget:
     time: float = varies("for which is trained from there", 1.5, low=0.3, high=5, unit="time")
     width: int = varies("units of the hidden layer there", 12, low=2, high=300)
 
+    def __post_init__(self) -> None:
+        if (steps := self.time / self.learning_rate) > STEPS:
+            reject(
+                "learning_rate", self.learning_rate, f"at least {self.time / STEPS:.3g}, not {steps:.3g} steps of it"
+            )
+
 
 @dataclass(frozen=True)
 class Factorisation:
@@ -71,6 +78,8 @@ class Factorisation:
     def __post_init__(self) -> None:
         if len(set(self.widths)) < len(self.widths) or len(self.widths) > 5:
             reject("widths", self.widths, "at most five different ones")
+        if (work := sum(self.widths) * self.factorisations * self.long) > WORK:
+            reject("widths x factorisations x long", f"{work:.3g}", f"at most {WORK:.3g}: about two minutes")
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,7 @@ class Paper(States, NearTheTarget, Factorisation):
 
     def __post_init__(self) -> None:
         States.__post_init__(self)
+        NearTheTarget.__post_init__(self)
         Factorisation.__post_init__(self)
 
 
