@@ -50,7 +50,7 @@ class Runs(Sizes):
 def no_neuron_moves_far(study: Study, sizes: Runs) -> Iterator[Check | Curves]:
     inputs, y = draw_inputs(study, sizes), signed_numbers(study, sizes.examples)
     moved = [_moved(study, inputs, y, m, sizes) for m in sizes.widths]
-    every = measured("farthest move over its bound", [each / bound for each, bound in moved],
+    every = measured("farthest move over its bound", [each["farthest"] / each["bound"] for each in moved],
                      within=_rounding(inputs), axes=("width", "run"))  # fmt: skip
     yield every.supporting().at_most(1.0)
     one = random_inputs(1, sizes.inputs, study.rng("one input"))
@@ -59,27 +59,33 @@ def no_neuron_moves_far(study: Study, sizes: Runs) -> Iterator[Check | Curves]:
     yield alone.control("a fifth of the bound").at_most(0.2)
     too_steep = _of_one_input(study, one, y[:1], sizes, 0.75)
     yield too_steep.control("a bound that falls like m^(-3/4)").at_most(1.0)
-    farthest, bounds = (np.array(each).mean(-1) for each in zip(*moved))
-    yield curves(widths=sizes.widths, farthest=farthest, bound=bounds)
+    shown = {name: [each[name].mean() for each in moved] for name in moved[0]}
+    yield curves(widths=sizes.widths, **shown)
 
 
-def _moved(study: Study, inputs: Inputs, y: Array, m: int, sizes: Runs) -> tuple[Array, Array]:
-    """The farthest that a neuron moves, and its bound, of each run (runs,)."""
+def _moved(study: Study, inputs: Inputs, y: Array, m: int, sizes: Runs) -> dict[str, Array]:
+    """How far the farthest and the mean neuron move, trained and at infinite width; and the bound: each (runs,)."""
     start = gaussian_start(inputs, m, sizes.runs, study.rng("networks", inputs.n, m))
-    distance = np.linalg.norm(y - start.outputs, axis=1)
-    bounds = np.array([lazy.movement_bound(inputs.n, inputs.least, m, float(far)) for far in distance])
-    eta = sizes.step / inputs.largest
+    eta, r = sizes.step / inputs.largest, y - start.outputs
     steps = int(np.ceil(10 / (eta * inputs.least)))
     run = trainee(study, start, y, movement_from(start)).train(learning_rate=eta, steps=steps, record=[steps])
-    return run["farthest"][-1], bounds
+    law = [lazy.moves(inputs, W, lazy.coefficients(inputs, eta, each, steps)) for W, each in zip(start.W, r)]
+    bound = [lazy.movement_bound(inputs.n, inputs.least, m, float(np.linalg.norm(each))) for each in r]
+    return {
+        "farthest": run["farthest"][-1],
+        "typical": run["typical"][-1],
+        "farthest_law": np.max(law, -1),
+        "typical_law": np.mean(law, -1),
+        "bound": np.array(bound),
+    }
 
 
 def _of_one_input(study: Study, one: Inputs, y: Array, sizes: Runs, exponent: float) -> Measured:
     """Where the bound is as near to equality as can be: over a bound that falls like m^-exponent from m = 1 on."""
     ratios = []
     for m in sizes.widths:
-        farthest, bounds = _moved(study, one, y, m, sizes)
-        ratios.append(farthest / bounds * m ** (exponent - 0.5))
+        moved = _moved(study, one, y, m, sizes)
+        ratios.append(moved["farthest"] / moved["bound"] * m ** (exponent - 0.5))
     return measured("one input: farthest move over its bound", ratios, within=_rounding(one), axes=("width", "run"))
 
 

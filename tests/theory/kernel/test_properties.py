@@ -193,6 +193,13 @@ def test_long_steps_end_where_they_are_stable(eta: float, start: float) -> None:
     assert eta * course.eigenvalue[-1] <= 2 + 1e-6
 
 
+def test_just_beyond_the_edge_the_residual_changes_sign_for_ever() -> None:
+    course = catapult.one_input(4.1, 0.01, 2000)
+    assert 4.1 * course.eigenvalue[-1] == pytest.approx(2, abs=1e-9)
+    assert course.residual[-1] == pytest.approx(-course.residual[-2], rel=1e-6)
+    assert abs(course.residual[-1]) > 0.01
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
