@@ -107,7 +107,7 @@ def _draw_descent(axes: Axes, evidence: Evidence) -> None:
     axes.text(1.25, 0.9, "$n = d$", fontsize=8, va="top", transform=axes.get_xaxis_transform())
     axes.text(0.05, 4.5, "Minnorm", color=COLOURS[0], fontsize=9)
     axes.text(1.3, 4.5, "gradient descent", color=COLOURS[0], fontsize=9)
-    axes.text(0.3, 0.55, "best ridge", color=COLOURS[2], fontsize=9)
+    axes.text(0.3, max(0.55, 1.1 * axes.get_ylim()[0]), "best ridge", color=COLOURS[2], fontsize=9)
     axes.set(xlabel="examples per input, $n / d$", ylabel="test error $E_g$")
     letter(axes, "D", f"depth 2, label noise {evidence.curves['noise']:g}: double descent")
 

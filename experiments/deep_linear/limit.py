@@ -131,7 +131,7 @@ def _of_own_data(study: Study, size: Limits) -> Iterator[Check]:
         rule = ControlledDescent(problem, gamma=1.0, b=tuning.b, c=tuning.c)
         trainee = students(study, Constraint(problem, W, study.device), W, rule, _examples_in_rows)
         unique = len(own.strengths) == min(problem.K, problem.n)
-        _, checks, _ = _settles(problem, W, trainee, eta, size.horizon, f"own data, depth {L}", unique)
+        _, checks, _ = _settles(problem, W, trainee, eta, size, f"own data, depth {L}", unique)
         yield from checks
 
 
@@ -151,7 +151,7 @@ def _limit(study: Study, L: int, K: int, size: Limits) -> Iterator[Check | Curve
     ]
     tuning, eta = _tuning(L)
     trainee = by_minnorm(study, problem, W, tuning)
-    run, checks, (within, norm, multipliers) = _settles(problem, W, trainee, eta, size.horizon, case, True)
+    run, checks, (within, norm, multipliers) = _settles(problem, W, trainee, eta, size, case, True)
     yield from checks
     if (L, K) == (2, 3):
         solution, steps = problem.minimum_norm_solution, run.facts["recorded"][-1]
@@ -164,18 +164,18 @@ def _limit(study: Study, L: int, K: int, size: Limits) -> Iterator[Check | Curve
 
 
 def _settles(
-    problem: TeacherStudent, W: Layers, trainee: Trainee, eta: float, horizon: float, case: str, unique: bool
+    problem: TeacherStudent, W: Layers, trainee: Trainee, eta: float, size: Limits, case: str, unique: bool
 ) -> tuple[Trajectory, list[Check], tuple[Tolerance, Measured, Measured]]:
     """A training by Minnorm at a = 1, with its checks, and what is measured of its end."""
-    steps, L, h = 16 * round(horizon / eta / 16), len(W), W[0].shape[-2]
+    steps, L, h = 16 * round(size.horizon / eta / 16), len(W), size.width
     d, n, K = problem.d, problem.n, problem.K
     record = [0, *range(steps // 2, steps + 1, steps // 16)]
     run = trainee.train(learning_rate=eta, steps=steps, record=record)
     layers, solution, checks = layers_of(run.arrays), problem.minimum_norm_solution, []
     difference = end_to_end(layers) - solution
-    size = np.prod([np.linalg.norm(layer, axis=(-2, -1)).max() for layer in layers])
+    largest = np.prod([np.linalg.norm(layer, axis=(-2, -1)).max() for layer in layers])
     of = "a row of W_1, d + n K + h of them a step, times the layers after it"
-    rounded = rounding((steps + L) * (d + n * K + h), max(1.0, size), of=of)
+    rounded = rounding((steps + L) * (d + n * K + h), max(1.0, largest), of=of)
     deviation = measured("W - Y X^+", difference, within=rounded, case=case, axes=("record", "run"))
     kept_after = lambda k: (1 - k * eta) ** run.facts["recorded"][:, None, None, None]  # noqa: E731
     if d == n:
