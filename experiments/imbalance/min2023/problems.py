@@ -12,7 +12,7 @@ from experiments.imbalance.deep_networks import deep_network
 from experiments.imbalance.loss_bounds import Bounded, above_the_floor
 from experiments.imbalance.networks import linear_network
 from experiments.training import State
-from experiments.training.batches import layers_of, state_of
+from experiments.training.batches import layers_of
 from theory.claims import Study, Tolerance, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
@@ -148,7 +148,7 @@ def two_layers_on_data(study: Study) -> tuple[FullRankRegression, list[Trajector
     problem, eta = FullRankRegression(plan.problem.X, plan.problem.Y), plan.learning_rate
 
     def layers(state: State) -> State:
-        return state_of([state["U"].mT, state["V"]])
+        return {"W1": state["U"].mT, "W2": state["V"]}
 
     trainee = linear_network(study, plan.problem, plan.network, observe=layers)
     return problem, trainee.refine(learning_rate=eta, horizon=plan.steps * eta, records=21, levels=3)
