@@ -35,7 +35,7 @@ from theory.orthogonal import energy, stochastic
 class Sizes:
     """Of the layers and their blocks."""
 
-    inputs: int = varies("d of a layer", 24, low=6, high=64)
+    inputs: int = varies("d of a layer", 24, low=20, high=64)
     block: int = varies("p of its coordinates that a round turns", 6, low=3, high=32)
     neurons: int = varies("N of a layer", 12, low=7, high=64)
     runs: int = varies("layers whose energy is looked at", 100, smoke=20, paper=500, low=1, high=1000)
