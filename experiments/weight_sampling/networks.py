@@ -43,9 +43,7 @@ class Regression:
             expected = f"a multiple of batch x samples = {self.batch * self.samples}, so that an epoch ends at a sample"
             reject("examples", self.examples, expected)
         if self.steps < LEAST:
-            reject(
-                "examples / batch", self.steps, f"{LEAST} steps an epoch or more: fewer leave more start than noise"
-            )
+            reject("examples / batch", self.steps, f"{LEAST} steps an epoch or more: fewer leave more start than noise")
         if self.work > 2e10:
             reject("runs x epochs x examples x inputs x width", f"{self.work:.3g}", "2e10 at most: two minutes")
 

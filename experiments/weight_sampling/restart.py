@@ -113,7 +113,7 @@ def _spread(sizes: Epochs, spreads: dict[str, Array]) -> Iterator[Check]:
     V = np.array([variance(each) for each in sizes.descents])
     alpha = _of_each(sizes, mean_kept, sizes.samples, sizes.period)
     A, R = (_of_each(sizes, of, sizes.samples, sizes.period) for of in (averaged_variance, restart.restarted_variance))
-    within = rounded(sizes.epochs * sizes.steps, V)
+    within = rounded(sizes.epochs * sizes.steps, V) + _cancelled(sizes) * V
     again = measured("variance, restarted", spreads["restarted"], within=within, axes=("epoch", "direction"))
     yield again.equals(R * (1 - alpha ** (2 * epoch)))
     yield again.control("restart varies like the average, A").equals(A * (1 - alpha ** (2 * epoch)))
@@ -128,7 +128,7 @@ def _losses(sizes: Epochs, left: dict[str, Array], spreads: dict[str, Array]) ->
     V = np.array([variance(each) for each in sizes.descents])
     losses = {way: bias[way] + spreads[way] / V for way in left}
     predicted = _predicted(sizes)
-    within = rounded(sizes.epochs * sizes.steps, 1 + sizes.start**2)
+    within = rounded(sizes.epochs * sizes.steps, 1 + sizes.start**2) + _cancelled(sizes)
     for way, loss in losses.items():
         found = measured("expected loss", loss, within=within, case=way, axes=("epoch", "direction"))
         yield found.equals(predicted[way])
@@ -152,6 +152,12 @@ def _predicted(sizes: Epochs) -> dict[str, Array]:
         found["averaged"].append(restart.averaged_loss(each, *sampled) / unit)
         found["restarted"].append(restart.restarted_loss(each, *sampled) / unit)
     return {way: np.stack(losses, axis=-1) for way, losses in found.items()}
+
+
+def _cancelled(sizes: Epochs) -> Tolerance:
+    """What predictions of variances may be off by, in units of V."""
+    terms = 8 / np.minimum(sizes.steps * sizes.learning_rate * np.array(sizes.curvatures), 1) ** 2
+    return rounding(terms, of="a prediction that is a difference of numbers 1 / (eta h n)^2 times as large")
 
 
 def _of_each(sizes: Epochs, number: Callable[..., Any], *arguments: int) -> Array:
