@@ -82,5 +82,5 @@ def _draw_catapult(axes: Axes, catapult: Evidence) -> None:
         label = "control: no neuron dies" if i == 0 else None
         axes.plot(curves["k"][within], frozen[within], linestyle="--", color="0.6", label=label)
     axes.set(xlabel="steps $k$", ylabel=r"residual $(y - u(k)) / \sqrt{m}$, one input", ylim=(-0.45, 0.45))
-    axes.legend(loc="lower right", ncols=2)
+    axes.legend(loc="lower right")
     letter(axes, "D", r"steps beyond $2/\lambda$: neurons die until $\eta\lambda \leq 2$")

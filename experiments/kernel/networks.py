@@ -12,7 +12,7 @@ from experiments.training import State, Trainee
 from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
-from theory.kernel.inputs import Inputs
+from theory.kernel.inputs import Inputs, unit_rows
 
 Look = Callable[["Networks", State], Mapping[str, Tensor]]
 
@@ -124,6 +124,15 @@ def movement_from(start: Start) -> Look:
 def with_residual(start: Start, r: Array) -> Array:
     """Labels (runs, n) that leave each network the same residual r = y - u(0), all that training depends on."""
     return start.outputs + r
+
+
+def with_equal_inputs(inputs: Inputs, m: int, runs: int, rng: np.random.Generator) -> tuple[Start, Array]:
+    """Networks on the inputs and a copy of the first, and labels that leave residuals 1 and -1 there, 0 elsewhere."""
+    doubled = unit_rows(np.vstack([inputs.X, inputs.X[:1]]))
+    start = gaussian_start(doubled, m, runs, rng)
+    r = np.zeros(doubled.n)
+    r[[0, -1]] = 1, -1
+    return start, with_residual(start, r)
 
 
 def residuals(study: Study, start: Start, y: Array, *, learning_rate: float, record: Sequence[int]) -> Array:

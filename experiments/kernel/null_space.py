@@ -19,7 +19,7 @@ REST = 1e-6  # of |y - u|^2
 class Runs:
     """Of the inputs, and of what is trained on them."""
 
-    inputs: int = varies("of the network, d", 3, low=2, high=8)
+    inputs: int = varies("of the network, d", 3, low=3, high=8)
     pairs: tuple[int, ...] = varies("antipodal pairs x, -x", (1, 3, 4, 5), smoke=(3, 4), low=1, high=12)
     width: int = varies("m", 512, smoke=256, low=64, high=10_000)
     runs: int = varies("of each kind", 8, smoke=3, low=1, high=100)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.kernel.networks import Start, gaussian_start, trainee, with_residual
+from experiments.kernel.networks import Start, gaussian_start, trainee, with_equal_inputs, with_residual
 from experiments.kernel.problems import Sizes, draw_inputs, signed_numbers
 from experiments.training import extrapolated_ratio
 from theory.claims import AS_PRINTED, Check, Curves, Measured, Study, claim, varies
 from theory.core.arrays import Array
 from theory.kernel import lazy
-from theory.kernel.inputs import unit_rows
 
 TWICE = "the squared residual of a lazy network falls like exp(-2 lambda_0 t): twice as fast"
 RECORDS = 13
@@ -37,7 +36,7 @@ class Runs(Sizes):
         "m = Omega(n^6 / (lambda_0^4 delta^3)): with probability at least 1 - delta",
     ),
     theory_side="bound",
-    controls=("rate 2.5 times as large", "width 2", "equal inputs with labels 1 and -1"),
+    controls=("rate 2.5 times as large", "width 2", "equal inputs with different labels"),
     parameters=Runs,
 )
 def loss_falls_at_least_exponentially(study: Study, sizes: Runs) -> Iterator[Check | Curves]:
@@ -55,12 +54,9 @@ def loss_falls_at_least_exponentially(study: Study, sizes: Runs) -> Iterator[Che
     yield slowest.control("rate 2.5 times as large").at_most(bound(2.5))
     narrow = gaussian_start(inputs, 2, sizes.runs, study.rng("narrow"))
     yield _loss(study, narrow, y, sizes.step, horizon).control("width 2").at_most(bound(1.0))
-    doubled = unit_rows(np.vstack([inputs.X, inputs.X[:1]]))
-    opposite = np.append(y, 0.0)
-    opposite[[0, -1]] = 1, -1
-    both = gaussian_start(doubled, sizes.width, sizes.runs, study.rng("doubled"))
-    kept = _loss(study, both, opposite, sizes.step, horizon)
-    yield kept.control("equal inputs with labels 1 and -1").at_most(bound(1.0))
+    both, labels = with_equal_inputs(inputs, sizes.width, sizes.runs, study.rng("doubled"))
+    kept = _loss(study, both, labels, sizes.step, horizon)
+    yield kept.control("equal inputs with different labels").at_most(bound(1.0))
 
 
 def _loss(study: Study, start: Start, y: Array, step: float, horizon: float, case: str = "") -> Measured:
