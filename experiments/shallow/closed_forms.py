@@ -1,17 +1,37 @@
 """Gradient flow on orthogonal examples, whose margins grow logarithmically and can be written down."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from experiments.shallow.classifiers import classifier, exponential_loss, logistic_loss, refined
 from experiments.training import Loss, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, claim, curves
+from theory.claims import OURS, Check, Curves, Study, claim, curves, varies
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.shallow.gradient_flow import exponential_solution, logistic_solution
 
-LENGTHS = np.array([0.7, 1.0, 1.4])
+COARSEST, MOST = 0.15, 40_000  # learning rate x curvature; steps
+
+
+@dataclass(frozen=True)
+class Orthogonal:
+    inputs: int = varies("of each example", 5, low=2, high=100)
+    lengths: tuple[float, ...] = varies("of the examples", (0.7, 1.0, 1.4), low=0.3, high=3)
+    scale: float = varies("of the starts", 0.5, low=0.1, high=1)
+    horizon: float = varies("of the training", 6.0, low=1, high=20, unit="time")
+    steps: int = varies("of the training, at the largest learning rate", 400, smoke=200, paper=4000, low=50, high=4000)
+    runs: int = varies("starts", 32, smoke=4, paper=128, low=1, high=500)
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.lengths) <= self.inputs:
+            reject(
+                "lengths",
+                f"{len(self.lengths)} of them",
+                f"2 at least, and as many as the {self.inputs} inputs at most",
+            )
 
 
 @claim(
@@ -28,14 +48,15 @@ LENGTHS = np.array([0.7, 1.0, 1.4])
         "squared length 10 % larger",
         "examples that are not orthogonal",
     ),
+    parameters=Orthogonal,
 )
-def margins_grow_logarithmically(study: Study) -> Iterator[Check | Curves]:
+def margins_grow_logarithmically(study: Study, sizes: Orthogonal) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    d = 5
-    Z = LENGTHS[:, None] * np.linalg.qr(rng.standard_normal((d, d)))[0][:3]
-    w0 = 0.5 * rng.standard_normal((study.pick(smoke=4, quick=32, paper=128), d))
-    exponential, t = _refined(study, exponential_loss(Z, study.device), w0)
-    logistic, _ = _refined(study, logistic_loss(Z, study.device), w0)
+    lengths, d = np.array(sizes.lengths), sizes.inputs
+    Z = lengths[:, None] * np.linalg.qr(rng.standard_normal((d, d)))[0][: lengths.size]
+    w0 = sizes.scale * rng.standard_normal((sizes.runs, d))
+    exponential, t = _refined(study, sizes, Z, exponential_loss(Z, study.device), w0)
+    logistic, _ = _refined(study, sizes, Z, logistic_loss(Z, study.device), w0)
     for case, runs, solution in (
         ("exponential", exponential, exponential_solution),
         ("logistic", logistic, logistic_solution),
@@ -45,14 +66,14 @@ def margins_grow_logarithmically(study: Study) -> Iterator[Check | Curves]:
     other_loss = extrapolated("weights", logistic).control("exponential formula for the logistic loss")
     yield other_loss.equals(exponential_solution(Z, w0, t))
     weights = extrapolated("weights", exponential)
-    yield weights.control("mean loss in place of the sum").equals(exponential_solution(Z, w0, t / 3))
+    yield weights.control("mean loss in place of the sum").equals(exponential_solution(Z, w0, t / lengths.size))
     yield weights.control("squared length 10 % larger").equals(exponential_solution(Z, w0, 1.1 * t))
-    tilted = Z + 0.2 * Z[[1, 2, 0]]
-    tilted *= (LENGTHS / np.linalg.norm(tilted, axis=1))[:, None]
-    runs, _ = _refined(study, exponential_loss(tilted, study.device), w0)
+    tilted = Z + 0.2 * np.roll(Z, -1, axis=0)
+    tilted *= (lengths / np.linalg.norm(tilted, axis=1))[:, None]
+    runs, _ = _refined(study, sizes, tilted, exponential_loss(tilted, study.device), w0)
     margins = extrapolated("margins", [run @ tilted.T for run in runs])
     # What the formula would say of the margins if it did not ask for orthogonal examples.
-    claimed = np.log(np.exp(w0 @ tilted.T) + LENGTHS**2 * t[:, None, None])
+    claimed = np.log(np.exp(w0 @ tilted.T) + lengths**2 * t[:, None, None])
     yield margins.control("examples that are not orthogonal").equals(claimed)
 
 
@@ -61,8 +82,12 @@ def _at_speed(solution: Callable[..., Array], Z: Array, w0: Array, t: Array, k: 
     return solution(Z, w0, k * t)
 
 
-def _refined(study: Study, loss: Loss, w0: Array) -> tuple[list[Array], Array]:
-    """Weights (T, runs, d) at learning rates eta, eta/2, eta/4, and their times."""
-    steps = study.pick(smoke=200, quick=400, paper=4000)
-    runs = refined(classifier(study, loss, w0), horizon=6.0, steps=steps, records=7)
+def _refined(study: Study, sizes: Orthogonal, Z: Array, loss: Loss, w0: Array) -> tuple[list[Array], Array]:
+    """Weights (T, runs, d) at learning rates eta, eta/2, eta/4, and their times; more steps where these are steep."""
+    # The curvature sum e^(-z.w) |z|^2 is largest at the start.
+    curvature = (np.exp(-w0 @ Z.T) * np.square(Z).sum(-1)).max()
+    steps = max(sizes.steps, int(sizes.horizon * curvature / COARSEST))
+    if steps > MOST:
+        reject("steps", steps, f"at most {MOST}: choose shorter examples, or a smaller scale or horizon")
+    runs = refined(classifier(study, loss, w0), horizon=sizes.horizon, steps=steps, records=7)
     return [run["w"] for run in runs], runs[0].t

@@ -1,13 +1,14 @@
 """How slowly gradient descent finds the max-margin direction: like 1 / log t, with a constant that is known."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax
 
 from experiments.shallow import own_data
 from experiments.shallow.classifiers import normalised_classifier
-from experiments.shallow.late import LATE, SHARES, limit, settling_examples, trained_late
+from experiments.shallow.late import LATE, Settling, limit, settling_examples, trained_late
 from experiments.training import tends_to
 from theory.claims import (
     RECONSTRUCTED,
@@ -21,13 +22,32 @@ from theory.claims import (
     measured,
     on_data,
     rounding,
+    varies,
 )
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, direction_error
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.shallow import gradient_flow
 
-SUPPORT = np.arange(SHARES.size)
+COARSEST = 0.1
+
+
+@dataclass(frozen=True)
+class Directions(Settling):
+    slack: tuple[float, ...] = varies("of the examples off the support", (0.6, 1.0), low=0.55, high=5)
+    scale: float = varies("of the starts", 1.0, low=0.2, high=2)
+    horizon: float = varies("of the training that is refined", 8.0, low=1, high=20, unit="time")
+    steps: int = varies("of it, at the largest learning rate", 320, smoke=160, paper=3000, low=40, high=5000)
+    runs: int = varies("problems", 8, smoke=3, paper=32, low=1, high=100)
+    data_runs: int = varies("starts on own data", 3, smoke=1, paper=8, low=1, high=50)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.horizon > COARSEST * self.steps:
+            reject(
+                "steps", self.steps, f"at least {self.horizon / COARSEST:g}, for learning rates of at most {COARSEST}"
+            )
 
 
 @claim(
@@ -51,16 +71,16 @@ SUPPORT = np.arange(SHARES.size)
         "a support vector whose dual is 0",
     ),
     accepts_data="separable",
+    parameters=Directions,
 )
-def direction_converges_logarithmically(study: Study) -> Iterator[Check | Curves]:
+def direction_converges_logarithmically(study: Study, sizes: Directions) -> Iterator[Check | Curves]:
     if study.data is not None:
-        yield from _on_own_data(study)
+        yield from _on_own_data(study, sizes)
     rng = study.rng("examples")
-    runs = study.pick(smoke=3, quick=8, paper=32)
-    yield from _in_log_time(rng, runs)
-    problem = settling_examples(rng, SHARES, runs)
-    w0 = rng.standard_normal((runs, 5))
-    yield from _training_tends_to_the_flow(study, problem, 0.5 * w0)
+    yield from _in_log_time(rng, sizes)
+    problem = settling_examples(rng, sizes, sizes.distribution, sizes.runs)
+    w0 = sizes.scale * rng.standard_normal((sizes.runs, sizes.inputs))
+    yield from _training_tends_to_the_flow(study, sizes, problem, 0.5 * w0)
     late = trained_late(study, problem, w0)
     error = direction_error(problem, late["w"])
     offset, forgotten = _offsets(problem, w0), _offsets(problem, 0 * w0)
@@ -75,10 +95,10 @@ def direction_converges_logarithmically(study: Study) -> Iterator[Check | Curves
 
 
 @on_data
-def _on_own_data(study: Study) -> Iterator[Check | Curves]:
+def _on_own_data(study: Study, sizes: Directions) -> Iterator[Check | Curves]:
     """The flow to where it has settled, and training as far as time allows."""
     problem, rng = own_data.examples(study), study.rng("own data")
-    w0 = own_data.starts(rng, problem.Z, study.pick(smoke=1, quick=3, paper=8))
+    w0 = own_data.starts(rng, problem.Z, sizes.data_runs)
     flow, duals = own_data.LateFlow(study, problem, w0), gradient_flow.settled_duals(problem)
     support = duals > 0
     shares = np.exp(-flow.rho[-1] @ problem.Z[support].T)
@@ -111,15 +131,16 @@ def _shares_in_training(problem: Separable, run: Trajectory, duals: Array) -> Ch
     return shares.equals(lambda k: k * np.broadcast_to(predicted, end.shape))
 
 
-def _in_log_time(rng: np.random.Generator, runs: int) -> Iterator[Check | Curves]:
+def _in_log_time(rng: np.random.Generator, sizes: Directions) -> Iterator[Check | Curves]:
     """The flow, with examples off the support and off its span, followed to log t = 400."""
-    problem = settling_examples(rng, SHARES, runs, slack=(0.6, 1.0))
-    w0 = 0.5 * rng.standard_normal((runs, 5))
+    problem = settling_examples(rng, sizes, sizes.distribution, sizes.runs, sizes.slack)
+    w0 = 0.5 * sizes.scale * rng.standard_normal((sizes.runs, sizes.inputs))
     flow = gradient_flow.flow_in_log_time(problem, w0, LATE, relative_tolerance=1e-11)
-    rho, duals = flow["rho"], problem.duals[:, SUPPORT]
+    k = len(sizes.shares)
+    rho, duals = flow["rho"], problem.duals[:, :k]
     solver_error = flow.facts["steps"] * flow.facts["local_error"] * np.linalg.norm(problem.Z, axis=-1).max()
     contracts = Tolerance(solver_error, "the flow in log time contracts distances: at most steps x local error")
-    settled = _settled(problem, rho, contracts * problem.duals.max())
+    settled = _settled(problem, k, rho, contracts * problem.duals.max())
     yield settled.equals(duals)
     gone = Tolerance(0.0, "the other examples have e^-(slack log t) left")
     loss = measured("t x loss", settled.value.sum(-1), within=contracts * problem.duals.sum(-1).max() + gone)
@@ -134,12 +155,12 @@ def _in_log_time(rng: np.random.Generator, runs: int) -> Iterator[Check | Curves
     yield curves(log_times=LATE, scaled_error=LATE[:, None] * error, constant=constant)
     touching = _with_a_dual_of_zero(rng, problem)
     rho = gradient_flow.flow_in_log_time(touching, w0, LATE, relative_tolerance=1e-11)["rho"]
-    yield _settled(problem, rho, settled.within).control("a support vector whose dual is 0").equals(duals)
+    yield _settled(problem, k, rho, settled.within).control("a support vector whose dual is 0").equals(duals)
 
 
-def _settled(problem: Separable, rho: Array, within: Tolerance) -> Measured:
-    """Of the last of rho = w - w_hat log t."""
-    shares = np.exp(-apply(problem.Z, rho[-1]))[:, SUPPORT]
+def _settled(problem: Separable, k: int, rho: Array, within: Tolerance) -> Measured:
+    """Of the last of rho = w - w_hat log t, on the k support vectors."""
+    shares = np.exp(-apply(problem.Z, rho[-1]))[:, :k]
     return measured("e^(-z.w~) on the support", shares, within=within, axes=("run", "example"))
 
 
@@ -153,10 +174,9 @@ def _with_a_dual_of_zero(rng: np.random.Generator, problem: Separable) -> Separa
     return Separable(np.concatenate([problem.Z, touching[:, None] * (1 + 8 * EPS)], axis=1))
 
 
-def _training_tends_to_the_flow(study: Study, problem: Separable, w0: Array) -> Iterator[Check]:
-    horizon, steps = 8.0, study.pick(smoke=160, quick=320, paper=3000)
+def _training_tends_to_the_flow(study: Study, sizes: Directions, problem: Separable, w0: Array) -> Iterator[Check]:
     trainee = normalised_classifier(study, problem.Z, w0)
-    runs = trainee.refine(learning_rate=horizon / steps, horizon=horizon, records=5)
+    runs = trainee.refine(learning_rate=sizes.horizon / sizes.steps, horizon=sizes.horizon, records=5)
 
     def at_speed(k: float) -> Trajectory:
         return gradient_flow.normalised_flow(problem.Z, w0, k * runs[0].t, relative_tolerance=1e-12 if k == 1 else 1e-8)

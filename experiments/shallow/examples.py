@@ -1,18 +1,63 @@
 """Random separable problems that several claims judge."""
 
+from dataclasses import dataclass
+from math import fsum
+
 import numpy as np
 
+from theory.claims import varies
+from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, labelled_by_a_teacher, planted
+from theory.core.validation import reject
+from theory.shallow.heavy_ball import simultaneous_limit
+
+WORST_CONDITION, CLEAR = 60, 0.1
 
 
-def random_problems(rng: np.random.Generator, runs: int) -> Separable:
-    """Twelve Gaussian examples in five dimensions with a teacher's labels, of those whose support has a Gram matrix of
-    condition number below 60 and whose other examples clear the margin by a tenth (an example nearly on the margin
-    shows on which side of it the classifier leaves it only after very long)."""
-    candidates = Separable(labelled_by_a_teacher(rng, n=12, d=5, runs=20 * runs, least=0.3))
+@dataclass(frozen=True)
+class RandomProblems:
+    """Sizes of the problems that `random_problems` draws."""
+
+    inputs: int = varies("of each example", 5, low=2, high=20, from_data=True)
+    examples: int = varies("of a problem, with a teacher's labels", 12, low=2, high=60, from_data=True)
+
+
+def random_problems(rng: np.random.Generator, runs: int, sizes: RandomProblems = RandomProblems()) -> Separable:
+    """Gaussian examples with a teacher's labels, of those whose support has a Gram matrix of condition number below 60
+    and whose other examples clear the margin by a tenth (an example nearly on the margin shows on which side of it the
+    classifier leaves it only after very long).
+
+    Raises:
+        InvalidArgument: hardly any problem of these sizes is such.
+    """
+    drawn = 20 * runs
+    candidates = Separable(labelled_by_a_teacher(rng, n=sizes.examples, d=sizes.inputs, runs=drawn, least=0.3))
     slack = np.where(candidates.support, np.inf, apply(candidates.Z, candidates.w) - 1).min(-1)
-    fits = (candidates.condition < 60) & (slack > 0.1)
+    fits = (candidates.condition < WORST_CONDITION) & (slack > CLEAR)
+    if fits.sum() < runs:
+        what = f"{sizes.examples} examples of {sizes.inputs} inputs"
+        clear = f"of condition number below {WORST_CONDITION} and a slack above {CLEAR}: choose fewer examples"
+        reject("problems", f"{fits.sum()} of {drawn} with {what}", f"at least {runs} {clear}")
     return Separable(candidates.Z[fits][:runs])
+
+
+def adding_to_one(shares: tuple[float, ...]) -> Array:
+    """In the same ratios."""
+    return np.array(shares) / fsum(shares)
+
+
+def require_stable(g_max: Array | float, b: float, learning_rate: float) -> None:
+    """Refuse simultaneous steps that diverge: beyond learning_rate x b = 1 / g_max, the largest eigenvalue of the
+    support's Gram matrix, its multipliers turn outwards for ever (`theory.shallow.heavy_ball.simultaneous_limit`).
+
+    Raises:
+        InvalidArgument: they do.
+    """
+    limit = float(np.min(simultaneous_limit(g_max)))
+    if b * learning_rate > limit:
+        reject(
+            "b x learning rate", f"{b * learning_rate:.3g}", f"less than 1 / g_max = {limit:.3g}: choose smaller ones"
+        )
 
 
 def separated_problem(rng: np.random.Generator) -> Separable:

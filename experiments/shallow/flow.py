@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.shallow import own_data
 from experiments.shallow.classifiers import minnorm_classifier, states
+from experiments.shallow.examples import RandomProblems, require_stable
 from experiments.shallow.propagators import PERTURBATION, propagators
 from experiments.training import extrapolated, tends_to
 from theory.claims import (
@@ -22,19 +23,38 @@ from theory.claims import (
     measured,
     on_data,
     rounding,
+    varies,
 )
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, labelled_by_a_teacher, planted
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
 from theory.shallow import minnorm_flow
 
 RECORDED = 10**7  # numbers of the user's own training that are kept
 SHARES = np.array([0.5, 0.3, 0.2])
-# b g_min / a, on both sides of the kink at 1/4 (at the kink itself two modes coincide, and eigenvalues of a measured
-# matrix are accurate to half the digits only).
-RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
+RATIOS = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0)
+KINK, BESIDE = 0.25, 0.04
+
+
+@dataclass(frozen=True)
+class Flow(RandomProblems):
+    a: float = varies("speed of the weights", 1.3, low=0.2, high=5)
+    b: float = varies("speed of the multipliers, for the Lyapunov function", 0.7, low=0.1, high=3)
+    ratios: tuple[float, ...] = varies("b g_min / a, for the rate", RATIOS, low=0.02, high=3)
+    learning_rate: float = varies("for the Lyapunov function: every step is looked at", 0.02, low=1e-3, high=0.2)
+    steps: int = varies("of these", 1500, smoke=300, paper=6000, low=10, high=10_000)
+    runs: int = varies("random problems, for the Lyapunov function", 16, smoke=4, paper=64, low=1, high=100)
+    rate_steps: int = varies("of the training whose rate is refined", 600, smoke=300, paper=4000, low=200, high=4000)
+    path_steps: int = varies("of the one that is compared", 300, smoke=150, paper=3000, low=100, high=4000)
+    data_runs: int = varies("starts on own data", 2, smoke=1, paper=4, low=1, high=16)
+
+    def __post_init__(self) -> None:
+        # At the kink itself two modes coincide, and eigenvalues of a measured matrix are accurate to half the digits.
+        if min(abs(ratio - KINK) for ratio in self.ratios) < BESIDE:
+            reject("ratios", self.ratios, f"numbers off the kink at {KINK}, by {BESIDE} at least")
 
 
 @claim(
@@ -62,24 +82,25 @@ RATIOS = np.array([0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4, 0.7, 1.2, 2.0])
         "closed form with b 10 % larger",
     ),
     accepts_data="separable",
+    parameters=Flow,
 )
-def minnorm_flow_converges_exponentially(study: Study) -> Iterator[Check | Curves]:
+def minnorm_flow_converges_exponentially(study: Study, sizes: Flow) -> Iterator[Check | Curves]:
     if study.data is not None:
-        yield from _lyapunov_on_own_data(study)
-    yield from _lyapunov(study)
+        yield from _lyapunov_on_own_data(study, sizes)
+    yield from _lyapunov(study, sizes)
     rng = study.rng("support")
     problem = _well_conditioned(rng)
-    yield from _spectrum(study, problem)
-    yield from _rate(study, problem)
-    yield from _closed_form(study, problem, rng)
+    yield from _spectrum(study, problem, sizes.a)
+    yield from _rate(study, problem, sizes)
+    yield from _closed_form(study, problem, rng, sizes)
 
 
-def _lyapunov(study: Study) -> Iterator[Check]:
-    rng = study.rng("lyapunov")
-    runs, tuning, eta = study.pick(smoke=4, quick=16, paper=64), Tuning(1.3, 0.7), 0.02
-    problem = Separable(labelled_by_a_teacher(rng, n=12, d=5, runs=runs, least=0.3))
-    start = 2 * rng.standard_normal((runs, 5)), 2 * rng.exponential(size=(runs, 12))
-    path = _every_step(study, problem, tuning, start, eta, steps=study.pick(smoke=300, quick=1500, paper=6000))
+def _lyapunov(study: Study, sizes: Flow) -> Iterator[Check]:
+    rng, runs, n, d = study.rng("lyapunov"), sizes.runs, sizes.examples, sizes.inputs
+    problem = Separable(labelled_by_a_teacher(rng, n=n, d=d, runs=runs, least=0.3))
+    require_stable(problem.gram_range[1], sizes.b, sizes.learning_rate)
+    start = 2 * rng.standard_normal((runs, d)), 2 * rng.exponential(size=(runs, n))
+    path = _every_step(study, problem, Tuning(sizes.a, sizes.b), start, sizes.learning_rate, sizes.steps)
     equality, falls = path.without_projection(), path.falls()
     yield equality
     yield falls.at_least(path.dissipated)
@@ -88,15 +109,14 @@ def _lyapunov(study: Study) -> Iterator[Check]:
 
 
 @on_data
-def _lyapunov_on_own_data(study: Study) -> Iterator[Check]:
+def _lyapunov_on_own_data(study: Study, sizes: Flow) -> Iterator[Check]:
     """The same from random starts, at a dual speed that suits the longest singular value."""
-    problem, rng, eta = own_data.examples(study), study.rng("own data"), 0.02
+    problem, rng, runs = own_data.examples(study), study.rng("own data"), sizes.data_runs
     n, d = problem.Z.shape
-    runs, steps = study.pick(smoke=1, quick=2, paper=4), study.pick(smoke=300, quick=1500, paper=6000)
-    tuning = Tuning(1.3, float(2 / np.linalg.norm(problem.Z, ord=2) ** 2))
-    steps = min(steps, max(RECORDED // (runs * (n + d)), 10))
+    tuning = Tuning(sizes.a, float(2 / np.linalg.norm(problem.Z, ord=2) ** 2))
+    steps = min(sizes.steps, max(RECORDED // (runs * (n + d)), 10))
     start = own_data.starts(rng, problem.Z, runs), rng.exponential(size=(runs, n)) * problem.duals.max()
-    path = _every_step(study, problem, tuning, start, eta, steps)
+    path = _every_step(study, problem, tuning, start, sizes.learning_rate, steps)
     yield path.without_projection("own data")
     yield path.falls("own data").at_least(path.dissipated)
 
@@ -140,7 +160,7 @@ class _EveryStep:
     def measured(self, name: str, value: Array, case: str = "") -> Measured:
         a, b = self.tuning.a, self.tuning.b
         size = self.V[:1] + (self.problem.duals**2).sum(-1) / (2 * b) + 1 / (2 * a * self.problem.margin**2)
-        of = "V over the step size: it sums 17 squares with a dozen roundings each"
+        of = f"V over the step size: it sums {sum(self.problem.Z.shape[-2:])} squares with a dozen roundings each"
         within = rounding(64, size / self.eta, of=of)
         return measured(name, value, within=within, case=case, axes=("step", "run"))
 
@@ -169,9 +189,9 @@ def _every_step(
     return _EveryStep(problem, run, tuning, eta)
 
 
-def _spectrum(study: Study, problem: Separable) -> Iterator[Check]:
+def _spectrum(study: Study, problem: Separable, a: float) -> Iterator[Check]:
     """The Jacobian of one trained step, I + eta A: its eigenvalues are 1 + eta s at any step size."""
-    a, eta = 1.3, 0.05
+    eta = 0.065 / a
     g_min, g_max = problem.gram_range
     # Complex, mixed and real roots.
     for b, c in ((3 * a / g_min, 0.0), (a / 4 / np.sqrt(g_min * g_max), 0.0), (a / 8 / g_max, 0.0), (0.9 * a, 0.7)):
@@ -193,14 +213,14 @@ def _power_sums(size: float, roots: Array) -> Array:
     return ((roots / size) ** np.arange(1, roots.size + 1)[:, None]).sum(1).real
 
 
-def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
+def _rate(study: Study, problem: Separable, sizes: Flow) -> Iterator[Check | Curves]:
     """Spectral radius of training over a fixed time, at three step sizes."""
-    a, horizon = 1.3, 5.0
-    steps = study.pick(smoke=300, quick=600, paper=4000)
+    a, steps, ratios = sizes.a, sizes.rate_steps, np.array(sizes.ratios)
+    horizon = 6.5 / a
     g_min, g_max = problem.gram_range
     # Five percent below and above the kink, besides.
     kink = minnorm_flow.critical_dual_rate(g_min, a)
-    b = np.concatenate([RATIOS * a / g_min, [0.95 * kink, 1.05 * kink]])
+    b = np.concatenate([ratios * a / g_min, [0.95 * kink, 1.05 * kink]])
     rates = []
     for k in (1, 2, 4):
         trained = propagators(study, problem, a, b, learning_rate=horizon / steps / k, steps=steps * k)
@@ -219,10 +239,10 @@ def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     # sqrt(a b g_min), the frequency of the undamped mode, continues the rate's branch a/2 without a step.
     growing = np.where(b < kink, predicted, np.sqrt(a * b * g_min))[None, :, None]
     yield all_rates.control("the rate goes on growing with b").equals(growing)
-    fine = np.geomspace(RATIOS[0] / 1.5, RATIOS[-1] * 1.5, 400)
-    limit, exact = richardson(rates)[0][0, : RATIOS.size, 0], predicted[: RATIOS.size]
+    fine = np.geomspace(ratios.min() / 1.5, ratios.max() * 1.5, 400)
+    limit, exact = richardson(rates)[0][0, : ratios.size, 0], predicted[: ratios.size]
     yield curves(
-        ratios=RATIOS,
+        ratios=ratios,
         rates=limit / a,
         millionths_off=1e6 * (limit / exact - 1),
         fine_ratios=fine,
@@ -230,13 +250,13 @@ def _rate(study: Study, problem: Separable) -> Iterator[Check | Curves]:
     )
 
 
-def _closed_form(study: Study, problem: Separable, rng: np.random.Generator) -> Iterator[Check]:
+def _closed_form(study: Study, problem: Separable, rng: np.random.Generator, sizes: Flow) -> Iterator[Check]:
     """From starts so near that no multiplier reaches 0."""
-    a, runs = 1.3, 4
+    a, runs, steps = sizes.a, 4, sizes.path_steps
+    horizon = 3.9 / a
     b = float(0.6 * a / problem.gram_range[0])
     w0 = problem.w + 0.05 * rng.standard_normal((runs, problem.w.size))
     multipliers0 = problem.duals * (1 + 0.1 * rng.uniform(-1, 1, (runs, problem.duals.size)))
-    horizon, steps = 3.0, study.pick(smoke=150, quick=300, paper=3000)
     trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w0, multipliers0)
     trained = trainee.refine(learning_rate=horizon / steps, horizon=horizon, records=7)
     t, values = trained[0].t, [states(run) for run in trained]

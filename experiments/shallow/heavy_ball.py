@@ -1,6 +1,7 @@
 """Minnorm's steps are a heavy ball on the dual: the identity, the best steps, and where steps become unstable."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -9,13 +10,32 @@ from scipy.optimize import minimize
 
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
 from experiments.shallow.classifiers import minnorm_classifier
+from experiments.shallow.examples import adding_to_one
 from experiments.shallow.propagators import PERTURBATION, propagators
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, planted
+from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
 from theory.shallow import heavy_ball
 from theory.shallow.heavy_ball import Steps
+
+
+@dataclass(frozen=True)
+class Ball:
+    inputs: int = varies("of each example", 6, low=2, high=30)
+    shares: tuple[float, ...] = varies(
+        "of the duals in their sum, up to a factor", (0.4, 0.3, 0.2, 0.1), low=0.01, high=100
+    )
+    condition: float = varies("kappa of the Gram matrix, of the nearest of 200", 8.0, low=2, high=60)
+    weight_step: float = varies("A, for the identity", 0.3, low=0.01, high=0.45)
+    steps: int = varies("in which the identity is looked at", 100, low=4, high=2000)
+    runs: int = varies("starts of these", 16, smoke=3, paper=64, low=1, high=200)
+    grid: int = varies("steps A searched for the best", 400, smoke=150, paper=1000, low=50, high=1000)
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.shares) < self.inputs:
+            reject("shares", f"{len(self.shares)} of them", f"2 at least, and fewer than the {self.inputs} inputs")
 
 
 class Rule(NamedTuple):
@@ -58,21 +78,23 @@ SIMULTANEOUS = Rule(
         "A = 2 / kappa, B = A / (4 g_min) are the best simultaneous steps",
         "alternating contraction without square roots",
     ),
+    parameters=Ball,
 )
-def minnorm_is_a_heavy_ball_on_the_dual(study: Study) -> Iterator[Check | Curves]:
+def minnorm_is_a_heavy_ball_on_the_dual(study: Study, sizes: Ball) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    candidates = Separable(planted(rng, np.array([0.4, 0.3, 0.2, 0.1]), d=6, margin=0.8, runs=200))
-    problem = candidates.run(int(np.argmin(np.abs(candidates.condition - 8))))
-    yield from _identities(study, problem, rng)
+    shares = adding_to_one(sizes.shares)
+    candidates = Separable(planted(rng, shares, d=sizes.inputs, margin=0.8, runs=200))
+    problem = candidates.run(int(np.argmin(np.abs(candidates.condition - sizes.condition))))
+    yield from _identities(study, problem, rng, sizes)
     yield from _modes(study, problem)
-    yield from _best_steps(study, problem)
+    yield from _best_steps(study, problem, sizes.grid)
     yield from _limits(study, problem)
 
 
-def _identities(study: Study, problem: Separable, rng: np.random.Generator) -> Iterator[Check]:
+def _identities(study: Study, problem: Separable, rng: np.random.Generator, sizes: Ball) -> Iterator[Check]:
     G, (n, d) = problem.Z @ problem.Z.T, problem.Z.shape
-    runs, steps = study.pick(smoke=3, quick=16, paper=64), 100
-    A, B = 0.3, 0.2 / np.trace(G)
+    runs, steps = sizes.runs, sizes.steps
+    A, B = sizes.weight_step, 0.2 / np.trace(G)
     w = problem.w + 0.1 * rng.standard_normal((runs, d))
     multipliers = problem.duals * rng.uniform(0.9, 1.1, (runs, n))
     paths = {}
@@ -118,7 +140,7 @@ def _modes_of(rule: Rule, g: Array, A: float, B: float, k: float) -> Array:
     return np.array(rule.modes(k * g, A, B))
 
 
-def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
+def _best_steps(study: Study, problem: Separable, grid: int) -> Iterator[Check | Curves]:
     g, kappa = np.linalg.svd(problem.Z, compute_uv=False) ** 2, float(problem.condition)
     because = "square root of the Jacobian's rounding: the extreme modes are double eigenvalues"
     within = Tolerance(np.sqrt(_of_a_jacobian(problem).value), because)
@@ -130,7 +152,7 @@ def _best_steps(study: Study, problem: Separable) -> Iterator[Check | Curves]:
         if rule is ALTERNATING:
             linear = (kappa - 1) / (kappa + 1)
             yield contraction.control("alternating contraction without square roots").equals(linear)
-        fastest = _fastest(rule, g, study.pick(smoke=150, quick=400, paper=1000))
+        fastest = _fastest(rule, g, grid)
         within = Tolerance(4 * np.sqrt(EPS), "square root of the rounding at a double eigenvalue")
         fastest = measured("fastest of a search over A and B", fastest, within=within, case=rule.name)
         yield fastest.at_least(best)

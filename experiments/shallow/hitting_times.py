@@ -1,6 +1,7 @@
 """The claim of the paper: Minnorm finds the max-margin direction exponentially faster. Tested on random problems."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,7 @@ from experiments.shallow.classifiers import (
     normalised_classifier,
     refined,
 )
-from experiments.shallow.examples import random_problems, separated_problem
+from experiments.shallow.examples import RandomProblems, random_problems, require_stable, separated_problem
 from experiments.shallow.kinks import tends_to_kinked
 from experiments.shallow.last_times import (
     last_above,
@@ -23,15 +24,25 @@ from experiments.shallow.last_times import (
     minnorm_times,
     minnorm_weights,
 )
-from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, Tolerance, claim, curves, exactly, measured
+from theory.claims import (
+    AS_THE_ABSTRACT_SAYS,
+    Check,
+    Curves,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    exactly,
+    measured,
+    varies,
+)
 from theory.core.arrays import Array
 from theory.core.separable import Separable, apply, direction_error
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
 from theory.shallow import gradient_flow, heavy_ball, minnorm_flow
 
-A = 1.0
-DEFAULT_B = 1.0
 SPEED = 1.3  # a, where it is judged how a decade's steps depend on it
 FASTER = 500  # how many times at most, at an error of 1e-2
 ERRORS = 10.0 ** np.array([-0.5, -1, -1.5, -2, -3, -4, -6, -8])  # of the direction
@@ -46,6 +57,30 @@ HORIZONS = dict(zip(METHODS, (0.5, 3.0, 3.0, 3.0)))  # until when training is re
 SHARES_OF_CRITICAL_B = np.array([0.5, 0.6, 0.7, 0.85])
 EVERY_PROBLEM = exactly("every one of the random problems")
 LAST_DRAWN = 9.5  # log10 of the latest time in the figure
+
+
+@dataclass(frozen=True)
+class Race(RandomProblems):
+    a: float = varies("Minnorm's speed of the weights", 1.0, low=0.3, high=2)
+    b: float = varies("its speed of the multipliers by default; the best one beside it", 1.0, low=0.1, high=2)
+    scale: float = varies("of the starts", 0.3, low=0.05, high=1)
+    runs: int = varies("random problems", 24, smoke=8, paper=200, low=1, high=200)
+    budget: int = varies("steps of training to an error", 1500, smoke=200, paper=20000, low=200, high=20000)
+    longer: int = varies("the same for loss-normalised descent", 8000, smoke=800, paper=40000, low=200, high=40000)
+    refinement: int = varies(
+        "steps of the training that is refined, at the largest learning rate",
+        300,
+        smoke=200,
+        paper=4000,
+        low=100,
+        high=4000,
+    )
+    pictured_steps: int = varies("x 2 |z|^2, of descent in the picture", 300, smoke=30, paper=600, low=10, high=1000)
+    pictured_time: float = varies("of Minnorm there", 44.0, smoke=5.0, paper=60.0, low=2, high=100, unit="time")
+
+    def __post_init__(self) -> None:
+        if self.longer < self.budget:
+            reject("longer", self.longer, f"at least the budget {self.budget} of the other methods")
 
 
 @claim(
@@ -68,45 +103,49 @@ LAST_DRAWN = 9.5  # log10 of the latest time in the figure
         "steps of Minnorm at a thousandth of the best dual rate",
         "rate 10 % lower",
     ),
+    parameters=Race,
 )
-def minnorm_is_exponentially_faster(study: Study) -> Iterator[Check | Curves]:
+def minnorm_is_exponentially_faster(study: Study, sizes: Race) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    problem = random_problems(rng, study.pick(smoke=8, quick=24, paper=200))
-    w0 = 0.3 * rng.standard_normal(problem.w.shape)
-    best = minnorm_flow.critical_dual_rate(problem.gram_range[0], A)
+    problem = random_problems(rng, sizes.runs, sizes)
+    require_stable(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT] / sizes.refinement)
+    w0 = sizes.scale * rng.standard_normal(problem.w.shape)
+    best = minnorm_flow.critical_dual_rate(problem.gram_range[0], sizes.a)
     # Both gradient flows in one: w along the orbit, the time s of the loss-normalised one, log(1 + t) of the other.
     s = np.concatenate([[0.0], np.geomspace(1e-3, 600, 400)])
     flow = gradient_flow.normalised_flow(problem.Z, w0, s, relative_tolerance=1e-9)
     offset = flow["w"][-1] - problem.w * flow["tau"][-1][:, None]
-    yield from _times(problem, w0, best, flow, offset)
-    yield from _steps_of_training(study, problem, w0)
+    yield from _times(problem, sizes, w0, best, flow, offset)
+    yield from _steps_of_training(study, sizes, problem, w0)
     yield from _steps_a_decade(study)
-    yield from _training_tends_to_the_flows(study, problem, w0, best)
+    yield from _training_tends_to_the_flows(study, sizes, problem, w0, best)
     constant = gradient_flow.direction_constant(problem, offset)
-    yield from _first_problem(study, problem, w0, best, flow, float(constant[0]))
+    yield from _first_problem(study, sizes, problem, w0, best, flow, float(constant[0]))
     yield curves(errors=ERRORS, constant=constant, squared_norm=1 / problem.margin**2, best_b=best)
 
 
-def _times(problem: Separable, w0: Array, best: Array, flow: Trajectory, offset: Array) -> Iterator[Curves]:
+def _times(
+    problem: Separable, sizes: Race, w0: Array, best: Array, flow: Trajectory, offset: Array
+) -> Iterator[Curves]:
     """For the figure: the times of the exact flows."""
     log_times = dict(zip((DESCENT, NORMALISED), logarithmic_times(problem, flow, offset, ERRORS)))
-    for name, b in ((DEFAULT, np.full_like(best, DEFAULT_B)), (BEST, best)):
-        ends = 40 / minnorm_flow.rate(problem.gram_range[0], A, b)
-        log_times[name] = np.log(minnorm_times(problem, w0, A, b, ends, ERRORS))
+    for name, b in ((DEFAULT, np.full_like(best, sizes.b)), (BEST, best)):
+        ends = 40 / minnorm_flow.rate(problem.gram_range[0], sizes.a, b)
+        log_times[name] = np.log(minnorm_times(problem, w0, sizes.a, b, ends, ERRORS))
     for name, each in log_times.items():
         spread = np.quantile(each / np.log(10), (0.1, 0.5, 0.9), axis=0).clip(-300, 20)
         low, median, high = 10.0**spread
         yield curves(name, log_times=each, low_time=low, median_time=median, high_time=high)
 
 
-def _steps_of_training(study: Study, problem: Separable, w0: Array) -> Iterator[Check | Curves]:
+def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array) -> Iterator[Check | Curves]:
     """Steps to each error, in training, all of them counted; one that is not there yet takes at least the budget."""
     # The largest eigenvalue of all examples, not only the support's: any of them may be active on the way.
     g_min, g_max = problem.gram_range[0], np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
     steps, longest = heavy_ball.best_alternating(g_min, g_max), (problem.Z**2).sum(-1).max(-1)
     best = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B), w0, kind=AlternatingMinnormDescent)
     slow = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B / 1000), w0, kind=AlternatingMinnormDescent)
-    budget, longer = study.pick(smoke=(200, 800), quick=(1500, 8000), paper=(20000, 40000))
+    budget, longer = sizes.budget, sizes.longer
     trainees = {
         DESCENT: (
             classifier(study, exponential_loss(problem.Z, study.device), w0),
@@ -114,7 +153,11 @@ def _steps_of_training(study: Study, problem: Separable, w0: Array) -> Iterator[
             budget,
         ),
         NORMALISED: (normalised_classifier(study, problem.Z, w0), 1 / longest, longer),
-        DEFAULT: (minnorm_classifier(study, problem.Z, Tuning(A, DEFAULT_B), w0), 0.5 / np.maximum(g_max, 1), budget),
+        DEFAULT: (
+            minnorm_classifier(study, problem.Z, Tuning(sizes.a, sizes.b), w0),
+            0.5 / np.maximum(sizes.b * g_max, sizes.a),
+            budget,
+        ),
         BEST: (best, 1.0, budget),
         "slow": (slow, 1.0, budget),
     }
@@ -184,21 +227,22 @@ def _curvature(problem: Separable, w0: Array) -> Array:
     return np.linalg.norm(weighted, ord=2, axis=(-2, -1)) ** 2
 
 
-def _training_tends_to_the_flows(study: Study, problem: Separable, w0: Array, best: Array) -> Iterator[Check]:
+def _training_tends_to_the_flows(
+    study: Study, sizes: Race, problem: Separable, w0: Array, best: Array
+) -> Iterator[Check]:
     """Weights of the four methods, trained at three step sizes, against their exact flows at k times the speed."""
-    steps = study.pick(smoke=200, quick=300, paper=4000)
-    default = np.full_like(best, DEFAULT_B)
+    a, steps, default = sizes.a, sizes.refinement, np.full_like(best, sizes.b)
     trainees = {
         DESCENT: classifier(study, exponential_loss(problem.Z, study.device), w0),
         NORMALISED: normalised_classifier(study, problem.Z, w0),
-        DEFAULT: minnorm_classifier(study, problem.Z, Tuning(A, default), w0),
-        BEST: minnorm_classifier(study, problem.Z, Tuning(A, best), w0),
+        DEFAULT: minnorm_classifier(study, problem.Z, Tuning(a, default), w0),
+        BEST: minnorm_classifier(study, problem.Z, Tuning(a, best), w0),
     }
     flows: dict[str, Callable[[Array], Array]] = {
         DESCENT: partial(_descended, problem, w0),
         NORMALISED: lambda t: gradient_flow.normalised_flow(problem.Z, w0, t)["w"],
-        DEFAULT: minnorm_flows(problem, w0, A, default, 2 * HORIZONS[DEFAULT]),
-        BEST: minnorm_flows(problem, w0, A, best, 2 * HORIZONS[BEST]),
+        DEFAULT: minnorm_flows(problem, w0, a, default, 2 * HORIZONS[DEFAULT]),
+        BEST: minnorm_flows(problem, w0, a, best, 2 * HORIZONS[BEST]),
     }
     for name in METHODS:
         runs = refined(trainees[name], horizon=HORIZONS[name], steps=steps, records=25)
@@ -217,13 +261,13 @@ def _descended(problem: Separable, w0: Array, t: Array) -> Array:
 
 
 def _first_problem(
-    study: Study, problem: Separable, w0: Array, best: Array, flow: Trajectory, constant: float
+    study: Study, sizes: Race, problem: Separable, w0: Array, best: Array, flow: Trajectory, constant: float
 ) -> Iterator[Curves]:
     """The picture: direction error of the first problem under the exact flows, and trained far beyond the start."""
-    first, w0 = problem.run(0), w0[:1]
+    first, w0, a = problem.run(0), w0[:1], sizes.a
     # Steps learning_rate / loss take gradient descent to log t = 50 and later: its time is the sum of its steps.
     rate = float(0.5 / (first.Z**2).sum(-1).max())
-    steps = int(study.pick(smoke=30, quick=300, paper=600) / rate)
+    steps = int(sizes.pictured_steps / rate)
     record = sorted({int(step) for step in np.geomspace(2, steps, 14)})
     run = normalised_classifier(study, first.Z[None], w0).train(learning_rate=rate, steps=steps, record=record)
     error = direction_error(first, run["w"][:, 0])
@@ -236,13 +280,13 @@ def _first_problem(
     ):
         yield curves(name, line_t=line_t, line_error=along, asymptote_t=t, asymptote=asymptote)
         yield curves(name, t=trained_t, error=error, deviation=error / exact - 1)
-    eta, end = 0.01, study.pick(smoke=5, quick=44, paper=60)
+    eta, end = 0.01, sizes.pictured_time
     record = sorted({int(t / eta) for t in np.geomspace(0.1, end, 22)})
     fine = np.geomspace(0.05, end, 600)
-    for name, b in ((DEFAULT, np.array([DEFAULT_B])), (BEST, best[:1])):
-        trainee = minnorm_classifier(study, first.Z, Tuning(A, b), w0, kind=AlternatingMinnormDescent)
+    for name, b in ((DEFAULT, np.array([sizes.b])), (BEST, best[:1])):
+        trainee = minnorm_classifier(study, first.Z, Tuning(a, b), w0, kind=AlternatingMinnormDescent)
         run = trainee.train(learning_rate=eta, steps=record[-1], record=record)
-        exact, line = (direction_error(first, minnorm_weights(problem, w0, A, b, t)[:, 0]) for t in (run.t, fine))
+        exact, line = (direction_error(first, minnorm_weights(problem, w0, a, b, t)[:, 0]) for t in (run.t, fine))
         error = direction_error(first, run["w"][:, 0])
         yield curves(name, line_t=fine, line_error=line, t=run.t, error=error, deviation=error / exact - 1)
 

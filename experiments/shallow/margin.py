@@ -1,15 +1,32 @@
 """How slowly gradient descent finds the max margin: like 1 / log t, with a constant that no start changes."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.shallow import own_data
-from experiments.shallow.late import SHARES, limit, settling_examples, trained_late
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, on_data
+from experiments.shallow.late import Settling, limit, settling_examples, trained_late
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, on_data, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, margin_gap
+from theory.core.validation import reject
 from theory.shallow import gradient_flow
+
+UNEQUAL = 1.2  # the least ratio of the largest dual to the smallest: constants of equal ones are 0
+
+
+@dataclass(frozen=True)
+class Starts(Settling):
+    runs: int = varies("starts", 8, smoke=3, paper=32, low=1, high=200)
+    data_runs: int = varies("starts on own data", 3, smoke=1, paper=8, low=1, high=50)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if max(self.shares) < UNEQUAL * min(self.shares):
+            reject(
+                "shares", self.shares, f"a largest at least {UNEQUAL} times the smallest: equal ones are judged besides"
+            )
 
 
 @claim(
@@ -31,12 +48,13 @@ from theory.shallow import gradient_flow
         "constant of unequal duals where all are equal",
     ),
     accepts_data="separable",
+    parameters=Starts,
 )
-def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check | Curves]:
+def margin_gap_does_not_depend_on_the_start(study: Study, sizes: Starts) -> Iterator[Check | Curves]:
     if study.data is not None:
-        yield from _on_own_data(study)
+        yield from _on_own_data(study, sizes)
     rng = study.rng("examples")
-    problem, gap = _gap_from_many_starts(study, rng, SHARES, "log t x margin gap, many starts")
+    problem, gap = _gap_from_many_starts(study, rng, sizes, sizes.distribution, "log t x margin gap, many starts")
     constant = gradient_flow.margin_constant(problem)
     yield gap.equals(constant)
     alpha, scale = problem.duals[0], problem.margin[0]
@@ -46,17 +64,17 @@ def margin_gap_does_not_depend_on_the_start(study: Study) -> Iterator[Check | Cu
     unweighted = (np.log(alpha.max()) - np.log(alpha).mean()) * scale
     yield gap.control("duals averaged without weights").equals(unweighted)
     yield gap.control("constant 10 % larger").equals(1.1 * constant)
-    name = "all duals equal: no gap of order 1 / log t"
-    _, gap = _gap_from_many_starts(study, rng, np.full(3, 1 / 3), name)
+    name, k = "all duals equal: no gap of order 1 / log t", len(sizes.shares)
+    _, gap = _gap_from_many_starts(study, rng, sizes, np.full(k, 1 / k), name)
     yield gap.equals(0, against=float(constant[0]))
     yield gap.control("constant of unequal duals where all are equal").equals(constant)
 
 
 @on_data
-def _on_own_data(study: Study) -> Iterator[Check | Curves]:
+def _on_own_data(study: Study, sizes: Starts) -> Iterator[Check | Curves]:
     """The flow to where it has settled, and training as far as time allows."""
     problem, rng = own_data.examples(study), study.rng("own data")
-    w0 = own_data.starts(rng, problem.Z, study.pick(smoke=1, quick=3, paper=8))
+    w0 = own_data.starts(rng, problem.Z, sizes.data_runs)
     flow, constant = own_data.LateFlow(study, problem, w0), gradient_flow.margin_constant(problem)
     name, scaled = "log t x margin gap", flow.tau[:, None] * flow.margin_gaps()
     size = float(problem.margin)
@@ -71,10 +89,9 @@ def _on_own_data(study: Study) -> Iterator[Check | Curves]:
 
 
 def _gap_from_many_starts(
-    study: Study, rng: np.random.Generator, shares: Array, name: str
+    study: Study, rng: np.random.Generator, sizes: Starts, shares: Array, name: str
 ) -> tuple[Separable, Measured]:
     """One problem with these duals for all starts, and the limit of log t x margin gap from each."""
-    starts = study.pick(smoke=3, quick=8, paper=32)
-    problem = Separable(np.repeat(settling_examples(rng, shares, 1).Z, starts, axis=0))
-    late = trained_late(study, problem, rng.standard_normal((starts, 5)))
+    problem = Separable(np.repeat(settling_examples(rng, sizes, shares, 1).Z, sizes.runs, axis=0))
+    late = trained_late(study, problem, rng.standard_normal((sizes.runs, sizes.inputs)))
     return problem, limit(name, late["tau"] * margin_gap(problem, late["w"]))
