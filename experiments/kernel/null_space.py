@@ -71,7 +71,7 @@ def _well_conditioned(study: Study, draw: Callable[[np.random.Generator], Inputs
 
 
 def _least_positive(inputs: Inputs) -> float:
-    return float(inputs.eigenvalues[null_vectors(inputs).shape[1]])
+    return float(inputs.eigenvalues[inputs.eigenvalues > 1e-9 * inputs.largest][0])
 
 
 def _with_pairs(x: Array, rng: np.random.Generator) -> Inputs:

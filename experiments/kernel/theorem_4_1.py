@@ -90,7 +90,8 @@ def _slowest_mode(study: Study, inputs: Inputs, sizes: Runs) -> Iterator[Check]:
 def _bound(inputs: Inputs, eta: float, steps: int) -> Callable[[float], Array]:
     """The theorem's bound at the steps recorded, as a function of the factor of its rate."""
     k = np.array(recording_steps(steps, 40))[:, None]
-    return lambda factor: np.power(np.maximum(1 - factor * eta * inputs.least / 2, 0), k)
+    fastest = 1.999999 / eta  # beyond it the factor of a step would be negative
+    return lambda factor: lazy.loss_factor(min(factor * inputs.least, fastest), eta, k)
 
 
 def _loss(study: Study, start: Start, y: Array, eta: float, steps: int, case: str = "") -> Measured:
