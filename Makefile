@@ -46,11 +46,17 @@ stress: $(READY)
 paper: $(READY)
 	$(BIN)/python -m theory.verify --json results/verdicts.json
 	$(BIN)/python -m theory.verify --profile smoke --device cpu --json $(SMOKE).json
+	$(BIN)/python -m theory.verify min2021.theorem1 --set learning_rate=1e-3 --set scales=0.1,0.1 \
+		--sweep width=50,100,200,500,2000 --json $(SWEEPS)/rate-by-width.json
+	$(BIN)/python -m theory.verify minnorm.chain_l2 --sweep "depths=3;5;7;9;10" --json $(SWEEPS)/decay-by-depth.json
+	$(BIN)/python -m theory.verify minnorm.deep_mode_collapse --sweep start=0.2,0.3,0.4 --json $(SWEEPS)/collapse-by-start.json
+	-$(BIN)/python -m theory.verify ozay2019.noise_laws --sweep noise=0.05,0.077,0.1,0.2 --json $(SWEEPS)/law-by-noise.json
 	$(BIN)/python -m theory.reproduce all
 	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
 	$(BIN)/python -m theory.report
 
 SMOKE = figures/rendered/smoke
+SWEEPS = figures/rendered
 
 gpu: $(READY)
 	timeout 300 $(BIN)/python -m theory.verify --profile smoke --device cuda --json $(SMOKE)-cuda.json --compare $(SMOKE).json

@@ -86,6 +86,13 @@ def run_pytest(folder: Path, installed: Path, *options: str) -> subprocess.Compl
     return subprocess.run(python, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+def test_training_goes_on_from_averages() -> None:
+    torch.manual_seed(0)
+    variables: dict[str, Any] = {}
+    run_example("sampling", variables)
+    assert (variables["network"].weight - 1).abs().max() < 0.05
+
+
 def test_a_theorem_of_the_user(tmp_path: Path, installed: Path) -> None:
     """In an empty folder, with the wheel installed and the checkout out of sight, as the commands beside it say."""
     here = tmp_path / "here"

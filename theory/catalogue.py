@@ -111,8 +111,8 @@ FIGURES = {
         "Wide two-layer networks: loss and movement beside bounds and limits, patterns that change, the catapult",
         ("du2019.theorem_4_1", "du2019.corollary_4_1", "kernel.pattern_changes", "kernel.catapult"),
     ),
-    "fig17": Entry(
-        "figures.fig17_weight_sampling",
+    "fig14": Entry(
+        "figures.fig14_weight_sampling",
         "Sampled weights: variance of their averages, restart from them, rises of the loss",
         ("weight_sampling.variances", "weight_sampling.restart", "tripathi2019.less_volatile"),
     ),
