@@ -56,9 +56,9 @@ def steps_may_be_nearly_as_long_as_stability_allows(study: Study, sizes: Runs) -
 
 def _over_bound(study: Study, inputs: Inputs, start: Start, eta: float, case: str = "") -> Measured:
     """|y - u|^2 over its bound in ten steps, from the residual along lambda_max that is nearest to breaking it."""
-    k = np.arange(1, 11)
+    steps = range(1, 11)
     labels = with_residual(start, 1e-6 * inputs.eigenvectors[:, -1])
-    squares: Array = np.square(residuals(study, start, labels, learning_rate=eta, record=[0, *k])).sum(-1)
-    bound = lazy.loss_factor(inputs.least, eta, k)[:, None] * squares[0]
+    squares: Array = np.square(residuals(study, start, labels, learning_rate=eta, record=[0, *steps])).sum(-1)
+    bound = lazy.loss_factor(inputs.least, eta, np.array(steps))[:, None] * squares[0]
     within = exactly("the bound leaves far more than rounding")
     return measured("|y - u|^2 over its bound", squares[1:] / bound, within=within, case=case, axes=("step", "run"))

@@ -137,5 +137,7 @@ def _curves(study: Study, inputs: Inputs, y: Array, eta: float, steps: int, size
     yield curves(k=k, bound=lazy.loss_factor(inputs.least, eta, k), lazy=lazily / lazily[0], widths=sizes.widths)
     for m in sizes.widths:
         start = gaussian_start(inputs, m, 1, study.rng("curve", m))
-        squares = np.square(residuals(study, start, with_residual(start, y), learning_rate=eta, record=k)).sum(-1)[:, 0]
+        squares = np.square(
+            residuals(study, start, with_residual(start, y), learning_rate=eta, record=range(steps + 1))
+        ).sum(-1)[:, 0]
         yield curves(f"m = {m}", loss=squares / squares[0])
