@@ -34,7 +34,7 @@ from theory.kernel.inputs import Inputs, random_inputs
 
 STEPS = 24
 START = 0.1  # of the residual, in units of m^(1/2)
-FITTED = 1e-8  # of the largest loss: a mode that grows again would be seen before
+FITTED = 1e-16  # of the largest loss: a mode that grows again would be seen before
 
 
 @dataclass(frozen=True)
