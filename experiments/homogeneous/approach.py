@@ -1,17 +1,20 @@
 """The limit at infinite size: problems that settle fast, steps that are stable late, and the limit extrapolated."""
 
+from functools import partial
+
 import numpy as np
 
 from experiments.homogeneous.rules import LogTimeDescent
 from experiments.training import Loss, Trainee
 from experiments.training.batches import state_of
-from theory.claims import Measured, Study, Tolerance, measured
+from theory.claims import Measured, Study, Tolerance, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers
 from theory.core.separable import Separable
 from theory.core.trajectory import Trajectory
 from theory.shallow import gradient_flow
 
+STEPS = partial(varies, "of the largest stable size, to where the limit is read", low=800, high=20_000)
 SHARES = np.array([0.5, 0.3, 0.2])
 
 
@@ -38,9 +41,8 @@ def stable(problem: Separable, L: int) -> Array:
     return np.minimum(L / stiffness(problem), 1)
 
 
-def late(study: Study, loss: Loss, W: Layers, learning_rate: float | Array) -> Trajectory:
+def late(study: Study, loss: Loss, W: Layers, learning_rate: float | Array, steps: int) -> Trajectory:
     """Trained far, recorded at sizes each about twice the one before. The limits hold at any stable step size."""
-    steps = study.pick(smoke=800, quick=1600, paper=12800)
     trainee = Trainee(study, loss, state_of(W), LogTimeDescent(loss))
     return trainee.train(learning_rate=learning_rate, steps=steps, record=[steps // k for k in (8, 4, 2, 1)])
 

@@ -1,20 +1,20 @@
 """Balance: what neighbouring layers keep in common along training, exactly known step by step."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.homogeneous import own_balance
-from experiments.homogeneous.losses import LOSSES, loss_of
+from experiments.homogeneous.balance_cases import CASES, EXAMPLES, ONES, UNEQUAL, Case, Sizes, problem
+from experiments.homogeneous.losses import loss_of
 from experiments.homogeneous.networks import call, side_by_side, tensors
 from experiments.homogeneous.predictions import Predicted, departing, scaled
-from experiments.homogeneous.problems import sized_layers, unit_examples
+from experiments.homogeneous.problems import unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
-from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
-from experiments.training.batches import layers_of, outputs, stack, state_of
+from experiments.training import GradientDescent, Trainee, extrapolated, tends_to
+from experiments.training.batches import layers_of
 from experiments.training.updates import Adam, Momentum
 from theory.claims import (
     RECONSTRUCTED,
@@ -36,38 +36,8 @@ from theory.homogeneous import balance, dynamics
 from theory.homogeneous.balance import Law
 from theory.homogeneous.decomposition import exponential_slope, polar
 
-WIDTHS = (4, 5, 4, 1)
-SIZES = (1.2, 0.8, 1.0)
-ETA, HORIZON = 0.02, 1.0
-ONES = np.ones(len(WIDTHS) - 1)
-UNEQUAL = np.array([1.0, 0.4, 2.0])
-DECAY = 0.3
+HORIZON = 1.0
 SOLVER = 1e-8  # of a flow integrated to 1e-11 over a time of order 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network, how it is trained, and the law that is to hold of it; ten examples, `batch` of them a step in turn."""
-
-    name: str
-    activation: Callable[[], nn.Module] = nn.Identity
-    loss: str = "exponential"
-    law: Law = balance.matrices
-    speeds: Array = field(default_factory=lambda: ONES)
-    decay: float = 0.0
-    batch: int = 10
-
-
-CASES = (
-    Case("linear"),
-    Case("linear, batches", loss="logistic", batch=2),
-    Case("linear, own learning rates", loss="squared", speeds=UNEQUAL),
-    Case("linear, everything", speeds=UNEQUAL, decay=DECAY, batch=5),
-    Case("ReLU", nn.ReLU, law=balance.neurons),
-    Case("ReLU, everything", nn.ReLU, "logistic", balance.neurons, UNEQUAL, DECAY, 5),
-    Case("leaky ReLU", lambda: nn.LeakyReLU(0.2), "squared", balance.neurons, decay=DECAY, batch=2),
-    Case("ReLU, layers", nn.ReLU, "squared", balance.layers, UNEQUAL, DECAY, 2),
-)
 
 
 @claim(
@@ -97,60 +67,51 @@ CASES = (
         "decay of the balance at rate lambda",
     ),
     accepts_data="labelled",
+    parameters=Sizes,
 )
-def layers_stay_balanced(study: Study) -> Iterator[Check | Curves]:
+def layers_stay_balanced(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     if study.data is not None:
         yield from on_data(own_balance.layers_stay_balanced)(study)
-    yield from _step_by_step(study)
-    yield from _under_biases(study)
-    yield from _other_rules(study)
-    yield from _along_the_flow(study)
-    yield from _drift_in_the_step_size(study)
+    yield from _step_by_step(study, sizes)
+    yield from _under_biases(study, sizes)
+    yield from _other_rules(study, sizes)
+    yield from _along_the_flow(study, sizes)
+    yield from _drift_in_the_step_size(study, sizes)
 
 
-def _problem(study: Study, case: Case, runs: int) -> tuple[Loss, dict[str, Array]]:
-    """Loss of a stack on its batches, and a start of layers of fixed sizes."""
-    rng = study.rng("examples", case.name)
-    examples, network = unit_examples(rng, 10, WIDTHS[0]), stack(WIDTHS, case.activation)
-    X, y = tensors(study.device, examples.X, examples.y)
-    X, y = X.reshape(-1, case.batch, X.shape[1]), y.reshape(-1, case.batch)
-
-    def loss(state: State) -> Tensor:
-        # Each run's batch by the count of its steps; the first one where nothing is counted.
-        taken = state.get("taken", torch.zeros(len(state["W1"]), dtype=torch.long, device=X.device)) % len(X)
-        return LOSSES[case.loss][0](y[taken] * outputs(network, state, X[taken])[..., 0])
-
-    return loss, state_of(sized_layers(rng, WIDTHS, SIZES, runs))
-
-
-def _step_by_step(study: Study) -> Iterator[Check]:
+def _step_by_step(study: Study, sizes: Sizes) -> Iterator[Check]:
     """One step of descent: the law with its exact term, for every combination of what it allows."""
-    runs = {case.name: _every_step(study, case) for case in CASES}
+    eta = sizes.learning_rate
+    runs = {case.name: _every_step(study, sizes, case) for case in CASES}
     for case in CASES:
-        rates, shrinkage = ETA * case.speeds, ETA * case.decay
+        rates, shrinkage = eta * case.speeds, eta * sizes.decay * case.decays
         yield _in_a_step(runs[case.name], case.law, rates, case.name).equals(
             _predicted(runs[case.name], case.law, rates, shrinkage)
         )
-    tanh = _every_step(study, Case("tanh", nn.Tanh))
+    tanh = _every_step(study, sizes, Case("tanh", nn.Tanh))
     for control, run, law in (
         ("tanh: neurons", tanh, balance.neurons),
         ("ReLU: whole matrices", runs["ReLU"], balance.matrices),
         ("own learning rates: plain balance", runs["linear, own learning rates"], balance.matrices),
     ):
-        plain = _in_a_step(run, law, ETA * ONES).control(control)
-        yield plain.equals(_predicted(run, law, ETA * ONES))
-    run, law, rates, shrinkage = runs["linear, everything"], balance.matrices, ETA * UNEQUAL, ETA * DECAY
+        plain = _in_a_step(run, law, eta * ONES).control(control)
+        yield plain.equals(_predicted(run, law, eta * ONES))
+    run, law, rates, shrinkage = runs["linear, everything"], balance.matrices, eta * UNEQUAL, eta * sizes.decay
     step, once = _in_a_step(run, law, rates), 1 - np.sqrt(1 - shrinkage)
     yield step.control("weight decay once, not squared").equals(_predicted(run, law, rates, once))
     larger = _predicted(run, law, rates, shrinkage, gradient=np.sqrt(1.1))
     yield step.control("the step's own term 10 % larger").equals(larger)
 
 
-def _every_step(study: Study, case: Case) -> Trajectory:
-    runs, steps = study.pick(smoke=(2, 12), quick=(8, 60), paper=(32, 600))
-    loss, start = _problem(study, case, runs)
-    rule = LayerwiseDescent(loss, case.speeds, case.decay)
-    return with_gradients(study, rule, start).train(learning_rate=ETA, steps=steps, record=range(steps + 1))
+def _every_step(study: Study, sizes: Sizes, case: Case) -> Trajectory:
+    loss, start = problem(study, sizes, case, sizes.runs)
+    rule = LayerwiseDescent(loss, case.speeds, sizes.decay * case.decays)
+    return _recorded(with_gradients(study, rule, start), sizes.learning_rate, sizes.steps)
+
+
+def _recorded(trainee: Trainee, learning_rate: float, steps: int) -> Trajectory:
+    """At every step."""
+    return trainee.train(learning_rate=learning_rate, steps=steps, record=range(steps + 1))
 
 
 def _in_a_step(run: Trajectory, law: Law, rates: Array, case: str = "") -> Measured:
@@ -158,31 +119,35 @@ def _in_a_step(run: Trajectory, law: Law, rates: Array, case: str = "") -> Measu
     W = layers_of(run.arrays)
     # A step rounds an entry of W three times; an entry of an imbalance is a sum of at most 2 h^2 such products.
     size = sum(np.square(layer).sum((-2, -1)).max() / rate for layer, rate in zip(W, rates))
-    within = Tolerance(4 * max(WIDTHS) * EPS * size, "4 h roundings of the squared layers")
+    width = max(layer.shape[-1] for layer in W)
+    within = Tolerance(4 * width * EPS * size, "4 h roundings of the squared layers")
     change = np.diff(side_by_side(balance.imbalance(law, W, rates)), axis=0)
     return measured("change of the imbalance in a step", change, within=within, case=case, axes=("t", "run"))
 
 
 def _predicted(run: Trajectory, law: Law, rates: Array, shrinkage: float = 0.0, gradient: float = 1.0) -> Predicted:
     """What the law makes of the layers and gradients before the step; `gradient` scales the latter."""
-    W, G = layers_of(run.arrays), [gradient * run[f"dW{k}"] for k in range(1, len(WIDTHS))]
+    W = layers_of(run.arrays)
+    G = [gradient * run[f"dW{k}"] for k in range(1, len(W) + 1)]
     W = [layer[:-1] for layer in W]
     after = balance.after_step(law, W, [g[:-1] for g in G], rates, shrinkage)
     return scaled(side_by_side(after) - side_by_side(balance.imbalance(law, W, rates)))
 
 
-def _under_biases(study: Study) -> Iterator[Check]:
+def _under_biases(study: Study, sizes: Sizes) -> Iterator[Check]:
     """ReLU with biases in both hidden layers: the neurons' law counts them; the layers' law does not hold."""
-    runs, steps = study.pick(smoke=(2, 12), quick=(8, 60), paper=(32, 600))
+    d, h, last, _ = sizes.all_widths
     with torch.device("meta"):
-        module = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 1, bias=False))
+        module = nn.Sequential(
+            nn.Linear(d, h), nn.ReLU(), nn.Linear(h, last), nn.ReLU(), nn.Linear(last, 1, bias=False)
+        )
     rng = study.rng("examples", "biases")
-    examples = unit_examples(rng, 10, WIDTHS[0])
+    examples = unit_examples(rng, EXAMPLES, d)
     X, y = tensors(study.device, examples.X, examples.y)
-    start = {name: 0.6 * rng.standard_normal((runs, *p.shape)) for name, p in module.named_parameters()}
+    start = {name: 0.6 * rng.standard_normal((sizes.runs, *p.shape)) for name, p in module.named_parameters()}
     rule = GradientDescent(loss_of(lambda state: y * call(module, state, X), "logistic"))
-    run = with_gradients(study, rule, start).train(learning_rate=ETA, steps=steps, record=range(steps + 1))
-    augmented, rates = _augmented(run), ETA * ONES
+    run = _recorded(with_gradients(study, rule, start), sizes.learning_rate, sizes.steps)
+    augmented, rates = _augmented(run), sizes.learning_rate * ONES
     bare = Trajectory(run.t, {f"{d}W{k}": run[f"{d}{2 * k - 2}.weight"] for d in ("", "d") for k in (1, 2, 3)})
     neurons = _in_a_step(augmented, balance.neurons, rates, "ReLU with biases")
     yield neurons.equals(_predicted(augmented, balance.neurons, rates))
@@ -203,27 +168,28 @@ def _augmented(run: Trajectory) -> Trajectory:
     return Trajectory(run.t, arrays)
 
 
-def _other_rules(study: Study) -> Iterator[Check]:
+def _other_rules(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Adam and momentum do not obey the law of one step."""
-    loss, start = _problem(study, Case("other rules"), 2)
+    loss, start = problem(study, sizes, Case("other rules"), 2)
+    rates = sizes.learning_rate * ONES
     for name, rule in (("Adam", Adam(loss)), ("momentum", Momentum(loss))):
-        run = with_gradients(study, rule, start).train(learning_rate=ETA, steps=12, record=range(13))
-        step = _in_a_step(run, balance.matrices, ETA * ONES).control(f"{name}: one step")
-        yield step.equals(_predicted(run, balance.matrices, ETA * ONES))
+        run = _recorded(with_gradients(study, rule, start), sizes.learning_rate, 12)
+        step = _in_a_step(run, balance.matrices, rates).control(f"{name}: one step")
+        yield step.equals(_predicted(run, balance.matrices, rates))
 
 
-def _along_the_flow(study: Study) -> Iterator[Check]:
+def _along_the_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Learning rate to 0: balance is conserved, with learning rates of its layers' own, and decays with the weights."""
-    loss, start = _problem(study, Case("flow"), study.pick(smoke=2, quick=4, paper=16))
-    rate = HORIZON / study.pick(smoke=64, quick=128, paper=1024)
+    loss, start = problem(study, sizes, Case("flow"), sizes.refined_runs)
+    rate = HORIZON / sizes.refined_steps
     own, decaying = (
         Trainee(study, loss, start, rule).refine(learning_rate=rate, horizon=HORIZON, records=9)
-        for rule in (LayerwiseDescent(loss, UNEQUAL), LayerwiseDescent(loss, ONES, DECAY))
+        for rule in (LayerwiseDescent(loss, UNEQUAL), LayerwiseDescent(loss, ONES, sizes.decay))
     )
     drifts, plain = [_drift(run, UNEQUAL) for run in own], _drift(own[-1])
     yield from tends_to("drift of the balance", drifts, departing(plain), case="flow, own learning rates")
     seen, t = [_imbalance(run) for run in decaying], decaying[0].t[:, None, None]
-    decayed: Predicted = lambda k: balance.solution(k * DECAY, t) * seen[0][:1]  # noqa: E731
+    decayed: Predicted = lambda k: balance.solution(k * sizes.decay, t) * seen[0][:1]  # noqa: E731
     yield from tends_to("balance", seen, decayed, case="flow, weight decay")
     yield extrapolated("balance", seen).control("decay of the balance at rate lambda").equals(decayed(0.5))
 
@@ -237,10 +203,10 @@ def _drift(run: Trajectory, speeds: Array = ONES) -> Array:
     return D - D[:1]
 
 
-def _drift_in_the_step_size(study: Study) -> Iterator[Check | Curves]:
+def _drift_in_the_step_size(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """What is left of it at a fixed time halves with the step size; with momentum too; Adam's stays."""
-    base = study.pick(smoke=48, quick=96, paper=512)
-    loss, start = _problem(study, Case("drift"), study.pick(smoke=2, quick=4, paper=16))
+    base = sizes.drift_steps
+    loss, start = problem(study, sizes, Case("drift"), sizes.refined_runs)
     rules = {"gradient descent": GradientDescent(loss), "momentum 0.5": Momentum(loss, 0.5), "Adam": Adam(loss)}
     paths, drifts = {}, {}
     for name, rule in rules.items():
@@ -259,7 +225,7 @@ def _drift_in_the_step_size(study: Study) -> Iterator[Check | Curves]:
 
 def _sizes(study: Study, run: Trajectory, start: dict[str, Array]) -> Iterator[Check | Curves]:
     """rho_k^2 of the first run, trained and along the flow, where every layer's grows like the first's."""
-    examples = unit_examples(study.rng("examples", "drift"), 10, WIDTHS[0])
+    examples = unit_examples(study.rng("examples", "drift"), EXAMPLES, start["W1"].shape[-1])
     first = polar([layer[:1] for layer in layers_of(start)])
     flow = dynamics.flow(dynamics.gradient_flow, examples, first, run.t, exponential_slope)["rho"][:, 0]
     growth = flow**2 - flow[0] ** 2

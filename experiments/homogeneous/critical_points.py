@@ -1,6 +1,7 @@
 """Critical directions: the same for all five dynamics at a given size, and how they approach the max margin."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +18,18 @@ from experiments.homogeneous.rest import across, at_rest, descent
 from experiments.homogeneous.rules import SphereDescent, gradients_at, tangent
 from experiments.homogeneous.trainees import trainee
 from experiments.training import Trainee
-from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import (
+    AS_THE_ABSTRACT_SAYS,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    varies,
+)
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, labelled_by_a_teacher
@@ -25,8 +37,24 @@ from theory.homogeneous.critical_points import equilibrium
 from theory.homogeneous.max_margin import approach_constant
 
 SIZES = 40.0 * 2.0 ** np.arange(5)  # at which the approach to the max margin is read
-TRAINED = np.array([2.0, 6.0, 20.0])  # sizes at which directions are trained until they rest
-C = 1.3  # |v| of weight normalisation
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of one layer: where its directions rest, how long they are trained, on how many problems."""
+
+    sizes: tuple[float, ...] = varies(
+        "at which directions are trained until they rest", (2.0, 6.0, 20.0), low=0.5, high=50
+    )
+    foldings: float = varies(
+        "of what is off the rest, at the largest size", 19.0, smoke=8.0, paper=30.0, low=5, high=40
+    )
+    inputs: int = varies("entries of an example; one direction is not seen", 5, low=4, high=30)
+    points: int = varies("sizes from 2 to 50 at which nothing is to move", 16, smoke=4, paper=64, low=2, high=500)
+    vector: float = varies("|v| of weight normalisation", 1.3, low=0.1, high=10)
+    problems: int = varies(
+        "random ones on which the approach to the max margin is read", 8, smoke=3, paper=32, low=1, high=64
+    )
 
 
 @claim(
@@ -49,32 +77,33 @@ C = 1.3  # |v| of weight normalisation
         "constant 10 % larger",
         "constant without the projection",
     ),
+    parameters=Sizes,
 )
-def all_five_rest_at_the_same_directions(study: Study) -> Iterator[Check | Curves]:
-    yield _training_comes_to_rest_there(study)
-    yield from _nothing_moves_there(study)
-    yield from _approach(study)
+def all_five_rest_at_the_same_directions(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield _training_comes_to_rest_there(study, sizes)
+    yield from _nothing_moves_there(study, sizes)
+    yield from _approach(study, sizes.problems)
 
 
-def _training_comes_to_rest_there(study: Study) -> Check:
-    rng = study.rng("rest")
-    problem = partly_seen(rng, 5)
-    V = np.repeat(classifying_directions(rng, problem, 1), TRAINED.size, axis=0)
+def _training_comes_to_rest_there(study: Study, sizes: Sizes) -> Check:
+    rng, rho = study.rng("rest"), np.array(sizes.sizes)
+    problem = partly_seen(rng, sizes.inputs)
+    V = np.repeat(classifying_directions(rng, problem, 1), rho.size, axis=0)
     rate = 0.5 / float(np.square(problem.Z).sum(-1).max())
     # V_perp falls as e^{-int A dt / rho}, and the rest sooner.
-    slowest = float(TRAINED.max() / problem.margin)
-    steps = int(study.pick(smoke=8, quick=19, paper=30) * slowest / rate)
-    tangents = trainee(study, "tangent gradient", as_examples(problem), [TRAINED[:, None, None] * V])
+    slowest = float(rho.max() / problem.margin)
+    steps = int(sizes.foldings * slowest / rate)
+    tangents = trainee(study, "tangent gradient", as_examples(problem), [rho[:, None, None] * V])
     w = tangents.train(learning_rate=rate, steps=steps, record=[steps])["W1"][-1, :, 0]
     size, trained, within = at_rest(study, problem, w)
     rest = measured("trained directions rest at V*", trained, within=within, axes=("size", "entry"))
     return rest.equals(lambda k: equilibrium(problem, k * size))
 
 
-def _nothing_moves_there(study: Study) -> Iterator[Check]:
+def _nothing_moves_there(study: Study, sizes: Sizes) -> Iterator[Check]:
     """The directions' velocity of each dynamics at V*, by torch's gradients, and the sizes' that never vanishes."""
-    problem = partly_seen(study.rng("critical"), 5)
-    rho = np.geomspace(2, 50, study.pick(smoke=4, quick=16, paper=64))
+    problem = partly_seen(study.rng("critical"), sizes.inputs)
+    rho = np.geomspace(2, 50, sizes.points)
     V = equilibrium(problem, rho)
     largest = float(np.linalg.norm(problem.Z, axis=1).max())
     # p = softmax(-rho Z V) is off by the roundings of rho |z|, and V* by as much over the curvature.
@@ -87,7 +116,7 @@ def _nothing_moves_there(study: Study) -> Iterator[Check]:
     }
     forces = {name: across(_descent(study, problem, rho, there), there) for name, there in elsewhere.items()}
     least = min(np.linalg.norm(force, axis=-1).min() for force in forces.values())
-    for name, speed, velocity in _velocities(study, problem, rho, V):
+    for name, speed, velocity in _velocities(study, problem, rho, V, sizes.vector):
         within = Tolerance(tolerance[:, None], because)
         found = measured("V' at V*", velocity / speed[:, None], within=within, case=name, axes=("size", "entry"))
         yield found.equals(0.0, against=float(least))
@@ -105,7 +134,7 @@ def _descent(study: Study, problem: Separable, rho: Array, V: Array) -> Array:
     return descent(study, problem.Z, rho[:, None] * V)
 
 
-def _velocities(study: Study, problem: Separable, rho: Array, V: Array) -> Iterator[tuple[str, Array, Array]]:
+def _velocities(study: Study, problem: Separable, rho: Array, V: Array, c: float) -> Iterator[tuple[str, Array, Array]]:
     """Name, |V'| per unit of force, and V' (runs, d) of the five, from gradients by what each of them steps."""
     gradient = -_descent(study, problem, rho, V)
     yield "gradient flow", 1 / rho, -across(gradient, V) / rho[:, None]
@@ -118,15 +147,15 @@ def _velocities(study: Study, problem: Separable, rho: Array, V: Array) -> Itera
         ("weight normalisation", margins, {"g1": rho}),
         ("exponential", with_exponential_gains(margins), {"a1": np.log(rho)}),
     ):
-        moved = gradients_at(study, loss_of(forward), {**gain, "v1": C * V[:, None]})["v1"]
-        yield name, rho / C**2, -moved[:, 0] / C
+        moved = gradients_at(study, loss_of(forward), {**gain, "v1": c * V[:, None]})["v1"]
+        yield name, rho / c**2, -moved[:, 0] / c
 
 
-def _approach(study: Study) -> Iterator[Check | Curves]:
+def _approach(study: Study, count: int) -> Iterator[Check | Curves]:
     """rho x angle of directions trained to rest, extrapolated in 1 / rho: problems with a condition that keeps the
     series' terms small."""
     rng = study.rng("approach")
-    problems = _problems(rng, study.pick(smoke=3, quick=8, paper=32))
+    problems = _problems(rng, count)
     best = np.array([problem.w * problem.margin for problem in problems])
     astray = best + 5 / SIZES[:, None, None] * _units(rng.standard_normal(best.shape))
     Z, w = np.repeat([problem.Z for problem in problems], SIZES.size, axis=0), SIZES[:, None, None] * _units(astray)

@@ -1,7 +1,7 @@
 """Curves of directions that two dynamics share: with which clock, and where they do not."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,12 +15,13 @@ from experiments.homogeneous.problems import (
     unit_examples,
 )
 from experiments.homogeneous.rules import SlowedDescent
-from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee, turned
+from experiments.homogeneous.trainees import EXAMPLES, RUNS, SOLVER, STEPS, flows, refined, trainee, turned
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Measured, Study, Tolerance, claim, measured
+from theory.claims import OURS, Check, Measured, Study, Tolerance, claim, measured, varies
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, Polar, exponential_slope, log_slope, polar
 
@@ -28,8 +29,32 @@ FLOWS = flows()  # |v| = 1 in weight normalisation: then they can coincide
 TIMES = np.linspace(0, 1.5, 16)
 RECORDED = np.linspace(0, 1, 9)  # of a training
 POINTS = np.linspace(0, 1.5, 401)  # of a curve, by time or by growth
-EQUAL, UNEQUAL = (1.3, 1.3), (0.8, 2.1)
+NETWORKS = ((5, 1), (3, 3, 1), (3, 3, 2, 1), (4, 3, 3, 2, 1))  # of each depth
 BOTH = Tolerance(2 * SOLVER, "both flows integrated to 1e-11")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of networks whose curves are compared, and of the trainings of those of two layers."""
+
+    size: float = varies("of every layer, where all are alike, r", 1.3, low=0.5, high=2)
+    unequal: tuple[float, ...] = varies("sizes of two layers that differ", (0.8, 2.1), low=0.4, high=3)
+    depths: tuple[int, ...] = varies("of the networks", (1, 2, 3), smoke=(1, 2), paper=(1, 2, 3, 4), low=1, high=4)
+    examples: int = EXAMPLES()
+    runs: int = RUNS(4, smoke=2, paper=16)
+    steps: int = STEPS(96, smoke=64, paper=512)
+
+    def __post_init__(self) -> None:
+        if len(self.unequal) != 2 or max(self.unequal) < 1.5 * min(self.unequal):
+            reject("unequal", self.unequal, "two numbers, one 1.5 times the other at least")
+        if len(set(self.depths)) < len(self.depths) or 1 not in self.depths:
+            reject("depths", self.depths, "different ones, 1 among them")
+        if abs(np.log(self.size)) < 0.05:
+            reject("size", self.size, "not 1: another clock is to show")
+
+    @property
+    def equal(self) -> tuple[float, float]:
+        return self.size, self.size
 
 
 @claim(
@@ -47,37 +72,38 @@ BOTH = Tolerance(2 * SOLVER, "both flows integrated to 1e-11")
         "Lagrange multiplier and tangent gradient, unequal sizes: one curve",
         "tangent gradient in the time of the Lagrange multiplier",
     ),
+    parameters=Sizes,
 )
-def frozen_sizes_have_one_curve_if_equal(study: Study) -> Iterator[Check]:
-    for examples, start in _starts(study):
+def frozen_sizes_have_one_curve_if_equal(study: Study, sizes: Sizes) -> Iterator[Check]:
+    for examples, start in _starts(study, sizes):
         case = f"depth {len(start.V)}"
         constrained = all_directions(_follow("Lagrange multiplier", examples, start, TIMES))
-        tangent = all_directions(_follow("tangent gradient", examples, start, EQUAL[0] ** 2 * TIMES))
+        tangent = all_directions(_follow("tangent gradient", examples, start, sizes.size**2 * TIMES))
         name = "tangent gradient at r^2 t is Lagrange multiplier at t"
         yield measured(name, tangent, within=BOTH, case=case, axes=("t",)).supporting().equals(constrained)
         if case == "depth 1":
             same = measured("time", all_directions(_follow("tangent gradient", examples, start, TIMES)), within=BOTH)
             yield same.control("tangent gradient in the time of the Lagrange multiplier").equals(constrained)
-    yield _trained(study)
+    yield _trained(study, sizes)
     pair = ("Lagrange multiplier", "tangent gradient")
-    unequal = _one_curve(study, pair, UNEQUAL)
-    yield _one_curve(study, pair, EQUAL).supporting().equals(0.0, against=float(unequal.value.max()))
+    unequal = _one_curve(study, sizes, pair, sizes.unequal)
+    yield _one_curve(study, sizes, pair, sizes.equal).supporting().equals(0.0, against=float(unequal.value.max()))
     yield unequal.control("Lagrange multiplier and tangent gradient, unequal sizes: one curve").equals(0.0)
 
 
-def _trained(study: Study) -> Check:
+def _trained(study: Study, sizes: Sizes) -> Check:
     """Differences of two trainings, which vanish with the learning rate: one at r^2 times the time of the other."""
-    examples, W = _two_layers(study)
-    tangent = turned(refined(trainee(study, "tangent gradient", examples, W), EQUAL[0] ** 2))
-    constrained = turned(refined(trainee(study, "Lagrange multiplier", examples, W), 1.0))
+    examples, W = _two_layers(study, sizes)
+    tangent = turned(refined(trainee(study, "tangent gradient", examples, W), sizes.size**2, sizes.steps))
+    constrained = turned(refined(trainee(study, "Lagrange multiplier", examples, W), 1.0, sizes.steps))
     alike = extrapolated("tangent gradient is Lagrange multiplier", [a - b for a, b in zip(tangent, constrained)])
     timed = in_time(RECORDED, constrained[-1])
     return alike.equals(lambda k: timed(k) - timed(1))
 
 
-def _two_layers(study: Study) -> tuple[Examples, Layers]:
+def _two_layers(study: Study, sizes: Sizes) -> tuple[Examples, Layers]:
     rng = study.rng("trained")
-    return unit_examples(rng, 6, 3), sized_layers(rng, (3, 3, 1), EQUAL, study.pick(smoke=2, quick=4, paper=16))
+    return unit_examples(rng, sizes.examples, 3), sized_layers(rng, (3, 3, 1), sizes.equal, sizes.runs)
 
 
 @claim(
@@ -98,9 +124,10 @@ def _two_layers(study: Study) -> tuple[Examples, Layers]:
         "gradient flow and weight normalisation: one trajectory",
         "exponential normalisation in the time of gradient flow",
     ),
+    parameters=Sizes,
 )
-def exponential_gains_share_the_curve_of_gradient_flow(study: Study) -> Iterator[Check]:
-    for examples, start in _starts(study):
+def exponential_gains_share_the_curve_of_gradient_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
+    for examples, start in _starts(study, sizes):
         case = f"depth {len(start.V)}"
         free = _follow("gradient flow", examples, start, TIMES)
         later = _follow("exponential", examples, start, free["clock"][:, 0])
@@ -112,21 +139,21 @@ def exponential_gains_share_the_curve_of_gradient_flow(study: Study) -> Iterator
             early = measured("time", _follow("exponential", examples, start, TIMES)["rho"], within=BOTH)
             yield early.control("exponential normalisation in the time of gradient flow").equals(free["rho"])
     pair = ("gradient flow", "exponential")
-    unbalanced = _one_curve(study, pair, UNEQUAL)
-    yield _one_curve(study, pair, EQUAL).supporting().equals(0.0, against=float(unbalanced.value.max()))
+    unbalanced = _one_curve(study, sizes, pair, sizes.unequal)
+    yield _one_curve(study, sizes, pair, sizes.equal).supporting().equals(0.0, against=float(unbalanced.value.max()))
     yield unbalanced.control("gradient flow and exponential, unbalanced: one curve").equals(0.0)
-    yield from _slowed(study)
+    yield from _slowed(study, sizes)
     yield from _at_equal_sizes(study)
 
 
-def _slowed(study: Study) -> Iterator[Check]:
+def _slowed(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Exponential normalisation, trained by steps over rho_1^2, is gradient flow."""
-    examples, W = _two_layers(study)
+    examples, W = _two_layers(study, sizes)
     descent = trainee(study, "exponential", examples, W)
-    seen = refined(replace(descent, rule=SlowedDescent(descent.loss)), 1.0)
+    seen = refined(replace(descent, rule=SlowedDescent(descent.loss)), 1.0, sizes.steps)
     free = dynamics.flow(dynamics.gradient_flow, examples, polar(W), RECORDED, log_slope)
-    sizes, case = [state.rho for state in seen], "exponential normalisation by steps over rho_1^2"
-    yield from tends_to("sizes", sizes, in_time(RECORDED, free["rho"]), SOLVER, case=case)
+    rho, case = [state.rho for state in seen], "exponential normalisation by steps over rho_1^2"
+    yield from tends_to("sizes", rho, in_time(RECORDED, free["rho"]), SOLVER, case=case)
     yield from tends_to("directions", turned(seen), in_time(RECORDED, all_directions(free)), SOLVER, case=case)
 
 
@@ -148,24 +175,23 @@ def _at_equal_sizes(study: Study) -> Iterator[Check]:
     yield apart.control(apart.name).equals(0.0)
 
 
-def _starts(study: Study) -> Iterator[tuple[Examples, Polar]]:
+def _starts(study: Study, sizes: Sizes) -> Iterator[tuple[Examples, Polar]]:
     """Networks of equal sizes, one of each depth."""
-    depths = study.pick(smoke=(1, 2), quick=(1, 2, 3), paper=(1, 2, 3, 4))
-    for widths in (((5, 1), (3, 3, 1), (3, 3, 2, 1), (4, 3, 3, 2, 1))[depth - 1] for depth in depths):
+    for widths in (NETWORKS[depth - 1] for depth in sizes.depths):
         rng = study.rng("coincidences", *widths)
-        examples = unit_examples(rng, 6, widths[0])
-        yield examples, polar(sized_layers(rng, widths, [EQUAL[0]] * (len(widths) - 1), 1))
+        examples = unit_examples(rng, sizes.examples, widths[0])
+        yield examples, polar(sized_layers(rng, widths, [sizes.size] * (len(widths) - 1), 1))
 
 
 def _follow(name: str, examples: Examples, start: Polar, t: Array) -> Trajectory:
     return dynamics.flow(FLOWS[name], examples, start, t, exponential_slope)
 
 
-def _one_curve(study: Study, pair: tuple[str, str], sizes: tuple[float, float]) -> Measured:
+def _one_curve(study: Study, sizes: Sizes, pair: tuple[str, str], scales: tuple[float, ...]) -> Measured:
     """Whether two layers of these sizes run through one curve, as a set of points, whatever its clock."""
     rng = study.rng("curves")
-    examples = unit_examples(rng, 6, 3)
-    start = Polar(np.array([sizes]), polar(sized_layers(rng, (3, 3, 1), (1.0, 1.0), 1)).V)
+    examples = unit_examples(rng, sizes.examples, 3)
+    start = Polar(np.array([scales]), polar(sized_layers(rng, (3, 3, 1), (1.0, 1.0), 1)).V)
     paths = [all_directions(_follow(name, examples, start, POINTS))[:, 0] for name in pair]
     return _distance(" and ".join(pair) + ": one curve", *paths)
 

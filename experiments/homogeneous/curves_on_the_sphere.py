@@ -1,7 +1,7 @@
 """Curves of directions on the sphere in three dimensions: which dynamics share one, and where they all end."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,18 +12,33 @@ from experiments.homogeneous.rest import at_rest
 from experiments.homogeneous.rules import SlowedDescent
 from experiments.homogeneous.trainees import FREE, flows, trainee
 from experiments.training import extrapolated
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import Array
 from theory.core.separable import Separable, planted
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.critical_points import equilibrium
 from theory.homogeneous.decomposition import Polar, log_slope
 
-START = 0.15  # size of the layer at the start of what is free
-FROZEN = np.array([1.5, 4.0, 12.0])  # and of what is frozen
-GROWTH = 3.8  # log of how much the free sizes grow
 MARKS = 24  # records of a training, evenly spaced in the logarithm of its steps
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layer, and how it is trained."""
+
+    start: float = varies("size of the layer where sizes are free", 0.15, low=0.05, high=1)
+    growth: float = varies("log of how much the free sizes grow", 3.8, low=1, high=5)
+    frozen: tuple[float, ...] = varies("sizes where they are frozen", (1.5, 4.0, 12.0), low=0.5, high=30)
+    margin: float = varies("of the problem", 0.7, low=0.3, high=2)
+    spread: float = varies("of the examples across the max margin", 0.8, low=0.3, high=2)
+    steps: int = varies("of the coarsest training of free sizes", 600, smoke=160, paper=6000, low=100, high=10_000)
+    frozen_steps: int = varies("of the training at frozen sizes", 2000, smoke=1000, paper=12_000, low=500, high=20_000)
+
+    def __post_init__(self) -> None:
+        if list(self.frozen) != sorted(set(self.frozen)) or len(self.frozen) < 2:
+            reject("frozen", self.frozen, "at least two sizes, rising")
 
 
 @claim(
@@ -41,34 +56,36 @@ MARKS = 24  # records of a training, evenly spaced in the logarithm of its steps
     ),
     theory_side="ODE",
     controls=("trained: weight normalisation is gradient flow", "frozen sizes end at the max-margin direction"),
+    parameters=Sizes,
 )
-def directions_move_on_few_curves(study: Study) -> Iterator[Check | Curves]:
+def directions_move_on_few_curves(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("sphere")
-    problem = _problem(rng)
+    problem = _problem(rng, sizes)
     V = classifying_directions(rng, problem, 1)
-    yield curves(max_margin=problem.w * problem.margin, frozen_sizes=FROZEN, start=V[0, 0])
-    yield from _free(study, problem, V)
-    yield from _frozen(study, problem, V)
+    yield curves(max_margin=problem.w * problem.margin, frozen_sizes=np.array(sizes.frozen), start=V[0, 0])
+    yield from _free(study, sizes, problem, V)
+    yield from _frozen(study, sizes, problem, V)
 
 
-def _problem(rng: np.random.Generator) -> Separable:
+def _problem(rng: np.random.Generator, sizes: Sizes) -> Separable:
     """Three examples in three dimensions, all of them support vectors, with duals of their own. Searched for: of 200
     the one in which one direction across the max margin settles most nearly ten times as fast as the other."""
-    candidates = Separable(planted(rng, np.array([0.6, 0.3, 0.1]), d=3, margin=0.7, spread=0.8, runs=200))
+    shares = np.array([0.6, 0.3, 0.1])
+    candidates = Separable(planted(rng, shares, d=3, margin=sizes.margin, spread=sizes.spread, runs=200))
     return candidates.run(int(np.abs(np.log(candidates.condition / 10)).argmin()))
 
 
-def _orbit(name: str, problem: Separable, V: Array, growth: Array) -> Trajectory:
-    start = Polar(np.full((1, 1), START), [V])
+def _orbit(name: str, sizes: Sizes, problem: Separable, V: Array) -> Trajectory:
+    start, growth = Polar(np.full((1, 1), sizes.start), [V]), np.linspace(0, sizes.growth, 191)
     options = {"method": "LSODA", "relative_tolerance": 1e-9}
     return dynamics.orbit(flows()[name], as_examples(problem), start, growth, log_slope, **options)
 
 
-def _free(study: Study, problem: Separable, V: Array) -> Iterator[Check | Curves]:
+def _free(study: Study, sizes: Sizes, problem: Separable, V: Array) -> Iterator[Check | Curves]:
     trained = {}
     for name in FREE:
-        path = _orbit(name, problem, V, np.linspace(0, GROWTH, 191))
-        trained[name] = [sizes_and_directions(run) for run in _trained(study, name, problem, V)]
+        path = _orbit(name, sizes, problem, V)
+        trained[name] = [sizes_and_directions(run) for run in _trained(study, name, sizes, problem, V)]
         seen, curve = trained[name][-1], path["V1"][:, 0, 0]
         yield curves(
             name,
@@ -92,14 +109,14 @@ def _angle(problem: Separable, V: Array) -> Array:
     return 2 * np.arcsin(np.linalg.norm(V - problem.w * problem.margin, axis=-1) / 2)
 
 
-def _trained(study: Study, name: str, problem: Separable, V: Array) -> list[Trajectory]:
+def _trained(study: Study, name: str, sizes: Sizes, problem: Separable, V: Array) -> list[Trajectory]:
     """At three learning rates, recorded where the size has grown evenly in its logarithm (gradient flow: rho ~ s)."""
-    descent = trainee(study, name, as_examples(problem), [START * V])
+    descent = trainee(study, name, as_examples(problem), [sizes.start * V])
     if name == "exponential":
         descent = replace(descent, rule=SlowedDescent(descent.loss))
     # Sizes grow by at most the largest |z| and at last by the margin a unit of time.
-    horizon = START * (np.exp(GROWTH) - 1) / float(problem.margin)
-    base = study.pick(smoke=160, quick=600, paper=6000)
+    horizon = sizes.start * (np.exp(sizes.growth) - 1) / float(problem.margin)
+    base = sizes.steps
     return [
         descent.train(
             learning_rate=horizon / base / 2**level,
@@ -115,26 +132,27 @@ def _marks(steps: int) -> list[int]:
     return sorted({0, *np.round(np.geomspace(1, steps, MARKS)).astype(int).tolist()})
 
 
-def _frozen(study: Study, problem: Separable, V: Array) -> Iterator[Check | Curves]:
-    """Layers of three frozen sizes: along the flow to where the direction of that size rests."""
+def _frozen(study: Study, sizes: Sizes, problem: Separable, V: Array) -> Iterator[Check | Curves]:
+    """Layers of frozen sizes: along the flow to where the direction of that size rests."""
+    frozen = np.array(sizes.frozen)
     examples, best, t = as_examples(problem), problem.w * problem.margin, np.geomspace(1e-2, 60, 120)
     path = dynamics.flow(
-        lambda sizes: tuple(speed * sizes for speed in dynamics.tangent_gradient(sizes)),  # V' = B, at every size
+        lambda rho: tuple(speed * rho for speed in dynamics.tangent_gradient(rho)),  # V' = B, at every size
         examples,
-        Polar(FROZEN[:, None], [np.repeat(V, len(FROZEN), axis=0)]),
+        Polar(frozen[:, None], [np.repeat(V, len(frozen), axis=0)]),
         np.concatenate([[0.0], t]),
         log_slope,
         method="LSODA",
         relative_tolerance=1e-10,
     )
-    descent = trainee(study, "tangent gradient", examples, [FROZEN[:, None, None] * V])
+    descent = trainee(study, "tangent gradient", examples, [frozen[:, None, None] * V])
     rate = 0.25 / float(np.square(problem.Z).sum(-1).max())
-    steps = study.pick(smoke=1000, quick=2000, paper=12000)
+    steps = sizes.frozen_steps
     run = descent.train(learning_rate=rate, steps=steps, record=_marks(steps))
-    trained, sizes = sizes_and_directions(run).V[0][:, :, 0], np.geomspace(FROZEN[0], FROZEN[-1], 24)
-    rest, rests = equilibrium(problem, FROZEN), equilibrium(problem, sizes)
+    trained, between = sizes_and_directions(run).V[0][:, :, 0], np.geomspace(frozen[0], frozen[-1], 24)
+    rest, rests = equilibrium(problem, frozen), equilibrium(problem, between)
     yield curves("frozen", curves=path["V1"][:, :, 0], trained=trained, angles=_angle(problem, trained[-1]), rest=rest)
-    yield curves("rest", sizes=sizes, angles=_angle(problem, rests))
+    yield curves("rest", sizes=between, angles=_angle(problem, rests))
     grown, V_end, within = at_rest(study, problem, run["W1"][-1, :, 0])
     end = measured("trained: frozen sizes end where they rest", V_end, within=within, axes=("size", "entry"))
     yield end.equals(lambda k: equilibrium(problem, k * grown))

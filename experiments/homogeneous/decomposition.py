@@ -1,6 +1,7 @@
 """Sizes and directions: homogeneity of real networks, and the flow that gradient descent is in these coordinates."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,13 +22,12 @@ from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.rules import gradients_at
 from experiments.training import State, Trainee, along, extrapolated, tends_to
 from experiments.training.batches import stack, state_of
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS, Array
+from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, per_layer, polar, radial_and_tangential
 
-WIDTHS = (4, 6, 5, 1)
-NARROW = (4, 3, 3, 1)
 LEAKS = {"linear": 1.0, "leaky ReLU": 0.2, "ReLU": 0.0}
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "linear": nn.Identity,
@@ -37,6 +37,39 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 HORIZON = 1.0
 SOLVER = 1e-9
+TRAINED = ("exponential", "squared", "logistic", "log")  # losses, in the order in which they are trained
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of networks at random weights, and of those that are trained to time 1."""
+
+    inputs: int = varies("entries of an example", 4, low=2, high=100)
+    widths: tuple[int, ...] = varies("of the two hidden layers", (6, 5), low=2, high=100)
+    scales: tuple[float, ...] = varies("sizes of the three layers", (1.2, 0.8, 1.0), low=0.3, high=1.5)
+    examples: int = varies("n, |x| = 1, in random directions", 6, low=2, high=100)
+    runs: int = varies("random weights", 20, smoke=3, paper=200, low=2, high=1000)
+    trained_widths: tuple[int, ...] = varies("of the hidden layers that are trained", (3, 3), low=2, high=50)
+    trained_runs: int = varies("starts of training", 4, smoke=2, paper=16, low=1, high=64)
+    steps: int = varies("to time 1, at the largest of three", 96, smoke=64, paper=512, low=48, high=1024)
+    losses: int = varies("in training: so many of the exponential, ...", 2, smoke=1, paper=4, low=1, high=4)
+
+    def __post_init__(self) -> None:
+        for name, pair in (("widths", self.widths), ("trained_widths", self.trained_widths)):
+            if len(pair) != 2:
+                reject(name, pair, "two numbers, of the two hidden layers")
+        if len(self.scales) != 3:
+            reject("scales", self.scales, "three numbers, of the three layers")
+
+    @property
+    def random(self) -> tuple[int, ...]:
+        """Widths of all layers at random weights."""
+        return (self.inputs, *self.widths, 1)
+
+    @property
+    def trained(self) -> tuple[int, ...]:
+        """Widths of all layers that are trained."""
+        return (self.inputs, *self.trained_widths, 1)
 
 
 @claim(
@@ -62,16 +95,17 @@ SOLVER = 1e-9
         "sizes grow 10 % faster",
         "flow: directions turn by rho",
     ),
+    parameters=Sizes,
 )
-def layers_have_sizes_and_directions(study: Study) -> Iterator[Check | Curves]:
-    yield from _homogeneity(study)
-    yield from _velocities(study)
-    yield from _flow(study)
+def layers_have_sizes_and_directions(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _homogeneity(study, sizes)
+    yield from _velocities(study, sizes)
+    yield from _flow(study, sizes)
 
 
-def _homogeneity(study: Study) -> Iterator[Check]:
-    for name, (module, d, terms) in _modules().items():
-        scaled, euler = _scaled_and_euler(study, name, module, d, terms)
+def _homogeneity(study: Study, sizes: Sizes) -> Iterator[Check]:
+    for name, (module, d, terms) in _modules(sizes.random).items():
+        scaled, euler = _scaled_and_euler(study, name, module, d, terms, sizes.runs)
         if name in ("biases", "tanh"):
             yield scaled[0].control(f"{name}: f(W) = rho f(V)").equals(scaled[1])
         else:
@@ -82,10 +116,10 @@ def _homogeneity(study: Study) -> Iterator[Check]:
 
 
 def _scaled_and_euler(
-    study: Study, name: str, module: nn.Module, d: int, terms: int
+    study: Study, name: str, module: nn.Module, d: int, terms: int, runs: int
 ) -> tuple[tuple[Measured, Array], tuple[Measured, Array]]:
     """f(W) beside rho f(V), and <W_k, df/dW_k> beside f(W), at random weights."""
-    runs, n = study.pick(smoke=3, quick=20, paper=200), 12
+    n = 12
     rng = study.rng("homogeneity", name)
     (X,) = tensors(study.device, rng.standard_normal((n, d)))
     shapes = {parameter: (runs, *p.shape) for parameter, p in module.named_parameters()}
@@ -104,10 +138,10 @@ def _scaled_and_euler(
     return (scaled, host(rho[:, None] * call(module, V, X))), (euler, total)
 
 
-def _modules() -> dict[str, tuple[nn.Module, int, int]]:
+def _modules(widths: tuple[int, ...]) -> dict[str, tuple[nn.Module, int, int]]:
     """Module, number of its inputs, and how many products are rounded on the way through it."""
-    terms = 4 * sum(WIDTHS)
-    layered = {name: (stack(WIDTHS, activation), WIDTHS[0], terms) for name, activation in ACTIVATIONS.items()}
+    terms = 4 * sum(widths)
+    layered = {name: (stack(widths, activation), widths[0], terms) for name, activation in ACTIVATIONS.items()}
     with torch.device("meta"):
         convolution = nn.Sequential(
             nn.Unflatten(1, (1, 12)),
@@ -131,17 +165,18 @@ def _euler(module: nn.Module, W: State, X: Tensor, weight: Tensor) -> tuple[Arra
     return host(torch.stack(radial)), host(total)
 
 
-def _velocities(study: Study) -> Iterator[Check]:
+def _velocities(study: Study, sizes: Sizes) -> Iterator[Check]:
     """-grad of each loss by autograd, in W, against A and B_k, at random states."""
     for word in LEAKS:
         for name in LOSSES:
-            yield from _velocity(study, word, name)
+            yield from _velocity(study, sizes, word, name)
 
 
-def _velocity(study: Study, word: str, name: str) -> Iterator[Check]:
-    examples, W = _problem(study, word, LEAKS[word], WIDTHS, study.pick(smoke=3, quick=20, paper=200))
+def _velocity(study: Study, shape: Sizes, word: str, name: str) -> Iterator[Check]:
+    widths = shape.random
+    examples, W = _problem(study, shape, word, LEAKS[word], widths, shape.runs)
     state, slope, case = polar(W), LOSSES[name][1], f"{word}, {name} loss"
-    loss = loss_of(stack_margins(examples, WIDTHS, study.device), name)
+    loss = loss_of(stack_margins(examples, widths, study.device), name)
     descent = [-gradient for gradient in gradients_at(study, loss, state_of(W)).values()]
     radial = np.stack([(v * f).sum((-2, -1)) for v, f in zip(state.V, descent)], axis=-1)
     turning = zip(descent, per_layer(radial), state.V, per_layer(state.rho))
@@ -153,7 +188,7 @@ def _velocity(study: Study, word: str, name: str) -> Iterator[Check]:
     length = np.linalg.norm(examples.X, axis=1)
     q = state.product[:, None] * length
     weight = np.abs(slope(-q)) if name in ("exponential", "squared") else np.ones_like(q)
-    terms = 4 * (sum(WIDTHS) + len(length))
+    terms = 4 * (sum(widths) + len(length))
     within = Tolerance(
         terms * EPS * (weight * length * (1 + q)).sum(-1)[:, None],
         f"{terms} roundings of sum -l' |x| (1 + rho |x|), times the speed",
@@ -176,12 +211,12 @@ def _flat(arrays: list[Array]) -> Array:
     return side_by_side(arrays, leading=1)
 
 
-def _flow(study: Study) -> Iterator[Check | Curves]:
+def _flow(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """Descent on W at three learning rates, against the flow of sizes and directions."""
-    examples, W = _problem(study, "flow", 1.0, NARROW, study.pick(smoke=2, quick=4, paper=16))
-    start, rate = polar(W), HORIZON / study.pick(smoke=64, quick=96, paper=512)
-    for name in study.pick(smoke=("exponential",), quick=("exponential", "squared"), paper=tuple(LOSSES)):
-        loss = loss_of(stack_margins(examples, NARROW, study.device), name)
+    examples, W = _problem(study, sizes, "flow", 1.0, sizes.trained, sizes.trained_runs)
+    start, rate = polar(W), HORIZON / sizes.steps
+    for name in TRAINED[: sizes.losses]:
+        loss = loss_of(stack_margins(examples, sizes.trained, study.device), name)
         runs = Trainee(study, loss, state_of(W)).refine(learning_rate=rate, horizon=HORIZON, records=9)
         t, slope, seen = runs[0].t, LOSSES[name][1], [sizes_and_directions(run) for run in runs]
         exact = dynamics.flow(dynamics.gradient_flow, examples, start, t, slope)
@@ -200,6 +235,8 @@ def _flow(study: Study) -> Iterator[Check | Curves]:
             yield curves(t=t, sizes=seen[-1].rho, flow_sizes=rho)
 
 
-def _problem(study: Study, name: str, leak: float, widths: tuple[int, ...], runs: int) -> tuple[Examples, list[Array]]:
+def _problem(
+    study: Study, sizes: Sizes, name: str, leak: float, widths: tuple[int, ...], runs: int
+) -> tuple[Examples, list[Array]]:
     rng = study.rng("problem", name)
-    return unit_examples(rng, 6, widths[0], leak), sized_layers(rng, widths, (1.2, 0.8, 1.0), runs)
+    return unit_examples(rng, sizes.examples, widths[0], leak), sized_layers(rng, widths, sizes.scales, runs)

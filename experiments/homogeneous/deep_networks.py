@@ -1,26 +1,55 @@
 """Linear networks of any depth end at the hard-margin classifier from any start, their layers at rank one."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from experiments.homogeneous.approach import SHARES, approach, late, settling, stable
+from experiments.homogeneous.approach import SHARES, STEPS, approach, late, settling, stable
 from experiments.homogeneous.losses import Margins, log_logistic, loss_of
 from experiments.homogeneous.networks import margins_of
 from experiments.homogeneous.predictions import Predicted, departing, scaled
 from experiments.homogeneous.rules import LogTimeDescent
 from experiments.training import Trainee, extrapolated, extrapolated_ratio, recording_steps, tends_to
 from experiments.training.batches import layers_of, state_of
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack
 from theory.core.separable import Separable, direction_error, planted
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous import max_margin
 
-WIDTH = 4
 FAR, LOOSE = 30, "imbalances of a random start add up as they rarely do along training"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the networks, of the margin, and how far they are trained."""
+
+    depths: tuple[int, ...] = varies("of balanced networks, L", (2, 3), smoke=(2,), paper=(2, 3, 4), low=2, high=5)
+    unseen_depths: tuple[int, ...] = varies(
+        "where the part that no example sees is followed", (1, 2, 3), smoke=(2,), paper=(1, 2, 3, 4), low=1, high=5
+    )
+    width: int = varies("of the hidden layers", 4, low=4, high=50)
+    margin: float = varies("of the problems", 0.8, low=0.5, high=1.5)
+    steps: int = STEPS(1600, smoke=800, paper=12_800)
+    starts: int = varies("of one layer, far apart", 8, smoke=4, paper=32, low=1, high=100)
+    balanced: int = varies("starts of balanced networks", 6, smoke=3, paper=24, low=1, high=100)
+    unseen_horizon: float = varies(
+        "of the part that is not seen; log t", 15.0, smoke=10.0, paper=100.0, low=5, high=200
+    )
+    scale: float = varies("rank one: of the random start of three layers", 0.5, low=0.2, high=0.8)
+    runs: int = varies("rank one: random starts", 8, smoke=3, paper=32, low=1, high=100)
+    horizon: float = varies("rank one: log t", 80.0, smoke=30.0, paper=1000.0, low=10, high=1000)
+    angle: float = varies("between neighbouring layers where the bound is an equality", 0.3, low=0.05, high=1)
+    learning_rate: float = varies("there; of descent on log Loss", 0.05, smoke=0.1, paper=0.01, low=0.001, high=0.1)
+
+    def __post_init__(self) -> None:
+        for name, depths in (("depths", self.depths), ("unseen_depths", self.unseen_depths)):
+            if len(set(depths)) < len(depths) or 2 not in depths:
+                reject(name, depths, "different ones, 2 among them")
 
 
 @claim(
@@ -47,54 +76,53 @@ FAR, LOOSE = 30, "imbalances of a random start add up as they rarely do along tr
         "sigma_2 bounded by a tenth",
         "layers aligned 10 % better",
     ),
+    parameters=Sizes,
 )
-def deep_networks_end_at_the_max_margin(study: Study) -> Iterator[Check | Curves]:
-    yield from _logistic(study)
-    yield from _deep(study)
-    for L in study.pick(smoke=(2,), quick=(1, 2, 3), paper=(1, 2, 3, 4)):
-        yield from _unseen(study, L)
-    yield from _rank_one(study)
-    yield from _sharp(study)
+def deep_networks_end_at_the_max_margin(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _logistic(study, sizes)
+    yield from _deep(study, sizes)
+    for L in sizes.unseen_depths:
+        yield from _unseen(study, sizes, L)
+    yield from _rank_one(study, sizes)
+    yield from _sharp(study, sizes)
 
 
-def _logistic(study: Study) -> Iterator[Check | Curves]:
+def _logistic(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """One layer, one problem, far-apart starts: the start is in the constant, by its part no example sees."""
     rng = study.rng("logistic")
-    starts = study.pick(smoke=4, quick=8, paper=32)
-    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
-    w0 = 2 * rng.standard_normal((starts, 5))
+    problem = settling(planted(rng, SHARES, d=5, margin=sizes.margin, runs=60))
+    w0 = 2 * rng.standard_normal((sizes.starts, 5))
     margins = _margins(study, problem, [w0[:, None]])
     loss = log_logistic(lambda state: -margins(state))
-    rho, error = _approach(problem, late(study, loss, [w0[:, None]], float(stable(problem, 1))))
+    rho, error = _approach(problem, late(study, loss, [w0[:, None]], float(stable(problem, 1)), sizes.steps))
     limit, constant = approach(rho, error, "logistic"), max_margin.approach_constant(problem, w0)
     yield limit.equals(constant)
     yield limit.control("logistic: the start is forgotten").equals(max_margin.approach_constant(problem, 0 * w0))
     yield curves("approach", size=rho, error=error, constant=constant)
 
 
-def _deep(study: Study) -> Iterator[Check]:
+def _deep(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Balanced starts, support that spans the space: one constant, whatever the start and the depth."""
     rng = study.rng("deep")
-    problem = settling(planted(rng, SHARES, d=3, margin=0.8, runs=60))
-    starts = study.pick(smoke=3, quick=6, paper=24)
+    problem = settling(planted(rng, SHARES, d=3, margin=sizes.margin, runs=60))
+    starts = sizes.balanced
     constant = max_margin.approach_constant(problem, np.zeros((starts, 3)))
-    for L in study.pick(smoke=(2,), quick=(2, 3), paper=(2, 3, 4)):
-        W = _balanced(problem, rng, starts, L)
-        run = late(study, loss_of(_margins(study, problem, W)), W, float(stable(problem, L)))
+    for L in sizes.depths:
+        W = _balanced(problem, rng, starts, L, sizes.width)
+        run = late(study, loss_of(_margins(study, problem, W)), W, float(stable(problem, L)), sizes.steps)
         limit = approach(*_approach(problem, run), f"depth {L}")
         yield limit.equals(constant)
         if L == 2:
             yield limit.control("depth 2: constant 10 % larger").equals(1.1 * constant)
 
 
-def _unseen(study: Study, L: int) -> Iterator[Check | Curves]:
+def _unseen(study: Study, sizes: Sizes, L: int) -> Iterator[Check | Curves]:
     """The part of the direction that no example sees, along balanced networks of depth L."""
     rng = study.rng("unseen")
-    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
+    problem = settling(planted(rng, SHARES, d=5, margin=sizes.margin, runs=60))
     null = np.eye(5) - np.linalg.pinv(problem.Z) @ problem.Z
-    horizon = study.pick(smoke=10.0, quick=15.0, paper=100.0)
-    trainee = _trainee(study, problem, _balanced(problem, rng, 3, L))
-    runs = trainee.refine(learning_rate=0.1, horizon=horizon, records=11)
+    trainee = _trainee(study, problem, _balanced(problem, rng, 3, L, sizes.width))
+    runs = trainee.refine(learning_rate=0.1, horizon=sizes.unseen_horizon, records=11)
     ends = [end_to_end(layers_of(run.arrays))[..., 0, :] for run in runs]
     rho = [np.linalg.norm(w, axis=-1) for w in ends]
     seen = [np.log(np.linalg.norm(w @ null, axis=-1) / size) for w, size in zip(ends, rho)]
@@ -118,13 +146,12 @@ def _unseen(study: Study, L: int) -> Iterator[Check | Curves]:
     yield curves(case, growth=growth[-1], unseen=np.exp(seen[-1]))
 
 
-def _rank_one(study: Study) -> Iterator[Check]:
+def _rank_one(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Random starts of three layers: bounds by the conserved imbalance of the start."""
     rng = study.rng("rank one")
-    problem = settling(planted(rng, SHARES, d=3, margin=0.8, runs=60))
-    W = gaussian_stack(rng, (3, WIDTH, WIDTH, 1), 0.5, runs=study.pick(smoke=3, quick=8, paper=32))
-    horizon = study.pick(smoke=30.0, quick=80.0, paper=1000.0)
-    trained = _trainee(study, problem, W).refine(learning_rate=0.2, horizon=horizon, records=11)
+    problem = settling(planted(rng, SHARES, d=3, margin=sizes.margin, runs=60))
+    W = gaussian_stack(rng, (3, sizes.width, sizes.width, 1), sizes.scale, runs=sizes.runs)
+    trained = _trainee(study, problem, W).refine(learning_rate=0.2, horizon=sizes.horizon, records=11)
     layers = [[np.linalg.svd(W_l, full_matrices=False) for W_l in layers_of(run.arrays)] for run in trained]
     for l, bound in enumerate(max_margin.second_singular_bound(W)):
         ratios = [each[l].S[..., 1] ** 2 / bound for each in layers]
@@ -150,12 +177,12 @@ def _misalignments(start: Layers, layers: list[Any]) -> list[Array]:
     return [np.where(bound < 1, (1 - cosine**2) / bound, 0.0) for cosine, bound in zip(cosines, bounds)]
 
 
-def _sharp(study: Study) -> Iterator[Check]:
+def _sharp(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Starts at which the bounds of rank and alignment are equalities."""
     rng = study.rng("sharp")
-    problem = settling(planted(rng, SHARES, d=5, margin=0.8, runs=60))
+    problem = settling(planted(rng, SHARES, d=5, margin=sizes.margin, runs=60))
     null = np.linalg.svd(problem.Z)[2][-1]
-    u, other = np.eye(WIDTH)[:2]
+    u, other = np.eye(sizes.width)[:2]
     v = problem.w * problem.margin
     W = [np.outer(u, v) + 0.9 * np.outer(other, null), np.outer(u, u) + 0.6 * np.outer(other, other), u[None]]
     W = [layer[None] for layer in W]
@@ -166,16 +193,16 @@ def _sharp(study: Study) -> Iterator[Check]:
         seen = np.linalg.svd(run[f"W{l}"], compute_uv=False)[..., 1] ** 2
         within = Tolerance(16 * EPS * steps * float(np.square(run[f"W{l}"]).sum((-2, -1)).max()), because)
         yield measured("sigma_2^2 is its bound", seen, within=within, case=f"sharp start, layer {l}").equals(bound)
-    yield from _misaligned_as_much_as_can_be(study)
+    yield from _misaligned_as_much_as_can_be(study, sizes)
 
 
-def _misaligned_as_much_as_can_be(study: Study) -> Iterator[Check]:
+def _misaligned_as_much_as_can_be(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Where the sine theorem is an equality, or nearly one."""
-    angle = 0.3
+    angle, width = sizes.angle, sizes.width
     # The same two sizes in the plane that one layer is turned in, with other second and third ones beside it.
     alike = _turned(angle, (1.5, 0.6, 0.4), (1.5, 0.6, 0.8))
-    within = Tolerance(256 * EPS / np.sin(angle) ** 2, "roundings of a sine of 0.3, squared")
-    sharp = measured("misalignment over its bound", alike, within=within, case="layers turned by 0.3")
+    within = Tolerance(256 * EPS / np.sin(angle) ** 2, "roundings of the sine of the angle, squared")
+    sharp = measured("misalignment over its bound", alike, within=within, case=f"layers turned by {angle:g}")
     yield sharp.equals(1.0)
     tighter = measured("misalignment", alike / 0.9**2, within=within)
     yield tighter.control("layers aligned 10 % better").equals(1.0)
@@ -185,11 +212,15 @@ def _misaligned_as_much_as_can_be(study: Study) -> Iterator[Check]:
     yield nearly.at_most(1.0)
     # Trained: two layers of rank one and of one size, by examples whose gradient stays along one direction.
     Z = planted(study.rng("turned"), np.full(3, 1 / 3), d=4, margin=0.7, spread=0.7)
-    v, u, turned = Z[0].mean(0) / 0.7, np.eye(WIDTH)[0], np.array([np.cos(angle), np.sin(angle), 0.0, 0.0])
+    v, u, turned = (
+        Z[0].mean(0) / 0.7,
+        np.eye(width)[0],
+        np.cos(angle) * np.eye(width)[0] + np.sin(angle) * np.eye(width)[1],
+    )
     pair = [1.5 * np.outer(u, v)[None], 1.5 * turned[None, None]]
     loss = loss_of(margins_of(pair, Z, study.device))
     runs = Trainee(study, loss, state_of(pair), LogTimeDescent(loss)).refine(
-        learning_rate=study.pick(smoke=0.1, quick=0.05, paper=0.01), horizon=4.0, records=9
+        learning_rate=sizes.learning_rate, horizon=4.0, records=9
     )
     svds = [[np.linalg.svd(layer[1:], full_matrices=False) for layer in layers_of(run.arrays)] for run in runs]
     logs = [np.log(_misalignments(pair, each)[0]) / 2 for each in svds]
@@ -208,13 +239,13 @@ def _turned(angle: float, lower: tuple[float, ...], upper: tuple[float, ...]) ->
     return _misalignments(W, [np.linalg.svd(layer, full_matrices=False) for layer in W])[0]
 
 
-def _balanced(problem: Separable, rng: np.random.Generator, starts: int, L: int) -> list[Array]:
+def _balanced(problem: Separable, rng: np.random.Generator, starts: int, L: int, width: int) -> list[Array]:
     """W_l = u_l u_{l-1}^T of unit vectors, u_0 a random direction on the side of the max-margin one: from the other
     side a deep network first shrinks, to the saddle at 0, and may stay there for the whole run."""
     d = problem.Z.shape[-1]
     v = problem.w * problem.margin + 0.5 * rng.standard_normal((starts, d)) / np.sqrt(d)
     v *= np.sign(v @ problem.w)[:, None]
-    hidden = [rng.standard_normal((starts, 1, WIDTH)) for _ in range(L - 1)]
+    hidden = [rng.standard_normal((starts, 1, width)) for _ in range(L - 1)]
     units = [u / np.linalg.norm(u, axis=-1, keepdims=True) for u in (v[:, None], *hidden, np.ones((starts, 1, 1)))]
     return [after.mT * before for before, after in zip(units, units[1:])]
 

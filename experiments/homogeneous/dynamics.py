@@ -1,23 +1,49 @@
 """Five dynamics of sizes and directions, trained: each is on its own flow."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.homogeneous.networks import all_directions
 from experiments.homogeneous.predictions import departing, in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee, turned
+from experiments.homogeneous.trainees import EXAMPLES, RUNS, SOLVER, STEPS, flows, refined, trainee, turned
 from experiments.training import extrapolated, tends_to
-from theory.claims import RECONSTRUCTED, Check, Study, claim
+from theory.claims import RECONSTRUCTED, Check, Study, claim, varies
 from theory.core.linear_networks import Layers
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, Polar, log_slope, polar
 
 HORIZON = 1.0
-C = 1.3  # |v_k| of weight normalisation, away from 1 so that its place in the formulas shows
-DEEP, SINGLE = ((3, 3, 1), (1.2, 0.8)), ((4, 1), (1.1,))
+SINGLE = 1.1  # size of a single layer
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a network of two layers and of one of a single layer, and of their trainings."""
+
+    inputs: int = varies("entries of an example", 3, low=2, high=50)
+    width: int = varies("of the hidden layer", 3, low=2, high=50)
+    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.4, high=2)
+    vector: float = varies(
+        "|v_k| of weight normalisation, c, away from 1 so that its place in the formulas shows", 1.3, low=0.5, high=3
+    )
+    examples: int = EXAMPLES()
+    single: int = varies("networks of a single layer, on one more input: how many sizes", 1, smoke=0, low=0, high=1)
+    runs: int = RUNS(4, smoke=2, paper=16)
+    steps: int = STEPS(96, smoke=64, paper=512)
+
+    def __post_init__(self) -> None:
+        if len(self.scales) != 2:
+            reject("scales", self.scales, "two numbers, of the two layers")
+
+    def networks(self) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
+        """Widths and sizes of each."""
+        deep = (self.inputs, self.width, 1), self.scales
+        return [deep, ((self.inputs + 1, 1), (SINGLE,))][: 1 + self.single]
 
 
 @claim(
@@ -38,24 +64,25 @@ DEEP, SINGLE = ((3, 3, 1), (1.2, 0.8)), ((4, 1), (1.1,))
     ),
     theory_side="ODE",
     controls=("|v| of weight normalisation 5 % larger", "sizes of the exponential on the flow of the linear gains"),
+    parameters=Sizes,
 )
-def each_is_on_its_flow(study: Study) -> Iterator[Check]:
-    for widths, sizes in study.pick(smoke=(DEEP,), quick=(DEEP, SINGLE), paper=(DEEP, SINGLE)):
-        rng = study.rng("flows", len(sizes))
-        examples = unit_examples(rng, 6, widths[0])
-        W = sized_layers(rng, widths, sizes, study.pick(smoke=2, quick=4, paper=16))
+def each_is_on_its_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
+    for widths, scales in sizes.networks():
+        rng = study.rng("flows", len(scales))
+        examples = unit_examples(rng, sizes.examples, widths[0])
+        W = sized_layers(rng, widths, scales, sizes.runs)
         for name in flows():
-            yield from _on_its_flow(study, name, examples, W)
+            yield from _on_its_flow(study, sizes, name, examples, W)
 
 
-def _on_its_flow(study: Study, name: str, examples: Examples, W: Layers) -> Iterator[Check]:
-    start, case = polar(W), f"depth {len(W)}, {name}"
+def _on_its_flow(study: Study, sizes: Sizes, name: str, examples: Examples, W: Layers) -> Iterator[Check]:
+    start, case, c = polar(W), f"depth {len(W)}, {name}", sizes.vector
     horizon = _horizon(name, examples, start)
     t = np.linspace(0, horizon, 9)
-    seen = refined(trainee(study, name, examples, W, C), horizon)
+    seen = refined(trainee(study, name, examples, W, c), horizon, sizes.steps)
     rho, turns = [state.rho for state in seen], turned(seen)
 
-    def along(other: str, c: float = C) -> Trajectory:
+    def along(other: str, c: float = c) -> Trajectory:
         return dynamics.flow(flows(c)[other], examples, start, t, log_slope)
 
     exact = along(name)
@@ -67,7 +94,7 @@ def _on_its_flow(study: Study, name: str, examples: Examples, W: Layers) -> Iter
         yield from tends_to("sizes", rho, in_time(t, exact["rho"]), SOLVER, case=case)
     if case == "depth 2, weight normalisation":
         slower = extrapolated("directions", turns, SOLVER).control("|v| of weight normalisation 5 % larger")
-        yield slower.equals(all_directions(along(name, 1.05 * C)))
+        yield slower.equals(all_directions(along(name, 1.05 * c)))
     if case == "depth 2, exponential":
         other = extrapolated("sizes", rho, SOLVER).control("sizes of the exponential on the flow of the linear gains")
         yield other.equals(along("weight normalisation")["rho"])

@@ -1,17 +1,35 @@
 """Lagrange multipliers whose sizes are set free, trained: that is weight normalisation."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.homogeneous.networks import all_directions, sizes_and_directions
 from experiments.homogeneous.predictions import departing, in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
-from experiments.homogeneous.trainees import SOLVER, constrained, flows, turned
+from experiments.homogeneous.trainees import EXAMPLES, RUNS, SOLVER, constrained, flows, turned
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Study, claim
+from theory.claims import OURS, Check, Study, claim, varies
+from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a network of two layers, and of its training to time 1."""
+
+    inputs: int = varies("entries of an example", 3, low=2, high=50)
+    width: int = varies("of the hidden layer", 3, low=2, high=50)
+    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.4, high=2)
+    examples: int = EXAMPLES()
+    runs: int = RUNS(4, smoke=2, paper=16)
+    steps: int = varies("to time 1, at the largest of three learning rates", 96, smoke=32, paper=512, low=32, high=1024)
+
+    def __post_init__(self) -> None:
+        if len(self.scales) != 2:
+            reject("scales", self.scales, "two numbers, of the two layers")
 
 
 @claim(
@@ -27,13 +45,14 @@ from theory.homogeneous.decomposition import log_slope, polar
     ),
     theory_side="ODE",
     controls=("weight normalisation with |v| = 1.05",),
+    parameters=Sizes,
 )
-def multipliers_with_free_sizes_are_weight_normalisation(study: Study) -> Iterator[Check]:
+def multipliers_with_free_sizes_are_weight_normalisation(study: Study, sizes: Sizes) -> Iterator[Check]:
     rng = study.rng("layers")
-    examples = unit_examples(rng, 6, 3)
-    start = polar(sized_layers(rng, (3, 3, 1), (1.2, 0.8), study.pick(smoke=2, quick=4, paper=16)))
+    examples = unit_examples(rng, sizes.examples, sizes.inputs)
+    start = polar(sized_layers(rng, (sizes.inputs, sizes.width, 1), sizes.scales, sizes.runs))
     trainee = constrained(study, examples, start, free_sizes=True)
-    trained = trainee.refine(learning_rate=1 / study.pick(smoke=32, quick=96, paper=512), horizon=1.0, records=9)
+    trained = trainee.refine(learning_rate=1 / sizes.steps, horizon=1.0, records=9)
     seen, t = [sizes_and_directions(run) for run in trained], trained[0].t
     exact, longer = (
         dynamics.flow(flows(c)["weight normalisation"], examples, start, t, log_slope) for c in (1.0, 1.05)

@@ -23,7 +23,8 @@ from theory.core.validation import reject
 from theory.homogeneous import margin_growth as theory
 from theory.homogeneous.margin_growth import Aligned, TwoPoints
 
-STEPS = 20_000  # of the coarsest training
+STEPS = 5000  # of the coarsest training
+SEEN = (2.5, 14.0)  # log of how much the difference of the two margins falls: enough to see, not rounded away
 
 # The time (T, runs) that a law gives a training from its start to each of its states.
 Time = Callable[[Trajectory], Array]
@@ -38,13 +39,13 @@ class Growth:
     examples: int = varies("that share it, n", 3, low=2, high=30)
     inputs: int = varies("entries of an example", 4, low=2, high=100)
     width: int = varies("of the hidden layers", 4, low=1, high=100)
-    horizon: float = varies("about log t at the end of training", 100.0, smoke=30.0, low=10, high=500)
+    horizon: float = varies("about log t at the end of training", 100.0, smoke=30.0, low=10, high=200)
     learning_rate: float = varies(
         "of descent on log Loss by steps rate / (1 + |grad|^2)", 0.3, paper=0.05, low=0, high=0.5, brackets="(]"
     )
     runs: int = varies("starts, at margins from 0.4 to 1.6", 4, smoke=2, paper=16, low=1, high=100)
-    square: float = varies("two points: z . z of each, a", 1.3, low=0.3, high=10)
-    product: float = varies("two points: z_1 . z_2, b, below a", 0.4, low=0, high=10)
+    square: float = varies("two points: z . z of each, a", 1.3, low=0.3, high=4)
+    product: float = varies("two points: z_1 . z_2, b, below a", 0.4, low=0.02, high=4)
     two_points_horizon: float = varies("two points: of log t", 24.0, smoke=10.0, low=6, high=100)
     two_points_learning_rate: float = varies(
         "two points: of normalised descent", 0.04, smoke=0.05, paper=0.005, low=0, high=0.1, brackets="(]"
@@ -55,8 +56,11 @@ class Growth:
             reject("depths", self.depths, "different ones, one of them at least 2")
         if self.examples > self.inputs:
             reject("examples", self.examples, f"at most the inputs {self.inputs}")
-        if self.product >= self.square:
-            reject("product", self.product, f"below the square {self.square:g}")
+        if not self.square / 20 <= self.product < self.square:
+            reject("product", self.product, f"from a twentieth of the square {self.square:g} to below it")
+        least, most = (2 * fall / (self.square - self.product) for fall in SEEN)
+        if not least <= self.two_points_horizon <= most:
+            reject("two_points_horizon", self.two_points_horizon, f"from {least:.3g} to {most:.3g} at these two points")
         for horizon, learning_rate in (
             ("horizon", "learning_rate"),
             ("two_points_horizon", "two_points_learning_rate"),

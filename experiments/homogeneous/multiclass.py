@@ -1,6 +1,7 @@
 """Linear classifiers of several classes end at the hard-margin classifier of Crammer & Singer from any start."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from experiments.data.hypotheses import of_examples, of_support
 from experiments.data.labelled import load_multiclass
 from experiments.data.separation import separated
-from experiments.homogeneous.approach import approach, at_infinity, late, stable, stiffness
+from experiments.homogeneous import own_data as own_networks
+from experiments.homogeneous.approach import STEPS, approach, at_infinity, late, stable, stiffness
 from experiments.homogeneous.losses import Margins, log_logistic
 from experiments.homogeneous.networks import tensors
 from experiments.homogeneous.predictions import departing
@@ -17,7 +19,7 @@ from experiments.homogeneous.rules import LogTimeDescent
 from experiments.shallow import own_data
 from experiments.training import State, Trainee
 from experiments.training.batches import outputs, stack, state_of
-from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, on_data
+from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, on_data, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, apply, direction_error
 from theory.core.trajectory import Trajectory
@@ -25,8 +27,19 @@ from theory.core.validation import InvalidArgument, reject
 from theory.homogeneous import max_margin
 from theory.shallow import gradient_flow
 
-CLASSES = 3
+OWN_STEPS = {"smoke": 100, "quick": 1000, "paper": 10_000}  # on the user's examples, that a profile has the time for
 MOST_NUMBERS = 20_000_000  # of the rows z_n of the user's own examples
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of problems in the plane, and of the training."""
+
+    classes: int = varies("K", 3, low=3, high=4)
+    examples: int = varies("of a problem", 9, low=6, high=20)
+    start: float = varies("standard deviation of the weights at the start", 0.5, low=0.1, high=1)
+    steps: int = STEPS(1600, smoke=800, paper=12_800)
+    problems: int = varies("random ones that are judged", 6, smoke=3, paper=24, low=1, high=50)
 
 
 @claim(
@@ -45,15 +58,16 @@ MOST_NUMBERS = 20_000_000  # of the rows z_n of the user's own examples
     theory_side="law",
     controls=("cross-entropy: the sum over classes is forgotten", "cross-entropy: one class against the rest"),
     accepts_data="multiclass",
+    parameters=Sizes,
 )
-def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:
+def classifiers_end_at_the_max_margin(study: Study, sizes: Sizes) -> Iterator[Check]:
     if study.data is not None:
         yield from _on_own_data(study)
     rng = study.rng("cross-entropy")
-    X, labels, problem = _problems(rng, study.pick(smoke=3, quick=6, paper=24))
+    X, labels, problem = _problems(rng, sizes)
     runs = len(X)
-    W = 0.5 * rng.standard_normal((runs, CLASSES, X.shape[-1]))
-    run = late(study, log_logistic(_exponents(study, X, labels)), [W], stable(problem, 1))
+    W = sizes.start * rng.standard_normal((runs, sizes.classes, X.shape[-1]))
+    run = late(study, log_logistic(_exponents(study, X, labels, sizes.classes)), [W], stable(problem, 1), sizes.steps)
     w = run["W1"].reshape(-1, runs, W[0].size)
     rho = np.linalg.norm(w, axis=-1)
     limit = approach(rho, direction_error(problem, w), "cross-entropy")
@@ -74,10 +88,10 @@ def classifiers_end_at_the_max_margin(study: Study) -> Iterator[Check]:
 def _on_own_data(study: Study) -> Iterator[Check]:
     """What no step of cross-entropy changes, separable or not; where they are, the flow to where it has settled."""
     Z, X, labels, classes = _own_examples(study)
-    rng, runs = study.rng("own data"), study.pick(smoke=1, quick=2, paper=4)
+    rng, runs = study.rng("own data"), own_networks.RUNS[study.profile]
     W = own_data.starts(rng, Z, runs)
     loss = log_logistic(_exponents(study, X, labels, classes))
-    steps = study.pick(smoke=100, quick=1000, paper=10_000)
+    steps = OWN_STEPS[study.profile]
     rule, start = LogTimeDescent(loss), [W.reshape(runs, classes, -1)]
     trainee = Trainee(study, loss, state_of(start), rule)
     rate = float(1 / np.square(Z).sum(-1).max())
@@ -128,29 +142,37 @@ def _constants(problem: Separable, starts: Array) -> Array:
     return np.array(each, dtype=np.float64)
 
 
-def _problems(rng: np.random.Generator, runs: int) -> tuple[Array, Array, Separable]:
-    """Examples of three classes in the plane whose support spans all a classifier can tell apart."""
-    X = rng.standard_normal((60 * runs, 9, 2))
-    teacher = rng.standard_normal((60 * runs, CLASSES, 2))
+def _problems(rng: np.random.Generator, sizes: Sizes) -> tuple[Array, Array, Separable]:
+    """Examples in the plane whose support spans all a classifier can tell apart.
+
+    Raises:
+        InvalidArgument: too few of the random problems are such.
+    """
+    classes, drawn = sizes.classes, 60 * sizes.problems
+    X = rng.standard_normal((drawn, sizes.examples, 2))
+    teacher = rng.standard_normal((drawn, classes, 2))
     labels = (X @ teacher.mT).argmax(-1)
     X = X + 0.3 * np.take_along_axis(teacher, labels[..., None], axis=1)
     fitting = [i for i in range(len(X)) if _fits(X[i], labels[i], teacher[i])]
-    problem = Separable(max_margin.crammer_singer(X[fitting], labels[fitting], CLASSES))
+    problem = Separable(max_margin.crammer_singer(X[fitting], labels[fitting], classes))
     slack = np.where(problem.support, np.inf, apply(problem.Z, problem.w) - 1).min(-1)
-    span = (CLASSES - 1) * X.shape[-1]
+    span = (classes - 1) * X.shape[-1]
     good = (problem.support.sum(-1) == span) & (slack > 0.3) & (gradient_flow.relaxation_rate(problem) > 0.3)
-    least_stiff = np.argsort(np.where(good, stiffness(problem), np.inf))[:runs]
+    if good.sum() < sizes.problems:
+        found = f"other classes or examples: of {drawn} random problems only {good.sum()} settle fast"
+        reject("problems", sizes.problems, found)
+    least_stiff = np.argsort(np.where(good, stiffness(problem), np.inf))[: sizes.problems]
     chosen = np.array(fitting)[least_stiff]
     return X[chosen], labels[chosen], Separable(problem.Z[least_stiff])
 
 
 def _fits(X: Array, labels: Array, teacher: Array) -> bool:
     """All classes are there, and the teacher separates what was moved towards its class."""
-    rows = max_margin.crammer_singer(X, labels, CLASSES)
-    return len(np.unique(labels)) == CLASSES and float((rows @ teacher.ravel()).min()) > 0.1
+    rows = max_margin.crammer_singer(X, labels, len(teacher))
+    return len(np.unique(labels)) == len(teacher) and float((rows @ teacher.ravel()).min()) > 0.1
 
 
-def _exponents(study: Study, X: Array, labels: Array, classes: int = CLASSES) -> Margins:
+def _exponents(study: Study, X: Array, labels: Array, classes: int) -> Margins:
     """a_n = log sum_{k != y} e^{f_k - f_y}, so that cross-entropy is sum_n log(1 + e^{a_n})."""
     (inputs,) = tensors(study.device, X)
     own = torch.nn.functional.one_hot(torch.tensor(labels, device=study.device), classes).bool()
@@ -166,5 +188,6 @@ def _exponents(study: Study, X: Array, labels: Array, classes: int = CLASSES) ->
 
 def _one_against_the_rest(X: Array, labels: Array) -> Array:
     """Unit direction of the K least-squares classifiers of one class against the others, flattened."""
-    W = np.linalg.lstsq(X, np.eye(CLASSES)[labels] - 1 / CLASSES, rcond=None)[0].T
+    K = len(np.unique(labels))
+    W = np.linalg.lstsq(X, np.eye(K)[labels] - 1 / K, rcond=None)[0].T
     return W.ravel() / np.linalg.norm(W)

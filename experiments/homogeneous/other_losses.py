@@ -1,6 +1,7 @@
 """The max-margin direction needs the tail of the loss and the geometry of the step: where others end instead."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -9,13 +10,35 @@ from experiments.homogeneous.networks import tensors
 from experiments.homogeneous.predictions import Predicted
 from experiments.shallow.classifiers import logistic_loss
 from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS
 from theory.core.separable import Separable, direction_error, planted
+from theory.core.validation import reject
 from theory.homogeneous import max_margin
 
 ONE_POINT = np.array([[1.0, 0.2]])
-LENGTHS, POWER = np.array([1.0, 4.0]), 2.0  # orthogonal examples, and the power of a loss sum m^-p
+STEPS = 50_000  # of the coarsest training
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of problems for the square loss, and for one with a polynomial tail."""
+
+    inputs: int = varies("entries of an example, of six; square loss", 12, low=7, high=200)
+    margin: float = varies("of the problem; square loss", 0.8, low=0.3, high=2)
+    scales: tuple[float, ...] = varies("of the starts, the first 0; square loss", (0.0, 1.0, 5.0), low=0, high=20)
+    lengths: tuple[float, ...] = varies("of two orthogonal examples; polynomial tail", (1.0, 4.0), low=0.3, high=5)
+    power: float = varies("p of the loss sum_i m_i^-p", 2.0, low=0.5, high=4)
+    learning_rate: float = varies("polynomial tail", 0.01, paper=0.002, low=0, high=0.02, brackets="(]", unit="time")
+    horizon: float = varies("polynomial tail", 32.0, smoke=4.0, paper=64.0, low=1, high=200, unit="time")
+
+    def __post_init__(self) -> None:
+        if len(self.scales) < 2 or self.scales[0] != 0 or min(self.scales[1:]) == 0:
+            reject("scales", self.scales, "0, and others above it")
+        if len(self.lengths) != 2 or max(self.lengths) < 1.2 * min(self.lengths):
+            reject("lengths", self.lengths, "two, one 1.2 times the other at least")
+        if self.learning_rate < (least := self.horizon / STEPS):
+            reject("learning_rate", self.learning_rate, f"at least {least:.2g}, {STEPS} steps to the horizon")
 
 
 @claim(
@@ -37,20 +60,22 @@ LENGTHS, POWER = np.array([1.0, 4.0]), 2.0  # orthogonal examples, and the power
         "polynomial tail: lengths 10 % larger",
         "descent by signs: max-margin direction",
     ),
+    parameters=Sizes,
 )
-def other_losses_end_elsewhere(study: Study) -> Iterator[Check | Curves]:
-    yield from _square_loss(study)
-    yield from _polynomial_tail(study)
+def other_losses_end_elsewhere(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    yield from _square_loss(study, sizes)
+    yield from _polynomial_tail(study, sizes)
     yield from _signs(study)
 
 
-def _square_loss(study: Study) -> Iterator[Check | Curves]:
+def _square_loss(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """GD on 1/2 |Z w - 1|^2 ends at the interpolant nearest to the start, not at the max-margin direction."""
     rng = study.rng("square loss")
     # Examples beyond the margin: where all are on it, as a few in many dimensions often are, the two solutions agree.
-    problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=12, margin=0.8, slack=np.array([0.5, 1.0, 1.5]))[0])
-    Z, scales = problem.Z, np.array([0.0, 1.0, 5.0])
-    w0 = scales[:, None] * rng.standard_normal((3, Z.shape[1]))
+    shares, slack = np.array([0.5, 0.3, 0.2]), np.array([0.5, 1.0, 1.5])
+    problem = Separable(planted(rng, shares, d=sizes.inputs, margin=sizes.margin, slack=slack)[0])
+    Z, scales = problem.Z, np.array(sizes.scales)
+    w0 = scales[:, None] * rng.standard_normal((len(scales), Z.shape[1]))
     (examples,) = tensors(study.device, Z)
     loss: Loss = lambda state: 0.5 * (1 - state["w"] @ examples.mT).square().sum(-1)  # noqa: E731
     curvature = np.linalg.svd(Z, compute_uv=False) ** 2
@@ -71,18 +96,18 @@ def _square_loss(study: Study) -> Iterator[Check | Curves]:
     yield curves("square loss", scales=scales, error=error)
 
 
-def _polynomial_tail(study: Study) -> Iterator[Check]:
+def _polynomial_tail(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Loss sum m^-p on orthogonal examples: margins keep the ratio of their lengths to the power 2 / (p + 2)."""
-    Z, w0 = np.diag(LENGTHS), np.array([[0.8, 0.3], [0.5, 0.2]])
+    p, Z, w0 = sizes.power, np.diag(sizes.lengths), np.array([[0.8, 0.3], [0.5, 0.2]])
     (examples,) = tensors(study.device, Z)
-    loss: Loss = lambda state: (state["w"] @ examples.mT).pow(-POWER).sum(-1)  # noqa: E731
-    eta, horizon = study.pick(smoke=(0.01, 4.0), quick=(0.01, 32.0), paper=(0.002, 64.0))
-    runs = Trainee(study, loss, {"w": w0}).refine(learning_rate=eta, horizon=horizon, records=17, levels=4)
+    loss: Loss = lambda state: (state["w"] @ examples.mT).pow(-p).sum(-1)  # noqa: E731
+    schedule = {"learning_rate": sizes.learning_rate, "horizon": sizes.horizon, "records": 17}
+    runs = Trainee(study, loss, {"w": w0}).refine(**schedule, levels=4)
     logs, t = [np.log(run["w"] @ Z.T) for run in runs], runs[0].t
-    exact = max_margin.polynomial_solution(Z, w0, t, POWER)
-    later: Predicted = lambda k: np.log(max_margin.polynomial_solution(Z, w0, k * t, POWER))  # noqa: E731
+    exact = max_margin.polynomial_solution(Z, w0, t, p)
+    later: Predicted = lambda k: np.log(max_margin.polynomial_solution(Z, w0, k * t, p))  # noqa: E731
     yield from tends_to("log margins", logs, later, case="polynomial tail")
-    longer = np.log(max_margin.polynomial_solution(1.1 * Z, w0 / 1.1, t, POWER))
+    longer = np.log(max_margin.polynomial_solution(1.1 * Z, w0 / 1.1, t, p))
     yield extrapolated("log margins", logs).control("polynomial tail: lengths 10 % larger").equals(longer)
     name = "log of the ratio of margins at the last time"
     ratio = extrapolated(name, [m[-1:, :, 1] - m[-1:, :, 0] for m in logs], case="polynomial tail")

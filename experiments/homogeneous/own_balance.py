@@ -21,6 +21,7 @@ from theory.homogeneous import balance
 from theory.homogeneous.balance import Law
 
 HIDDEN = (8, 6)
+STEPS = {"smoke": 12, "quick": 60, "paper": 600}  # that a profile has the time for
 STEP = 0.02  # the length of the first step over that of the weights
 DECAYED = 0.01  # of the weights, in one step
 
@@ -46,9 +47,9 @@ CASES = {
 def layers_stay_balanced(study: Study) -> Iterator[Check]:
     """One step of descent on all of the user's examples, at every step."""
     X, y = own_data.examples(study)
-    widths, wanted = (X.shape[1], *HIDDEN, 1), study.pick(smoke=12, quick=60, paper=600)
+    widths, wanted = (X.shape[1], *HIDDEN, 1), STEPS[study.profile]
     for name, case in CASES.items():
-        W = own_data.layers(study.rng("own data", name), X, widths, runs=study.pick(smoke=1, quick=2, paper=4))
+        W = own_data.layers(study.rng("own data", name), X, widths, runs=own_data.RUNS[study.profile])
         # The state and the gradient are kept at every step.
         kept = max(10, own_data.MOST_NUMBERS // (2 * sum(layer.size for layer in W)))
         steps = own_data.affordable(study, X, W, min(wanted, kept))

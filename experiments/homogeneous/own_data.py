@@ -13,6 +13,7 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.validation import InvalidArgument, reject
 
+RUNS = {"smoke": 1, "quick": 2, "paper": 4}  # starts, that a profile has the time for
 MOST_NUMBERS = 10**7  # of one training, that are kept
 
 

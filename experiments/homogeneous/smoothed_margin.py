@@ -1,27 +1,42 @@
 """The smoothed normalised margin never falls once the loss is below 1; the hard margin, or a mean loss, may."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.homogeneous import own_data
 from experiments.homogeneous.losses import Margins, loss_of
+from experiments.homogeneous.margin_rates import States, rate_rounding, with_derivatives
 from experiments.homogeneous.networks import host, margins_of, network_margins, tensors
 from experiments.homogeneous.predictions import nothing, scaled
 from experiments.homogeneous.rules import LogTimeDescent, TangentDescent, squared
-from experiments.training import GradientDescent, Observe, State, Trainee, recording_steps
+from experiments.training import GradientDescent, Observe, Trainee, recording_steps
 from experiments.training.batches import layers_of, stack, state_of
-from theory.claims import RECONSTRUCTED, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, on_data
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    on_data,
+    varies,
+)
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.separable import labelled_by_a_teacher
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.homogeneous import smoothed_margin as theory
 
+# Of the user's data, that a profile has the time for.
+OWN_STEPS = {"smoke": 200, "quick": 2000, "paper": 10_000}
 # Widths, activation, and the size of the first weights: a large linear classifier fits before it has turned to its end.
 NETWORKS = {
     "linear": ((4, 1), nn.Identity, 2.0),
@@ -33,9 +48,31 @@ NETWORKS = {
 CROWD, START = np.array([[0.3, 1.0]] * 100 + [[0.3, -1.0]]), np.array([[20.0, 0.5]])
 # Along the best direction already, where only the lengths of the margins (1, 1 and 2) differ.
 ALONG = np.array([[1.0, 0.5], [1.0, -0.5], [2.0, 0.0]])
-FAR = 100  # times that the bound may lie below the rate where the direction has come to rest
-POINTWISE = "the flow's rate at a state: only rounding separates it from the bound"
 BETWEEN = "last Richardson correction over three step sizes, its largest along the run"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of networks at whose states the identity is judged."""
+
+    networks: tuple[int, ...] = varies(
+        "linear; two layers, rectified; three layers; three layers, rectified, as 1 to 4",
+        (1, 2, 3, 4),
+        smoke=(1, 2),
+        low=1,
+        high=4,
+    )
+    inputs: int = varies("entries of an example", 4, low=2, high=50)
+    width: int = varies("of rectified layers", 12, low=2, high=100)
+    examples: int = varies("n, separable", 12, low=2, high=200)
+    scale: float = varies("of the first weights, times the networks' own", 1.0, low=0.3, high=2)
+    learning_rate: float = varies("of descent on log Loss", 0.1, low=0.001, high=0.2)
+    steps: int = varies("of the training", 400, smoke=200, paper=1000, low=100, high=5000)
+    runs: int = varies("networks of each kind", 8, smoke=3, paper=32, low=1, high=64)
+
+    def __post_init__(self) -> None:
+        if len(set(self.networks)) < len(self.networks) or 1 not in self.networks:
+            reject("networks", self.networks, "different ones, 1 among them")
 
 
 @claim(
@@ -61,12 +98,13 @@ BETWEEN = "last Richardson correction over three step sizes, its largest along t
         "steps that do not shrink with the weights",
     ),
     accepts_data="labelled",
+    parameters=Sizes,
 )
-def smoothed_margin_never_falls(study: Study) -> Iterator[Check | Curves]:
+def smoothed_margin_never_falls(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     if study.data is not None:
         yield from _on_own_data(study)
-    for name in study.pick(smoke=("linear", "two layers, rectified"), quick=tuple(NETWORKS), paper=tuple(NETWORKS)):
-        yield from _at_every_state(study, name)
+    for kind in sizes.networks:
+        yield from _at_every_state(study, sizes, tuple(NETWORKS)[kind - 1])
     yield _one_example(study)
     yield from _crowd(study)
     yield from _above_one(study)
@@ -74,17 +112,17 @@ def smoothed_margin_never_falls(study: Study) -> Iterator[Check | Curves]:
     yield from _steps(study)
 
 
-def _at_every_state(study: Study, name: str) -> Iterator[Check]:
+def _at_every_state(study: Study, sizes: Sizes, name: str) -> Iterator[Check]:
     """The identity and the bound at the states training visits, derivatives from autograd."""
-    widths, activation, size = NETWORKS[name]
+    hidden, activation, size = NETWORKS[name]
+    widths = (sizes.inputs, *(sizes.width if width == 12 else width for width in hidden[1:]))
     rng = study.rng(name)
-    runs, n, depth = study.pick(smoke=3, quick=8, paper=32), 12, len(widths) - 1
+    runs, n, depth = sizes.runs, sizes.examples, len(widths) - 1
     y = rng.choice([-1.0, 1.0], (runs, n))
-    X = y[..., None] * labelled_by_a_teacher(rng, n=n, d=4, runs=runs, least=0.4)
-    W = gaussian_stack(rng, widths, size, runs=runs)
+    X = y[..., None] * labelled_by_a_teacher(rng, n=n, d=widths[0], runs=runs, least=0.4)
+    W = gaussian_stack(rng, widths, sizes.scale * size, runs=runs)
     margins = network_margins(stack(widths, activation), X, y, study.device)
-    steps = study.pick(smoke=200, quick=400, paper=1000)
-    states = _States(_trained(study, margins, W, steps), W)
+    states = States(_trained(study, margins, W, sizes.steps, sizes.learning_rate), W)
     rate = states.rate(name)
     yield rate.equals(scaled(states.predicted))
     yield from states.bounds(name)
@@ -103,10 +141,10 @@ def _on_own_data(study: Study) -> Iterator[Check]:
     X, y = own_data.examples(study)
     for name, (widths, activation, _) in NETWORKS.items():
         widths = (X.shape[1], *widths[1:])
-        W = own_data.layers(study.rng("own data", name), X, widths, runs=study.pick(smoke=1, quick=2, paper=4))
-        steps = own_data.affordable(study, X, W, study.pick(smoke=200, quick=2000, paper=10_000))
+        W = own_data.layers(study.rng("own data", name), X, widths, runs=own_data.RUNS[study.profile])
+        steps = own_data.affordable(study, X, W, OWN_STEPS[study.profile])
         margins = network_margins(stack(widths, activation), X, y, study.device)
-        states = _States(_trained(study, margins, W, steps), W)
+        states = States(_trained(study, margins, W, steps), W)
         yield states.rate(f"own data, {name}").equals(scaled(states.predicted))
         fits = theory.log_loss(states.q) < 0
         study.remark(
@@ -116,40 +154,9 @@ def _on_own_data(study: Study) -> Iterator[Check]:
             yield from states.bounds(f"own data, {name}")
 
 
-def _trained(study: Study, margins: Margins, W: Layers, steps: int) -> Trajectory:
-    return _with_derivatives(study, margins, W).train(learning_rate=0.1, steps=steps, record=recording_steps(steps, 41))
-
-
-class _States:
-    """What training records of networks that began as W."""
-
-    def __init__(self, run: Trajectory, W: Layers) -> None:
-        self.run, self.depth = run, len(W)
-        self.q, self.squares, self.across = run["q"], run["squared_norm"], np.maximum(run["across"], 0)
-        rounding = _rate_rounding(run, self.depth, sum(layer[0].size for layer in W))
-        self.rounding = np.maximum(rounding, np.finfo(float).tiny)  # a network that has died is at rest exactly
-        self.predicted = theory.smoothed_margin_rate(self.q, self.squares, self.across, self.depth)
-
-    def rate(self, case: str) -> Measured:
-        within = Tolerance(
-            self.rounding, "autograd and the formula: n + parameters roundings of the largest of its terms"
-        )
-        return measured("rate of log smoothed margin", self.run["rate"], within=within, case=case, axes=("t", "run"))
-
-    def bounds(self, case: str) -> Iterator[Check]:
-        """On the rate where the loss is below 1, and on the margins."""
-        q, squares, n = self.q, self.squares, self.q.shape[-1]
-        fits, within = theory.log_loss(q) < 0, Tolerance(self.rounding, POINTWISE)
-        below_one = np.where(fits, self.run["rate"], 0)
-        bounded = measured("the rate where the loss is below 1", below_one, within=within, case=case, axes=("t", "run"))
-        bounded = bounded.within_factor(FAR, because="directions are at rest where the loss is well below 1")
-        yield bounded.at_least(scaled(np.where(fits, theory.smoothed_margin_bound(q, self.across), 0)))
-        smooth, hard = (f(q, squares, self.depth) for f in (theory.smoothed_margin, theory.normalised_margin))
-        gap = (hard - smooth) * squares ** (self.depth / 2)
-        within = Tolerance(64 * EPS * n, "max_n <= logsumexp_n <= max_n + log N")
-        beside = measured("log N bounds hard - smooth", gap, within=within, case=case, axes=("t", "run")).supporting()
-        yield beside.at_most(np.log(n))
-        yield replace(beside, name="the hard margin is above").at_least(0.0, against=np.log(n))
+def _trained(study: Study, margins: Margins, W: Layers, steps: int, learning_rate: float = 0.1) -> Trajectory:
+    trainee = with_derivatives(study, margins, W)
+    return trainee.train(learning_rate=learning_rate, steps=steps, record=recording_steps(steps, 41))
 
 
 def _one_example(study: Study) -> Check:
@@ -159,50 +166,11 @@ def _one_example(study: Study) -> Check:
     margins = margins_of(W, rng.standard_normal((4, 1, 4)), study.device)
     # Of either label, so that each network classifies its example.
     W[1] = W[1] * np.sign(host(margins(dict(zip(("W1", "W2"), tensors(study.device, *W))))))[..., None]
-    run = _with_derivatives(study, margins, W).train(learning_rate=0.1, steps=100, record=recording_steps(100, 11))
+    run = with_derivatives(study, margins, W).train(learning_rate=0.1, steps=100, record=recording_steps(100, 11))
     because = "an equality; n + parameters roundings of the largest of the terms"
-    within = Tolerance(_rate_rounding(run, 2, 25), because)
+    within = Tolerance(rate_rounding(run, 2, 25), because)
     rate = measured("one example: the bound is the rate", run["rate"], within=within, axes=("t", "run"))
     return rate.equals(scaled(theory.smoothed_margin_bound(run["q"], np.maximum(run["across"], 0))))
-
-
-def _rate_rounding(run: Trajectory, depth: int, parameters: int) -> Array:
-    """Every term, with log(1 / Loss) in its denominator, which is a difference where the loss is near 1."""
-    q, size = run["q"], run["squared_norm"]
-    descended, nu = np.abs(theory.log_loss(q)), np.abs(q).max(-1)
-    terms = depth**2 * nu / size * (nu / descended + 1) + run["gradient"] / descended
-    return 4 * EPS * (q.shape[-1] + parameters) * terms * (1 + np.abs(q).max(-1) / descended)
-
-
-def _with_derivatives(study: Study, margins: Margins, W: Layers) -> Trainee:
-    """Records margins, squared norm, squared gradient of log Loss and of its part across theta, d log gamma~ / ds."""
-    depth, loss = len(W), loss_of(margins)
-
-    def observe(state: State) -> State:
-        leaves = {f"W{l}": layer.detach().requires_grad_() for l, layer in enumerate(layers_of(state), start=1)}
-        inputs = tuple(leaves.values())
-        with torch.enable_grad():
-            q = margins(leaves)
-            log_loss = torch.logsumexp(-q, -1)
-            log_margin = torch.log(log_loss.abs()) - depth / 2 * torch.log(squared(inputs))
-            gradient = torch.autograd.grad(log_loss.sum(), inputs, retain_graph=True)
-            slope = torch.autograd.grad(log_margin.sum(), inputs)
-        size = squared(inputs).detach()
-        along = _dot(inputs, gradient).detach() / size
-        across = [g - along.reshape(-1, 1, 1) * layer.detach() for g, layer in zip(gradient, inputs)]
-        return {
-            "q": q.detach(),
-            "squared_norm": size,
-            "gradient": squared(gradient),
-            "across": squared(across),
-            "rate": -_dot(slope, gradient),
-        }
-
-    return Trainee(study, loss, state_of(W), LogTimeDescent(loss), observe)
-
-
-def _dot(a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
-    return torch.stack([(x * y).flatten(1).sum(1) for x, y in zip(a, b)]).sum(0)
 
 
 def _crowd(study: Study) -> Iterator[Check | Curves]:

@@ -18,13 +18,16 @@ from experiments.homogeneous.networks import (
 from experiments.homogeneous.rules import LagrangeDescent, TangentDescent
 from experiments.training import Trainee
 from experiments.training.batches import state_of
-from theory.claims import Study
+from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import Examples, Polar, polar
 from theory.homogeneous.dynamics import Dynamics
 
+STEPS = partial(varies, "to the horizon, at the largest of three learning rates", low=48, high=1024)
+RUNS = partial(varies, "starts of what is trained", low=1, high=64)
+EXAMPLES = partial(varies, "n, |x| = 1, in random directions", 6, low=2, high=100)
 SOLVER = 1e-8  # of a flow integrated to 1e-11 over a time of order 1, along which nearby curves do not part by e^5
 FREE = ("gradient flow", "exponential", "weight normalisation")  # those whose sizes move
 
@@ -67,9 +70,9 @@ def _normalised(study: Study, name: str, examples: Examples, W: Layers, c: float
     return Trainee(study, loss_of(margins), gains("g", start.rho) | vectors)
 
 
-def refined(trainee: Trainee, horizon: float, levels: int = 3) -> list[Polar]:
-    """Sizes and directions at so many learning rates, at nine times from 0 to the horizon."""
-    rate = horizon / trainee.study.pick(smoke=64, quick=96, paper=512)
+def refined(trainee: Trainee, horizon: float, steps: int, levels: int = 3) -> list[Polar]:
+    """Sizes and directions at so many learning rates, of these steps at the largest, at nine times to the horizon."""
+    rate = horizon / steps
     runs = trainee.refine(learning_rate=rate, horizon=horizon, records=9, levels=levels)
     return [sizes_and_directions(run) for run in runs]
 

@@ -1,24 +1,35 @@
 """The part of a layer's direction off the span of the examples: a law in its size of each dynamics' own."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from experiments.homogeneous.predictions import departing
 from experiments.homogeneous.problems import as_examples, classifying_directions, partly_seen
-from experiments.homogeneous.trainees import SOLVER, flows, refined, trainee
+from experiments.homogeneous.trainees import RUNS, SOLVER, STEPS, flows, refined, trainee
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Study, Tolerance, claim, measured
+from theory.claims import OURS, Check, Study, Tolerance, claim, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
 from theory.core.trajectory import Trajectory
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
 
-HORIZON = 3.0
-C = 1.3  # |v| of weight normalisation, away from 1 so that its place in the formulas shows
-SIZE = 0.7
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the layer, and of its training."""
+
+    inputs: int = varies("entries of an example; one direction is not seen", 5, low=4, high=50)
+    size: float = varies("of the layer at the start, rho", 0.7, low=0.2, high=2)
+    vector: float = varies(
+        "|v| of weight normalisation, c, away from 1 so that its place in the formulas shows", 1.3, low=0.7, high=3
+    )
+    horizon: float = varies("of all but exponential normalisation", 3.0, low=0.5, high=5, unit="time")
+    runs: int = RUNS(4, smoke=2, paper=16)
+    steps: int = STEPS(96, smoke=64, paper=512)
 
 
 @claim(
@@ -40,16 +51,17 @@ SIZE = 0.7
         "law of V_perp without c",
         "V_perp of the tangent gradient at the rate of the Lagrange multiplier",
     ),
+    parameters=Sizes,
 )
-def each_dynamics_has_its_law_of_what_no_example_sees(study: Study) -> Iterator[Check]:
-    rng, runs = study.rng("unseen"), study.pick(smoke=2, quick=4, paper=16)
-    problem = partly_seen(rng, 5)
+def each_dynamics_has_its_law_of_what_no_example_sees(study: Study, sizes: Sizes) -> Iterator[Check]:
+    rng = study.rng("unseen")
+    problem = partly_seen(rng, sizes.inputs)
     unseen = np.linalg.svd(problem.Z)[2][-1]
-    W = SIZE * _tilted(rng, problem, unseen, runs)
-    yield from _gradient_descent(study, problem, unseen, W)
-    yield from _weight_normalisation(study, problem, unseen, W)
-    yield from _frozen_sizes(study, problem, unseen, W)
-    yield from _flows(problem, unseen, W)
+    W = sizes.size * _tilted(rng, problem, unseen, sizes.runs)
+    yield from _gradient_descent(study, sizes, problem, unseen, W)
+    yield from _weight_normalisation(study, sizes, problem, unseen, W)
+    yield from _frozen_sizes(study, sizes, problem, unseen, W)
+    yield from _flows(sizes, problem, unseen, W)
 
 
 def _share(V: Array, unseen: Array) -> Array:
@@ -58,10 +70,10 @@ def _share(V: Array, unseen: Array) -> Array:
     return part / part[0]
 
 
-def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
-    seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), HORIZON)[-1]
+def _gradient_descent(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+    seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), sizes.horizon, sizes.steps)[-1]
     rho, share, first = seen.rho[..., 0], _share(seen.V[0], unseen), np.abs(seen.V[0][0, :, 0] @ unseen)
-    steps = 4 * study.pick(smoke=64, quick=96, paper=512)
+    steps = 4 * sizes.steps
     # The frozen part collects a rounding of |w| a step.
     tolerance = (steps + 16) * 5 * EPS * np.abs(rho).max() / (first * rho[0]) * share
     within = Tolerance(tolerance, "one rounding of |w| times 5 a step, relative to the part")
@@ -72,66 +84,67 @@ def _gradient_descent(study: Study, problem: Separable, unseen: Array, W: Array)
     yield other.equals(dynamics.unseen_of_weight_normalisation(rho[0], rho))
 
 
-def _weight_normalisation(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _weight_normalisation(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     """log V_perp of both weight normalisations, less its law at the sizes trained: 0 at learning rate 0."""
     for name, law in (
         ("weight normalisation", dynamics.unseen_of_weight_normalisation),
         ("exponential", dynamics.unseen_of_exponential_weight_normalisation),
     ):
-        seen = refined(trainee(study, name, as_examples(problem), [W], C), _horizon(name, problem, W))
-        shares, sizes = [np.log(_share(s.V[0], unseen)) for s in seen], [s.rho[..., 0] for s in seen]
-        laws = [np.log(law(SIZE, rho, C)) for rho in sizes]
+        weights = trainee(study, name, as_examples(problem), [W], sizes.vector)
+        seen = refined(weights, _horizon(name, sizes, problem, W), sizes.steps)
+        shares, grown = [np.log(_share(s.V[0], unseen)) for s in seen], [s.rho[..., 0] for s in seen]
+        laws = [np.log(law(sizes.size, rho, sizes.vector)) for rho in grown]
         off = [share - predicted for share, predicted in zip(shares, laws)]
         yield from tends_to("log V_perp against its law in rho", off, departing(laws[-1]), case=name)
         if name == "weight normalisation":
-            power = [share - np.log(SIZE / rho) for share, rho in zip(shares, sizes)]
+            power = [share - np.log(sizes.size / rho) for share, rho in zip(shares, grown)]
             yield extrapolated("unseen", power).control("weight normalisation keeps rho V_perp").equals(0.0)
-            plain = [share - np.log(law(SIZE, rho)) for share, rho in zip(shares, sizes)]
+            plain = [share - np.log(law(sizes.size, rho)) for share, rho in zip(shares, grown)]
             yield extrapolated("unseen", plain).control("law of V_perp without c").equals(0.0)
 
 
-def _frozen_sizes(study: Study, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _frozen_sizes(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     """Where sizes are frozen, V_perp falls by the work int A dt, which is the flow's."""
     for name, power in (("tangent gradient", -1), ("Lagrange multiplier", 1)):
         # Of three learning rates the last correction is too small where its two leading terms cancel all along the way.
-        seen = refined(trainee(study, name, as_examples(problem), [W]), HORIZON, levels=4)
-        shares, work = [np.log(_share(s.V[0], unseen)) for s in seen], _along(name, problem, W, 9)["work"]
-        law = partial(_worn, work * SIZE**power)
+        seen = refined(trainee(study, name, as_examples(problem), [W]), sizes.horizon, sizes.steps, levels=4)
+        shares, work = [np.log(_share(s.V[0], unseen)) for s in seen], _along(name, sizes, problem, W, 9)["work"]
+        law = partial(_worn, work * sizes.size**power)
         yield from tends_to("log V_perp = -int A dt rho^-1 or rho", shares, law, SOLVER, case=name)
         if power < 0:
             control = "V_perp of the tangent gradient at the rate of the Lagrange multiplier"
-            yield extrapolated("unseen", shares, SOLVER).control(control).equals(-work * SIZE)
+            yield extrapolated("unseen", shares, SOLVER).control(control).equals(-work * sizes.size)
 
 
 def _worn(work: Array, k: float) -> Array:
     return -k * work
 
 
-def _flows(problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _flows(sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
     """The closed forms against the integrated flows, at the sizes of these."""
     for name, law in (
         ("gradient flow", dynamics.unseen_of_gradient_flow),
-        ("weight normalisation", partial(dynamics.unseen_of_weight_normalisation, c=C)),
-        ("exponential", partial(dynamics.unseen_of_exponential_weight_normalisation, c=C)),
+        ("weight normalisation", partial(dynamics.unseen_of_weight_normalisation, c=sizes.vector)),
+        ("exponential", partial(dynamics.unseen_of_exponential_weight_normalisation, c=sizes.vector)),
     ):
-        path = _along(name, problem, W, 7)
+        path = _along(name, sizes, problem, W, 7)
         left = np.abs(path["V1"][..., 0, :] @ unseen).min()
         within = Tolerance(SOLVER / left, "solver, relative to the part that is left")
         share = np.log(_share(path["V1"], unseen))
         found = measured("log V_perp along the flow", share, within=within, case=name, axes=("t", "run"))
-        yield found.supporting().equals(np.log(law(SIZE, path["rho"][..., 0])))
+        yield found.supporting().equals(np.log(law(sizes.size, path["rho"][..., 0])))
 
 
-def _along(name: str, problem: Separable, W: Array, records: int) -> Trajectory:
+def _along(name: str, sizes: Sizes, problem: Separable, W: Array, records: int) -> Trajectory:
     """One of the five flows."""
-    t = np.linspace(0, _horizon(name, problem, W), records)
-    return dynamics.flow(flows(C)[name], as_examples(problem), polar([W]), t, log_slope)
+    t = np.linspace(0, _horizon(name, sizes, problem, W), records)
+    return dynamics.flow(flows(sizes.vector)[name], as_examples(problem), polar([W]), t, log_slope)
 
 
-def _horizon(name: str, problem: Separable, W: Array) -> float:
+def _horizon(name: str, sizes: Sizes, problem: Separable, W: Array) -> float:
     """Exponential normalisation blows up at last: six tenths of the time until which no run can."""
     until = float(dynamics.finite_until(as_examples(problem), polar([W])).min())
-    return 0.6 * until if name == "exponential" else HORIZON
+    return 0.6 * until if name == "exponential" else sizes.horizon
 
 
 def _tilted(rng: np.random.Generator, problem: Separable, unseen: Array, runs: int) -> Array:

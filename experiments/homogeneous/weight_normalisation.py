@@ -1,6 +1,7 @@
 """Weight normalisation, torch's own: its gradients, the growth of its vectors, and their rest under weight decay."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,11 +17,32 @@ from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, Trainee
 from experiments.training.updates import Adam, Momentum
-from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import EPS
+from theory.core.validation import reject
 from theory.homogeneous import normalisation
 
-ETA = 0.2
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a network of two layers, and of a vector under weight decay."""
+
+    inputs: int = varies("entries of an example", 3, low=2, high=100)
+    width: int = varies("of the hidden layer", 4, low=1, high=100)
+    examples: int = varies("n, |x| = 1, in random directions", 6, low=2, high=100)
+    gains: tuple[float, ...] = varies("g of the two layers at the start", (1.2, 0.8), low=0.1, high=3)
+    vectors: tuple[float, ...] = varies("|v| of the two layers at the start", (1.3, 0.7), low=0.3, high=3)
+    learning_rate: float = varies("of descent, eta", 0.2, low=0.01, high=0.3)
+    steps: int = varies("each of which is judged", 200, smoke=20, paper=2000, low=5, high=3000)
+    runs: int = varies("starts", 8, smoke=2, paper=32, low=1, high=64)
+    strength: float = varies("weight decay: |v| |dL/dv|", 0.7, low=0.05, high=3)
+    decay: float = varies("weight decay, lambda", 0.5, low=0.02, high=1)
+    decay_learning_rate: float = varies("weight decay: of descent", 0.1, low=0.01, high=0.5)
+
+    def __post_init__(self) -> None:
+        for name, pair in (("gains", self.gains), ("vectors", self.vectors)):
+            if len(pair) != 2:
+                reject(name, pair, "two numbers, of the two layers")
 
 
 @claim(
@@ -46,11 +68,12 @@ ETA = 0.2
         "gradient by v without the projection",
         "weight decay: half the norm at rest to the fourth",
     ),
+    parameters=Sizes,
 )
-def weight_normalisation_descends_on_spheres(study: Study) -> Iterator[Check | Curves]:
+def weight_normalisation_descends_on_spheres(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     yield from _gradients_of_weight_norm(study)
-    yield from _growth_of_the_vector(study)
-    yield from _rest_under_weight_decay(study)
+    yield from _growth_of_the_vector(study, sizes)
+    yield from _rest_under_weight_decay(study, sizes)
 
 
 def _gradients_of_weight_norm(study: Study) -> Iterator[Check]:
@@ -112,24 +135,24 @@ def _nonlinear(outputs: Tensor, weight: Tensor) -> Tensor:
     return (weight * torch.sin(outputs)).sum()
 
 
-def _growth_of_the_vector(study: Study) -> Iterator[Check]:
+def _growth_of_the_vector(study: Study, sizes: Sizes) -> Iterator[Check]:
     """|v|^2 step by step in two layers, and the same path of directions from three times the vector."""
-    runs, steps = study.pick(smoke=(2, 20), quick=(8, 200), paper=(32, 2000))
-    rng, widths = study.rng("vectors"), (3, 4, 1)
-    examples = unit_examples(rng, 6, 3)
-    W = sized_layers(rng, widths, (1.3, 0.7), runs)
+    runs, steps, eta = sizes.runs, sizes.steps, sizes.learning_rate
+    rng, widths = study.rng("vectors"), (sizes.inputs, sizes.width, 1)
+    examples = unit_examples(rng, sizes.examples, sizes.inputs)
+    W = sized_layers(rng, widths, sizes.vectors, runs)
     loss = loss_of(weight_normalised_margins(examples, runs, widths, study.device), "logistic")
-    start = {"g1": np.full(runs, 1.2), "g2": np.full(runs, 0.8), "v1": W[0], "v2": W[1]}
-    schedule = {"learning_rate": ETA, "steps": steps, "record": range(steps + 1)}
+    start = {"g1": np.full(runs, sizes.gains[0]), "g2": np.full(runs, sizes.gains[1]), "v1": W[0], "v2": W[1]}
+    schedule = {"learning_rate": eta, "steps": steps, "record": range(steps + 1)}
     descent, momentum, adam = (
         with_gradients(study, rule, start).train(**schedule)
         for rule in (GradientDescent(loss), Momentum(loss), Adam(loss))
     )
     for vector in ("v1", "v2"):
-        yield norms.growth(descent, vector, ETA, vector).equals(norms.grown(descent, vector, ETA))
+        yield norms.growth(descent, vector, eta, vector).equals(norms.grown(descent, vector, eta))
     for name, run in {"momentum": momentum, "Adam": adam}.items():
-        judged = norms.growth(run, "v1", ETA, "v1").control(f"{name}: growth of the norm")
-        yield judged.equals(norms.grown(run, "v1", ETA))
+        judged = norms.growth(run, "v1", eta, "v1").control(f"{name}: growth of the norm")
+        yield judged.equals(norms.grown(run, "v1", eta))
     squared = norms.squares(descent["v1"])
     stays = measured("norm", squared, within=Tolerance(40 * EPS * squared.max(), "40 roundings"), axes=("t", "run"))
     yield stays.control("the norm stays in descent").equals(squared[:1])
@@ -145,9 +168,9 @@ def _growth_of_the_vector(study: Study) -> Iterator[Check]:
     yield unchanged.control("three times the vector at the same learning rate").equals(0.0)
 
 
-def _rest_under_weight_decay(study: Study) -> Iterator[Check | Curves]:
-    """A loss of the angle alone, whose gradient's size is exactly 0.7 / |w|: the norm comes to rest, and how fast."""
-    strength, decay, eta = 0.7, 0.5, 0.1
+def _rest_under_weight_decay(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    """A loss of the angle alone, whose gradient has exactly the size strength / |w|: the norm comes to rest."""
+    strength, decay, eta = sizes.strength, sizes.decay, sizes.decay_learning_rate
     starts = np.array([[0.2, 0.1], [1.0, -0.5], [3.0, 2.0]])
     loss: Loss = lambda state: strength * torch.atan2(state["w"][:, 1], state["w"][:, 0])  # noqa: E731
     rest = normalisation.equilibrium_norm(strength, eta, decay)
