@@ -1,4 +1,4 @@
-"""Figure 8: growth of the margin at depths 1 to 4, curves of directions on the sphere, and balance of the layers."""
+"""Figure 8: growth of the margin at each depth, curves of directions on the sphere, and balance of the layers."""
 
 from collections.abc import Callable, Mapping
 
@@ -50,7 +50,9 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
 def _draw_margin(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     for i, depth in enumerate(evidence.curves["depths"]):
         curves = evidence.group(f"depth {depth}")
-        axes.plot(evidence.curves["log_t"], curves["margin"], **line(i, STYLES[i]), label=f"$L = {depth}$")
+        axes.plot(
+            evidence.curves["log_t"], curves["margin"], **line(i, STYLES[i % len(STYLES)]), label=f"$L = {depth}$"
+        )
         axes.plot(curves["trained_log_t"], curves["trained"], **markers(i))
         residual.plot(curves["trained_log_t"], curves["residual"], **markers(i))
     axes.plot([], [], **markers(0, color="0.4"), label="trained")

@@ -212,11 +212,8 @@ def _misaligned_as_much_as_can_be(study: Study, sizes: Sizes) -> Iterator[Check]
     yield nearly.at_most(1.0)
     # Trained: two layers of rank one and of one size, by examples whose gradient stays along one direction.
     Z = planted(study.rng("turned"), np.full(3, 1 / 3), d=4, margin=0.7, spread=0.7)
-    v, u, turned = (
-        Z[0].mean(0) / 0.7,
-        np.eye(width)[0],
-        np.cos(angle) * np.eye(width)[0] + np.sin(angle) * np.eye(width)[1],
-    )
+    v, (u, aside) = Z[0].mean(0) / 0.7, np.eye(width)[:2]
+    turned = np.cos(angle) * u + np.sin(angle) * aside
     pair = [1.5 * np.outer(u, v)[None], 1.5 * turned[None, None]]
     loss = loss_of(margins_of(pair, Z, study.device))
     runs = Trainee(study, loss, state_of(pair), LogTimeDescent(loss)).refine(
