@@ -12,14 +12,9 @@ from theory.claims import Evidence
 Curves = Mapping[str, np.ndarray]
 LAST = 10**9.5  # the latest time drawn
 METHODS = ("gradient descent", "loss-normalised", "Minnorm, default", "Minnorm, best b")  # as the claim calls them
-LABELS = ("gradient descent", "loss-normalised", r"Minnorm, $a = b = 1$", r"Minnorm, $b = a / 4 g_{\min}$")
+BEST = r"Minnorm, $b = a / 4 g_{\min}$"
 # Where what each tends to is written.
-LIMITS = (
-    (3e3, 0.07, r"gradient descent $\to K / \log t$"),
-    (3e4, 3e-4, r"loss-normalised $\to K |\hat w|^2 / t$"),
-    (0.4, 1e-5, LABELS[2].replace(", ", ",\n")),
-    (100.0, 3e-8, LABELS[3] + r" $\to t\, e^{-a t / 2}$"),
-)
+PLACES = ((3e3, 0.07), (3e4, 3e-4), (0.4, 1e-5), (100.0, 3e-8))
 # And how it steps.
 STEPS = (
     "gradient descent, 1/curvature",
@@ -56,8 +51,26 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     return figure
 
 
+def _labels(times: Evidence) -> tuple[str, str, str, str]:
+    """Of the four methods, Minnorm at the speeds that were judged."""
+    a, b = times.parameters["a"], times.parameters["b"]
+    speeds = f"a = b = {a:g}" if a == b else f"a = {a:g}, b = {b:g}"
+    return "gradient descent", "loss-normalised", f"Minnorm, ${speeds}$", BEST
+
+
+def _limits(times: Evidence) -> tuple[str, str, str, str]:
+    """What each of them tends to."""
+    descent, normalised, default, best = _labels(times)
+    return (
+        descent + r" $\to K / \log t$",
+        normalised + r" $\to K |\hat w|^2 / t$",
+        default.replace("Minnorm, ", "Minnorm,\n"),
+        best + r" $\to t\, e^{-a t / 2}$",
+    )
+
+
 def _draw_error(axes: Axes, residual: Axes, times: Evidence) -> None:
-    for i, (method, (x, y, text)) in enumerate(zip(METHODS, LIMITS)):
+    for i, (method, (x, y), text) in enumerate(zip(METHODS, PLACES, _limits(times))):
         curves = times.group(method)
         axes.loglog(curves["line_t"], curves["line_error"], **line(i, STYLES[i]))
         axes.loglog(curves["t"], curves["error"], **markers(i))
@@ -102,15 +115,15 @@ def _draw_rate(axes: Axes, residual: Axes, curves: Curves) -> None:
 
 
 def _draw_times(axes: Axes, times: Evidence) -> None:
-    errors, problems = times.curves["errors"], times.curves["constant"].size
-    for i, method in enumerate(METHODS):
+    errors, problems = times.curves["errors"], times.parameters["runs"]
+    for i, (method, label) in enumerate(zip(METHODS, _labels(times))):
         curves = times.group(method)
-        axes.loglog(errors, curves["median_time"], **line(i, STYLES[i]), marker="." if i else None, label=LABELS[i])
+        axes.loglog(errors, curves["median_time"], **line(i, STYLES[i]), marker="." if i else None, label=label)
         axes.fill_between(errors, curves["low_time"], curves["high_time"], color=COLOURS[i], alpha=0.15, linewidth=0)
     axes.set(xlim=(0.5, 5e-9), ylim=(0.1, LAST), xlabel=r"direction error $\varepsilon$", ylabel="time of the flow")
     axes.set_xticks(10.0 ** np.arange(-8, 0, 2))
     axes.minorticks_off()
-    letter(axes, "D", f"{problems} random problems: median, 10-90 %")
+    letter(axes, "D", f"{problems} random problem{'s' * (problems > 1)}: median, 10-90 %")
 
 
 def _draw_steps(axes: Axes, times: Evidence) -> None:

@@ -10,6 +10,7 @@ from experiments.methods.minnorm.descent import SimultaneousMinnormDescent, posi
 from experiments.training import GradientDescent, Loss, State, Trainee, Update, recording_steps
 from theory.claims import Study
 from theory.core.arrays import Array
+from theory.core.separable import Separable, apply
 from theory.core.trajectory import Trajectory
 from theory.minnorm.tuning import Tuning
 
@@ -30,6 +31,12 @@ def log_loss(Z: Array, device: str) -> Loss:
     """log sum_i exp(-z_i . w): descending it is descending the exponential loss by steps learning_rate / loss."""
     margins = _margins(Z, device)
     return lambda state: torch.logsumexp(-margins(state), -1)
+
+
+def curvature(problem: Separable, w: Array) -> Array:
+    """Largest eigenvalue of the exponential loss's Hessian, sum e^(-z.w) z z^T."""
+    weighted = np.exp(-apply(problem.Z, w) / 2)[..., None] * problem.Z
+    return np.linalg.norm(weighted, ord=2, axis=(-2, -1)) ** 2
 
 
 class NormalisedDescent(GradientDescent):

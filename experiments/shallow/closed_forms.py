@@ -7,13 +7,13 @@ from functools import partial
 import numpy as np
 
 from experiments.shallow.classifiers import classifier, exponential_loss, logistic_loss, refined
-from experiments.training import Loss, extrapolated, tends_to
+from experiments.training import Trainee, extrapolated, tends_to
 from theory.claims import OURS, Check, Curves, Study, claim, curves, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject
 from theory.shallow.gradient_flow import exponential_solution, logistic_solution
 
-COARSEST, MOST = 0.15, 40_000  # learning rate x curvature; steps
+COARSEST, MOST = 0.15, 15_000  # learning rate x curvature; steps
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,11 @@ def margins_grow_logarithmically(study: Study, sizes: Orthogonal) -> Iterator[Ch
     lengths, d = np.array(sizes.lengths), sizes.inputs
     Z = lengths[:, None] * np.linalg.qr(rng.standard_normal((d, d)))[0][: lengths.size]
     w0 = sizes.scale * rng.standard_normal((sizes.runs, d))
-    exponential, t = _refined(study, sizes, Z, exponential_loss(Z, study.device), w0)
-    logistic, _ = _refined(study, sizes, Z, logistic_loss(Z, study.device), w0)
+    tilted = Z + 0.2 * np.roll(Z, -1, axis=0)
+    tilted *= (lengths / np.linalg.norm(tilted, axis=1))[:, None]
+    horizon, steps = sizes.horizon, _enough(sizes, w0, Z, tilted)
+    exponential, t = _refined(classifier(study, exponential_loss(Z, study.device), w0), horizon, steps)
+    logistic, _ = _refined(classifier(study, logistic_loss(Z, study.device), w0), horizon, steps)
     for case, runs, solution in (
         ("exponential", exponential, exponential_solution),
         ("logistic", logistic, logistic_solution),
@@ -68,9 +71,7 @@ def margins_grow_logarithmically(study: Study, sizes: Orthogonal) -> Iterator[Ch
     weights = extrapolated("weights", exponential)
     yield weights.control("mean loss in place of the sum").equals(exponential_solution(Z, w0, t / lengths.size))
     yield weights.control("squared length 10 % larger").equals(exponential_solution(Z, w0, 1.1 * t))
-    tilted = Z + 0.2 * np.roll(Z, -1, axis=0)
-    tilted *= (lengths / np.linalg.norm(tilted, axis=1))[:, None]
-    runs, _ = _refined(study, sizes, tilted, exponential_loss(tilted, study.device), w0)
+    runs, _ = _refined(classifier(study, exponential_loss(tilted, study.device), w0), horizon, steps)
     margins = extrapolated("margins", [run @ tilted.T for run in runs])
     # What the formula would say of the margins if it did not ask for orthogonal examples.
     claimed = np.log(np.exp(w0 @ tilted.T) + lengths**2 * t[:, None, None])
@@ -82,12 +83,21 @@ def _at_speed(solution: Callable[..., Array], Z: Array, w0: Array, t: Array, k: 
     return solution(Z, w0, k * t)
 
 
-def _refined(study: Study, sizes: Orthogonal, Z: Array, loss: Loss, w0: Array) -> tuple[list[Array], Array]:
-    """Weights (T, runs, d) at learning rates eta, eta/2, eta/4, and their times; more steps where these are steep."""
+def _enough(sizes: Orthogonal, w0: Array, *examples: Array) -> int:
+    """Steps at the largest learning rate: more than asked for where the loss is steep.
+
+    Raises:
+        InvalidArgument: far more.
+    """
     # The curvature sum e^(-z.w) |z|^2 is largest at the start.
-    curvature = (np.exp(-w0 @ Z.T) * np.square(Z).sum(-1)).max()
+    curvature = max((np.exp(-w0 @ Z.T) * np.square(Z).sum(-1)).max() for Z in examples)
     steps = max(sizes.steps, int(sizes.horizon * curvature / COARSEST))
     if steps > MOST:
         reject("steps", steps, f"at most {MOST}: choose shorter examples, or a smaller scale or horizon")
-    runs = refined(classifier(study, loss, w0), horizon=sizes.horizon, steps=steps, records=7)
+    return steps
+
+
+def _refined(trainee: Trainee, horizon: float, steps: int) -> tuple[list[Array], Array]:
+    """Weights (T, runs, d) at learning rates eta, eta/2, eta/4, and their times."""
+    runs = refined(trainee, horizon=horizon, steps=steps, records=7)
     return [run["w"] for run in runs], runs[0].t

@@ -26,7 +26,7 @@ class Duplicates:
     shift: float = varies("of the start from the classifier, in each entry", 0.02, low=1e-3, high=0.1)
     learning_rate: float = varies("of the training", 0.2, low=0.01, high=0.4)
     steps: int = varies("of the training", 2000, smoke=1000, paper=20000, low=100, high=50_000)
-    runs: int = varies("starts", 4, low=1, high=100)
+    runs: int = varies("starts", 4, low=2, high=100)
 
     def __post_init__(self) -> None:
         if len(self.shares) > self.inputs:

@@ -14,6 +14,7 @@ from experiments.shallow.kinks import missed, tends_to_kinked
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, rounding, varies
 from theory.core.arrays import Array
 from theory.core.separable import Separable
+from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
 from theory.shallow import event_driven, minnorm_flow
 from theory.shallow.event_driven import EventDriven
@@ -22,6 +23,7 @@ from theory.shallow.minnorm_flow import ActiveSetFlow, integrated
 MOST_EXAMPLES, MOST_TO_THE_END = 600, 300  # of the user's own: every change of the active set is a decomposition
 STIFFEST = 1e4  # the largest squared singular value of all examples over the smallest of the support
 SETTLED = 1e4
+MOST_TOGETHER = 1000  # examples of all problems
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Flows(RandomProblems):
     runs: int = varies("problems", 16, smoke=12, paper=64, low=1, high=100)
     integrated: int = varies("of these problems, which are integrated too", 6, smoke=2, paper=64, low=1, high=100)
     data_runs: int = varies("starts on own data", 1, paper=4, low=1, high=16)
+
+    def __post_init__(self) -> None:
+        if self.runs * self.examples > MOST_TOGETHER:
+            reject("runs", self.runs, f"at most {MOST_TOGETHER // self.examples} of {self.examples} examples each")
 
 
 @claim(
@@ -57,7 +63,7 @@ def events_solve_the_flow_exactly(study: Study, sizes: Flows) -> Iterator[Check 
         yield from _on_own_data(study, sizes)
     rng = study.rng("examples")
     problem = random_problems(rng, sizes.runs, sizes)
-    require_stable(problem.gram_range[1], sizes.b, sizes.horizon / sizes.steps)
+    require_stable(problem.gram_range[1], sizes.b, sizes.horizon / sizes.steps, room=2)
     w0 = rng.standard_normal(problem.w.shape)
     multipliers0 = rng.exponential(size=problem.duals.shape) * (rng.random(problem.duals.shape) < 0.5)
     solutions = [

@@ -19,7 +19,7 @@ class RandomProblems:
     """Sizes of the problems that `random_problems` draws."""
 
     inputs: int = varies("of each example", 5, low=2, high=20, from_data=True)
-    examples: int = varies("of a problem, with a teacher's labels", 12, low=2, high=60, from_data=True)
+    examples: int = varies("of a problem, with a teacher's labels", 12, low=2, high=40, from_data=True)
 
 
 def random_problems(rng: np.random.Generator, runs: int, sizes: RandomProblems = RandomProblems()) -> Separable:
@@ -46,18 +46,16 @@ def adding_to_one(shares: tuple[float, ...]) -> Array:
     return np.array(shares) / fsum(shares)
 
 
-def require_stable(g_max: Array | float, b: float, learning_rate: float) -> None:
-    """Refuse simultaneous steps that diverge: beyond learning_rate x b = 1 / g_max, the largest eigenvalue of the
-    support's Gram matrix, its multipliers turn outwards for ever (`theory.shallow.heavy_ball.simultaneous_limit`).
+def require_stable(g_max: Array | float, b: float, learning_rate: float, room: float = 1.0) -> None:
+    """Refuse simultaneous steps that diverge, beyond learning_rate x b = 1 / g_max, the largest eigenvalue of the
+    support's Gram matrix; with `room`, those not so many times below, from which a limit of small steps is read.
 
     Raises:
         InvalidArgument: they do.
     """
-    limit = float(np.min(simultaneous_limit(g_max)))
-    if b * learning_rate > limit:
-        reject(
-            "b x learning rate", f"{b * learning_rate:.3g}", f"less than 1 / g_max = {limit:.3g}: choose smaller ones"
-        )
+    limit, found = float(np.min(simultaneous_limit(g_max))) / room, b * learning_rate
+    if found > limit:
+        reject("b x learning rate", f"{found:.3g}", f"at most {limit:.3g}, where steps of size 1 / g_max diverge")
 
 
 def separated_problem(rng: np.random.Generator) -> Separable:

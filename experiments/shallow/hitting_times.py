@@ -9,6 +9,7 @@ import numpy as np
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent
 from experiments.shallow.classifiers import (
     classifier,
+    curvature,
     exponential_loss,
     minnorm_classifier,
     normalised_classifier,
@@ -37,7 +38,7 @@ from theory.claims import (
     varies,
 )
 from theory.core.arrays import Array
-from theory.core.separable import Separable, apply, direction_error
+from theory.core.separable import Separable, direction_error
 from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
@@ -55,6 +56,7 @@ DESCENT, NORMALISED, DEFAULT, BEST = METHODS = (
 )
 HORIZONS = dict(zip(METHODS, (0.5, 3.0, 3.0, 3.0)))  # until when training is refined; gradient descent starts steeply
 SHARES_OF_CRITICAL_B = np.array([0.5, 0.6, 0.7, 0.85])
+COARSEST, MOST = 0.5, 40_000  # learning rate x curvature, and steps, where training is refined
 EVERY_PROBLEM = exactly("every one of the random problems")
 LAST_DRAWN = 9.5  # log10 of the latest time in the figure
 
@@ -108,8 +110,10 @@ class Race(RandomProblems):
 def minnorm_is_exponentially_faster(study: Study, sizes: Race) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
     problem = random_problems(rng, sizes.runs, sizes)
-    require_stable(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT] / sizes.refinement)
+    require_stable(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT] / sizes.refinement, room=2)
     w0 = sizes.scale * rng.standard_normal(problem.w.shape)
+    if (steps := _steep(problem, w0)) > MOST:
+        reject("scale", sizes.scale, f"one from which descent takes {MOST} steps to follow its flow, not {steps}")
     best = minnorm_flow.critical_dual_rate(problem.gram_range[0], sizes.a)
     # Both gradient flows in one: w along the orbit, the time s of the loss-normalised one, log(1 + t) of the other.
     s = np.concatenate([[0.0], np.geomspace(1e-3, 600, 400)])
@@ -149,7 +153,7 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
     trainees = {
         DESCENT: (
             classifier(study, exponential_loss(problem.Z, study.device), w0),
-            1 / _curvature(problem, w0),
+            1 / curvature(problem, w0),
             budget,
         ),
         NORMALISED: (normalised_classifier(study, problem.Z, w0), 1 / longest, longer),
@@ -221,10 +225,9 @@ def _counts(error: Array) -> Array:
     return np.stack([np.where(error[-1] > level, np.inf, last_above(error, level)) for level in ERRORS], axis=-1)
 
 
-def _curvature(problem: Separable, w0: Array) -> Array:
-    """Largest eigenvalue of the Hessian sum e^(-z.w) z z^T at the start, where it is largest."""
-    weighted = np.exp(-apply(problem.Z, w0) / 2)[..., None] * problem.Z
-    return np.linalg.norm(weighted, ord=2, axis=(-2, -1)) ** 2
+def _steep(problem: Separable, w0: Array) -> int:
+    """Steps in which gradient descent follows its flow from where the loss is curved most."""
+    return int(HORIZONS[DESCENT] * curvature(problem, w0).max() / COARSEST)
 
 
 def _training_tends_to_the_flows(
@@ -244,8 +247,9 @@ def _training_tends_to_the_flows(
         DEFAULT: minnorm_flows(problem, w0, a, default, 2 * HORIZONS[DEFAULT]),
         BEST: minnorm_flows(problem, w0, a, best, 2 * HORIZONS[BEST]),
     }
+    enough = dict.fromkeys(METHODS, steps) | {DESCENT: max(steps, _steep(problem, w0))}
     for name in METHODS:
-        runs = refined(trainees[name], horizon=HORIZONS[name], steps=steps, records=25)
+        runs = refined(trainees[name], horizon=HORIZONS[name], steps=enough[name], records=25)
         at_speed = partial(_at_speed, flows[name], runs[0].t)
         yield from tends_to_kinked("weights", [run["w"] for run in runs], at_speed, case=name)
 

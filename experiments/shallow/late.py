@@ -29,12 +29,9 @@ class Settling:
     )
 
     def __post_init__(self) -> None:
-        if len(self.shares) >= self.inputs:
-            reject(
-                "shares",
-                f"{len(self.shares)} of them",
-                f"fewer than the {self.inputs} inputs: what is off their span stays",
-            )
+        if not 2 <= len(self.shares) < self.inputs:
+            fewer = f"2 at least, and fewer than the {self.inputs} inputs: what is off their span stays"
+            reject("shares", f"{len(self.shares)} of them", fewer)
 
     @property
     def distribution(self) -> Array:

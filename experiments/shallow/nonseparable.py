@@ -36,6 +36,7 @@ SATISFIED, SETTLED = 1e-9, 0.02  # violations that are rounding; a share of the 
 CLEAR = 0.1  # of every violation, and of every margin of an example that is satisfied
 LEAST_SINGULAR = 0.5  # of the examples that keep a violation
 OVER = 4.5  # time x rate that is left of the transient at half the time
+LONGEST = 40_000
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Contradicting:
         rate = float(minnorm_flow.rate(LEAST_SINGULAR**2, self.a, self.b))
         if self.time * rate < 2 * OVER:
             reject("time", self.time, f"at least {2 * OVER / rate:.3g}, at these speeds a and b")
+        if self.time > LONGEST * self.learning_rate:
+            reject("time", self.time, f"at most {LONGEST * self.learning_rate:g}, {LONGEST} steps of the learning rate")
 
 
 @claim(
