@@ -46,8 +46,8 @@ class Runs(Sizes):
     source="ours; the sharp form of Du, Zhai, Póczos & Singh 2019, Theorem 4.1 and Corollary 4.1",
     source_kind=OURS,
     statement=r"m \to \infty:\quad y - u(k) \to (I - \eta H^\infty)^k r,\quad \|W(k) - W(0)\|_F^2 \to c_k^\top H^\infty"
-    r" c_k,\quad \sqrt m\, \|w_r(k) - w_r(0)\| \to \Big\| \sum_i c_{k,i}\, x_i \mathbf{1}\{w_r(0)^\top x_i \ge 0\}"
-    r" \Big\|,\quad c_k = \eta \sum_{j<k} (I - \eta H^\infty)^j r,\quad r = y - u(0);\quad"
+    r" c_k,\quad \sqrt m\, \|w_r(k) - w_r(0)\| \to \left\| \sum_i c_{k,i}\, x_i \mathbf{1}\{w_r(0)^\top x_i \ge 0\}"
+    r" \right\|,\quad c_k = \eta \sum_{j<k} (I - \eta H^\infty)^j r,\quad r = y - u(0);\quad"
     r" m\, \mathbb{E} \|y - u(1) - (I - \eta H^\infty) r\|^2 \to \eta^2 \Big( \sum_{ijl} g_{ij} g_{il} r_j r_l"
     r" \frac{2\pi - \theta_{ij} - \theta_{il} - \theta_{jl}}{4\pi} - \|H^\infty r\|^2 \Big),"
     r"\quad g_{ij} = x_i^\top x_j = \cos\theta_{ij}",
