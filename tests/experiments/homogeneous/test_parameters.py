@@ -45,7 +45,7 @@ def judged(id: str, given: Mapping[str, Any]) -> Evidence:
         (
             "homogeneous.margin_growth",
             {"depths": (1,)},
-            r"depths = \(1,\): expected different ones, one of them at least",
+            r"depths = \(1,\): expected different ones, one of",
         ),
         ("homogeneous.margin_growth", {"examples": 5}, r"examples = 5: expected at most the inputs 4"),
         ("homogeneous.margin_growth", {"product": 1.3}, r"product = 1.3: expected from a twentieth of the square 1.3"),
@@ -58,7 +58,7 @@ def judged(id: str, given: Mapping[str, Any]) -> Evidence:
         (
             "banburski2019.curves_on_the_sphere",
             {"frozen": (4.0, 1.5)},
-            r"frozen = .*: expected at least two sizes, ris",
+            r"frozen = .*: expected at least two sizes",
         ),
         ("banburski2019.balance", {"widths": (5,)}, r"widths = \(5,\): expected two numbers, of the two hidden layers"),
         ("banburski2019.balance", {"scales": (1.0, 1.0)}, r"scales = .*: expected three numbers, of the three layers"),
@@ -70,9 +70,9 @@ def judged(id: str, given: Mapping[str, Any]) -> Evidence:
         (
             "banburski2019.five_dynamics",
             {"scales": (1.0,)},
-            r"scales = \(1.0,\): expected two numbers, of the two layers",
+            r"scales = \(1.0,\): expected two numbers",
         ),
-        ("homogeneous.free_sizes", {"scales": (1.0,)}, r"scales = \(1.0,\): expected two numbers, of the two layers"),
+        ("homogeneous.free_sizes", {"scales": (1.0,)}, r"scales = \(1.0,\): expected two numbers"),
         ("homogeneous.curve_of_frozen_sizes", {"unequal": (1.0, 1.1)}, r"unequal = .*: expected two numbers, one 1.5"),
         ("homogeneous.curve_of_gradient_flow", {"size": 1.0}, r"size = 1.0: expected not 1: another clock is to show"),
         ("homogeneous.curve_of_gradient_flow", {"depths": (2, 3)}, r"depths = \(2, 3\): expected .* 1 among them"),
@@ -86,7 +86,7 @@ def judged(id: str, given: Mapping[str, Any]) -> Evidence:
         (
             "lyu2020.smoothed_margin",
             {"networks": (2, 3)},
-            r"networks = \(2, 3\): expected different ones, 1 among them",
+            r"networks = \(2, 3\): expected .* 1 among them",
         ),
         ("soudry2018.deep_networks", {"depths": (3, 4)}, r"depths = \(3, 4\): expected different ones, 2 among them"),
         ("soudry2018.multiclass", {"classes": 5}, r"classes = 5: expected a number in \[3, 4\]"),
