@@ -28,6 +28,7 @@ from theory.homogeneous import max_margin
 from theory.shallow import gradient_flow
 
 OWN_STEPS = {"smoke": 100, "quick": 1000, "paper": 10_000}  # on the user's examples, that a profile has the time for
+RARER = 20  # times, with each class more, are problems that settle fast
 MOST_NUMBERS = 20_000_000  # of the rows z_n of the user's own examples
 
 
@@ -53,7 +54,7 @@ class Sizes:
         "W_hat = sum_n alpha_n z_n over the examples z_n = (e_y - e_k) (x) x, alpha > 0 on linearly independent "
         "support vectors, which span what a classifier can tell apart",
         "W~ with z_n . W~ = -log alpha_n on the support, as W(0) elsewhere; P the projection orthogonal to W_hat",
-        "of 60 random problems for each that is judged, those whose support settles the soonest",
+        "of 60 random problems (four classes: 1200) for each that is judged, those whose support settles soonest",
     ),
     theory_side="law",
     controls=("cross-entropy: the sum over classes is forgotten", "cross-entropy: one class against the rest"),
@@ -148,7 +149,7 @@ def _problems(rng: np.random.Generator, sizes: Sizes) -> tuple[Array, Array, Sep
     Raises:
         InvalidArgument: too few of the random problems are such.
     """
-    classes, drawn = sizes.classes, 60 * sizes.problems
+    classes, drawn = sizes.classes, 60 * sizes.problems * RARER ** (sizes.classes - 3)
     X = rng.standard_normal((drawn, sizes.examples, 2))
     teacher = rng.standard_normal((drawn, classes, 2))
     labels = (X @ teacher.mT).argmax(-1)

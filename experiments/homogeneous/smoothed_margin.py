@@ -64,7 +64,7 @@ class Sizes:
     )
     inputs: int = varies("entries of an example", 4, low=2, high=50)
     width: int = varies("of rectified layers", 12, low=2, high=100)
-    examples: int = varies("n, separable", 12, low=2, high=200)
+    examples: int = varies("n, separable", 12, low=2, high=100)
     scale: float = varies("of the first weights, times the networks' own", 1.0, low=0.3, high=2)
     learning_rate: float = varies("of descent on log Loss", 0.1, low=0.001, high=0.2)
     steps: int = varies("of the training", 400, smoke=200, paper=1000, low=100, high=5000)
@@ -125,7 +125,10 @@ def _at_every_state(study: Study, sizes: Sizes, name: str) -> Iterator[Check]:
     states = States(_trained(study, margins, W, sizes.steps, sizes.learning_rate), W)
     rate = states.rate(name)
     yield rate.equals(scaled(states.predicted))
-    yield from states.bounds(name)
+    if (theory.log_loss(states.q) < 0).any():
+        yield from states.bounds(name)
+    else:
+        study.remark(f"{name}: the loss comes nowhere below 1, where the bound holds: more steps, or fewer examples")
     if name == "linear":
         deeper = theory.smoothed_margin_rate(states.q, states.squares, states.across, depth + 1)
         yield rate.control("margins of degree L - 1").equals(deeper)

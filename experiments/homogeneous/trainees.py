@@ -27,7 +27,7 @@ from theory.homogeneous.dynamics import Dynamics
 
 STEPS = partial(varies, "to the horizon, at the largest of three learning rates", low=48, high=1024)
 RUNS = partial(varies, "starts of what is trained", low=1, high=64)
-EXAMPLES = partial(varies, "n, |x| = 1, in random directions", 6, low=2, high=100)
+EXAMPLES = partial(varies, "n, |x| = 1, in random directions", 6, low=2, high=40)
 SOLVER = 1e-8  # of a flow integrated to 1e-11 over a time of order 1, along which nearby curves do not part by e^5
 FREE = ("gradient flow", "exponential", "weight normalisation")  # those whose sizes move
 
