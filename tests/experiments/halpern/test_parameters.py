@@ -56,7 +56,7 @@ def test_every_profile_is_inside_its_own_ranges(id: str) -> None:
         ),
         ("banburski2019.nmgd_flow", {"c": (0.0,)}, "c = (0.0,): expected different numbers, one at least above 0"),
         ("banburski2019.nmgd_flow", {"powers": (0.5,)}, "powers = (0.5,): expected one above 1 at least"),
-        ("banburski2019.nmgd_flow", {"smallest": 0.3}, "late = 64: expected 222.2 or more"),
+        ("banburski2019.nmgd_flow", {"smallest": 0.3}, "late = 64.0: expected 222.2 or more"),
         ("banburski2019.nmgd_flow", {"learning_rate": 0.0001}, "learning_rate = 0.0001: expected at least 0.0018"),
         ("banburski2019.nmgd_nonconvex", {"depths": (2, 2)}, "depths = (2, 2): expected different numbers"),
         ("banburski2019.nmgd_nonconvex", {"learning_rate": 0.01}, "end_steps = 250: expected 1021 or more"),

@@ -263,5 +263,5 @@ def test_looks_are_where_they_are_said_to_be() -> None:
         watch()
     assert [row["step"] for row in found(watch, "balance").observer.records[0].rows] == [0, 1, 2, 3, 4, 6, 7]
     rows = found(watch, "balance").observer.records[0].rows
-    out = float(network[2].weight.square().sum() - network[0].weight.square().sum())
+    out = (network[2].weight.square().sum() - network[0].weight.square().sum()).item()
     assert float(rows[-1]["form"].sum()) == pytest.approx(out)
