@@ -14,7 +14,6 @@ from experiments.shallow.kinks import missed, tends_to_kinked
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, rounding, varies
 from theory.core.arrays import Array
 from theory.core.separable import Separable
-from theory.core.validation import reject
 from theory.minnorm.tuning import Tuning
 from theory.shallow import event_driven, minnorm_flow
 from theory.shallow.event_driven import EventDriven
@@ -39,8 +38,7 @@ class Flows(RandomProblems):
     data_runs: int = varies("starts on own data", 1, paper=4, low=1, high=16)
 
     def __post_init__(self) -> None:
-        if self.runs * self.examples > MOST_TOGETHER:
-            reject("runs", self.runs, f"at most {MOST_TOGETHER // self.examples} of {self.examples} examples each")
+        self.require_at_most(self.runs, MOST_TOGETHER)
 
 
 @claim(

@@ -21,6 +21,11 @@ class RandomProblems:
     inputs: int = varies("of each example", 5, low=2, high=20, from_data=True)
     examples: int = varies("of a problem, with a teacher's labels", 12, low=2, high=40, from_data=True)
 
+    def require_at_most(self, runs: int, most: int) -> None:
+        """Refuse more runs than have `most` examples together."""
+        if runs * self.examples > most:
+            reject("runs", runs, f"at most {most // self.examples} of {self.examples} examples each")
+
 
 def random_problems(rng: np.random.Generator, runs: int, sizes: RandomProblems = RandomProblems()) -> Separable:
     """Gaussian examples with a teacher's labels, of those whose support has a Gram matrix of condition number below 60
@@ -55,7 +60,11 @@ def require_stable(g_max: Array | float, b: float, learning_rate: float, room: f
     """
     limit, found = float(np.min(simultaneous_limit(g_max))) / room, b * learning_rate
     if found > limit:
-        reject("b x learning rate", f"{found:.3g}", f"at most {limit:.3g}, where steps of size 1 / g_max diverge")
+        reject(
+            "b x learning rate",
+            f"{found:.3g}",
+            f"at most {limit:.3g}: beyond 1 / g_max = {room * limit:.3g} steps diverge",
+        )
 
 
 def separated_problem(rng: np.random.Generator) -> Separable:

@@ -45,6 +45,7 @@ from theory.minnorm.tuning import Tuning
 from theory.shallow import gradient_flow, heavy_ball, minnorm_flow
 
 SPEED = 1.3  # a, where it is judged how a decade's steps depend on it
+MOST_TOGETHER = 2400  # examples of all problems
 FASTER = 500  # how many times at most, at an error of 1e-2
 ERRORS = 10.0 ** np.array([-0.5, -1, -1.5, -2, -3, -4, -6, -8])  # of the direction
 SMALL = 3  # 1e-2 among them
@@ -69,18 +70,12 @@ class Race(RandomProblems):
     runs: int = varies("random problems", 24, smoke=8, paper=200, low=1, high=200)
     budget: int = varies("steps of training to an error", 1500, smoke=200, paper=20000, low=200, high=20000)
     longer: int = varies("the same for loss-normalised descent", 8000, smoke=800, paper=40000, low=200, high=40000)
-    refinement: int = varies(
-        "steps of the training that is refined, at the largest learning rate",
-        300,
-        smoke=200,
-        paper=4000,
-        low=100,
-        high=4000,
-    )
+    refinement: int = varies("steps, the fewest, of what is refined", 300, smoke=200, paper=4000, low=100, high=4000)
     pictured_steps: int = varies("x 2 |z|^2, of descent in the picture", 300, smoke=30, paper=600, low=10, high=1000)
     pictured_time: float = varies("of Minnorm there", 44.0, smoke=5.0, paper=60.0, low=2, high=100, unit="time")
 
     def __post_init__(self) -> None:
+        self.require_at_most(self.runs, MOST_TOGETHER)
         if self.longer < self.budget:
             reject("longer", self.longer, f"at least the budget {self.budget} of the other methods")
 
