@@ -4,14 +4,13 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from theory.core.validation import reject
 
 PROFILES = ("smoke", "quick", "paper")
-Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,6 @@ class Study:
             reject("profile", repr(self.profile), f"one of {', '.join(PROFILES)}")
         if self.seed < 0:
             reject("seed", self.seed, "a whole number of at least 0")
-
-    def pick(self, *, smoke: Choice, quick: Choice, paper: Choice) -> Choice:
-        """The value for this profile."""
-        return {"smoke": smoke, "quick": quick, "paper": paper}[self.profile]
 
     def rng(self, *cell: Any) -> np.random.Generator:
         """The generator of one cell of this claim: the same whatever ran before it, and wherever it runs."""

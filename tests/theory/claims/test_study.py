@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from theory.claims.study import PROFILES, Study, Training
+from theory.claims.study import Study, Training
 from theory.core.validation import InvalidArgument
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-def test_pick_returns_the_value_of_the_profile(profile: str) -> None:
-    assert Study("a.b", profile=profile).pick(smoke="smoke", quick="quick", paper="paper") == profile
 
 
 def test_unknown_profile_is_refused() -> None:
@@ -62,3 +57,10 @@ def test_a_study_of_another_claim_begins_a_new_journal() -> None:
     study = Study("a.b")
     study.record(Training("GradientDescent", {"w": (1, 2)}, (0.1, 0.1), 10))
     assert len(study.journal) == 1 and replace(study, claim="a.c").journal == []
+
+
+def test_a_remark_is_made_once() -> None:
+    study = Study("a.b")
+    for text in ("rank 3 of 5", "not white", "rank 3 of 5"):
+        study.remark(text)
+    assert study.remarks == ["rank 3 of 5", "not white"]
