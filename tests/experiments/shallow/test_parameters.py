@@ -97,7 +97,7 @@ def test_what_is_drawn_and_does_not_fit_is_refused_before_training(
     ("claim", "given"),
     [
         ("minnorm.shallow_degenerate", {"shares": (1.0, 2.0), "learning_rate": 0.1, "runs": 2}),
-        ("minnorm.shallow_event_driven", {"inputs": 3, "examples": 4, "runs": 2, "a": 2.0}),
+        ("minnorm.shallow_event_driven", {"inputs": 3, "examples": 4, "runs": 2, "integrated": 1, "a": 2.0}),
         ("minnorm.shallow_flow", {"a": 0.5, "ratios": (0.1, 1.0), "examples": 6, "runs": 1}),
         ("minnorm.shallow_heavy_ball", {"condition": 40.0, "shares": (1.0, 1.0), "grid": 50}),
         ("minnorm.shallow_nonseparable", {"examples": 6, "b": 2.0, "runs": 1, "learning_rate": 0.1}),
