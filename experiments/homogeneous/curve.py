@@ -38,7 +38,7 @@ class Sizes:
     """Of networks whose curves are compared, and of the trainings of those of two layers."""
 
     size: float = varies("of every layer, where all are alike, r", 1.3, low=0.5, high=2)
-    unequal: tuple[float, ...] = varies("sizes of two layers that differ", (0.8, 2.1), low=0.4, high=3)
+    unequal: tuple[float, ...] = varies("sizes of two layers that differ", (0.8, 2.1), low=0.7, high=3)
     depths: tuple[int, ...] = varies("of the networks", (1, 2, 3), smoke=(1, 2), paper=(1, 2, 3, 4), low=1, high=4)
     examples: int = EXAMPLES()
     runs: int = RUNS(4, smoke=2, paper=16)

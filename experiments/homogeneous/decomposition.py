@@ -60,6 +60,8 @@ class Sizes:
                 reject(name, pair, "two numbers, of the two hidden layers")
         if len(self.scales) != 3:
             reject("scales", self.scales, "three numbers, of the three layers")
+        if self.steps < (least := 3 * self.examples * np.prod(self.scales)):
+            reject("steps", self.steps, f"at least {least:.0f} at these sizes: the loss is a sum over the examples")
 
     @property
     def random(self) -> tuple[int, ...]:

@@ -27,7 +27,7 @@ class Sizes:
 
     inputs: int = varies("entries of an example", 3, low=2, high=50)
     width: int = varies("of the hidden layer", 3, low=2, high=50)
-    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.4, high=2)
+    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.7, high=2)
     vector: float = varies(
         "|v_k| of weight normalisation, c, away from 1 so that its place in the formulas shows", 1.3, low=0.5, high=3
     )
@@ -39,6 +39,8 @@ class Sizes:
     def __post_init__(self) -> None:
         if len(self.scales) != 2:
             reject("scales", self.scales, "two numbers, of the two layers")
+        if max(self.scales) > 2 * min(self.scales):
+            reject("scales", self.scales, "one at most twice the other: the flow may take a small layer through 0")
 
     def networks(self) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
         """Widths and sizes of each."""

@@ -22,7 +22,7 @@ class Sizes:
 
     inputs: int = varies("entries of an example", 3, low=2, high=50)
     width: int = varies("of the hidden layer", 3, low=2, high=50)
-    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.4, high=2)
+    scales: tuple[float, ...] = varies("sizes of the layers at the start", (1.2, 0.8), low=0.7, high=2)
     examples: int = EXAMPLES()
     runs: int = RUNS(4, smoke=2, paper=16)
     steps: int = varies("to time 1, at the largest of three learning rates", 96, smoke=32, paper=512, low=32, high=1024)

@@ -37,8 +37,8 @@ TEST = 2000  # examples an interpolant is tested on
 class Sizes(digits.Training):
     """Of the networks whose complexity is taken, of interpolants, and of networks on digits."""
 
-    dimensions: int = varies("interpolants: entries of an example, d", 50, low=20, high=200)
-    examples: int = varies("interpolants: n, below d", 30, low=5, high=150)
+    dimensions: int = varies("interpolants: entries of an example, d", 50, low=40, high=200)
+    examples: int = varies("interpolants: n, below d", 30, low=10, high=150)
     scales: tuple[float, ...] = varies("interpolants: of the starts, from 0 up", (0.0, 0.3, 1.0), low=0, high=3)
     seeds: int = varies("interpolants: random problems", 64, smoke=48, paper=400, low=48, high=1000)
     signed: int = varies("R_N: examples, N, all of whose 2^N labels are fitted", 8, smoke=5, paper=10, low=3, high=11)

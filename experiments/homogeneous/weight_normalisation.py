@@ -28,7 +28,7 @@ class Sizes:
     """Of a network of two layers, and of a vector under weight decay."""
 
     inputs: int = varies("entries of an example", 3, low=2, high=100)
-    width: int = varies("of the hidden layer", 4, low=1, high=100)
+    width: int = varies("of the hidden layer", 4, low=2, high=100)
     examples: int = varies("n, |x| = 1, in random directions", 6, low=2, high=100)
     gains: tuple[float, ...] = varies("g of the two layers at the start", (1.2, 0.8), low=0.1, high=3)
     vectors: tuple[float, ...] = varies("|v| of the two layers at the start", (1.3, 0.7), low=0.3, high=3)
@@ -43,6 +43,9 @@ class Sizes:
         for name, pair in (("gains", self.gains), ("vectors", self.vectors)):
             if len(pair) != 2:
                 reject(name, pair, "two numbers, of the two layers")
+        if self.decay * self.decay_learning_rate > 0.2:
+            most = 0.2 / self.decay
+            reject("decay_learning_rate", self.decay_learning_rate, f"at most {most:.3g}: above it the norm overshoots")
 
 
 @claim(
@@ -175,7 +178,9 @@ def _rest_under_weight_decay(study: Study, sizes: Sizes) -> Iterator[Check | Cur
     loss: Loss = lambda state: strength * torch.atan2(state["w"][:, 1], state["w"][:, 0])  # noqa: E731
     rest = normalisation.equilibrium_norm(strength, eta, decay)
     factor = normalisation.relaxation_factor(eta, decay)
-    steps = int(np.ceil(np.log(EPS) / np.log(factor))) + 80
+    # A norm far above rest first falls at its own rate, of weight decay alone.
+    fall = np.log(np.square(starts).sum(-1).max() / rest**2) / (2 * eta * decay)
+    steps = int(np.ceil(np.log(EPS) / np.log(factor))) + max(80, int(1.5 * fall))
     trainee = Trainee(study, loss, {"w": starts}, LayerwiseDescent(loss, (1.0,), decay))
     run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
     squared = np.square(run["w"]).sum(-1)
