@@ -36,7 +36,7 @@ class Sizes:
     gains: tuple[float, ...] = varies("g at which the direction comes to rest", (1.0, 2.0, 3.0), low=0.3, high=4)
     rest_steps: int = varies("to there", 4000, smoke=1500, paper=20_000, low=500, high=50_000)
     size: float = varies("norm of the weights at the start", 2.0, low=0.5, high=10)
-    learning_rate: float = varies("where each step is judged, eta", 0.2, low=0.01, high=1)
+    learning_rate: float = varies("where each step is judged, eta", 0.2, low=0.01, high=0.5)
     decay: float = varies("weight decay, lambda", 0.3, low=0.01, high=1)
     steps: int = varies("each of which is judged", 200, smoke=20, paper=2000, low=5, high=3000)
     runs: int = varies("starts where each step is judged", 8, smoke=3, paper=32, low=1, high=64)

@@ -17,6 +17,8 @@ from theory.core.validation import reject
 from theory.homogeneous import max_margin
 
 ONE_POINT = np.array([[1.0, 0.2]])
+START = np.array([[0.8, 0.3], [0.5, 0.2]])  # of the polynomial tail
+LARGEST_STEP = 2.5  # of learning rate x curvature, halved twice and more: above it the first order does not show
 STEPS = 50_000  # of the coarsest training
 
 
@@ -39,6 +41,14 @@ class Sizes:
             reject("lengths", self.lengths, "two, one 1.2 times the other at least")
         if self.learning_rate < (least := self.horizon / STEPS):
             reject("learning_rate", self.learning_rate, f"at least {least:.2g}, {STEPS} steps to the horizon")
+        if self.learning_rate > (most := LARGEST_STEP / self.curvature):
+            reject("learning_rate", self.learning_rate, f"at most {most:.2g} at these lengths and power")
+
+    @property
+    def curvature(self) -> float:
+        """The largest at the starts, of the loss with a polynomial tail."""
+        p, lengths = self.power, np.array(self.lengths)
+        return float((p * (p + 1) * lengths**-p * START ** (-p - 2)).max())
 
 
 @claim(
@@ -98,7 +108,7 @@ def _square_loss(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
 
 def _polynomial_tail(study: Study, sizes: Sizes) -> Iterator[Check]:
     """Loss sum m^-p on orthogonal examples: margins keep the ratio of their lengths to the power 2 / (p + 2)."""
-    p, Z, w0 = sizes.power, np.diag(sizes.lengths), np.array([[0.8, 0.3], [0.5, 0.2]])
+    p, Z, w0 = sizes.power, np.diag(sizes.lengths), START
     (examples,) = tensors(study.device, Z)
     loss: Loss = lambda state: (state["w"] @ examples.mT).pow(-p).sum(-1)  # noqa: E731
     schedule = {"learning_rate": sizes.learning_rate, "horizon": sizes.horizon, "records": 17}
