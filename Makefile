@@ -50,6 +50,7 @@ paper: $(READY)
 		--sweep width=50,100,200,500,2000 --json $(SWEEPS)/rate-by-width.json
 	$(BIN)/python -m theory.verify minnorm.chain_l2 --sweep "depths=3;5;7;9;10" --json $(SWEEPS)/decay-by-depth.json
 	$(BIN)/python -m theory.verify minnorm.deep_mode_collapse --sweep start=0.2,0.3,0.4 --json $(SWEEPS)/collapse-by-start.json
+	$(BIN)/python -m theory.verify lyu2020.smoothed_margin --sweep examples=6,12,24,100 --json $(SWEEPS)/margin-by-examples.json
 	-$(BIN)/python -m theory.verify ozay2019.noise_laws --sweep noise=0.05,0.077,0.1,0.2 --json $(SWEEPS)/law-by-noise.json
 	$(BIN)/python -m theory.reproduce all
 	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
