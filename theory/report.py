@@ -80,17 +80,23 @@ def _by_id(claims: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def swept(claims: Sequence[Mapping[str, Any]], name: str) -> str:
-    """One row a value of the parameter: verdict, and the check that came nearest to failing."""
+    """One row a value of the parameter: verdict, and the check that it rests on."""
     from theory.claims.parameters import written
 
-    rows = [(name, "verdict", "nearest to failing: predicted, measured, headroom, resolution"), ["---"] * 3]
+    rows = [(name, "verdict", "rests on: predicted, measured, headroom, resolution"), ["---"] * 3]
     for claim in claims:
-        nearest = min(claim["checks"], key=lambda check: float(check["headroom"]))
         value = claim["parameters"][name]
-        rows.append(
-            (written(tuple(value) if isinstance(value, list) else value), claim["in_words"], _cell(_numbers(nearest)))
-        )
+        text = written(tuple(value) if isinstance(value, list) else value)
+        rows.append((text, claim["in_words"], _cell(_numbers(_decisive(claim["checks"])))))
     return _table(rows)
+
+
+def _decisive(checks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The check that failed by most or, where none did, the coarsest of the theorem's own."""
+    failed = [check for check in checks if not check["passed"]]
+    if failed:
+        return min(failed, key=lambda check: float(check["headroom"]))
+    return max((check for check in checks if check["own"]), key=lambda check: float(check["resolution"] or 0))
 
 
 def rewritten(page: str, claims: Sequence[Mapping[str, Any]], figures: Mapping[str, Entry]) -> str:

@@ -45,7 +45,7 @@ class Runs(Sizes):
         "m of the narrower networks on one input; the others have 4 m", 1024, smoke=256, low=64, high=4000
     )
     # The spike spreads by 5 % at the wider: 120 runs of these know it to 4.9 x 4/3 x 5 % / 120^(1/2) = 3 %.
-    runs: int = varies("of the wider, and 4 times as many of the narrower", 180, smoke=100, low=10, high=5000)
+    runs: int = varies("of the wider, and 4 times as many of the narrower", 300, smoke=100, low=10, high=5000)
     steps: tuple[float, ...] = varies(
         "learning rates on one input, in units of 1 / lambda", (2.2, 3.0), smoke=(3.0,), low=0.1, high=4
     )

@@ -21,7 +21,7 @@ class Draws(Sizes):
     # |H(W) - H|^2 spreads by about 0.7 of its mean, so that 12000 networks know it to 4.9 x 0.7 / 12000^(1/2) = 3.1 %.
     draws: int = varies("networks of each width", 12_000, smoke=4000, paper=30_000, low=100, high=10**6)
     widths: tuple[int, ...] = varies("m", (1, 6, 40, 256), smoke=(1, 16), low=1, high=4096)
-    slope_draws: int = varies("networks that the slope is read from", 1000, smoke=200, low=10, high=10**5)
+    slope_draws: int = varies("networks that the slope is read from", 1600, smoke=200, low=10, high=10**5)
     slope_widths: tuple[int, ...] = varies("m of these", (16, 64, 256, 1024), smoke=(16, 128), low=1, high=10**4)
 
 

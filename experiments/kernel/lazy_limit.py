@@ -37,7 +37,7 @@ class Runs(Sizes):
     width: int = varies("m of the narrowest networks; the others have 4 m and 16 m", 256, smoke=128, low=64, high=2000)
     runs: int = varies("of each width", 320, smoke=100, paper=400, low=8, high=1000)
     step: float = varies("learning rate, in units of 1 / lambda_max", 0.8, low=0.05, high=1.5)
-    draws: int = varies("networks of one step", 30_000, smoke=4000, paper=50_000, low=100, high=10**6)
+    draws: int = varies("networks of one step", 36_000, smoke=4000, paper=50_000, low=100, high=10**6)
     narrow: tuple[int, ...] = varies("m of these", (4, 32), smoke=(4,), low=1, high=1000)
 
 
@@ -76,7 +76,10 @@ def wide_networks_are_linear(study: Study, sizes: Runs) -> Iterator[Check | Curv
         return powers * (r @ inputs.eigenvectors)
 
     found = _in_the_limit("modes of y - u", widths, [run["residual"] @ inputs.eigenvectors for run in runs])
-    yield found.equals(modes)
+    coarse = (
+        "the last correction in the width is a fortieth of the modes that tell their rates, and chance adds as much"
+    )
+    yield found.resolving(0.1, because=coarse).equals(modes)
     yield found.control("rates 20 % larger").equals(modes(1.2))
     law = lazy.squared_movement(inputs, eta, r, STEPS[-1])
     moved = _ratio("|W(k) - W(0)|_F^2 over its law", widths, [run["movement"][-1] / law for run in runs])

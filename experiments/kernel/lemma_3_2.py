@@ -22,7 +22,7 @@ class Draws(Sizes):
 
     width: int = varies("m", 4096, smoke=2048, low=1024, high=100_000)
     # v^T H v drops by about 0.3 rho, read from rho m neurons a network: 400 networks know it to 4 %.
-    runs: int = varies("networks", 400, smoke=100, paper=2000, low=10, high=5000)
+    runs: int = varies("networks", 800, smoke=100, paper=2000, low=10, high=5000)
     radius: float = varies("rho, by which weights are turned against the kernel", 0.05, low=0.01, high=0.1)
 
 

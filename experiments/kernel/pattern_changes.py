@@ -37,7 +37,7 @@ class Runs(Sizes):
     step: float = varies("learning rate, in units of 1 / lambda_max", 0.8, low=0.05, high=1.5)
     draws: int = varies("planes of each input that the law is a mean over", 100_000, smoke=50_000, low=1000, high=10**6)
     once: int = varies(
-        "networks of one step, in units of 64 neurons", 40_000, smoke=6000, paper=100_000, low=100, high=10**6
+        "networks of one step, in units of 64 neurons", 60_000, smoke=6000, paper=100_000, low=100, high=10**6
     )
 
 

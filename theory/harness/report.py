@@ -82,16 +82,24 @@ def parameters(shown: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
 
 
 def sweep(id: str, results: Mapping[str, Evidence]) -> None:
-    """Print a claim's verdict at each value of a parameter, and the check that came nearest to another verdict."""
+    """Print a claim's verdict at each value of a parameter, and the check that it rests on."""
     table = Table(box=SIMPLE, pad_edge=False)
-    for heading in (id, "verdict", "resolution", "headroom", "nearest to another verdict"):
+    for heading in (id, "verdict", "resolution", "headroom", "rests on"):
         table.add_column(heading, no_wrap=True)
     for value, item in results.items():
         colour = "red" if VERDICTS[item.verdict] else "green"
-        nearest = min(item.checks, key=lambda check: check.room)
+        decisive = _decisive(item)
         numbers = percent(item.resolution), f"{item.headroom:.3g}"
-        table.add_row(value, Text(item.in_words, colour), *numbers, f"{nearest.label} ({nearest.kind})")
+        table.add_row(value, Text(item.in_words, colour), *numbers, f"{decisive.label} ({decisive.kind})")
     _console().print(table)
+
+
+def _decisive(evidence: Evidence) -> Check:
+    """The check that failed by most or, where none did, the coarsest of the theorem's own."""
+    failed = [check for check in evidence.checks if not check.passed]
+    if failed:
+        return min(failed, key=lambda check: check.headroom)
+    return max((check for check in evidence.checks if check.own), key=lambda check: check.resolution or 0.0)
 
 
 def _fineness(check: Check) -> str:
