@@ -43,6 +43,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "paper_repro.md", "README.md"):
         shutil.copy(ROOT / name, folder)
+    rendered = Path("figures", "rendered")
+    (folder / rendered).mkdir(parents=True)
+    for file in (ROOT / rendered).glob("*-by-*.json"):
+        shutil.copy(file, folder / rendered)
     (folder / "experiments" / "oscillator").mkdir()
     (folder / "experiments" / "oscillator" / "energy.py").write_text(THEOREM)
     return folder

@@ -154,7 +154,7 @@ def _limit(study: Study, L: int, K: int, size: Limits) -> Iterator[Check | Curve
     run, checks, (within, norm, multipliers) = _settles(problem, W, trainee, eta, size, case, True)
     yield from checks
     if (L, K) == (2, 3):
-        solution, steps = problem.minimum_norm_solution, run.facts["recorded"][-1]
+        solution, steps = problem.minimum_norm_solution, int(run.facts["recorded"][-1])
         # The powers 2/L of the least norm and 2/L - 1 of the multipliers, mistaken.
         yield norm.control("least norm with exponent 1/L").equals(minnorm.least_norm(solution, 4) / 2)
         yield multipliers.control("multipliers of another depth").equals(minnorm.solution_multiplier(problem, 3))
