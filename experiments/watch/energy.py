@@ -49,7 +49,7 @@ class Energy(Observer):
     title = "hyperspherical energy"
     statement = r"E_1 = \sum_{i \ne j} |\hat w_i - \hat w_j|^{-1}, \text{ against its mean at a random start}"
     source = "Liu et al. 2021"
-    every = 2
+    every = 4
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)

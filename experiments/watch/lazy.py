@@ -19,7 +19,7 @@ class Lazy(Observer):
     title = "tangent kernel and weights"
     statement = r"|K - K_0| / |K_0|, \quad |\theta - \theta_0| / |\theta_0|"
     source = "Jacot, Gabriel & Hongler 2018; Chizat, Oyallon & Bach 2019"
-    every = 3
+    every = 4
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)

@@ -75,7 +75,7 @@ class Observer(ABC):
 
     Attributes:
         id, title, statement, source, source_kind, theory_side, hypotheses: as a claim's.
-        every: at how many looks it looks once: what is costly and changes slowly at every second or third.
+        every: at how many looks it looks once: what is costly and changes slowly at every fourth.
     """
 
     id: ClassVar[str]

@@ -21,7 +21,7 @@ class Sharpness(Observer):
     id = "watch.sharpness"
     title = "sharpness against 2 / eta"
     statement = r"\lambda_{\max}(H) \text{ against } 2 (1 + \mu) / \eta"
-    every = 3
+    every = 4
 
     def __init__(self, subject: Subject) -> None:
         super().__init__(subject)
