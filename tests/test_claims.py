@@ -7,7 +7,8 @@ import pytest
 
 from theory.catalogue import CATALOGUE
 from theory.claims import REGISTRY, VERDICTS, judge
-from theory.claims.study import Study
+from theory.claims.parameters import at
+from theory.claims.study import PROFILES, Study
 from theory.harness.discovery import stated_claims
 from theory.harness.report import line
 
@@ -23,6 +24,15 @@ def test_the_claim_holds(name: str) -> None:
     for check in evidence.checks:
         assert check.reason and check.headroom >= 1, line(name, check)
         assert np.isfinite([check.predicted, check.measured, check.tolerance]).any(), line(name, check)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_every_profile_is_inside_its_own_ranges(name: str) -> None:
+    import_module(CLAIMS[name].module)
+    kind = REGISTRY[name].parameters
+    for profile in PROFILES if kind else ():
+        own = vars(at(kind, profile, {}))
+        assert vars(at(kind, profile, own)) == own
 
 
 def test_no_two_claims_share_random_numbers() -> None:

@@ -34,18 +34,6 @@ MODULES = (
 )
 for module in MODULES:
     import_module(f"experiments.orthogonal.{module}")
-CLAIMS = [
-    id for id, claim in REGISTRY.items() if claim.module.split(".")[-1] in MODULES and ".orthogonal." in claim.module
-]
-
-
-@pytest.mark.parametrize("id", CLAIMS)
-def test_every_profile_is_inside_its_own_ranges(id: str) -> None:
-    kind = REGISTRY[id].parameters
-    assert kind is not None
-    for profile in ("smoke", "quick", "paper"):
-        own = vars(at(kind, profile, {}))
-        assert vars(at(kind, profile, own)) == own
 
 
 @pytest.mark.parametrize(

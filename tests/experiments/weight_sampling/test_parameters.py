@@ -21,13 +21,6 @@ ALL = {
 }
 
 
-@pytest.mark.parametrize("kind", ALL.values())
-def test_every_profile_is_inside_its_own_ranges(kind: type) -> None:
-    for profile in ("smoke", "quick", "paper"):
-        own = vars(at(kind, profile, {}))
-        assert vars(at(kind, profile, own)) == own
-
-
 @pytest.mark.parametrize(
     ("kind", "given", "line"),
     [
