@@ -5,6 +5,7 @@ mutated module, of the claims the quickest; claims that do not import the module
 """
 
 import json
+import resource
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -15,6 +16,7 @@ from theory.harness.discovery import stated_claims
 from theory.harness.fingerprint import dependencies
 
 UNIT, CLAIMS = "unit tests", "claims"
+SECONDS = {UNIT: 120, CLAIMS: 300}  # of one core, after which a mutant counts as caught: it made a loop endless
 SMOKE = Path("figures/rendered/smoke.json")
 
 
@@ -23,6 +25,7 @@ def main(suite: str, setting: str) -> int:
     changed = subprocess.run(["git", "diff", "--name-only", "theory"], check=True, capture_output=True, text=True)
     modules = [file.removesuffix(".py").replace("/", ".") for file in changed.stdout.split()]
     tests = unit_tests(setting, modules) if suite == UNIT else claims(setting, modules)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS[suite],) * 2)  # a process's own, whatever else the machine does
     return subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]).returncode
 
 
