@@ -104,6 +104,10 @@ def test_the_bound_of_collapse_from_0_to_infinity() -> None:
     beyond = collapse.size_bound(chain, tuning, 10.0, 0.0, t)
     assert beyond[0] == pytest.approx(10)
     assert beyond[1:].tolist() == [np.inf] * 3  # the criterion is above 1: no bound
+    fixed = Tuning(1.0, 0.0, 0.1)  # the multiplier stands still, and the force cannot grow
+    assert collapse.size_bound(chain, fixed, 0.3, 0.0, np.array(np.inf)) == 0
+    resting = collapse.size_bound(chain, Tuning(1.0, 0.0, 0.0), 0.5, 4.0, np.array(np.inf))  # lambda w^2 = 1
+    assert resting == 0.5
     with pytest.raises(InvalidArgument, match="t = -1.0"):
         collapse.size_bound(chain, tuning, 0.3, 0.0, np.array(-1.0))
 
