@@ -9,7 +9,7 @@ import numpy as np
 from experiments.data import budget
 from experiments.shallow import own_data
 from experiments.shallow.classifiers import minnorm_classifier, refined, states
-from experiments.shallow.examples import RandomProblems, random_problems, require_stable
+from experiments.shallow.examples import RandomProblems, random_problems, stable_steps
 from experiments.shallow.kinks import missed, tends_to_kinked
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, rounding, varies
 from theory.core.arrays import Array
@@ -31,7 +31,7 @@ class Flows(RandomProblems):
     b: float = varies("speed of the multipliers", 0.8, low=0.1, high=2)
     horizon: float = varies("of the training", 12.0, low=1, high=30, unit="time")
     steps: int = varies(
-        "of the training, at the largest learning rate", 1000, smoke=400, paper=8000, low=100, high=8000
+        "of the training at the largest learning rate, the fewest", 1000, smoke=400, paper=8000, low=100, high=8000
     )
     runs: int = varies("problems", 16, smoke=12, paper=64, low=1, high=100)
     integrated: int = varies("of these problems, which are integrated too", 6, smoke=2, paper=64, low=1, high=100)
@@ -61,7 +61,6 @@ def events_solve_the_flow_exactly(study: Study, sizes: Flows) -> Iterator[Check 
         yield from _on_own_data(study, sizes)
     rng = study.rng("examples")
     problem = random_problems(rng, sizes.runs, sizes)
-    require_stable(problem.gram_range[1], sizes.b, sizes.horizon / sizes.steps, room=2)
     w0 = rng.standard_normal(problem.w.shape)
     multipliers0 = rng.exponential(size=problem.duals.shape) * (rng.random(problem.duals.shape) < 0.5)
     solutions = [
@@ -150,7 +149,8 @@ def _against_training(
 ) -> Iterator[Check | Curves]:
     a, b, horizon = sizes.a, sizes.b, sizes.horizon
     trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w0, multipliers0)
-    runs = refined(trainee, horizon=horizon, steps=sizes.steps, records=41)
+    steps = stable_steps(problem.gram_range[1], b, horizon, fewest=sizes.steps)
+    runs = refined(trainee, horizon=horizon, steps=steps, records=41)
     t, trained = runs[0].t, [states(run) for run in runs]
     exact = _states(solutions, t)
     # At k times the speeds a and b it is where it would be at k times the time.

@@ -1,7 +1,7 @@
 """Random separable problems that several claims judge."""
 
 from dataclasses import dataclass
-from math import fsum
+from math import ceil, fsum
 
 import numpy as np
 
@@ -51,20 +51,22 @@ def adding_to_one(shares: tuple[float, ...]) -> Array:
     return np.array(shares) / fsum(shares)
 
 
-def require_stable(g_max: Array | float, b: float, learning_rate: float, room: float = 1.0) -> None:
-    """Refuse simultaneous steps that diverge, beyond learning_rate x b = 1 / g_max, the largest eigenvalue of the
-    support's Gram matrix; with `room`, those not so many times below, from which a limit of small steps is read.
+def require_stable(g_max: Array | float, b: float, learning_rate: float) -> None:
+    """Refuse simultaneous steps that diverge: beyond learning_rate x b = 1 / g_max, the largest eigenvalue of the
+    support's Gram matrix.
 
     Raises:
         InvalidArgument: they do.
     """
-    limit, found = float(np.min(simultaneous_limit(g_max))) / room, b * learning_rate
+    limit, found = float(np.min(simultaneous_limit(g_max))), b * learning_rate
     if found > limit:
-        reject(
-            "b x learning rate",
-            f"{found:.3g}",
-            f"at most {limit:.3g}: beyond 1 / g_max = {room * limit:.3g} steps diverge",
-        )
+        reject("b x learning rate", f"{found:.3g}", f"at most {limit:.3g}: beyond it steps diverge")
+
+
+def stable_steps(g_max: Array | float, b: float, horizon: float, fewest: int) -> int:
+    """So many simultaneous steps in a time that their size is half of what diverges, or less: from such the limit of
+    small steps is read."""
+    return max(fewest, ceil(2 * b * horizon / float(np.min(simultaneous_limit(g_max)))))
 
 
 def separated_problem(rng: np.random.Generator) -> Separable:

@@ -15,7 +15,7 @@ from experiments.shallow.classifiers import (
     normalised_classifier,
     refined,
 )
-from experiments.shallow.examples import RandomProblems, random_problems, require_stable, separated_problem
+from experiments.shallow.examples import RandomProblems, random_problems, separated_problem, stable_steps
 from experiments.shallow.kinks import tends_to_kinked
 from experiments.shallow.last_times import (
     last_above,
@@ -105,7 +105,6 @@ class Race(RandomProblems):
 def minnorm_is_exponentially_faster(study: Study, sizes: Race) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
     problem = random_problems(rng, sizes.runs, sizes)
-    require_stable(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT] / sizes.refinement, room=2)
     w0 = sizes.scale * rng.standard_normal(problem.w.shape)
     if (steps := _steep(problem, w0)) > MOST:
         reject("scale", sizes.scale, f"one from which descent takes {MOST} steps to follow its flow, not {steps}")
@@ -242,7 +241,10 @@ def _training_tends_to_the_flows(
         DEFAULT: minnorm_flows(problem, w0, a, default, 2 * HORIZONS[DEFAULT]),
         BEST: minnorm_flows(problem, w0, a, best, 2 * HORIZONS[BEST]),
     }
-    enough = dict.fromkeys(METHODS, steps) | {DESCENT: max(steps, _steep(problem, w0))}
+    enough = dict.fromkeys(METHODS, steps) | {
+        DESCENT: max(steps, _steep(problem, w0)),
+        DEFAULT: stable_steps(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT], fewest=steps),
+    }
     for name in METHODS:
         runs = refined(trainees[name], horizon=HORIZONS[name], steps=enough[name], records=25)
         at_speed = partial(_at_speed, flows[name], runs[0].t)

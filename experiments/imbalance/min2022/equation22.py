@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.imbalance.min2022.problems import (
+    AtTheTarget,
     C,
-    NearTheTarget,
     algebra,
     excess,
     rate_of,
@@ -26,9 +26,9 @@ from theory.imbalance import tighter_rate
     hypotheses=("gradient flow", "a loss that vanishes"),
     theory_side="closed form",
     controls=("the limit of the margins 5% larger",),
-    parameters=NearTheTarget,
+    parameters=AtTheTarget,
 )
-def margin_tends_to_that_of_the_targets(study: Study, sizes: NearTheTarget) -> Iterator[Check]:
+def margin_tends_to_that_of_the_targets(study: Study, sizes: AtTheTarget) -> Iterator[Check]:
     problem, runs = trained_near_the_target(study, sizes)
     last = runs[-1]
     slacks = rate_of(study, problem, trained(last))[1]

@@ -59,6 +59,13 @@ class NearTheTarget:
 
 
 @dataclass(frozen=True)
+class AtTheTarget(NearTheTarget):
+    """Training from starts near the target until what is left of the loss shows no more in the margins."""
+
+    time: float = varies("for which is trained from there", 3.0, low=0.3, high=5, unit="time")
+
+
+@dataclass(frozen=True)
 class Factorisation:
     """The paper's experiment: 1/2 |Y - U V^T / sqrt(m h)|^2, Gaussian starts."""
 
