@@ -8,4 +8,5 @@ inputs of length 1 whose last coordinate is 1/2, labels +-1, an adversary that m
     coupling     how far the network is from its pseudo-network
     polynomials  steps as polynomials of one inner product, and the degree that takes
     regret       online gradient descent against any adversary: how many steps
+    descent      the same at infinite width, in the space of the kernel
 """

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from arguments import ARGUMENTS, Draw
 
-from theory.adversarial import kernel, polynomials, sphere
+from theory.adversarial import descent, kernel, polynomials, sphere
 
 
 def labelled(draw: Draw) -> dict[str, Any]:
@@ -18,6 +18,12 @@ def labelled(draw: Draw) -> dict[str, Any]:
 def of_a_kernel(draw: Draw) -> dict[str, Any]:
     X = draw.entries((int(draw.rng.integers(1, 6)), 3))
     return {"K": X @ X.T, "y": draw.entries((len(X),)), "slack": draw.number()}
+
+
+def caps(draw: Draw) -> dict[str, Any]:
+    n, k = (int(size) for size in draw.rng.integers(1, 4, 2))
+    K = draw.entries((n, k, n, k))
+    return {"K": K, "y": draw.entries((n,)), "learning_rate": draw.number(), "steps": draw.whole()}
 
 
 def series(draw: Draw) -> dict[str, Any]:
@@ -36,6 +42,7 @@ def step(*names: str) -> Any:
 
 
 ARGUMENTS |= {
+    descent.robust_losses: caps,
     sphere.floor: labelled,
     kernel.least_norm: of_a_kernel,
     kernel.coefficients: series,

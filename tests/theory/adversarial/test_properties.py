@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.polynomial import chebyshev
 
-from theory.adversarial import coupling, kernel, polynomials, regret, sphere
+from theory.adversarial import coupling, descent, kernel, polynomials, regret, sphere
 from theory.core.validation import InvalidArgument
 
 seeds = st.integers(0, 10_000)
@@ -232,3 +232,18 @@ def test_regret_is_an_identity(seed: int, steps: int, eta: float) -> None:
 def test_what_is_refused(call, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         call()
+
+
+@few
+@given(seeds, st.floats(0.01, 0.5), st.integers(1, 3))
+def test_descent_against_the_worst_point(seed: int, eta: float, k: int) -> None:
+    """One step by hand; and of one example without an adversary the loss falls by eta' kappa(1) at first."""
+    rng = np.random.default_rng(seed)
+    X, y = unit(rng, 2 * k, 3), np.array([1.0, -1.0])
+    K = kernel.gram(X, X).reshape(2, k, 2, k)
+    losses = descent.robust_losses(K, y, eta, 1)
+    f = -eta / 2 * sum(-y[i] * K[:, :, i, 0] for i in range(2))
+    assert losses[0] == 1
+    assert losses[1] == pytest.approx(np.abs(f - y[:, None]).max(1).mean())
+    one = descent.robust_losses(np.full((1, 1, 1, 1), 0.5), np.ones(1), 0.1, 3)
+    assert one == pytest.approx(1 - 0.05 * np.arange(4))
