@@ -37,6 +37,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "chain.minnorm.orbit_energy": {"infinity": "at p = 0, which no orbit reaches"},
     "chain.times.annealed_times": {"infinity": "it takes longer than what is integrated"},
     "chain.times.decayed_times": {"infinity": "its bias is above epsilon"},
+    "cost_sensitive.gaussian_classes.edges": {"infinity": "the outer intervals have no end"},
+    "cost_sensitive.margins.limit_margins": {"infinity": "off the support margins grow without bound"},
     "chain.times.hitting_time": {"infinity": "it has not arrived at the end"},
     "chain.times.hitting_times": {"infinity": "it has not arrived at the end"},
     "chain.times.two_phase_times": {"infinity": "it takes longer than what is integrated"},
