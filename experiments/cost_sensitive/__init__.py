@@ -1,0 +1,1 @@
+"""Losses for unequal gains: trained to their minimisers, to equal recalls, and into the limit of separable examples."""
