@@ -33,12 +33,12 @@ class Table:
 
 
 def draw_tables(study: Study, sizes: Tables) -> list[Table]:
-    """Gains uniform in (0.05, 2), no probability of a label below `LEAST` / K."""
-    rng = study.rng("tables")
-    return [
-        Table(rng.uniform(0.05, 2, (sizes.labels, sizes.labels)), draw_probabilities(rng, sizes.cells, sizes.labels))
-        for _ in range(sizes.matrices)
-    ]
+    """Gains uniform in (0.05, 2), labels that earn alike on average, no probability of one below `LEAST` / K."""
+    rng, tables = study.rng("tables"), []
+    for _ in range(sizes.matrices):
+        G = rng.uniform(0.05, 2, (sizes.labels, sizes.labels))
+        tables.append(Table(G / G.mean(0), draw_probabilities(rng, sizes.cells, sizes.labels)))
+    return tables
 
 
 def draw_probabilities(rng: np.random.Generator, cells: int, K: int) -> Array:
