@@ -1,0 +1,1 @@
+"""Sums of powers of vectors, trained lazily and from tiny components; see `theory.tensor`."""

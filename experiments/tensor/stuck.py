@@ -1,0 +1,97 @@
+"""As many components as terms: descent gets stuck, at whole numbers of missed terms, as often as coupons are missed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiments.tensor.from_tiny import FOUND, tiny
+from theory.claims import (
+    AS_PRINTED,
+    Check,
+    Curves,
+    Estimated,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    frequency,
+    measured,
+    rate,
+    varies,
+)
+from theory.claims.estimates import mean
+from theory.claims.random_numbers import Frequency
+from theory.core.arrays import Array
+from theory.core.validation import reject
+from theory.tensor import coupons
+
+ALONE, ENDS = "independent runs", "what counts as found"
+TIMELY = "runs whose components are in time"
+STUCK, LEFT = "share of runs that get stuck, over its law", "mean share left over its law"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the target, and of what is trained on it."""
+
+    orders: tuple[int, ...] = varies("l of each kind", (3, 4), smoke=(3,), low=3, high=8)
+    inputs: tuple[int, ...] = varies("d of each kind", (5, 5), smoke=(4,), low=2, high=50)
+    terms: int = varies("r, powers in the target, and components", 3, low=2, high=6)
+    runs: int = varies("that are trained, of each kind", 1500, smoke=200, paper=10_000, low=100, high=50_000)
+    starts: int = varies("that are looked at alone", 200_000, smoke=30_000, low=1000, high=1_000_000)
+
+    def __post_init__(self) -> None:
+        if len(self.orders) != len(self.inputs):
+            reject("inputs", self.inputs, f"as many as orders {self.orders}")
+        if self.terms > min(self.inputs):
+            reject("terms", self.terms, f"at most the inputs {min(self.inputs)}: they are orthonormal")
+
+
+@claim(
+    "wang2020.stuck",
+    source="Wang, Wu, Lee, Ma & Ge 2020, introduction; how often and where is ours",
+    source_kind=AS_PRINTED,
+    statement=r"m = r:\quad \frac{\|T - \sum_{i=1}^r \|u_i\|^{2-l} u_i^{\otimes l}\|^2}{\|T\|^2} \to \frac kr,\quad"
+    r" P(k > 0) = 1 - r!\, p^r,\quad \mathbb E\, \frac kr = (1 - p)^r,\quad p = \tfrac1r \text{ or, for odd } l,\ "
+    r"\tfrac{1 - 2^{-r}}{r}",
+    hypotheses=(
+        "T = sum_(j <= r) q_j^l, q orthonormal, l >= 3; a tiny start in random directions, gradient descent",
+        "k terms that no component finds",
+    ),
+    theory_side="law",
+    controls=("four times as many components as terms", "none die", "p 3 % larger"),
+    parameters=Sizes,
+)
+def as_many_components_as_terms_get_stuck(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
+    r = sizes.terms
+    for l, d in zip(sizes.orders, sizes.inputs):
+        case = f"l = {l}, d = {d}, m = r = {r}"
+        batch = tiny(study.rng("trained", l), l, d, r, r, sizes.runs)
+        left, later = batch.trained_twice_as_long(study)
+        timely = batch.in_time()
+        ends = measured(
+            f"share left, of {TIMELY}", left[timely], within=Tolerance(FOUND, ENDS), case=case, axes=("run",)
+        )
+        yield ends.equals(lambda k, said=batch.said[timely]: k * said / r)
+        yield _often(TIMELY, timely, case).at_least(0.8)
+        yield _often("runs that twice the time does not help", later > left - FOUND, case).at_least(0.94)
+        law, share = coupons.missed_law(l, r, r), coupons.mean_missed(l, r, r)
+        yield _over(f"{STUCK}, trained", left > FOUND, 1 - law[0], case).supporting().equals(1)
+        missed = tiny(study.rng("starts", l), l, d, r, r, sizes.starts).said
+        yield _over(STUCK, missed > 0, 1 - law[0], case).equals(1)
+        yield _over(LEFT, missed / r, share, case).equals(1)
+        yield curves(f"l = {l}", left=left, law=law)
+        if l % 2:
+            yield _over(LEFT, missed / r, share).control("none die").equals(coupons.mean_missed(l + 1, r, r) / share)
+    yield (
+        _over(LEFT, missed / r, share).control("p 3 % larger").equals((1 - 1.03 * (1 - share ** (1 / r))) ** r / share)
+    )
+    many, _ = tiny(study.rng("many"), l, d, r, 4 * r, max(sizes.runs // 5, 64)).trained(study)
+    yield _over(STUCK, many > FOUND, 1 - law[0]).control("four times as many components as terms").equals(1)
+
+
+def _over(name: str, found: Array, law: float, case: str = "") -> Estimated:
+    return rate(name, mean(found / law), case=case)
+
+
+def _often(name: str, happened: Array, case: str) -> Frequency:
+    return frequency(name, int(happened.sum()), happened.size, because=ALONE, case=case).supporting()
