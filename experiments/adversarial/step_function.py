@@ -36,7 +36,7 @@ class Draws(Sizes):
 
     examples: int = varies("n, around the circle, labels in turn", 3, low=2, high=5)
     widths: tuple[int, ...] = varies("m", (256, 2048, 16_384), smoke=(256, 2048), low=64, high=10**6)
-    neurons: int = varies("that are drawn in all, of each width", 2_000_000, smoke=250_000, low=10**5, high=10**8)
+    neurons: int = varies("that are drawn in all, of each width", 1_500_000, smoke=250_000, low=10**5, high=10**8)
     slack: float = varies("of the function of the kernel's space, off the step", 0.1, low=0.02, high=0.5)
 
 

@@ -39,7 +39,6 @@ class Runs(Sizes):
     theory_side="closed form",
     controls=(
         "a learning rate 25 % smaller",
-        "a kernel without biases",
         "networks in their place, of one example more",
     ),
     parameters=Runs,
