@@ -116,6 +116,11 @@ FIGURES = {
         "Sampled weights: variance of their averages, restart from them, rises of the loss",
         ("weight_sampling.variances", "weight_sampling.restart", "tripathi2019.less_volatile"),
     ),
+    "fig16": Entry(
+        "figures.fig16_adversarial",
+        "Adversarial training: robust loss against steps and width, coupling, steps as polynomials",
+        ("zhang2020.theorem_4_1", "adversarial.coupling", "adversarial.step_degree"),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

@@ -22,8 +22,7 @@ class Draws:
     reach: float = varies("R, in units of m^(-2/3)", 1.7, low=0.5, high=10)
     inputs: int = varies("of the network, d", 4, low=2, high=50)
     widths: tuple[int, ...] = varies("m", (100, 3000, 30_000), smoke=(100, 3000), low=30, high=10**6)
-    neurons: int = varies("that are drawn in all, of each width", 2_500_000, smoke=300_000, low=10**5, high=10**8)
-    symmetric: int = varies("networks that move as gradients do", 40_000, smoke=3000, low=1000, high=10**6)
+    neurons: int = varies("that are drawn in all, of each width", 3_500_000, smoke=300_000, low=10**5, high=10**8)
     steps: int = varies("networks that are trained by one step", 6000, smoke=600, low=100, high=10**5)
 
 
@@ -65,12 +64,13 @@ def how_far_networks_are_from_linear(study: Study, sizes: Draws) -> Iterator[Che
         worst = _over_law(errors["worst"], coupling.worst_error(sizes.reach, 1.0, m), f"the worst at m = {m}")
         yield worst.equals(1)
     yield from _what_is_not_so(sizes, seen, along)
-    yield from _symmetric(study, sizes, x, v, along)
+    yield from _symmetric(sizes, seen[0]["symmetric"], along)
     yield from _trained(study, sizes, x)
     yield curves(
         widths=sizes.widths,
         common=[errors["common"].mean() for errors in seen],
         worst=[errors["worst"].mean() for errors in seen],
+        symmetric=[float(np.sqrt(np.square(errors["symmetric"]).mean())) for errors in seen],
         common_law=coupling.common_error(sizes.reach, along, np.array(sizes.widths, float)),
         worst_law=coupling.worst_error(sizes.reach, 1.0, np.array(sizes.widths, float)),
         symmetric_law=np.sqrt(coupling.symmetric_variance(sizes.reach, along, np.array(sizes.widths, float))),
@@ -89,22 +89,20 @@ def _what_is_not_so(sizes: Draws, seen: list[dict[str, Array]], along: float) ->
 
 
 def _moved(study: Study, m: int, x: Array, v: Array, sizes: Draws) -> dict[str, Array]:
-    """Errors at x of each run (runs,): neurons with a_r > 0 move along v; or to the worse side of x."""
+    """Errors at x (runs,): neurons with a_r > 0 move along v, or to the worse side; or all, with the sign of a_r."""
     point, direction = (torch.tensor(array, device=study.device) for array in (x, v))
     runs = max(sizes.neurons // m, 32)
     networks = random_networks(study, m, runs, len(x), study.rng("networks", m))
     step = sizes.reach * m ** (-2 / 3) * (networks.a > 0)[..., None]
     side = -torch.sign(networks.W @ point + networks.b)[..., None]
-    moves = {"common": step * direction, "worst": step * side * point}
+    signed = sizes.reach * m ** (-2 / 3) * torch.sign(networks.a)[..., None]
+    moves = {"common": step * direction, "worst": step * side * point, "symmetric": signed * direction}
     return {name: _error(networks, networks.W + move, point) for name, move in moves.items()}
 
 
-def _symmetric(study: Study, sizes: Draws, x: Array, v: Array, along: float) -> Iterator[Check]:
+def _symmetric(sizes: Draws, errors: Array, along: float) -> Iterator[Check]:
     """a_r and the movement of w_r have the same sign: passing 0 adds as often as it takes away."""
-    m, point = sizes.widths[0], torch.tensor(x, device=study.device)
-    networks = random_networks(study, m, sizes.symmetric, len(x), study.rng("symmetric"))
-    move = sizes.reach * m ** (-2 / 3) * torch.sign(networks.a)[..., None] * point.new_tensor(v)
-    errors = _error(networks, networks.W + move, point)
+    m = sizes.widths[0]
     common, law = (law(sizes.reach, along, m) for law in (coupling.common_error, coupling.symmetric_variance))
     centred = rate("mean error of symmetric moves", mean(errors))
     yield centred.equals(0, against=float(common))
