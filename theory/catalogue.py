@@ -116,6 +116,18 @@ FIGURES = {
         "Sampled weights: variance of their averages, restart from them, rises of the loss",
         ("weight_sampling.variances", "weight_sampling.restart", "tripathi2019.less_volatile"),
     ),
+    "fig15": Entry(
+        "figures.fig15_tensor",
+        "Sums of powers: what lazy training leaves of a tensor, and what components find that start tiny",
+        (
+            "wang2020.lazy_training",
+            "wang2020.beyond_lazy",
+            "wang2020.stuck",
+            "tensor.coupons",
+            "tensor.power_method",
+            "tensor.lazy_limit",
+        ),
+    ),
     "fig16": Entry(
         "figures.fig16_adversarial",
         "Adversarial training: robust loss against steps and width, coupling, steps as polynomials",
