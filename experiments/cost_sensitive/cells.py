@@ -33,11 +33,12 @@ class Table:
 
 
 def draw_tables(study: Study, sizes: Tables) -> list[Table]:
-    """Gains uniform in (0.05, 2), labels that earn alike on average, no probability of one below `LEAST` / K."""
+    """Random gains of labels that earn nearly alike on average, no probability of a label below `LEAST` / K."""
     rng, tables = study.rng("tables"), []
     for _ in range(sizes.matrices):
         G = rng.uniform(0.05, 2, (sizes.labels, sizes.labels))
-        tables.append(Table(G / G.mean(0), draw_probabilities(rng, sizes.cells, sizes.labels)))
+        G *= rng.uniform(0.9, 1.1, sizes.labels) / G.mean(0)
+        tables.append(Table(G, draw_probabilities(rng, sizes.cells, sizes.labels)))
     return tables
 
 

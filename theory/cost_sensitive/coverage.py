@@ -21,8 +21,8 @@ from theory.cost_sensitive.gaussian_classes import Classes
 NODES = 801  # between which the best label changes at most once
 REACH = 12.0  # in sigma beyond the outer means: what lies farther has no probability left
 LARGEST = 1e6  # of a multiplier
-SOLVED, NEAR = 1e-10, 1e-5  # of a coverage, after Newton's steps and before
-NEWTON_STEPS = 6
+SOLVED, NEAR = 1e-10, 1e-4  # of a coverage, after Newton's steps and before
+NEWTON_STEPS = 12
 
 
 def gain_matrix(classes: Classes, multipliers: Float[Array, " K"]) -> Float[Array, "K K"]:
@@ -97,7 +97,7 @@ def optimum(classes: Classes, least: float) -> tuple[float, Float[Array, " K"]]:
         return float(earned.sum() - least * lam.sum()), coverage(classes, lam) - least
 
     start = np.full(classes.K, 1 / classes.K)
-    lam = minimize(dual, start, jac=True, bounds=[(0, LARGEST)] * classes.K, options={"ftol": 1e-15, "gtol": 1e-9}).x
+    lam = minimize(dual, start, jac=True, bounds=[(0, LARGEST)] * classes.K, options={"ftol": 0.0, "gtol": 1e-10}).x
     bound = coverage(classes, lam) < least + NEAR
     lam = np.where(bound, lam, 0.0)
     for _ in range(NEWTON_STEPS):
