@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from figures.style import canvas, letter, line, markers
 from theory.claims import Evidence
@@ -14,7 +15,9 @@ CONTROL = {"color": "0.6", "linestyle": "--", "linewidth": 1.1}
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """What is left against m / m*, coupons, power methods, the limit alpha -> infinity, and where training is stuck."""
-    title = "Lazy training needs m* components, of the order d^(l-1); from a tiny start a few components find a few terms"
+    title = (
+        "Lazy training needs m* components, of the order d^(l-1); from a tiny start a few components find a few terms"
+    )
     figure = canvas(title, evidence, width=13.5, height=8.6)
     panels = figure.subplot_mosaic([["lazy", "lazy", "coupons"], ["power", "limit", "stuck"]])
     _draw_lazy(panels["lazy"], evidence["wang2020.lazy_training"], evidence["wang2020.beyond_lazy"])
@@ -30,17 +33,20 @@ def _draw_lazy(axes: Axes, lazy: Evidence, beyond: Evidence) -> None:
     kinds = zip(lazy.parameters["orders"], lazy.parameters["inputs"])
     for i, (l, d) in enumerate(kinds):
         curves = lazy.group(f"l = {l}, d = {d}")
-        at = curves["widths"] / curves["enough"]
         spread = np.array([curves["means"] - curves["low"], curves["high"] - curves["means"]])
         label = f"lazily trained, $l = {l}$, $d = {d}$ (bars: 90 % of targets)"
-        axes.errorbar(at, curves["means"], spread, capsize=3, **markers(i, label=label))
-    at = beyond.curves["m"] / beyond.curves["enough"]
+        axes.errorbar(curves["directions"], curves["means"], spread, capsize=3, **markers(i, label=label))
+    at = beyond.curves["m"] * beyond.parameters["inputs"][-1] / beyond.curves["D"]
     order, terms, inputs = (beyond.parameters[name] for name in ("order", "terms", "inputs"))
     of_terms = f"{terms} terms, $l = {order}$, $d = {inputs[-1]}$, $m = {int(beyond.curves['m'])}$"
     lazily, trained = beyond.curves["lazy"], beyond.curves["trained"]
     axes.plot(np.full(len(lazily), at), lazily, **markers(2, color="0.6"), label=f"control, lazily: {of_terms}")
     axes.plot(np.full(len(trained), at), trained, **markers(3), label=f"from a tiny start: {of_terms}")
-    axes.set(xlabel="$m / m^*$", ylabel=r"left of the target, $\|T - \mathrm{model}\|^2 / \|T\|^2$", ylim=(-0.04, 1.04))
+    axes.set(
+        xlabel="$m d / D$, which is $m / m^*$ but for rounding",
+        ylabel=r"left of the target, $\|T - \mathrm{model}\|^2 / \|T\|^2$",
+        ylim=(-0.04, 1.04),
+    )
     axes.legend(loc="upper right")
     letter(axes, "A", "what is left of a target")
 
@@ -52,6 +58,7 @@ def _draw_coupons(axes: Axes, coupons: Evidence) -> None:
         found, runs = curves["found"], curves["runs"]
         spread = 2 * np.sqrt(found * (1 - found) / runs)
         axes.errorbar(curves["widths"], found, spread, capsize=3, **markers(i, label=f"trained, {int(runs)} runs each"))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="components $m$", ylabel="share of runs that find all terms", ylim=(-0.03, 1.05))
     axes.legend(loc="lower right", title=f"$r = {coupons.parameters['terms']}$; of odd $l$ some components die")
     letter(axes, "B", "each component draws a coupon")

@@ -11,11 +11,13 @@ from experiments.training import Trainee
 from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
+from theory.core.validation import reject
 from theory.tensor.small_start import PowerMethod, missed
 
 TINY = 1e-24  # of components: at it 1 run in 200 ends elsewhere than its start says, at 1e-3 1 in 20
 WAIT = 20.0  # beyond the time of growth, for those whose direction is late: it takes 1 / x_j where x_j is small
 EARLY, ALONG = 2.0, 0.9
+SLOWEST = 20.0  # components, each times its typical time to turn
 FOUND = 1e-3  # share of |T|^2 that is left of a target that counts as found
 
 
@@ -89,3 +91,15 @@ class Tiny:
 def tiny(rng: np.random.Generator, l: int, d: int, r: int, m: int, runs: int) -> Tiny:
     """Starts in random directions, terms in random position."""
     return Tiny(unit_vectors(rng, runs, m, d), orthonormal(rng, 1, r, d)[0], l)
+
+
+def require_in_time(l: int, d: int, r: int, m: int) -> None:
+    """Refuse targets that cannot be, and runs of so many components that turn so slowly that few runs are in time.
+
+    A correlation x near the typical 1 / sqrt(d) takes the time 1 / (l (l - 2) x^(l-2)) to become large.
+    """
+    if r > d:
+        reject("terms", r, f"at most the inputs {d}: they are orthonormal")
+    slow = m * d ** (l / 2 - 1) / (l * (l - 2))
+    if slow > SLOWEST:
+        reject("inputs", d, f"m d^(l/2 - 1) / (l (l - 2)) = {slow:.3g} to be at most {SLOWEST:g}: few turn in time")

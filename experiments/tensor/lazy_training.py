@@ -78,7 +78,14 @@ def lazy_training_fits_a_share(study: Study, sizes: Sizes) -> Iterator[Check | C
         drawn = samples("share left of Gaussian targets", share_left(targets, rest), because="independent", case=case)
         yield drawn.follow(laws[-1])
         low, high = np.transpose([law.interval(0.9) for law in laws])
-        yield curves(f"l = {l}, d = {d}", widths=widths, means=means, low=low, high=high, enough=lazy_width(d, l))
+        yield curves(
+            f"l = {l}, d = {d}",
+            widths=widths,
+            means=means,
+            low=low,
+            high=high,
+            directions=np.array(widths) * d / len(rest),
+        )
     yield _mean(rest, start).control("m (d - 1) directions").equals(1 - m * (d - 1) / dimension(d, l))
     cut = what_training_leaves(study, start, max(steps_to_fit(start) // 10, 1))
     yield _mean(cut, start).control("training cut at a tenth").equals(isotropic_left(d, l, m))

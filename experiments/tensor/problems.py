@@ -7,7 +7,6 @@ from experiments.training import Trainee
 from theory.claims import Study, Tolerance, rounding
 from theory.core.arrays import Array
 from theory.tensor.coordinates import dimension
-from theory.tensor.generic import tangent_dimension
 from theory.tensor.lazy import Tangents
 
 CANDIDATES = 30
@@ -29,8 +28,7 @@ def orthonormal(rng: np.random.Generator, runs: int, r: int, d: int) -> Array:
 def components(rng: np.random.Generator, d: int, l: int, m: int) -> Tangents:
     """Random unit vectors: of `CANDIDATES` draws that whose tangents are best conditioned, others train for ever."""
     generic = [Tangents(unit_vectors(rng, m, d), l) for _ in range(CANDIDATES)]
-    full = [each for each in generic if each.rank == tangent_dimension(d, l, m)]
-    return max(full, key=lambda each: each.eigenvalues[-1] / each.eigenvalues[0])
+    return max(generic, key=lambda each: (each.rank, each.eigenvalues[-1] / each.eigenvalues[0]))
 
 
 def powers_of(study: Study, Q: Array, l: int) -> Array:
