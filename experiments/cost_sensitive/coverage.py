@@ -125,7 +125,7 @@ def _at_optimum(study: Study, problem: Bound, sizes: Rounds) -> tuple[float, Arr
     x = nodes_of(classes, CLOSE)
 
     def trained(G: Array) -> tuple[Array, Array]:
-        return _confusion(study, classes, x, G, np.zeros((len(x), classes.K)), 10 * sizes.steps)[1:]
+        return _confusion(study, classes, x, G, np.zeros((len(x), classes.K)), 5 * sizes.steps)[1:]
 
     there, off = trained(theory.gain_matrix(classes, problem.multipliers))
     fewer, _ = trained(theory.gain_matrix(classes, 0.95 * problem.multipliers))
@@ -187,7 +187,7 @@ def _diagonal(study: Study, sizes: Rounds) -> Iterator[Check]:
     middle = (classes.means[1:] + classes.means[:-1]) / 2
     a = np.exp(np.concatenate([[0], np.cumsum((middle - edges) * np.diff(classes.means))]))
     zero = np.zeros((len(x), classes.K))
-    _, confusion, off = _confusion(study, classes, x, np.diag(a / classes.priors), zero, 20 * sizes.steps)
+    _, confusion, off = _confusion(study, classes, x, np.diag(a / classes.priors), zero, 5 * sizes.steps)
     within = Tolerance(off + 1e-12, "what as many steps again change, and every second node alone")
     covered = measured("coverages of diagonal gains", classes.priors @ confusion, within=within, axes=("label",))
     yield covered.supporting().equals(theory.coverage(classes, problem.multipliers))

@@ -67,8 +67,10 @@ def scaled(Z: Float[Array, "*runs n d"], factors: Float[Array, "*runs n"]) -> Se
     return Separable(factors[..., None] * entries_inside("Z", Z))
 
 
-def gaussian_recall(w: Float[Array, "*runs d"], mean: Float[Array, "*runs d"]) -> Float[Array, "*runs"]:
-    """P(z . w > 0) of z ~ N(mean, I): the recall of a class by the classifier w.
+def gaussian_recall(
+    w: Float[Array, "*runs d"], bias: Float[Array, "*runs"] | float, mean: Float[Array, "*#runs d"]
+) -> Float[Array, "*runs"]:
+    """P(z . w + bias > 0) of z ~ N(mean, I): the recall of a class by the classifier w.
 
     Raises:
         InvalidArgument: w is 0 or not finite.
@@ -77,8 +79,8 @@ def gaussian_recall(w: Float[Array, "*runs d"], mean: Float[Array, "*runs d"]) -
     size = np.abs(w).max(-1, keepdims=True)
     if not (size > 0).all():
         reject("w", 0, "a classifier that is not 0")
-    w = w / size
-    return ndtr((w * entries_inside("mean", mean)).sum(-1) / np.linalg.norm(w, axis=-1))
+    w, bias = w / size, entries_inside("bias", bias) / size[..., 0]
+    return ndtr(((w * entries_inside("mean", mean)).sum(-1) + bias) / np.linalg.norm(w, axis=-1))
 
 
 def _per_example(problem: Separable, log_g: Array) -> Array:

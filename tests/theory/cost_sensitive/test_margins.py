@@ -59,9 +59,10 @@ def test_scaled_examples(seed: int, factor: float) -> None:
 @given(seeds, st.floats(-40, 40))
 def test_recall_of_a_direction(seed: int, size: float) -> None:
     w = np.random.default_rng(seed).standard_normal(3)
-    found = margins.gaussian_recall(w, size * w / np.linalg.norm(w))
+    found = margins.gaussian_recall(w, 0.0, size * w / np.linalg.norm(w))
     assert found == pytest.approx(norm.cdf(size), rel=1e-9)
-    assert margins.gaussian_recall(1e200 * w, 0 * w) == 0.5
+    assert margins.gaussian_recall(w, size * np.linalg.norm(w), 0 * w) == pytest.approx(found)
+    assert margins.gaussian_recall(1e200 * w, 0.0, 0 * w) == 0.5
 
 
 def test_what_is_outside_the_domain_is_named() -> None:
@@ -71,7 +72,7 @@ def test_what_is_outside_the_domain_is_named() -> None:
     with pytest.raises(InvalidArgument, match=r"factors\[1\] = 0"):
         margins.scaled(np.eye(2), np.array([1.0, 0.0]))
     with pytest.raises(InvalidArgument, match="w = 0: expected a classifier that is not 0"):
-        margins.gaussian_recall(np.zeros(2), np.ones(2))
+        margins.gaussian_recall(np.zeros(2), 0.0, np.ones(2))
     off = Separable(np.array([[1.0, 0.0], [3.0, 1.0]]))
     with pytest.raises(InvalidArgument, match="support = 1 examples: expected all 2 examples"):
         margins.limit_move(off, np.zeros(2))
