@@ -133,6 +133,16 @@ FIGURES = {
         "Adversarial training: robust loss against steps and width, coupling, steps as polynomials",
         ("zhang2020.theorem_4_1", "adversarial.coupling", "adversarial.step_degree"),
     ),
+    "fig17": Entry(
+        "figures.fig17_cost_sensitive",
+        "Cost-sensitive losses: labels on the simplex, equal recalls, and what is left in the limit",
+        (
+            "narasimhan2021.proposition_4",
+            "narasimhan2021.worst_case_recall",
+            "cost_sensitive.implicit_bias",
+            "narasimhan2021.reweighting",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
