@@ -36,7 +36,7 @@ class Draws:
     r" w_r - w_r(0) = \mathbf{1}\{a_r > 0\} R m^{-2/3} v:\ \mathbb{E}\, e = \tfrac12 m^{2/3} \mathbb{E} (h - z)"
     r" \mathbf{1}\{0 \le z < h\} \to \frac{R^2 (v^\top x)^2}{4 \tau \sqrt{2\pi}} m^{-1/6};\quad"
     r" \max_{\|w_r - w_r(0)\| \le R m^{-2/3}} e:\ \text{twice that at } v = x / \|x\|;\quad"
-    r" w_r - w_r(0) = \operatorname{sgn}(a_r) R m^{-2/3} v:\ \mathbb{E}\, e = 0,\ \mathbb{E}\, e^2 \to"
+    r" w_r - w_r(0) = \mathrm{sgn}(a_r) R m^{-2/3} v:\ \mathbb{E}\, e = 0,\ \mathbb{E}\, e^2 \to"
     r" \frac{R^3 |v^\top x|^3}{3 \tau \sqrt{2\pi}} m^{-7/6}",
     hypotheses=(
         "a_r = +-m^(-1/3) with equal chances, w_r(0) ~ N(0, I / m), b_r ~ N(0, 1 / m), |v| = 1, v independent of them",

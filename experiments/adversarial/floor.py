@@ -32,7 +32,7 @@ class Runs:
     source="ours; why Zhang et al. 2020 (arXiv 2002.06668) ask for separated inputs",
     source_kind=OURS,
     statement=r"\min_f \frac1n \sum_i \max_{\|x' - x_i\| \le \rho} |f(x') - y_i| = \frac{2 \nu}{n},\quad y_i = \pm 1,"
-    r"\quad \nu = \max \# \{\text{disjoint pairs } (i, j):\ y_i \ne y_j,\ \|x_i - x_j\| \le 2 \rho"
+    r"\quad \nu = \max \# \{\text{disjoint pairs } (i, j):\ y_i = -y_j,\ \|x_i - x_j\| \le 2 \rho"
     r" \sqrt{1 - \tfrac{\rho^2}{4 R^2}}\}",
     hypotheses=(
         "x_i and x' on a sphere of radius R",

@@ -34,9 +34,9 @@ class Sizes:
     source="ours; of the pseudo-network of Zhang et al. 2020 (arXiv 2002.06668)",
     source_kind=OURS,
     statement=r"\mathbb{E} \langle \nabla g(x), \nabla g(x') \rangle = m^{1/3} \kappa(t),\ t = x^\top x',\quad"
-    r" \kappa(t) = \frac{t}{2\pi} \Big(\pi - \arccos \frac{t + \beta}{1 + \beta}\Big) = \sum_j b_j t^j,\quad"
+    r" \kappa(t) = \frac{t}{2\pi} \Big(\pi - \arccos \big(\frac{t + \beta}{1 + \beta}\big)\Big) = \sum_j b_j t^j,\quad"
     r" \beta = 1:\ b_0 = 0,\ b_1 = \tfrac13,\ b_j > 0;\quad \beta = 0\ (\text{no biases}):\ b_1 = \tfrac14,\ b_{2k+2}"
-    r" = \frac{1}{2\pi} \frac{\binom{2k}{k}}{4^k (2k + 1)},\ b_3 = b_5 = \dots = 0;\quad"
+    r" = \frac{(2k)!}{2\pi\, 4^k (k!)^2 (2k + 1)},\ b_3 = b_5 = \dots = 0;\quad"
     r" t = \tfrac34 s + \tfrac14:\ \text{all coefficients of } s^j \text{ are above } 0",
     hypotheses=(
         "w_r(0) ~ N(0, I / m), b_r ~ N(0, beta / m), |x| = 1",

@@ -29,9 +29,9 @@ class Draws(Sizes):
     "adversarial.sampling_error",
     source="ours; of the pseudo-network of Zhang et al. 2020 (arXiv 2002.06668)",
     source_kind=OURS,
-    statement=r"w_r - w_r(0) = m^{-1/3} \nabla_{w_r} \textstyle\sum_k \alpha_k f(x_k) \implies \mathbb{E}\, g(x) ="
-    r" \textstyle\sum_k \alpha_k \kappa(x_k, x),\quad m \operatorname{Var} g(x) ="
-    r" \operatorname{Var}_{w, b} \Big(\mathbf{1}\{w^\top x + b \ge 0\} \textstyle\sum_k \alpha_k x_k^\top x"
+    statement=r"w_r - w_r(0) = m^{-1/3} \nabla_{w_r} \textstyle\sum_k \alpha_k f(x_k):\quad \mathbb{E}\, g(x) ="
+    r" \textstyle\sum_k \alpha_k \kappa(x_k, x),\quad m \mathrm{Var} g(x) ="
+    r" \mathrm{Var}_{w, b} \Big(\mathbf{1}\{w^\top x + b \ge 0\} \textstyle\sum_k \alpha_k x_k^\top x"
     r" \mathbf{1}\{w^\top x_k + b \ge 0\}\Big);\quad \mathbb{E} f(0)(x)^2 = m^{-2/3}",
     hypotheses=(
         "a_r = +-m^(-1/3), w_r(0) ~ N(0, I / m), b_r ~ N(0, 1 / m), |x| = 1; every width",

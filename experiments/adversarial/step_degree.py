@@ -38,7 +38,7 @@ class Steps:
     "adversarial.step_degree",
     source="ours; Zhang et al. 2020 (arXiv 2002.06668) use steps of degree O(log(1/e) / gamma)",
     source_kind=OURS,
-    statement=r"e_D = \min_{\deg q \le D} \max\Big(\max_{[-1, l]} |q|, \max_{[u, 1]} |q - 1|\Big),\quad"
+    statement=r"e_D = \min_{q \text{ of degree } D} \max\Big(\max_{[-1, l]} |q|, \max_{[u, 1]} |q - 1|\Big),\quad"
     r" l = 1 - \tfrac{(\delta - \rho)^2}{2},\ u = 1 - \tfrac{\rho^2}{2},\ u - l = \tfrac\gamma2:\quad"
     r" \rho = 0:\ e_D = \frac{1}{1 + T_D(\frac{3 - l}{1 + l})},\ D \sim \frac{\log(2/e)}{\sqrt\gamma};\quad"
     r" \rho > 0:\ -\tfrac{d}{dD} \log(e_D \sqrt D) \to g = \int_l^{c} \frac{(c - t)\, dt}{\sqrt{r(t)}},"

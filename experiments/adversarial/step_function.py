@@ -44,10 +44,10 @@ class Draws(Sizes):
     "zhang2020.step_function",
     source="Zhang, Plevrakis, Du, Li, Song & Arora 2020 (arXiv 2002.06668), abstract; constants derived",
     source_kind=AS_THE_ABSTRACT_SAYS,
-    statement=r"w_r - w_r(0) = \operatorname{sgn}(a_r) m^{-2/3} V_r,\ V_r = \sum_k \alpha_k x_k \mathbf{1}\{w_r(0)^\top"
+    statement=r"w_r - w_r(0) = \mathrm{sgn}(a_r) m^{-2/3} V_r,\ V_r = \sum_k \alpha_k x_k \mathbf{1}\{w_r(0)^\top"
     r" x_k + b_r \ge 0\},\ u = \sum_k \alpha_k \kappa(x_k, \cdot),\ |u - y_i| \le s \text{ on cap } i:\quad"
     r" \max_r \|w_r - w_r(0)\| = R m^{-2/3},\ R = \max_{\text{arcs}} \|\sum_{k \in \text{arc}} \alpha_k x_k\|;\quad"
-    r" \sqrt{\mathbb{E} (f - f(0) - u)^2} \le \sqrt{\tfrac{v}{m}} + e,\quad v = m \operatorname{Var} g,\ e ="
+    r" \sqrt{\mathbb{E} (f - f(0) - u)^2} \le \sqrt{\tfrac{v}{m}} + e,\quad v = m \mathrm{Var} g,\ e ="
     r" m^{2/3} \mathbb{E} (h - |z|)_+ = O(R^2 m^{-1/6});\quad \mathbb{E} f(0)^2 = m^{-2/3}",
     hypotheses=(
         "inputs on a circle, |x| = 1, the last coordinate 1/2: the x_k that a neuron sees lie on an arc",

@@ -31,8 +31,8 @@ class Runs(Sizes):
     "adversarial.wide_limit",
     source="ours; the limit of the pseudo-networks of Zhang et al. 2020 (arXiv 2002.06668)",
     source_kind=OURS,
-    statement=r"f_{t+1} = f_t - \tfrac{\eta'}{n} \sum_i \operatorname{sgn}(f_t(x_i^t) - y_i)\, \kappa(x_i^t, \cdot),"
-    r"\ f_0 = 0,\ x_i^t = \arg\max_{x' \in \text{cap } i} |f_t(x') - y_i|:\quad"
+    statement=r"f_{t+1} = f_t - \tfrac{\eta'}{n} \sum_i \mathrm{sgn}(f_t(x_i^t) - y_i)\, \kappa(x_i^t, \cdot),"
+    r"\ f_0 = 0,\ |f_t(x_i^t) - y_i| \text{ the largest on cap } i:\quad"
     r" \tfrac1T \sum_{t<T} L_A(g_{W(t)}) \to \tfrac1T \sum_{t<T} \tfrac1n \sum_i |f_t(x_i^t) - y_i|\ (m \to \infty),"
     r"\quad W(t+1) = W(t) - \eta' m^{-1/3} \nabla L_A(g_{W(t)})",
     hypotheses=("an adversary that takes the worst of a grid on each cap", "T fixed; the loss is |g - y|"),
