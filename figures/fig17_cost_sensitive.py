@@ -12,6 +12,7 @@ from theory.claims import Evidence
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(0.75)]])
 LOSSES = ("plain", "weights", "shift", "factors")
 LABELS = ("cross-entropy", "weights $g$", "shift $\\log g$ (logit adjustment)", "factors $g^{-1/2}$ of margins")
+SHOWN = 26  # rounds, the start among them
 GREY = {"color": "0.45", "linestyle": "--", "linewidth": 1.1}
 
 
@@ -39,9 +40,9 @@ def _draw_simplex(axes: Axes, evidence: Evidence) -> None:
             axes.plot(*(ends @ CORNERS).T, **style)
     axes.plot([], [], color="black", label=r"$\arg\max\, G^\top \eta$")
     axes.plot([], [], **GREY, label="cross-entropy's")
-    for corner, name, side in zip(
-        CORNERS, (r"$\eta_1 = 1$", r"$\eta_2 = 1$", r"$\eta_3 = 1$"), ("right", "left", "left")
-    ):
+    sides = ("right", "left", "left")
+    for i, (corner, side) in enumerate(zip(CORNERS, sides), start=1):
+        name = f"$\\eta_{i} = 1$"
         axes.annotate(name, corner, xytext=(-5 if side == "right" else 5, 0), textcoords="offset points", ha=side)
     axes.set(aspect="equal", xlim=(-0.2, 1.75), ylim=(-0.05, 0.95))
     axes.axis("off")
@@ -58,12 +59,12 @@ def _edges(G: np.ndarray) -> list[np.ndarray]:
         along = G[:, i] - G[:, k]
         points = []
         for a, b in ((0, 1), (0, 2), (1, 2)):
-            if along[a] * along[b] < 0:
+            if along[a] * along[b] <= 0 and along[a] != along[b]:
                 t = along[a] / (along[a] - along[b])
                 point = np.zeros(3)
                 point[a], point[b] = 1 - t, t
                 points.append(point)
-        if len(points) == 2:
+        if len(points) >= 2:
             line_of = points[0] + shares[:, None] * (points[1] - points[0])
             best = line_of @ G[:, i] >= line_of @ G[:, other]
             if best.any():
@@ -73,10 +74,10 @@ def _edges(G: np.ndarray) -> list[np.ndarray]:
 
 def _draw_recalls(axes: Axes, evidence: Evidence) -> None:
     curves = evidence.curves
-    rounds = np.arange(len(curves["recalls"]))
+    rounds = np.arange(min(len(curves["recalls"]), SHOWN))
     for i in range(curves["recalls"].shape[1]):
-        axes.plot(rounds, curves["predicted"][:, i], **line(i))
-        axes.plot(rounds, curves["recalls"][:, i], **markers(i), label=f"class {i + 1}")
+        axes.plot(rounds, curves["predicted"][: len(rounds), i], **line(i))
+        axes.plot(rounds, curves["recalls"][: len(rounds), i], **markers(i), label=f"class {i + 1}")
     axes.axhline(float(curves["value"]), color="black", linewidth=0.9, linestyle=":")
     axes.annotate(
         f"equaliser, {float(curves['value']):.5f}", (rounds[-1], float(curves["value"])),

@@ -16,6 +16,8 @@ from theory.cost_sensitive.gaussian_classes import Classes
 
 NODES_A_SIGMA = 8
 REACH = 5.0  # sigma beyond the outer means
+HALVINGS = 12  # of a step beyond which the loss would be larger, as far from the minimum
+FLAT = 1e-14  # of the loss: what it may grow by in rounding
 
 
 def nodes_of(classes: Classes, a_sigma: int = NODES_A_SIGMA) -> Array:
@@ -35,8 +37,8 @@ def random_classes(rng: np.random.Generator, K: int, closest: float, farthest: f
 def confusion_of(classes: Classes, x: Array, logits: Array) -> Array:
     """P(argmax j | y = i) of logits (nodes, K), and of a cubic spline through them between."""
     best = logits.argmax(1)
-    edges = [_edge(x, logits[:, best[at]] - logits[:, best[at + 1]], at) for at in np.flatnonzero(np.diff(best))]
     changes = np.flatnonzero(np.diff(best))
+    edges = [_edge(x, logits[:, best[at]] - logits[:, best[at + 1]], at) for at in changes.tolist()]
     return confusion_between(classes, np.array(edges), best[[*changes, -1]])
 
 
@@ -60,8 +62,13 @@ class Newton(GradientDescent):
     def apply(self, state: State, work: tuple[Tensor, Tensor], learning_rate: Tensor) -> None:
         gradient, hessian = work
         # Logits that all grow alike change no loss: the Hessian has no inverse, but for such directions.
-        step = torch.linalg.pinv(hessian, hermitian=True, rtol=1e-11) @ gradient[0]
-        state["theta"] -= learning_rate[0] * step
+        step = learning_rate[0] * torch.linalg.pinv(hessian, hermitian=True, rtol=1e-11) @ gradient[0]
+        before = self.loss(state) * (1 + FLAT)
+        for halvings in range(HALVINGS):
+            shorter = {"theta": state["theta"] - step / 2**halvings}
+            if bool(self.loss(shorter) <= before):
+                break
+        state["theta"] = shorter["theta"]
 
 
 @dataclass(frozen=True)

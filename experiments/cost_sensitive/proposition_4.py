@@ -30,7 +30,7 @@ class Training(Tables):
     """Of the tables, and of descent on them."""
 
     steps: int = varies("of descent, each of 1 over the largest curvature", 500, smoke=300, low=20, high=10**5)
-    spread: float = varies("D_j lie between 1 / spread and spread", 5.0, low=1, high=50)
+    spread: float = varies("D_j lie between 1 / spread and spread", 5.0, low=1.5, high=50)
 
 
 @claim(

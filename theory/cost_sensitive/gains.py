@@ -55,7 +55,7 @@ def square(name: str, value: Float[Array, "K K"]) -> Float[Array, "K K"]:
 
 def probabilities(name: str, value: Float[Array, "*cells K"], K: int) -> Float[Array, "*cells K"]:
     """`value` as probabilities of K labels, one distribution a row; they are made to add up to 1 exactly."""
-    eta = entries_inside(name, value, 0, 1, "[]")
+    eta = entries_inside(name, value, 0, 1 + OFF_BY, "[]")
     if eta.ndim == 0 or eta.shape[-1] != K:
         reject(f"{name}.shape", eta.shape, f"(..., {K}), a number a label")
     total = eta.sum(-1, keepdims=True)
