@@ -22,8 +22,8 @@ class Draws:
     reach: float = varies("R, in units of m^(-2/3)", 1.7, low=0.5, high=10)
     inputs: int = varies("of the network, d", 4, low=2, high=50)
     widths: tuple[int, ...] = varies("m", (40, 2000, 30_000), smoke=(40, 2000), low=30, high=10**6)
-    neurons: int = varies("that are drawn in all, of each width", 4_000_000, smoke=300_000, low=10**5, high=10**8)
-    steps: int = varies("networks that are trained by one step", 12_000, smoke=1000, low=100, high=10**5)
+    neurons: int = varies("that are drawn in all, of each width", 4_000_000, smoke=300_000, low=3 * 10**5, high=10**8)
+    steps: int = varies("networks that are trained by one step", 12_000, smoke=1000, low=1000, high=10**5)
 
 
 @claim(

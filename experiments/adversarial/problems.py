@@ -31,6 +31,11 @@ class Sizes:
         return float(2 * sphere.RADIUS * np.sin(np.pi / self.examples * (1 - 2 * JITTER)))
 
 
+def one_more(sizes: Sizes) -> Sizes:
+    """The same with one example more on the circle, where inputs are closer and networks couple worse."""
+    return Sizes(sizes.examples + 1, sizes.rho)
+
+
 @dataclass(frozen=True)
 class Circle:
     """Inputs at these angles, their labels, and points of their caps.

@@ -90,7 +90,7 @@ def _after_many_steps(study: Study, circle: Circle, sizes: Runs) -> Iterator[Che
     U = _sampled(networks, circle, alpha)
     found, squares = _regret(rule, W, U, eta * _scale(networks))
     law = regret.regret(_square(W[0] - U), _square(W[-1] - U), squares, eta * _scale(networks))
-    over = measured("regret over its law", found / law, within=exactly("convex losses"), axes=("run",))
+    over = _measured("regret over its law", found / law)
     yield over.supporting().at_most(1.0)
     caps = torch.tensor(circle.caps(), device=study.device)
     with torch.no_grad():

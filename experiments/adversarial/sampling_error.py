@@ -20,8 +20,9 @@ HALF = 2  # points of a cap to either side
 class Draws(Sizes):
     """Of the problem, and of the networks."""
 
+    examples: int = varies("n, around the circle, labels in turn", 4, low=2, high=5)
     widths: tuple[int, ...] = varies("m", (8, 100), smoke=(50,), low=2, high=10**4)
-    draws: int = varies("networks of each width", 90_000, smoke=6000, paper=100_000, low=500, high=10**6)
+    draws: int = varies("networks of each width", 90_000, smoke=6000, paper=100_000, low=4000, high=10**6)
     slack: float = varies("of the robust function that is sampled", 0.2, low=0.02, high=0.9)
 
 

@@ -25,6 +25,7 @@ from theory.claims import (
 )
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 
 HALF = 4  # points of a cap that the function is made from, to either side
 LOOSE = "errors of neurons with either sign of a_r cancel, where the worst ones add up"
@@ -35,9 +36,14 @@ class Draws(Sizes):
     """Of the problem, and of the networks."""
 
     examples: int = varies("n, around the circle, labels in turn", 3, low=2, high=5)
-    widths: tuple[int, ...] = varies("m", (256, 2048, 16_384), smoke=(256, 2048), low=64, high=10**6)
-    neurons: int = varies("that are drawn in all, of each width", 1_500_000, smoke=250_000, low=10**5, high=10**8)
+    widths: tuple[int, ...] = varies("m", (256, 2048, 16_384), smoke=(256, 2048), low=64, high=20_000)
+    neurons: int = varies("that are drawn in all, of each width", 1_500_000, smoke=250_000, low=2 * 10**5, high=10**8)
     slack: float = varies("of the function of the kernel's space, off the step", 0.1, low=0.02, high=0.5)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.widths) > 1000:
+            reject("widths", self.widths, "one of at most 1000 among them, of which many networks are drawn")
 
 
 @claim(
@@ -79,7 +85,7 @@ def networks_near_their_start_are_steps(study: Study, sizes: Draws) -> Iterator[
     widest = measured("farthest move, in units of m^(-2/3)", moves, within=rounding(1e4, R, of="sums of inputs"))
     yield widest.equals(R)
     yield widest.control("weights that move half as far").at_most(R / 2)
-    m, (_, start, f) = sizes.widths[0], drawn[0]
+    m, (_, start, f) = min(sizes.widths), drawn[int(np.argmin(sizes.widths))]
     squares = np.square(f - start - u).mean(1)
     yield rate("square over that of samples", mean(squares / (v.mean() / m))).control("sampling alone").equals(1)
     all_of = rate("square of f - u over that of f - f(0) - u", mean(np.square(f - u).mean(1) / squares.mean()))

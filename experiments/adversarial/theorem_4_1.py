@@ -16,12 +16,13 @@ from experiments.adversarial.networks import (
     random_networks,
     unmoved,
 )
-from experiments.adversarial.problems import Circle, Sizes, draw_circle
+from experiments.adversarial.problems import Circle, Sizes, draw_circle, one_more
 from experiments.methods.cap_attack import CapAttack
 from experiments.training import State, Trainee
 from theory.adversarial import coupling, kernel, regret, sphere
 from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, exactly, measured, varies
 from theory.core.arrays import Array
+from theory.core.validation import reject
 
 HALF = 4  # points of a cap that the adversary in training looks at, to either side
 SLACKS = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -33,11 +34,18 @@ class Runs(Sizes):
     """Of the problem, and of what is trained."""
 
     examples: int = varies("n, around the circle, labels in turn", 3, low=2, high=3)
+    rho: float = varies("how far the adversary moves an input", 0.2, low=0.1, high=0.4)
     width: int = varies("m", 1024, smoke=512, paper=4096, low=512, high=20_000)
     runs: int = varies("networks of each kind", 4, smoke=3, paper=20, low=2, high=100)
     steps: tuple[int, ...] = varies("T", (32, 128, 512), smoke=(32, 128), low=16, high=4096)
     widths: tuple[int, ...] = varies("m of the curves", (8, 32, 128, 512), smoke=(8, 32), low=2, high=4096)
     inputs: int = varies("d of the networks in many dimensions", 30, smoke=12, low=4, high=200)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_more(self)
+        if len(set(self.steps)) < 2 or list(self.steps) != sorted(self.steps):
+            reject("steps", self.steps, "two numbers of steps or more, increasing")
 
 
 @claim(
@@ -159,7 +167,7 @@ def _how_wide(networks: Networks, W: Tensor, bound: float) -> Iterator[Check]:
 
 def _narrow(study: Study, sizes: Runs) -> Iterator[Check]:
     """Where networks are not their pseudo-networks: few neurons, and an example more on the same circle."""
-    circle = draw_circle(study, Sizes(sizes.examples + 1, sizes.rho))
+    circle = draw_circle(study, one_more(sizes))
     bound, eta, _ = _bound(circle, max(sizes.steps))
     networks = random_networks(study, 8, 4 * sizes.runs, 3, study.rng("narrow"))
     seen, _ = _trained(study, networks, circle, on_a_grid(circle.caps(HALF), study), eta, max(sizes.steps))

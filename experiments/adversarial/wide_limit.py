@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from experiments.adversarial.networks import Robustly, on_a_grid, random_networks
-from experiments.adversarial.problems import Circle, Sizes, draw_circle
+from experiments.adversarial.problems import Circle, Sizes, draw_circle, one_more
 from experiments.training import Trainee
 from theory.adversarial import descent, kernel
 from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, rate, varies
@@ -24,7 +24,11 @@ class Runs(Sizes):
     width: int = varies("m of the narrower pseudo-networks; the wider have 4 m", 128, smoke=64, low=64, high=4096)
     runs: int = varies("of the wider, and 4 times as many of the narrower", 70, smoke=64, paper=300, low=64, high=1000)
     steps: int = varies("T", 60, smoke=40, low=10, high=200)
-    horizon: float = varies("eta' T: until labels are met, where signs are chance", 5.0, low=1, high=10)
+    horizon: float = varies("eta' T: until labels are met, where signs are chance", 5.0, low=3, high=10)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_more(self)
 
 
 @claim(
@@ -60,7 +64,7 @@ def wide_pseudo_networks_descend_in_the_space(study: Study, sizes: Runs) -> Iter
 
 def _networks(study: Study, sizes: Runs) -> Iterator[Check]:
     """Networks of the wider kind, where their coupling is worse: between one example more on the circle."""
-    circle = draw_circle(study, Sizes(sizes.examples + 1, sizes.rho))
+    circle = draw_circle(study, one_more(sizes))
     eta = 3 * sizes.horizon / sizes.steps
     losses = _trained(study, circle, sizes, 4 * sizes.width, sizes.runs, eta, "f")
     ratio = losses[:-1].mean(0) / _limit(circle, eta, sizes.steps)[:-1].mean()

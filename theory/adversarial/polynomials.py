@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 from theory.core.arrays import Array
 from theory.core.validation import inside, positive, positive_integer, reject
 
-DENSE = 24  # nodes a degree
+DENSE = 16  # nodes a degree
 HIGHEST = 80  # degree of a linear program
 
 

@@ -102,8 +102,7 @@ def test_everything_stays_on_one_device() -> None:
     [
         (lambda: Sizes(6, 0.4), "rho = 0.4: expected a radius whose caps stay apart, 0.704 between inputs of 6"),
         (lambda: Regret(6, 0.4), "rho = 0.4: expected a radius whose caps stay apart"),
-        (lambda: Steps(0.8, 0.4), "rho = 0.4: expected below 0.45 delta = 0.36"),
-        (lambda: Steps(degrees=(4, 8)), r"degrees = \(4, 8\): expected five or more"),
+        (lambda: Steps(0.8, 0.4), "rho = 0.4: expected between delta / 10 = 0.08 and 0.45 delta = 0.36"),
     ],
 )
 def test_what_sizes_refuse(make, message: str) -> None:

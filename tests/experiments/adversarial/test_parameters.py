@@ -20,7 +20,7 @@ CASES = [
     (coupling.how_far_networks_are_from_linear, {"reach": 3.0, "inputs": 12, "widths": (50, 2000)}),
     (pseudo_kernel.which_functions_are_in_the_space, {"inputs": 2, "points": 3, "width": 64}),
     (sampling_error.random_neurons_add_noise_by_a_law, {"widths": (20,), "slack": 0.5, "examples": 5}),
-    (step_degree.how_many_degrees_a_step_takes, {"delta": 1.2, "rho": 0.2, "degrees": (3, 5, 7, 9, 11, 13)}),
+    (step_degree.how_many_degrees_a_step_takes, {"delta": 1.2, "rho": 0.2}),
     (floor.what_loss_is_left_where_caps_touch, {"rho": 0.4, "width": 64, "runs": 1, "steps": 300}),
     (regret.no_adversary_makes_much_regret, {"rho": 0.1, "examples": 2, "steps": 40, "width": 64}),
     (
