@@ -29,7 +29,7 @@ from theory.cost_sensitive.gains import bayes_rule, scores
 class Training(Tables):
     """Of the tables, and of descent on them."""
 
-    steps: int = varies("of descent, each of 1 over the largest curvature", 500, smoke=300, low=20, high=10**5)
+    steps: int = varies("of descent, each of 1 over the largest curvature", 500, smoke=300, low=100, high=10**5)
     spread: float = varies("D_j lie between 1 / spread and spread", 5.0, low=1.5, high=50)
 
 
