@@ -24,9 +24,9 @@ from theory.tensor.coordinates import dimension
 from theory.tensor.generic import lazy_width
 from theory.tensor.lazy import Tangents, isotropic_law, isotropic_left
 
-COORDINATES = 500
+COORDINATES = 250
 MATRICES = 8, 2, 4  # d, l, m: 26 of 36 directions, and not m d = 32
-FARTHEST = 0.7  # of m*: beyond it tangents are so badly conditioned that training takes for ever
+FARTHEST = 0.6  # of m*: beyond it tangents are so badly conditioned that training takes for ever
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Sizes:
     """Of the tensors, and of what is trained on them."""
 
     orders: tuple[int, ...] = varies("l of each kind of tensor", (3, 4), low=3, high=6)
-    inputs: tuple[int, ...] = varies("d of each kind", (8, 5), smoke=(6, 4), paper=(12, 8), low=3, high=16)
+    inputs: tuple[int, ...] = varies("d of each kind", (8, 5), smoke=(6, 4), paper=(10, 6), low=3, high=12)
     shares: tuple[float, ...] = varies("m over m*", (0.15, 0.3, 0.45, 0.6), smoke=(0.3, 0.5), low=0.05, high=FARTHEST)
     draws: int = varies("targets of each kind of tensor", 5000, smoke=1000, low=100, high=100_000)
 
