@@ -39,7 +39,7 @@ def gap(
     """
     theta, phi = angle(delta, radius), angle(rho, radius)
     nearest = np.maximum(theta - phi, 0)
-    return 2 * radius**2 * np.sin((nearest + phi) / 2) * np.sin((nearest - phi) / 2)
+    return 2 * (radius * np.sin((nearest + phi) / 2)) * (radius * np.sin((nearest - phi) / 2))
 
 
 def printed_gap(

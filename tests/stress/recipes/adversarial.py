@@ -17,7 +17,9 @@ def labelled(draw: Draw) -> dict[str, Any]:
 
 def of_a_kernel(draw: Draw) -> dict[str, Any]:
     X = draw.entries((int(draw.rng.integers(1, 6)), 3))
-    return {"K": X @ X.T, "y": draw.entries((len(X),)), "slack": draw.number()}
+    with np.errstate(all="ignore"):
+        K = X @ X.T
+    return {"K": K, "y": draw.entries((len(X),)), "slack": draw.number()}
 
 
 def caps(draw: Draw) -> dict[str, Any]:
