@@ -14,6 +14,7 @@ NO_NUMBERS = {
 
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
+    "adversarial.kernel.squared_norm": {"infinity": "of a polynomial that is not in the space"},
     "chain.gradient_flow.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "chain.weight_decay.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "imbalance.convergence.pointwise_rate": {"NaN": "at E = 0 no loss decays"},
