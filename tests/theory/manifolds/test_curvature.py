@@ -90,6 +90,7 @@ def test_rotations_are_stiefel_with_as_many_rows_as_columns() -> None:
         ("Stiefel", 5, 4, (-1 / 2, 1 / 2)),
         ("Stiefel", 4, 2, (-1 / 2, 1)),
         ("Stiefel", 7, 3, (-1 / 2, 1)),
+        ("Stiefel", 1001, 1000, (-1 / 2, 1 / 2)),
     ],
 )
 def test_ranges_by_size(manifold: Any, A: int, B: int, expected: tuple[float, float]) -> None:

@@ -57,6 +57,14 @@ def test_steps_go_along_great_circles() -> None:
     assert oblique.turned(T, w, phi[1]) == pytest.approx(after)
 
 
+@pytest.mark.parametrize("end", [1.0, -1.0])
+def test_columns_that_nearly_align_keep_their_plane(end: float) -> None:
+    """A column 1e-9 off its target, or off the opposite: half of that it is longer than 1 by, in rounded entries."""
+    target, across = np.array([[0.6], [0.8], [0.0]]), np.array([[0.0], [0.0], [1.0]])
+    w = end * target + 1e-9 * across
+    assert oblique.turned(target, w, np.array([np.pi / 2])) == pytest.approx(across, abs=1e-9)
+
+
 def test_angles_and_rates_are_of_columns() -> None:
     lengths = np.linalg.norm(T, axis=0)
     assert oblique.rates(T) == pytest.approx(lengths)
