@@ -124,7 +124,7 @@ def _at_optimum(study: Study, problem: Bound, sizes: Rounds) -> tuple[float, Arr
     classes = problem.classes
     x = nodes_of(classes, CLOSE)
 
-    def trained(G: Array) -> tuple[Array, Array]:
+    def trained(G: Array) -> tuple[Array, float]:
         return _confusion(study, classes, x, G, np.zeros((len(x), classes.K)), 5 * sizes.steps)[1:]
 
     there, off = trained(theory.gain_matrix(classes, problem.multipliers))

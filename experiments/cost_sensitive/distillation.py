@@ -42,7 +42,7 @@ class Labels(Tables):
     r" \ell = -\sum_j (M^\top p)_j \log \mathrm{softmax}(s - \log D)_j,\quad p^t = \eta \implies"
     r" \mathrm{Cov}\,\nabla \ell = \frac{(1 - \alpha)^2}{n} B^\top (\mathrm{diag}\,\eta - \eta \eta^\top) B,\ "
     r" \mathbb{E} R(\alpha) < \mathbb{E} R(0);\quad B = M - M \mathbf 1 q^\top,\ q = \mathrm{softmax}(s - \log D),"
-    r"\ R = \max_j (G^\top \eta)_j - (G^\top \eta)_{\arg\max s}",
+    r"\ R = \max_j (G^\top \eta)_j - (G^\top \eta)_{\mathrm{argmax} s}",
     hypotheses=(
         "G = M D, D = diag G; n labels of each input, drawn from eta; its logits are free, and trained to the minimum",
         "the teacher knows eta: p^t = eta",

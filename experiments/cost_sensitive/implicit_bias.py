@@ -12,7 +12,7 @@ from theory.core.separable import Separable, planted
 from theory.core.validation import reject
 from theory.cost_sensitive.margins import limit_margins, limit_move, scaled
 
-CANDIDATES = 10
+CANDIDATES = 40
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Examples:
     gain: float = varies("the largest; others are its powers, chosen at random", 8.0, low=1.5, high=50)
     spread: float = varies("of the support across the margin, which is 1", 1.0, low=0.2, high=3)
     step: float = varies("of descent on the log of the loss, over its largest curvature", 1.0, low=0.1, high=1.9)
-    steps: int = varies("of descent", 8000, smoke=2500, low=500, high=10**6)
+    steps: int = varies("of descent", 8000, smoke=3000, low=500, high=10**6)
 
     def __post_init__(self) -> None:
         if self.support > self.inputs:
@@ -37,7 +37,7 @@ class Examples:
     source="ours; Soudry et al. 2018 for equal weights, Kini et al. 2021 (arXiv 2103.01550) for factors",
     source_kind=OURS,
     statement=r"L = \sum_i g_i \log(1 + e^{\tau_i - f_i z_i \cdot w}),\ \hat w = \sum_i \alpha_i f_i z_i ="
-    r" \arg\min |w|^2\ \text{s.t.}\ f_i z_i \cdot w \ge 1:\quad"
+    r" \mathrm{argmin} |w|^2\ \text{s.t.}\ f_i z_i \cdot w \ge 1:\quad"
     r" f_i z_i \cdot w - f_k z_k \cdot w \to \log\frac{g_i e^{\tau_i}}{\alpha_i} - \log\frac{g_k e^{\tau_k}}{\alpha_k}"
     r"\ (\alpha_i, \alpha_k > 0),\quad \frac{w}{|w|} \to \frac{\hat w}{|\hat w|}",
     hypotheses=(
@@ -56,10 +56,8 @@ class Examples:
 )
 def only_factors_of_margins_change_the_limit(study: Study, sizes: Examples) -> Iterator[Check | Curves]:
     rng = study.rng("examples")
-    Z = _examples(rng, sizes)
+    Z, gains = _examples(rng, sizes)
     problem = Separable(Z)
-    gains = sizes.gain ** rng.choice([0.0, 0.5, 1.0], Z.shape[:2])
-    gains[:, :2] = 1.0, sizes.gain  # some differ
     svm = directions(problem.w)
     cost_sensitive = scaled(Z, terms("factors", gains).factors)
     losses = {loss: terms(loss, gains) for loss in (*LOSSES, "both")}
@@ -117,11 +115,21 @@ def _growth(run: Array, loss: str) -> Measured:
     return measured("direction of growth", late, within=within, case=loss, axes=("run", "input"))
 
 
-def _examples(rng: np.random.Generator, sizes: Examples) -> Array:
-    """Of several sets those whose Gram matrix has the best condition, which is how soon descent comes to its limit."""
+def _examples(rng: np.random.Generator, sizes: Examples) -> tuple[Array, Array]:
+    """Examples and their gains: of several sets those in which descent comes soonest to its limit.
+
+    It comes late where a dual is small, or an example lies hardly beyond the margin, of the examples themselves or
+    scaled by factors; and where the Gram matrix has a bad condition.
+    """
     shares = 0.5 + rng.random(sizes.support)
     drawn = planted(rng, shares / shares.sum(), d=sizes.inputs, spread=sizes.spread, runs=CANDIDATES * sizes.runs)
-    return drawn[np.argsort(np.linalg.cond(drawn))[: sizes.runs]]
+    gains = sizes.gain ** rng.choice([0.0, 0.5, 1.0], drawn.shape[:2])
+    gains[:, :2] = 1.0, sizes.gain  # some differ
+    other = scaled(drawn, terms("factors", gains).factors)
+    clear = np.where(other.support, other.duals / other.duals.sum(-1, keepdims=True), other.slack).min(-1)
+    clearest = np.argsort(-clear)[: len(drawn) // 4]
+    best = clearest[np.argsort(np.linalg.cond(drawn[clearest]))[: sizes.runs]]
+    return drawn[best], gains[best]
 
 
 def _moves(problem: Separable, runs: dict[str, Array], gains: Array, svm: Array) -> Iterator[Check]:

@@ -29,9 +29,9 @@ class Rounds:
     source="ours, on the algorithm of Narasimhan & Menon 2021 (arXiv 2107.04641) for the worst case",
     source_kind=OURS,
     statement=r"\lambda_i \leftarrow \lambda_i e^{\omega (1 - r_i(\lambda))} / Z,\ "
-    r"r_i = P(F_\lambda(x) = i \mid y = i),\ J_{ij} = \frac{\partial r_i}{\partial \log \lambda_j},\ \sum_j J_{ij} = 0:\quad"
-    r" \log\lambda - \log\lambda^* \mapsto (I - \omega J)(\log\lambda - \log\lambda^*)\ \text{to first order},\quad"
-    r" \lambda \to \lambda^*\ \text{nearby} \iff \omega < \frac{2}{\mu_{\max}(J)};\quad"
+    r"r_i = P(F_\lambda(x) = i \mid y = i),\ J_{ij} = \frac{\partial r_i}{\partial \log \lambda_j},\ \sum_j J_{ij} = 0:"
+    r"\quad \log\lambda - \log\lambda^* \mapsto (I - \omega J)(\log\lambda - \log\lambda^*)\ \text{to first order},"
+    r"\quad \lambda \to \lambda^*\ \text{nearby} \iff \omega < \frac{2}{\mu_{\max}(J)};\quad"
     r" J_{ik} = -\frac{\sigma\, \varphi((t_{ik} - \mu_i) / \sigma)}{|\mu_k - \mu_i|}",
     hypotheses=(
         "classes N(mu_i, sigma^2) on a line, t_ik the edge between the intervals of neighbouring labels i and k",

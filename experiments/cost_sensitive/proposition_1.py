@@ -29,7 +29,7 @@ class Training(Tables):
     source="Narasimhan & Menon 2021 (arXiv 2107.04641), Proposition 1, as Rangwani et al. 2022 restate it",
     source_kind=AS_PRINTED,
     statement=r"\max_F \sum_{ij} G_{ij} C_{ij}[F],\ C_{ij}[F] = P(y = i, F(x) = j):\quad"
-    r" F^*(x) \in \arg\max_j \sum_i G_{ij}\, \eta_i(x)",
+    r" F^*(x) \in \mathrm{argmax}_j \sum_i G_{ij}\, \eta_i(x)",
     hypotheses=(
         "eta_i(x) = P(y = i | x), G any matrix",
         "F may predict at random: labels with chances softmax(s(x))",

@@ -38,7 +38,7 @@ class Training(Tables):
     source="Narasimhan & Menon 2021 (arXiv 2107.04641), Proposition 4, as Rangwani et al. 2022 restate it",
     source_kind=AS_PRINTED,
     statement=r"\ell(y, s) = -\sum_j M_{yj} \log \frac{e^{s_j} / D_{jj}}{\sum_k e^{s_k} / D_{kk}},\quad G = M D:\quad"
-    r" \arg\min_s \sum_i \eta_i\, \ell(i, s) = \log(G^\top \eta) + c\,\mathbf 1",
+    r" \mathrm{argmin}_s \sum_i \eta_i\, \ell(i, s) = \log(G^\top \eta) + c\,\mathbf 1",
     hypotheses=(
         "eta_i = P(y = i | x); G_ij >= 0 is what predicting j earns where i is true, and every label earns something",
         "D any diagonal matrix with positive entries",
