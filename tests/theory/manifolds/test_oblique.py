@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from theory.core.validation import InvalidArgument
 from theory.manifolds import oblique
 
 RNG = np.random.default_rng(0)
@@ -57,12 +58,13 @@ def test_steps_go_along_great_circles() -> None:
     assert oblique.turned(T, w, phi[1]) == pytest.approx(after)
 
 
-@pytest.mark.parametrize("end", [1.0, -1.0])
-def test_columns_that_nearly_align_keep_their_plane(end: float) -> None:
-    """A column 1e-9 off its target, or off the opposite: half of that it is longer than 1 by, in rounded entries."""
-    target, across = np.array([[0.6], [0.8], [0.0]]), np.array([[0.0], [0.0], [1.0]])
-    w = end * target + 1e-9 * across
-    assert oblique.turned(target, w, np.array([np.pi / 2])) == pytest.approx(across, abs=1e-9)
+@pytest.mark.parametrize("end", [1, -1])
+def test_aligned_columns_rest_and_have_no_plane_to_turn_in(end: int) -> None:
+    aligned = end * oblique.optimum(T)
+    assert np.array_equal(oblique.turned(T, aligned, np.full(3, (1 - end) / 2 * np.pi)), aligned)
+    for target in RNG.standard_normal((40, 4, 1)):
+        with pytest.raises(InvalidArgument, match="W = a column along its target"):
+            oblique.turned(target, end * oblique.optimum(target), np.ones(1))
 
 
 def test_angles_and_rates_are_of_columns() -> None:
