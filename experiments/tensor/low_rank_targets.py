@@ -56,7 +56,7 @@ class Sizes:
     source="ours; that lazy training does not use low rank is in the abstract of Wang, Wu, Lee, Ma & Ge 2020",
     source_kind=OURS,
     statement=r"\frac{\mathbb E \|T - P T\|^2}{r} = 1 - \sum_j \frac{w_j}{\dim H_j} \operatorname{tr}(P \Pi_j)"
-    r" \ge 1 - \max\Big\{\sum_j \frac{w_j t_j}{\dim H_j} : 0 \le t_j \le \dim H_j,\ \sum_j t_j \le m d\Big\},\quad"
+    r" \ge 1 - \max\left\{\sum_j \frac{w_j t_j}{\dim H_j} : 0 \le t_j \le \dim H_j,\ \sum_j t_j \le m d\right\},\quad"
     r" w_j = a_j (1 + (r - 1) P_j(0)),\quad t^l = \sum_j a_j P_j(t)",
     hypotheses=(
         "T = q_1^l + ... + q_r^l, q orthonormal in random position; P projects onto S(U), Pi_j onto the harmonics H_j",
