@@ -50,7 +50,8 @@ class Sizes:
     "wang2020.lazy_training",
     source="Wang, Wu, Lee, Ma & Ge 2020, abstract; the law of what is left is ours",
     source_kind=AS_THE_ABSTRACT_SAYS,
-    statement=r"\min_\delta \left\|T - \sum_{i=1}^m l\, \operatorname{sym}(u_i^{\otimes (l-1)} \otimes \delta_i)\right\|^2"
+    statement=r"\min_\delta"
+    r" \left\|T - \sum_{i=1}^m l\, \operatorname{sym}(u_i^{\otimes (l-1)} \otimes \delta_i)\right\|^2"
     r" / \|T\|^2 \sim \mathrm{Beta}\left(\tfrac{D - s}{2}, \tfrac s2\right),\quad s = m d \text{ for } m d \le D"
     r" = \binom{d + l - 1}{l},\quad \text{mean } 1 - \tfrac{m d}{D};\quad m^* \ge \tfrac Dd"
     r" \ge \tfrac{d^{l-1}}{l!}",
