@@ -50,6 +50,8 @@ class HybridLoss(nn.Module):
         Raises:
             InvalidArgument: as for the loss itself.
         """
+        if not isinstance(gains, Tensor) or not gains.is_floating_point():
+            reject("gains", type(gains).__name__, "a tensor of floating-point numbers")
         if gains.dim() != 2 or gains.shape[0] != gains.shape[1]:
             reject("gains.shape", tuple(gains.shape), "(K, K)")
         if not bool(((gains >= 0) & torch.isfinite(gains)).all()):
@@ -63,8 +65,10 @@ class HybridLoss(nn.Module):
         """Loss of logits (..., K) and labels: whole numbers (...), or probabilities (..., K).
 
         Raises:
-            InvalidArgument: labels of another shape.
+            InvalidArgument: logits or labels of another shape.
         """
+        if logits.shape[-1:] != self.log_D.shape:
+            reject("logits.shape", tuple(logits.shape), f"(..., {len(self.log_D)}), a logit for each row of the gains")
         if labels.is_floating_point():
             if labels.shape != logits.shape:
                 reject("labels.shape", tuple(labels.shape), f"{tuple(logits.shape)}, as the logits")

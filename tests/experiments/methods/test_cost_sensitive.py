@@ -95,7 +95,11 @@ def test_what_is_wrong_is_named() -> None:
         HybridLoss(torch.ones(2, 2) - torch.eye(2))
     with pytest.raises(InvalidArgument, match="reduction = 'average': expected one of mean, sum, none"):
         HybridLoss(torch.eye(2), reduction="average")
+    with pytest.raises(InvalidArgument, match="gains = Tensor: expected a tensor of floating-point numbers"):
+        HybridLoss(torch.eye(2, dtype=torch.long))
     loss = HybridLoss(torch.eye(2))
+    with pytest.raises(InvalidArgument, match=r"logits.shape = \(3, 5\): expected \(..., 2\)"):
+        loss(torch.zeros(3, 5), torch.zeros(3, dtype=torch.long))
     with pytest.raises(InvalidArgument, match=r"labels.shape = \(3, 3\): expected \(3, 2\), as the logits"):
         loss(torch.zeros(3, 2), torch.ones(3, 3) / 3)
     with pytest.raises(InvalidArgument, match=r"labels.shape = \(3, 1\): expected \(3,\)"):
