@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
@@ -116,9 +117,7 @@ def _found(found: Array, law: float, case: str = "") -> Estimated:
 def _as_if(factor: float, l: int, r: int, m: int) -> float:
     """The chance that all are found, with p that many times as large."""
     p = factor * float(coupons.chance_of_a_term(l, r))
-    k = np.arange(r + 1)
-    choose = np.array([float(np.prod(np.arange(r - j + 1, r + 1)) / np.prod(np.arange(1, j + 1))) for j in k])
-    return float(np.sum((-1.0) ** k * choose * np.maximum(1 - k * p, 0) ** m))
+    return sum((-1) ** k * comb(r, k) * max(1 - k * p, 0) ** m for k in range(r + 1))
 
 
 def _curves(study: Study, sizes: Sizes) -> Iterator[Curves]:

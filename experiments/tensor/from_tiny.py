@@ -16,7 +16,7 @@ from theory.tensor.small_start import PowerMethod, missed
 
 TINY = 1e-24  # of components: at it 1 run in 200 ends elsewhere than its start says, at 1e-3 1 in 20
 WAIT = 20.0  # beyond the time of growth, for those whose direction is late: it takes 1 / x_j where x_j is small
-EARLY, ALONG = 2.0, 0.9
+EARLY, ALONG = 2.0, 0.9  # so long before the first term is found, correlations have to be so large
 SLOWEST = 30.0  # components, each times its typical time to turn
 FOUND = 1e-3  # share of |T|^2 that is left of a target that counts as found
 
