@@ -108,12 +108,12 @@ def equaliser(classes: Classes) -> tuple[float, Float[Array, " K"]]:
     larger least recall: of all rules this one has the largest sum a_i recall_i, and its least recall is that sum.
 
     Raises:
-        InvalidArgument: classes so far apart that the least recall is 1, but for a billionth.
+        InvalidArgument: classes so far apart that the least recall, or what lies beyond an edge, is 1 to a billionth.
     """
     value = float(brentq(lambda r: _last_recall(classes, r)[0] - r, 0.0, 1.0, xtol=1e-15))
     edge = _last_recall(classes, value)[1]
-    if value > HIGHEST:
-        reject("means", classes.means, f"classes that overlap, with a least recall of at most {HIGHEST}")
+    if value > HIGHEST or not np.isfinite(edge).all():
+        reject("means", classes.means, "classes that overlap, each with the next, by a billionth at least")
     middle = (classes.means[1:] + classes.means[:-1]) / 2
     steps = (middle - edge) * np.diff(classes.means) / classes.sigma**2
     log_a = np.concatenate([[0.0], np.cumsum(steps)])
