@@ -64,7 +64,8 @@ def _edges(G: np.ndarray) -> list[np.ndarray]:
                 point = np.zeros(3)
                 point[a], point[b] = 1 - t, t
                 points.append(point)
-        if len(points) >= 2:
+        points = np.unique(np.round(points, 12), axis=0)  # at a corner two of them meet
+        if len(points) == 2:
             line_of = points[0] + shares[:, None] * (points[1] - points[0])
             best = line_of @ G[:, i] >= line_of @ G[:, other]
             if best.any():
