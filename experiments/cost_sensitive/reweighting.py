@@ -35,7 +35,7 @@ class Examples:
     separation: float = varies("distance of either class from the middle, in standard deviations", 1.5, low=0.2, high=5)
     runs: int = varies("sets of examples", 12, smoke=8, low=4, high=1000)
     steps: int = varies("of descent on the log of the loss", 8192, smoke=2048, low=1024, high=10**6)
-    plenty: int = varies("examples of the common class, more than inputs", 200, low=100, high=5000)
+    plenty: int = varies("examples of the common class, more than inputs", 200, smoke=100, low=60, high=5000)
     few: int = varies("inputs there", 3, low=1, high=20)
 
     def __post_init__(self) -> None:
