@@ -56,8 +56,12 @@ class Sizes:
 def which_functions_are_in_the_space(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     yield from _counted(study, sizes)
     s = np.linspace(-REACH, REACH, 19)
-    for name, bias, slope, offset in (("biases", 1.0, 1.0, 0.0), ("none", 0.0, 1.0, 0.0), ("lifted", 0.0, 0.75, 0.25),
-                                      ("lifted, biases", 1.0, 0.75, 0.25)):  # fmt: skip
+    for name, bias, slope, offset in (
+        ("biases", 1.0, 1.0, 0.0),
+        ("none", 0.0, 1.0, 0.0),
+        ("lifted", 0.0, 0.75, 0.25),
+        ("lifted, biases", 1.0, 0.75, 0.25),
+    ):
         yield _series(kernel.coefficients(TERMS, bias, slope, offset), s, name).equals(
             kernel.kappa(slope * s + offset, bias)
         )
@@ -113,8 +117,9 @@ def _cubic(study: Study, sizes: Sizes) -> Iterator[Check]:
         networks = random_networks(study, sizes.width, 4, 2, study.rng("cubic", name), bias=bias)
         rule = Robustly(networks.f, torch.tensor(y, device=study.device), unmoved(x, study), lambda r: r.square() / 2)
         points = torch.tensor(x, device=study.device)
-        training = Trainee(study, rule, {"W": networks.W}, observe=lambda state, n=networks, p=points: {
-            "u": n.f(state["W"], p)})  # fmt: skip
+        training = Trainee(
+            study, rule, {"W": networks.W}, observe=lambda state, n=networks, p=points: {"u": n.f(state["W"], p)}
+        )
         run = training.train(learning_rate=4 * sizes.width ** (-1 / 3), steps=sizes.steps, record=[sizes.steps])
         found[name] = run["u"][-1] @ y / 6
     rest = rounding(100 * sizes.width, float(np.abs(y).max()), of="sums of m terms")

@@ -69,16 +69,24 @@ def networks_near_their_start_are_steps(study: Study, sizes: Draws) -> Iterator[
     alpha, _ = circle.interpolant(sizes.slack, HALF)
     data, x = circle.caps(HALF).reshape(-1, 3), circle.caps(2).reshape(-1, 3)
     u, v, R = kernel.gram(x, data) @ alpha, kernel.sampling_variance(x, data, alpha), _farthest(data, alpha)
-    yield measured("|u - y| on the caps", np.abs(u.reshape(circle.angles.size, -1) - circle.y[:, None]).max(),
-                   within=rounding(1e6, of="a least-norm problem")).supporting().at_most(sizes.slack)  # fmt: skip
+    yield (
+        measured(
+            "|u - y| on the caps",
+            np.abs(u.reshape(circle.angles.size, -1) - circle.y[:, None]).max(),
+            within=rounding(1e6, of="a least-norm problem"),
+        )
+        .supporting()
+        .at_most(sizes.slack)
+    )
     drawn = [_drawn(study, m, sizes, data, alpha, x) for m in sizes.widths]
     roots = []
     for m, (_, start, f) in zip(sizes.widths, drawn):
         squares = np.square(f - start - u).mean(1)
         root, bound = float(np.sqrt(squares.mean())), _bound(m, v, R)
         chance = by_chance(mean(squares), "networks drawn") * (1 / (2 * root * bound))
-        ratio = measured("root mean square of f - f(0) - u over its bound", root / bound, within=chance,
-                         case=f"m = {m}")  # fmt: skip
+        ratio = measured(
+            "root mean square of f - f(0) - u over its bound", root / bound, within=chance, case=f"m = {m}"
+        )
         yield ratio.within_factor(20, because=LOOSE).at_most(1.0)
         roots.append(root)
     moves = np.max([farthest for farthest, _, _ in drawn])
@@ -91,8 +99,11 @@ def networks_near_their_start_are_steps(study: Study, sizes: Draws) -> Iterator[
     all_of = rate("square of f - u over that of f - f(0) - u", mean(np.square(f - u).mean(1) / squares.mean()))
     yield all_of.control("a start without outputs").equals(1)
     ends = f.reshape(len(f), circle.angles.size, -1).mean(0)
-    apart = measured("step between neighbouring caps, mean over networks", np.abs(np.diff(ends[:2].mean(1))),
-                     within=exactly("empirical"))  # fmt: skip
+    apart = measured(
+        "step between neighbouring caps, mean over networks",
+        np.abs(np.diff(ends[:2].mean(1))),
+        within=exactly("empirical"),
+    )
     yield apart.control("no step between caps").at_most(0.5)
     yield curves(widths=sizes.widths, roots=roots, bounds=[_bound(m, v, R) for m in sizes.widths], R=R)
 

@@ -77,12 +77,18 @@ def adversarial_training_reaches_a_low_robust_loss(study: Study, sizes: Runs) ->
         bound, eta, _ = _bound(circle, T)
         networks = random_networks(study, sizes.width, sizes.runs, 3, study.rng("networks", T))
         losses[T], last = _trained(study, networks, circle, on_a_grid(circle.caps(HALF), study), eta, T)
-        ratio = measured("mean robust loss over its bound", losses[T]["robust"][:-1].mean(0) / bound,
-                         within=exactly("a mean"), case=f"T = {T}", axes=("run",))  # fmt: skip
+        ratio = measured(
+            "mean robust loss over its bound",
+            losses[T]["robust"][:-1].mean(0) / bound,
+            within=exactly("a mean"),
+            case=f"T = {T}",
+            axes=("run",),
+        )
         yield ratio.within_factor(4, because=LOOSE).at_most(1.0)
     least = losses[T]["robust"].min(0)
-    share = measured("least robust loss over its bound", least / bound, within=exactly("of what was seen"),
-                     axes=("run",))  # fmt: skip
+    share = measured(
+        "least robust loss over its bound", least / bound, within=exactly("of what was seen"), axes=("run",)
+    )
     yield share.supporting().at_most(0.5)
     sooner = min(s + (square / 2) ** 0.5 / T for s, square in _norms(circle))
     mean = measured("mean robust loss", losses[T]["robust"][:-1].mean(0), within=exactly("a mean"), axes=("run",))
@@ -92,9 +98,12 @@ def adversarial_training_reaches_a_low_robust_loss(study: Study, sizes: Runs) ->
     yield from _how_wide(networks, last, bound)
     yield from _narrow(study, sizes)
     yield from _many_dimensions(study, circle, sizes)
-    yield curves(steps=sizes.steps, bounds=[_bound(circle, T)[0] for T in sizes.steps],
-                 means=[losses[T]["robust"][:-1].mean(0) for T in sizes.steps],
-                 least=[losses[T]["robust"].min(0) for T in sizes.steps])  # fmt: skip
+    yield curves(
+        steps=sizes.steps,
+        bounds=[_bound(circle, T)[0] for T in sizes.steps],
+        means=[losses[T]["robust"][:-1].mean(0) for T in sizes.steps],
+        least=[losses[T]["robust"].min(0) for T in sizes.steps],
+    )
     yield curves("course", **losses[T])
     yield from _widths(study, circle, sizes)
 
@@ -133,8 +142,12 @@ def _without_adversary(
 ) -> Iterator[Check | Curves]:
     networks = random_networks(study, sizes.width, sizes.runs, 3, study.rng("clean"))
     seen, _ = _trained(study, networks, circle, unmoved(circle.inputs, study), eta, T)
-    robust = measured("least robust loss, trained without adversary", seen["robust"].min(0),
-                      within=exactly("of what was seen"), axes=("run",))  # fmt: skip
+    robust = measured(
+        "least robust loss, trained without adversary",
+        seen["robust"].min(0),
+        within=exactly("of what was seen"),
+        axes=("run",),
+    )
     yield robust.control("training without adversary").at_most(1.5 * float(least.max()))
     yield curves("without adversary", **seen)
 
@@ -145,11 +158,16 @@ def _evaluated(study: Study, networks: Networks, circle: Circle, W: Tensor) -> I
     fine = Robustly(networks.f, y, on_a_grid(circle.caps(200), study))({"W": W})
     attack = CapAttack(circle.rho, steps=30, restarts=6, kept=1)
     found = Robustly(networks.f, y, by_ascent(attack, circle.inputs, study))({"W": W})
-    ratio = measured("robust loss by gradients over that on a fine grid", (found / fine).cpu().numpy(),
-                     within=exactly("both are of points of the caps"), axes=("run",))  # fmt: skip
+    ratio = measured(
+        "robust loss by gradients over that on a fine grid",
+        (found / fine).cpu().numpy(),
+        within=exactly("both are of points of the caps"),
+        axes=("run",),
+    )
     yield ratio.supporting().at_most(1.01)
-    short = measured("share of the robust loss that gradients miss", 1 - ratio.value, within=exactly("empirical"),
-                     axes=("run",))  # fmt: skip
+    short = measured(
+        "share of the robust loss that gradients miss", 1 - ratio.value, within=exactly("empirical"), axes=("run",)
+    )
     yield short.supporting().at_most(0.1)
 
 
@@ -157,11 +175,13 @@ def _how_wide(networks: Networks, W: Tensor, bound: float) -> Iterator[Check]:
     """The width from which the worst coupling within the weights' movement is below the bound, over the width here."""
     R = float((W - networks.W).norm(dim=-1).max() * networks.m ** (2 / 3))
     width = coupling.sufficient_width(R, bound)
-    asked = measured("width that the worst coupling asks for, over that here", width / networks.m,
-                     within=exactly("a formula"))  # fmt: skip
+    asked = measured(
+        "width that the worst coupling asks for, over that here", width / networks.m, within=exactly("a formula")
+    )
     yield asked.supporting().at_least(1.0)
-    printed = measured("(R^2 / epsilon)^6 over the width here", (R**2 / bound) ** 6 / networks.m,
-                       within=exactly("a formula"))  # fmt: skip
+    printed = measured(
+        "(R^2 / epsilon)^6 over the width here", (R**2 / bound) ** 6 / networks.m, within=exactly("a formula")
+    )
     yield printed.supporting().at_least(1.0)
 
 
@@ -171,8 +191,9 @@ def _narrow(study: Study, sizes: Runs) -> Iterator[Check]:
     bound, eta, _ = _bound(circle, max(sizes.steps))
     networks = random_networks(study, 8, 4 * sizes.runs, 3, study.rng("narrow"))
     seen, _ = _trained(study, networks, circle, on_a_grid(circle.caps(HALF), study), eta, max(sizes.steps))
-    ratio = measured("mean robust loss over its bound", seen["robust"][:-1].mean(0) / bound, within=exactly("a mean"),
-                     axes=("run",))  # fmt: skip
+    ratio = measured(
+        "mean robust loss over its bound", seen["robust"][:-1].mean(0) / bound, within=exactly("a mean"), axes=("run",)
+    )
     yield ratio.control("width 8 and one example more").at_most(1.0)
 
 
@@ -189,8 +210,13 @@ def _many_dimensions(study: Study, circle: Circle, sizes: Runs) -> Iterator[Chec
     rule = Robustly(networks.f, torch.tensor(circle.y, device=study.device), by_ascent(attack, inputs, study))
     training = Trainee(study, rule, {"W": networks.W}, observe=lambda state: {"loss": rule(state)})
     run = training.train(learning_rate=eta * networks.m ** (-1 / 3), steps=T, record=range(T + 1))
-    ratio = measured("mean robust loss over its bound", run["loss"][:-1].mean(0) / bound, within=exactly("a mean"),
-                     case=f"d = {d}", axes=("run",))  # fmt: skip
+    ratio = measured(
+        "mean robust loss over its bound",
+        run["loss"][:-1].mean(0) / bound,
+        within=exactly("a mean"),
+        case=f"d = {d}",
+        axes=("run",),
+    )
     yield ratio.within_factor(4, because=LOOSE).at_most(1.0)
 
 
@@ -201,8 +227,9 @@ def _slack_off_the_circle(circle: Circle, alpha: Array) -> float:
     worst = []
     for angle, label in zip(circle.angles, circle.y):
         across = share * np.sqrt(1 - along**2)
-        p = R * np.stack([along * np.cos(angle) - across * np.sin(angle),
-                          along * np.sin(angle) + across * np.cos(angle)], -1).reshape(-1, 2)  # fmt: skip
+        p = R * np.stack(
+            [along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)], -1
+        ).reshape(-1, 2)
         u = kernel.kappa(np.clip(p @ points[:, :2].T + 0.25, -1, 1)) @ alpha
         worst.append(np.abs(u - label).max())
     return float(np.max(worst))
