@@ -153,7 +153,9 @@ class LeastCoverage:
 
 
 def _per_label(name: str, numbers: Tensor) -> Tensor:
-    if numbers.dim() != 1 or len(numbers) < 2 or not numbers.is_floating_point():
+    if not numbers.is_floating_point():
+        reject(name, numbers.tolist(), "floating-point numbers: frequencies, not counts")
+    if numbers.dim() != 1 or len(numbers) < 2:
         reject(f"{name}.shape", tuple(numbers.shape), "(K,), a number for each of two labels or more")
     return numbers
 

@@ -106,8 +106,10 @@ def test_what_is_wrong_is_named() -> None:
         loss(torch.zeros(3, 2), torch.zeros(3, 1, dtype=torch.long))
     with pytest.raises(InvalidArgument, match=r"priors = \[1.0, 0.0\]: expected positive numbers"):
         WorstCaseRecall(torch.tensor([1.0, 0.0]))
-    with pytest.raises(InvalidArgument, match=r"priors.shape = \(2,\): expected \(K,\)"):
+    with pytest.raises(InvalidArgument, match=r"priors = \[1, 1\]: expected floating-point numbers: frequencies"):
         WorstCaseRecall(torch.tensor([1, 1]))
+    with pytest.raises(InvalidArgument, match=r"priors.shape = \(1,\): expected \(K,\)"):
+        WorstCaseRecall(torch.ones(1))
     with pytest.raises(InvalidArgument, match="recalls = "):
         WorstCaseRecall(torch.tensor([0.5, 0.5])).update(torch.tensor([1.5, 0.0]))
     with pytest.raises(InvalidArgument, match=r"least = 0.5: expected a number in \(0, 0.5\)"):
