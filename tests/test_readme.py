@@ -93,6 +93,18 @@ def test_training_goes_on_from_averages() -> None:
     assert (variables["network"].weight - 1).abs().max() < 0.05
 
 
+def test_attacks_on_caps_find_more_than_the_inputs() -> None:
+    torch.manual_seed(0)
+    clean, robust = (float(number) for number in run_example("cap_attack", {}).split())
+    assert 0 < clean < robust < 1
+
+
+def test_gains_are_updated_until_recalls_are_alike() -> None:
+    variables: dict[str, Any] = {}
+    run_example("cost_sensitive", variables)
+    assert variables["recalls"].min() > 0.65 and variables["recalls"].max() < 0.8
+
+
 def test_a_theorem_of_the_user(tmp_path: Path, installed: Path) -> None:
     """In an empty folder, with the wheel installed and the checkout out of sight, as the commands beside it say."""
     here = tmp_path / "here"
