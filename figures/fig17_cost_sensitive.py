@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
@@ -34,10 +35,11 @@ def _draw_simplex(axes: Axes, evidence: Evidence) -> None:
     at = curves["eta"] @ CORNERS
     for label in range(3):
         chosen = curves["trained"] == label
-        axes.plot(*at[chosen].T, **markers(label, markersize=2.6), label=f"trained: {label + 1}")
+        axes.plot(*at[chosen].T, **markers(label, markersize=2.2), label=f"trained: {label + 1}")
+    halo = [withStroke(linewidth=4, foreground="white")]  # lines have to show among the markers
     for G, style in ((np.eye(3), GREY), (curves["G"], {"color": "black", "linewidth": 1.5})):
         for ends in _edges(G):
-            axes.plot(*(ends @ CORNERS).T, **style)
+            axes.plot(*(ends @ CORNERS).T, **style, zorder=5, path_effects=halo)
     axes.plot([], [], color="black", label=r"$\arg\max\, G^\top \eta$")
     axes.plot([], [], **GREY, label="cross-entropy's")
     sides = ("right", "left", "left")
