@@ -26,6 +26,8 @@ from theory.kernel import corrections
 from theory.kernel.corrections import Crossings
 from theory.kernel.inputs import Inputs
 
+FEW = "of m neurons about m^(1/2) change, and the effect of each is chance"
+
 
 @dataclass(frozen=True)
 class Runs(Sizes):
@@ -62,9 +64,11 @@ def few_patterns_change(study: Study, sizes: Runs) -> Iterator[Check | Curves]:
     r, eta = signed_numbers(study, sizes.examples), sizes.step / inputs.largest
     law = corrections.crossings(inputs, eta, r, sizes.steps, study.rng("law"), sizes.draws)
     changed = _over_root(study, inputs, r, eta, sizes) / law.share[-1]
-    yield _in_the_limit(changed).equals(1)
-    yield _in_the_limit(changed).control("20 % more changes").equals(1.2)
-    effect = _effect_on_a_step(study, inputs, r, eta, law, sizes)
+    share = _in_the_limit("changed patterns over their law", changed)
+    yield share.equals(1)
+    yield share.control("20 % more changes").equals(1.2)
+    name = "effect of changed patterns on the first step, over its law"
+    effect = _in_the_limit(name, _effects_on_a_step(study, inputs, r, eta, law, sizes)).resolving(0.1, because=FEW)
     yield effect.equals(1)
     yield effect.control("no pattern changes in the first step").equals(0)
     widths = sizes.width * np.array([1, 16])
@@ -80,14 +84,14 @@ def _over_root(study: Study, inputs: Inputs, r: Array, eta: float, sizes: Runs) 
     return np.stack([narrow.reshape(sizes.runs, 16).mean(1), wide])
 
 
-def _in_the_limit(over_law: Array) -> Estimated:
+def _in_the_limit(name: str, over_law: Array) -> Estimated:
     """Extrapolated in m^(-1/2), which is 4 times smaller at the wider; what is left is of the order of its square."""
     narrow, wide = over_law
     found = mean((4 * wide - narrow) / 3)
     left = float(np.mean(narrow - wide) ** 2 + np.var(narrow - wide) / len(wide))
     reason = f"{found.reason}; and {left:.2g}, the square of the first correction"
     widened = Estimate(found.value, found.low - left, found.high + left, reason, found.significance)
-    return rate("changed patterns over their law", widened)
+    return rate(name, widened)
 
 
 def _changed(study: Study, inputs: Inputs, m: int, runs: int, r: Array, eta: float, sizes: Runs) -> Array:
@@ -106,13 +110,21 @@ def _changes_from(start: Start) -> Look:
     return look
 
 
-def _effect_on_a_step(study: Study, inputs: Inputs, r: Array, eta: float, law: Crossings, sizes: Runs) -> Estimated:
-    """What changed patterns add to the first step of u, along its law: the rest of it is (I - eta H(W(0))) r."""
-    m, along = 16 * sizes.width, law.bias[1] / np.square(law.bias[1]).sum()
-    rng, effects = study.rng("one step"), []
-    for runs in in_chunks(sizes.once * 64 // m, m, inputs.n):
+def _effects_on_a_step(study: Study, inputs: Inputs, r: Array, eta: float, law: Crossings, sizes: Runs) -> Array:
+    """What changed patterns add to the first step of u, along its law, of as many neurons of either width (2, runs)."""
+    along, wide = law.bias[1] / np.square(law.bias[1]).sum(), 16 * sizes.width
+    runs = max(sizes.once * 64 // wide, 10)
+    widths = ((sizes.width, 16 * runs), (wide, runs))
+    narrow, wider = (_of_one_step(study, inputs, m, networks, r, eta) @ along for m, networks in widths)
+    return np.stack([narrow.reshape(runs, 16).mean(1), wider])
+
+
+def _of_one_step(study: Study, inputs: Inputs, m: int, networks: int, r: Array, eta: float) -> Array:
+    """m^(1/2) times what changed patterns add to u (networks, n): the rest of it is (I - eta H(W(0))) r."""
+    rng, effects = study.rng("one step", m), []
+    for runs in in_chunks(networks, m, inputs.n):
         start = gaussian_start(inputs, m, runs, rng)
         run = trainee(study, start, with_residual(start, r)).train(learning_rate=eta, steps=1, record=[1])
         frozen = r - eta * kernels_of(study, inputs, start.W) @ r
-        effects.append(np.sqrt(m) * (run["residual"][-1] - frozen) @ along)
-    return rate("effect of changed patterns on the first step, over its law", mean(np.concatenate(effects)))
+        effects.append(np.sqrt(m) * (run["residual"][-1] - frozen))
+    return np.concatenate(effects)
