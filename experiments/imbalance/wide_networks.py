@@ -60,13 +60,16 @@ def wide_start(problem: Regression, h: int, exponent: float, runs: int, rng: np.
     return gaussian_compressed(problem, h, rng, scales=(scale, scale), runs=runs)
 
 
-def distance_reached(study: Study, start: Compressed, h: int, exponent: float, *, steps: int = 4000) -> Array:
-    """Distance to the minimum-norm solution (runs,) once the residual adds less than rounding to it."""
+def distance_reached(
+    study: Study, start: Compressed, h: int, exponent: float, *, steps: int = 4000, faster: int = 1
+) -> Array:
+    """Distance to the minimum-norm solution (runs,) once the residual adds less than rounding to it; with `faster`
+    times the learning rate, in as many fewer steps."""
     Y = start.problem.Y
     run = compressed_network(study, start).train(
-        learning_rate=learning_rate_to_the_end(start.problem, h, exponent),
-        steps=steps,
-        record=[steps],
+        learning_rate=faster * learning_rate_to_the_end(start.problem, h, exponent),
+        steps=steps // faster,
+        record=[steps // faster],
         stop_below=1e-26 * float((Y**2).sum()),
     )
     return start.distance_to_minimum_norm(run["U"][-1], run["V"][-1])
