@@ -156,7 +156,7 @@ def _evaluated(study: Study, networks: Networks, circle: Circle, W: Tensor) -> I
     """Projected gradients of 30 steps and 6 restarts find no more than a fine grid, and hardly less."""
     y = torch.tensor(circle.y, device=study.device)
     fine = Robustly(networks.f, y, on_a_grid(circle.caps(200), study))({"W": W})
-    attack = CapAttack(circle.rho, steps=30, restarts=6, kept=1)
+    attack = CapAttack(circle.rho, steps=30, restarts=12, kept=1)
     found = Robustly(networks.f, y, by_ascent(attack, circle.inputs, study))({"W": W})
     ratio = measured(
         "robust loss by gradients over that on a fine grid",

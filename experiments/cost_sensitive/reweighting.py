@@ -98,7 +98,7 @@ def _more_examples(study: Study, sizes: Examples, record: list[int]) -> Iterator
     rare = max(sizes.plenty * sizes.rare // sizes.common, 2)
     runs = _trained(study, sizes, sizes.few, sizes.plenty, rare, record[:-1], ("plain", "weights"))
     gain = (_recall(runs["weights"], sizes) - _recall(runs["plain"], sizes)).mean(-1)
-    change = Tolerance(np.abs(np.diff(gain[-4:-1])).sum() + 1e-9, "what it changed over the two octaves before")
+    change = Tolerance(np.abs(np.diff(gain[-5:-1])).sum() + 1e-9, "what it changed over the three octaves before")
     same = measured("not all fitted: gain of weights", gain[-1], within=change)
     yield same.equals(gain[-2])
     yield same.control("weights wash out where not all examples can be fitted").equals(0.0)
