@@ -153,7 +153,7 @@ def _without_adversary(
 
 
 def _evaluated(study: Study, networks: Networks, circle: Circle, W: Tensor) -> Iterator[Check]:
-    """Projected gradients of 30 steps and 6 restarts find no more than a fine grid, and hardly less."""
+    """Projected gradients of 30 steps and 12 restarts find no more than a fine grid, and hardly less."""
     y = torch.tensor(circle.y, device=study.device)
     fine = Robustly(networks.f, y, on_a_grid(circle.caps(200), study))({"W": W})
     attack = CapAttack(circle.rho, steps=30, restarts=12, kept=1)
