@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from experiments.classifiers.tasks import Images, Task
 from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import CROSS_ENTROPY, METHODS, MINNORM, Trainer, convergence
-from experiments.images.tasks import Images, Task
 from theory.claims import Check, Curves, Study, Tolerance, curves, measured
 from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
 from theory.core.arrays import Array

@@ -3,8 +3,11 @@
 import numpy as np
 from torch import Tensor
 
-from experiments.images.descent import Examples, Penalised, cross_entropy, margins
-from experiments.images.methods import Trainer, single_precision
+from experiments.classifiers.descent import single_precision
+from experiments.classifiers.examples import Examples
+from experiments.classifiers.losses import cross_entropy, margins
+from experiments.images.descent import Penalised
+from experiments.images.methods import Trainer
 from experiments.training.updates import State
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
@@ -40,7 +43,7 @@ def held_out_margins(trainer: Trainer, name: str) -> Array:
     def observe(state: State) -> dict[str, Tensor]:
         return {"margin": margins(asking.outputs(trainer.network, state), asking.labels)}
 
-    trainee = single_precision(study, rule, start, observe)
+    trainee = single_precision(study, rule.first_loss, start, rule, observe)
     run = trainee.train(learning_rate=trainer.budget.rate, steps=steps, record=[steps])
     found = np.empty(task.train.y.shape)
     found[seeds[:, None], held_out] = run["margin"][-1]

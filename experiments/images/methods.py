@@ -4,27 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import nn
 
-from experiments.images.descent import (
-    Annealed,
-    Examples,
-    Losses,
-    Penalised,
-    by_cell,
-    cross_entropy,
-    hinge,
-    margins,
-    squared_norm,
-)
+from experiments.classifiers.descent import single_precision
+from experiments.classifiers.examples import Examples
+from experiments.classifiers.losses import Losses, by_cell, cross_entropy, hinge, margins
+from experiments.classifiers.tasks import Task
+from experiments.images.descent import Annealed, Penalised, squared_norm
 from experiments.images.minnorm import MinibatchMinnorm
-from experiments.images.tasks import Task
-from experiments.training import Observe, State, Trainee
-from experiments.training.batches import stack, state_of
+from experiments.training import State
+from experiments.training.batches import stack
 from theory.claims import Study
 from theory.core.arrays import Array
-from theory.core.linear_networks import Layers, gaussian_stack
+from theory.core.linear_networks import gaussian_stack
 from theory.images.solutions import Convergence
 
 CROSS_ENTROPY, EARLY, L2, HINGE, MINNORM = METHODS = (
@@ -169,19 +161,13 @@ class Trainer:
             }
 
         start = [layer.repeat(learning.cells, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
-        trainee = single_precision(self.study, rule, start, observe)
+        trainee = single_precision(self.study, rule.first_loss, start, rule, observe)
         run = trainee.train(
             learning_rate=rates.ravel(), steps=rule.steps, record=record or recorded(rule.steps, self.budget.looks)
         )
         shape = (len(run.t), *rates.shape)
         records = {name: array.reshape(*shape, *array.shape[2:]) for name, array in run.arrays.items()}
         return Runs(cells, run.facts["recorded"], records)
-
-
-def single_precision(study: Study, rule: Annealed, start: Layers, observe: Observe) -> Trainee:
-    """Networks to be trained by `rule` from the layers W_l (runs, h_l, h_{l-1}) of their starts."""
-    layers = {name: torch.tensor(weights, dtype=torch.float32) for name, weights in state_of(start).items()}
-    return Trainee(study, rule.first_loss, layers, rule, observe)
 
 
 def recorded(steps: int, looks: int) -> list[int]:

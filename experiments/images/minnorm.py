@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.images.descent import Annealed, Batch, Examples, group_outputs, shortfalls, squared_norm
+from experiments.classifiers.examples import Batch, Examples, group_outputs
+from experiments.images.descent import Annealed, shortfalls, squared_norm
 from experiments.methods.minnorm import Margin
 from experiments.training.updates import State, along
 

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from experiments.classifiers.losses import by_cell, cross_entropy, hinge
 from experiments.images import settings
-from experiments.images.descent import by_cell, cross_entropy, hinge
 from experiments.images.methods import CROSS_ENTROPY, MINNORM, Budget, Cells, Runs, Trainer
 from experiments.images.settings import Setting, prepared, require_long_enough
 from theory.claims import (

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, NamedTuple
 
+from experiments.classifiers.tasks import Images, draw, images_of
 from experiments.images.difficulty import FOLDS
 from experiments.images.methods import Budget, Trainer
-from experiments.images.tasks import Images, draw, images_of
 from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject

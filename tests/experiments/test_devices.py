@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.images.descent import Annealed, Examples, Penalised, cross_entropy
+from experiments.classifiers.examples import Examples
+from experiments.classifiers.losses import cross_entropy
+from experiments.classifiers.tasks import Split
+from experiments.images.descent import Annealed, Penalised
 from experiments.images.minnorm import MinibatchMinnorm
-from experiments.images.tasks import Split
 from experiments.imbalance.networks import LinearDescent, squared_loss, weights
 from experiments.training.batches import stack
 from experiments.training.loop import sharpness

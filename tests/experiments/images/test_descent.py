@@ -5,27 +5,18 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.classifiers.examples import Examples
+from experiments.classifiers.losses import cross_entropy, hinge, margins
+from experiments.classifiers.tasks import draw
 from experiments.data.idx import load_digits
-from experiments.images.descent import (
-    Examples,
-    Penalised,
-    cross_entropy,
-    group_outputs,
-    hinge,
-    margins,
-    norm,
-    shortfalls,
-    squared_norm,
-)
+from experiments.images.descent import Penalised, norm, shortfalls, squared_norm
 from experiments.images.methods import Budget, Cells, Trainer, convergence
 from experiments.images.minnorm import MinibatchMinnorm
-from experiments.images.tasks import draw
 from experiments.methods.minnorm import Margin, Minnorm, MulticlassMargin
-from experiments.training.batches import outputs, stack, state_of
+from experiments.training.batches import stack, state_of
 from experiments.training.loop import train
 from theory.claims import Study
 from theory.core.linear_networks import gaussian_stack
-from theory.core.validation import InvalidArgument
 
 TASK = draw(load_digits(), np.random.default_rng(0), train=40, validation=20, seeds=2, flipped=0.0)
 WIDTHS = (64, 16, 10)
@@ -51,27 +42,6 @@ def test_the_largest_shortfall_is_the_multiclass_margins() -> None:
     assert torch.allclose(hinge(f, y), expected.clamp(min=0))
     loss = nn.functional.cross_entropy(f.flatten(0, 1), y.flatten(), reduction="none")
     assert torch.allclose(cross_entropy(f, y).flatten(), loss)
-
-
-def test_an_epoch_sees_every_example_once() -> None:
-    some = examples()
-    rows = [some.batch(torch.tensor([float(step)])).rows for step in range(4)]
-    assert sorted(torch.cat(rows).tolist()) == list(range(40))
-    batch = some.batch(torch.tensor([2.0]))
-    assert (batch.x[1].numpy() == TASK.train.x[1, batch.rows]).all()
-    assert (batch.y.numpy() == TASK.train.y[:, batch.rows]).all()
-    with pytest.raises(InvalidArgument, match="batch = 7: expected a divisor of the 40 examples"):
-        examples(batch=7)
-
-
-@pytest.mark.parametrize("cells", [1, 3])
-def test_runs_of_one_group_share_its_images(cells: int) -> None:
-    """One wide first layer for all of them is each network on its own."""
-    state, batch = start(2 * cells), examples(cells).batch(torch.tensor([1.0]))
-    alone = outputs(NETWORK, state, batch.x.repeat_interleave(cells, 0))
-    rounding = 64 * torch.finfo(torch.float32).eps  # sums of 64 products of numbers up to 1, in another order
-    assert torch.allclose(group_outputs(NETWORK, state, batch.x), alone, rtol=0, atol=rounding)
-    assert torch.equal(batch.y[::cells], batch.y[cells - 1 :: cells])
 
 
 @pytest.mark.parametrize("batch", [10, 40])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from experiments.classifiers.tasks import draw
 from experiments.data.idx import Images, load_digits
-from experiments.images.tasks import draw
 from theory.core.validation import InvalidArgument
 
 DIGITS = load_digits()
@@ -39,7 +39,7 @@ def test_images_kept_for_testing_are_tested_on() -> None:
 
 
 def test_many_images_are_tested_on_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.images.tasks.TESTED", 20)
+    monkeypatch.setattr("experiments.classifiers.tasks.TESTED", 20)
     task = draw(KEPT, rng(), train=200, validation=50, seeds=2, flipped=0.0)
     assert task.test.y.shape == (2, 20) and (task.test.x[0] != task.test.x[1]).any()
     assert all((KEPT.pixels[250:] == image).all(1).any() for image in task.test.x.reshape(-1, 64))

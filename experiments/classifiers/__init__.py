@@ -1,0 +1,1 @@
+"""Networks that classify images: splits, batched examples, losses, paired comparisons; no claim of its own."""
