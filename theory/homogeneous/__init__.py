@@ -21,5 +21,5 @@ Time is step x learning rate. Arrays may carry leading batch dimensions (runs).
     critical_points  where directions come to rest at a given size
     normalisation    scale-invariant weights: batch normalisation, growth of the norm, weight decay
     margin_growth    how fast margins grow once the data are fitted
-    smoothed_margin, max_margin, generalisation   the normalised margin, its limit, and what it says of new examples
+    smoothed_margin, max_margin      the normalised margin, and its limit
 """

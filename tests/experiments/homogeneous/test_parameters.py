@@ -25,7 +25,6 @@ MODULES = {
     "banburski2019.critical_points": "critical_points",
     "banburski2019.weight_normalisation": "weight_normalisation",
     "banburski2019.batch_normalisation": "batch_normalisation",
-    "banburski2019.generalisation": "generalisation",
     "homogeneous.other_losses": "other_losses",
     "lyu2020.smoothed_margin": "smoothed_margin",
     "soudry2018.deep_networks": "deep_networks",
@@ -79,8 +78,6 @@ def judged(id: str, given: Mapping[str, Any]) -> Evidence:
         ("banburski2019.decomposition", {"widths": (6,)}, r"widths = \(6,\): expected two numbers"),
         ("banburski2019.weight_normalisation", {"gains": (1.0,)}, r"gains = \(1.0,\): expected two numbers"),
         ("banburski2019.batch_normalisation", {"examples": 20}, r"examples = 20: expected a multiple of 6, four times"),
-        ("banburski2019.generalisation", {"examples": 49}, r"examples = 49: expected at most four fifths of the dim"),
-        ("banburski2019.generalisation", {"scales": (0.3, 1.0)}, r"scales = .*: expected rising, from 0 to 0.8"),
         ("homogeneous.other_losses", {"lengths": (1.0, 1.1)}, r"lengths = .*: expected two, one 1.2 times the other"),
         ("homogeneous.other_losses", {"scales": (1.0, 2.0)}, r"scales = .*: expected 0, and others above it"),
         (

@@ -15,7 +15,6 @@ from theory.homogeneous import (
     critical_points,
     decomposition,
     dynamics,
-    generalisation,
     margin_growth,
     max_margin,
     normalisation,
@@ -55,11 +54,6 @@ def adjusted(function: Callable, **how: Callable[[Draw, Any], Any]) -> None:
 def above_zero(draw: Draw, values: Any) -> Any:
     """Mostly; what is 0 stays 0."""
     return np.abs(values) if draw.chance(0.9) else values
-
-
-def classes_of(draw: Draw, labels: Array) -> Array:
-    """Labels of the classes whose number is K in this call, and now and then another."""
-    return labels if draw.chance(0.1) else labels % draw.sizes["K"][0]
 
 
 def network(draw: Draw, outputs: int = 1) -> dict[str, Any]:
@@ -108,11 +102,6 @@ def beside_the_start(draw: Draw) -> dict[str, Any]:
     return {"start": start, "first": first, "second": second}
 
 
-def of_several_outputs(draw: Draw) -> dict[str, Any]:
-    made = network(draw, int(draw.rng.integers(1, 4)))
-    return {"W": made["W"], "X": made["examples"].X, "leak": made["examples"].leak}
-
-
 def orthogonal(draw: Draw) -> dict[str, Any]:
     """Examples along the axes, which may be 0 or alike, and starts that classify them, most of them."""
     n = int(draw.rng.integers(1, 4))
@@ -140,7 +129,6 @@ ARGUMENTS |= {
     max_margin.misalignment_bound: beside_the_start,
     max_margin.second_singular_bound: lambda draw: {"start": layers(draw, *sized(draw, "d"))},
     max_margin.polynomial_solution: orthogonal,
-    generalisation.rectified_outputs: of_several_outputs,
 }
 for rule in RULES:
     adjusted(rule, rho=above_zero)
@@ -161,8 +149,6 @@ for margin in (
     smoothed_margin.smoothed_margin_rate,
 ):
     adjusted(margin, squared_norm=above_zero)
-for entropy in (generalisation.cross_entropy, generalisation.first_order, generalisation.margins):
-    adjusted(entropy, labels=classes_of)
 adjusted(normalisation.squared_norm_after_step, squared_norm=above_zero, squared_gradient=above_zero)
 for derivative in (critical_points.tangential_gradient, critical_points.curvature):
     adjusted(derivative, rho=above_zero, V=on_the_sphere)

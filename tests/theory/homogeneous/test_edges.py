@@ -12,7 +12,6 @@ from theory.homogeneous import (
     balance,
     critical_points,
     dynamics,
-    generalisation,
     margin_growth,
     max_margin,
     normalisation,
@@ -119,30 +118,11 @@ def test_orbits_of_frozen_sizes_are_refused() -> None:
             dynamics.orbit(frozen, examples, start, np.array([0.0, 1.0]), exponential_slope)
 
 
-def test_angles_that_are_small() -> None:
-    w, teacher = np.array([1.0, 0.0]), np.array([1.0, 1e-12])
-    assert generalisation.gaussian_test_error(w, teacher) == pytest.approx(1e-12 / np.pi, rel=1e-12)
-    assert generalisation.gaussian_test_error(w, -w) == 1
-    assert generalisation.gaussian_test_error(w * 1e200, w) == 0
-    with pytest.raises(InvalidArgument, match="teacher = a classifier of length 0"):
-        generalisation.gaussian_test_error(w, np.zeros(2))
-
-
-def test_entropies_of_what_is_certain() -> None:
-    f = np.array([[60.0, 0.0, 0.0]])
-    assert generalisation.cross_entropy(f, np.array([0])) == pytest.approx(2 * np.exp(-60), rel=1e-12)
-    assert generalisation.cross_entropy(f, np.array([1])) == pytest.approx(60)
-    assert generalisation.cross_entropy(np.array([[5.0]]), np.array([0])) == 0
-    with pytest.raises(InvalidArgument, match="train = 1.09"):
-        generalisation.gap_ratio(np.array(np.log(3)), np.array(0.5), 3)
-
-
 @pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
 def test_dependent_examples_have_no_interpolant(unit: float) -> None:
     Z = np.array([[1.0, 0.0, 0.0], [unit, 1.0 * unit, 0.0]])
     w = max_margin.interpolant(Z, np.array([0.3, 0.2, 0.7]))
     assert np.allclose(w, [1, 1 / unit - 1, 0.7], rtol=1e-7)
-    assert generalisation.interpolant_margin(Z, np.array([0.3, 0.2, 0.7])) == pytest.approx(1 / np.linalg.norm(w))
     with pytest.raises(InvalidArgument, match="Z = 3 examples in 3 dimensions: expected linearly independent"):
         max_margin.interpolant(np.vstack([Z, 2 * Z[:1]]), np.zeros(3))
 

@@ -1,11 +1,10 @@
-"""Normalised margins and entropies against test error: exactly for linear interpolants, and on handwritten digits."""
+"""Complexities scale with the product of the norms; normalised margins tell interpolants apart that raw ones do not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.homogeneous import digits
 from experiments.homogeneous.networks import network_margins, tensors, widths_of
 from experiments.homogeneous.rules import SphereDescent
 from experiments.training import Loss, Trainee
@@ -27,15 +26,15 @@ from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, gaussian_stack
 from theory.core.separable import apply
 from theory.core.validation import reject
-from theory.homogeneous import generalisation as theory
+from theory.generalisation import complexity, interpolants
 from theory.homogeneous.decomposition import polar
 
 TEST = 2000  # examples an interpolant is tested on
 
 
 @dataclass(frozen=True)
-class Sizes(digits.Training):
-    """Of the networks whose complexity is taken, of interpolants, and of networks on digits."""
+class Sizes:
+    """Of the networks whose complexity is taken, and of interpolants."""
 
     dimensions: int = varies("interpolants: entries of an example, d", 50, low=40, high=200)
     examples: int = varies("interpolants: n, below d", 30, low=10, high=150)
@@ -65,8 +64,6 @@ class Sizes(digits.Training):
         "networks rho f(V; x) without biases, |V_k| = 1, rho the product of the layers' norms; R_N the Rademacher "
         "complexity on N examples, of F the networks with a given rho, of F~ those with rho = 1",
         "interpolants: Gaussian inputs, a linear teacher, starts of different size",
-        "digits: one architecture, one training set, trained to one cross-entropy (float32); by how much networks have "
-        "to differ there is empirical, a choice of ours",
     ),
     theory_side="law",
     controls=(
@@ -75,23 +72,19 @@ class Sizes(digits.Training):
         "interpolants: raw margins differ",
         "interpolants: margin of w0 as a whole",
         "interpolants: test errors are equal",
-        "digits: raw cross-entropies differ",
-        "digits: a tenth of Hoeffding's bound",
-        "digits: what random labels taught carries over",
     ),
     parameters=Sizes,
 )
 def normalised_weights_tell_networks_apart(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     yield from _rademacher(study, sizes)
     yield from _interpolants(study, sizes)
-    yield from digits.networks_differ(study, sizes)
 
 
 def _rademacher(study: Study, sizes: Sizes) -> Iterator[Check]:
     """R_N of two-layer linear networks, by training one network to fit each of the 2^N sign vectors."""
     rng = study.rng("rademacher")
     n, d, norms = sizes.signed, sizes.inputs, np.array(sizes.norms)
-    X, all_signs = rng.standard_normal((n, d)), theory.signs(n)
+    X, all_signs = rng.standard_normal((n, d)), complexity.signs(n)
     W = polar(gaussian_stack(rng, (d, 3, 1), 1.0, runs=len(all_signs))).V
     unit, _ = _trained_complexity(study, sizes.steps, X, all_signs, W)
     longer = [r * layer for r, layer in zip(norms, W)]
@@ -99,12 +92,12 @@ def _rademacher(study: Study, sizes: Sizes) -> Iterator[Check]:
     because = "descent converges geometrically: less is left than its second half gained; and rounding"
     within = Tolerance(np.prod(norms) * (left + 64 * EPS * n), because)
     trained = measured("R_N of the unit ball, trained", unit, within=within)
-    yield trained.equals(theory.linear_rademacher(X, np.ones(2)))
+    yield trained.equals(complexity.linear_rademacher(X, np.ones(2)))
     balls = measured("R_N of balls, trained", whole, within=within)
     yield balls.equals(np.prod(norms) * unit)
     yield balls.control("complexity of the sum of the norms").equals(norms.sum() * unit)
     yield balls.control("complexity of the largest norm").equals(norms.max() * unit)
-    lower, upper = theory.rademacher_bounds(X)
+    lower, upper = complexity.rademacher_bounds(X)
     yield measured("R_N below Jensen's bound", unit, within=within).supporting().at_most(upper)
     yield measured("R_N above Khintchine's bound", unit, within=within).supporting().at_least(lower)
 
@@ -132,7 +125,7 @@ def _interpolants(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     w, within = _trained_interpolants(study, Z, w0)
     raw = apply(Z[:, None], w).min(-1)
     normalised = raw / np.linalg.norm(w, axis=-1)
-    predicted = np.stack([theory.interpolant_margin(z, start) for z, start in zip(Z, w0)])
+    predicted = np.stack([interpolants.interpolant_margin(z, start) for z, start in zip(Z, w0)])
     margin = measured("normalised margin", normalised, within=within, case="interpolants", axes=("seed", "start"))
     yield margin.equals(predicted)
     whole = 1 / np.sqrt(predicted[:, :1] ** -2 + (w0**2).sum(-1))
@@ -140,7 +133,7 @@ def _interpolants(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     same = measured("raw margin", raw, within=within, case="interpolants", axes=("seed", "start"))
     yield same.equals(1.0)
     yield same.control("interpolants: raw margins differ").equals(predicted / predicted[:, :1])
-    error = theory.gaussian_test_error(w, teacher)
+    error = interpolants.gaussian_test_error(w, teacher)
     fresh = rng.standard_normal((seeds, len(scales), TEST, d))
     wrong = np.sign(fresh @ w[..., None]) != np.sign(fresh @ teacher[..., None])
     counted = wrong.mean((-2, -1))
@@ -151,8 +144,8 @@ def _interpolants(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     yield found.equals(1.0, excludes=(0.9, 1.1))
     unequal = rate("test error of the largest start over that of the smallest", mean(counted[:, -1] / error[:, 0]))
     yield unequal.control("interpolants: test errors are equal").equals(1.0)
-    complexity = np.array([theory.rademacher_bounds(x)[1] for x in X])
-    bound = [theory.margin_bound(float(r), float(m), n) for r, m in zip(complexity, normalised[:, 0])]
+    largest = np.array([complexity.rademacher_bounds(x)[1] for x in X])
+    bound = [complexity.margin_bound(float(r), float(m), n) for r, m in zip(largest, normalised[:, 0])]
     yield curves("interpolants", margin=normalised, error=error, counted=counted, bound=bound, scales=scales)
 
 
