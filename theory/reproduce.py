@@ -1,4 +1,7 @@
-"""Reproduce figures: `python -m theory.reproduce fig5 [fig6 ...] | all`. Exit status as for `theory.verify`."""
+"""Reproduce figures: `python -m theory.reproduce fig5 [fig6 ...] | all`. Exit status as for `theory.verify`.
+
+The id of a claim, or a pattern, asks for the picture of its checks, which every claim has: `reproduce 'min2021.*'`.
+"""
 
 import argparse
 import io
@@ -19,11 +22,17 @@ if TYPE_CHECKING:
     from theory.claims.study import Study
 
 
+FOREST = "figures.forest"  # draws the checks of any claim
+
+
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
     """The command; returns its exit status."""
     parser = options.parser("reproduce", "Judge the claims behind figures, and draw them.", catalogue.readers)
     parser.add_argument(
-        "figures", nargs="*", metavar="FIGURE", help="names, all, or your own file that draws its claims"
+        "figures",
+        nargs="*",
+        metavar="FIGURE",
+        help="names, all, claims (ids or patterns), or your own file of claims, with a function that draws them or not",
     )
     arguments = parser.parse_args(argv)
     respond = _list if arguments.list else _reproduce
@@ -65,23 +74,38 @@ def chosen(
     from theory.core.validation import reject
 
     if not arguments.figures:
-        reject("figure", "nothing", f"all, or some of {', '.join(figures)}")
-    for name in arguments.figures:
-        if name not in figures and name != "all":
-            options.unknown("figure", name, figures)
-    wanted = figures if "all" in arguments.figures else {name: figures[name] for name in arguments.figures}
-    missing = [claim for entry in wanted.values() for claim in entry.claims if claim not in known]
+        reject("figure", "nothing", f"all, some of {', '.join(figures)}, or the id of a claim")
+    named: dict[str, Entry] = {}
+    for word in arguments.figures:
+        named |= _named(word, figures, known)
+    missing = [claim for entry in named.values() for claim in entry.claims if claim not in known]
     if missing:
-        reject("figure", ", ".join(wanted), f"figures of claims that are stated; {', '.join(missing)} is not")
-    shown = {name: [known[claim] for claim in entry.claims] for name, entry in wanted.items()}
+        reject("figure", ", ".join(named), f"figures of claims that are stated; {', '.join(missing)} is not")
+    shown = {name: [known[claim] for claim in entry.claims] for name, entry in named.items()}
     refused = {
         name: [claim for claim in claims if claim not in accepting(claims, arguments.data)]
         for name, claims in shown.items()
     }
-    usable = {name: entry for name, entry in wanted.items() if not refused[name]}
-    if len(usable) < len(wanted) and ("all" not in arguments.figures or not usable):
+    usable = {name: entry for name, entry in named.items() if not refused[name]}
+    if not usable or any(refused.get(word) for word in arguments.figures):
         refuse_data(arguments.data, [claim for claims in refused.values() for claim in claims], known.values())
     return usable
+
+
+def _named(word: str, figures: Mapping[str, Entry], known: Mapping[str, Stated]) -> dict[str, Entry]:
+    """The figures that a word of the command line asks for: all, one, or those of the claims that match it."""
+    if word == "all":
+        return dict(figures)
+    if word in figures:
+        return {word: figures[word]}
+    if "." not in word and "*" not in word:
+        options.unknown("figure", word, figures)
+    return {claim.id: of_claim(claim.id) for claim in options.matching(word, known)}
+
+
+def of_claim(id: str) -> Entry:
+    """The picture of one claim's checks."""
+    return Entry(FOREST, id, (id,))
 
 
 def _finish(

@@ -86,7 +86,29 @@ def test_an_unknown_figure(ask, tmp_path: Path, capsys, name: str, nearest: str)
 
 def test_no_figure(ask, capsys) -> None:
     assert ask() == 2
-    assert "expected all, or some of fig1, fig2" in capsys.readouterr().err
+    assert "expected all, some of fig1, fig2, fig3, fig4, or the id of a claim" in capsys.readouterr().err
+
+
+def test_any_claim_has_a_picture_of_its_checks(ask, tmp_path: Path, capsys) -> None:
+    assert ask("toy.h*", "toy.fails") == 1
+    drawn = {f"{name}.{ending}" for name in ("toy.holds", "toy.fails") for ending in ("png", "npz", "json")}
+    assert files(tmp_path) == drawn and archive.read(tmp_path / "out" / "toy.fails")["toy.fails"].verdict == "fails"
+    assert ask("toy.hold") == 2
+    assert "claim = 'toy.hold': expected a name that --list shows, e.g. toy.holds" in capsys.readouterr().err
+
+
+def test_the_picture_of_the_users_own_file_needs_no_line(tmp_path: Path, ask) -> None:
+    file = tmp_path / "my_own_picture.py"
+    file.write_text((ROOT / "tests" / "toys.py").read_text().replace('"toy.', '"mine.'))
+    assert ask(f"{file}::mine.holds") == 0
+    assert files(tmp_path) == {"mine.holds.png", "mine.holds.npz", "mine.holds.json"}
+
+
+def test_data_for_a_pattern_take_the_claims_that_accept_them(ask, tmp_path: Path, capsys) -> None:
+    np.savez(tmp_path / "data.npz", X=np.ones((3, 2)), Y=np.ones(3))
+    assert ask("toy.[hf]*", f"--data={tmp_path / 'data.npz'}") == 0
+    assert {name.split("-")[0] for name in files(tmp_path)} == {"toy.holds"}
+    assert ask("toy.fails", f"--data={tmp_path / 'data.npz'}") == 2
 
 
 def test_list(capsys) -> None:

@@ -43,19 +43,17 @@ def claims_at(place: Place) -> dict[str, Stated]:
     return {place.id: found[place.id]} if place.id else found
 
 
-def figure_at(place: Place) -> Entry:
-    """The figure that a file draws of its claims, by its function `draw(evidence)`.
+def figure_at(place: Place) -> Entry | None:
+    """The figure that a file draws of its claims, by its function `draw(evidence)`; None if it has no such function.
 
     Raises:
-        InvalidArgument: as for `claims_at`, or the file has no such function.
+        InvalidArgument: as for `claims_at`.
     """
-    from theory.core.validation import reject
-
     claims = claims_at(place)
     modules = {claim.module for claim in claims.values()}
     tree = _parsed(place.path) if place.path.is_file() else ast.Module([], [])
     if not any(isinstance(statement, ast.FunctionDef) and statement.name == "draw" for statement in tree.body):
-        reject("path", place.path, "a file with a function draw(evidence), which returns a matplotlib figure")
+        return None
     title = (ast.get_docstring(tree) or place.path.stem).splitlines()[0]
     return Entry(modules.pop(), title, tuple(claims))
 
@@ -132,7 +130,9 @@ def with_claims(words: Sequence[str], known: Mapping[str, Stated]) -> tuple[list
 def with_figures(
     words: Sequence[str], figures: Mapping[str, Entry], known: Mapping[str, Stated]
 ) -> tuple[list[str], dict[str, Entry], dict[str, Stated]]:
-    """`words` with a figure's name in place of each place, `figures` with those, and `known` with their claims.
+    """`words` with the name of its figure in place of each place, `figures` with those, and `known` with their claims.
+
+    A place that draws no figure stands for its claims.
 
     Raises:
         InvalidArgument: as for `figure_at`, or a figure or claim there has the name of another.
@@ -143,11 +143,17 @@ def with_figures(
     figures, known = dict(figures), dict(known)
     for word in words:
         where = place(word)
-        if where is not None:
-            word = where.path.stem
-            if word in figures:
-                reject("path", where.path, "a file that is not named as a figure of the package is")
-            figures[word] = figure_at(where)
-            known = joined(known, claims_at(where).values())
-        names.append(word)
+        if where is None:
+            names.append(word)
+            continue
+        stated, figure = claims_at(where), figure_at(where)
+        known = joined(known, stated.values())
+        if figure is None:
+            names += stated
+            continue
+        name = where.path.stem
+        if name in figures:
+            reject("path", where.path, "a file that is not named as a figure of the package is")
+        figures[name] = figure
+        names.append(name)
     return names, figures, known
