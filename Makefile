@@ -1,5 +1,6 @@
 # make reproduce FIG="fig5 fig6"   figures into results/ (all of them unless FIG names some)
 # make verify                      every claim
+# make report                      pages that show them all: results/report/index.html
 # make test                        lint and tests
 # make bench                       benchmarks
 # make mutants SETTING=imbalance   what its tests and claims catch of a sample of wrong formulas
@@ -21,13 +22,16 @@ BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(T
 INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
 READY = .venv/.ready$(TORCH:%=-%)
 
-.PHONY: reproduce verify test bench mutants stress paper gpu setup clean
+.PHONY: reproduce verify report test bench mutants stress paper gpu setup clean
 
 reproduce: $(READY)
 	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
 
 verify: $(READY)
 	$(BIN)/python -m theory.verify $(ARGS)
+
+report: $(READY)
+	$(BIN)/python -m theory.report $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff check .
@@ -54,7 +58,7 @@ paper: $(READY)
 	-$(BIN)/python -m theory.verify ozay2019.noise_laws --sweep noise=0.05,0.077,0.1,0.2 --json $(SWEEPS)/law-by-noise.json
 	$(BIN)/python -m theory.reproduce all
 	cp results/verdicts.json results/fig*.png results/fig*.npz results/fig*.json figures/rendered/
-	$(BIN)/python -m theory.report
+	$(BIN)/python -m theory.tables
 
 SMOKE = figures/rendered/smoke
 SWEEPS = figures/rendered

@@ -73,7 +73,7 @@ def test_it_is_judged_and_reported(copy: Path) -> None:
     old = json.loads((ROOT / "figures" / "rendered" / "verdicts.json").read_text())["claims"]
     content = json.loads(verdicts.read_text())
     verdicts.write_text(json.dumps({**content, "claims": old + content["claims"]}))
-    run(copy, "theory.report")
+    run(copy, "theory.tables")
     assert "| Hooke 1678 (*ours*) | `oscillator.energy` | holds, to " in (copy / "paper_repro.md").read_text()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("theory", "experiments/training", "experiments/methods")
-COMMANDS = {"theory.verify", "theory.reproduce", "theory.report"}
+COMMANDS = {"theory.verify", "theory.reproduce", "theory.report", "theory.tables"}
 
 
 def modules() -> Iterator[str]:

@@ -14,6 +14,7 @@ NOT_MATHEMATICS = (
     "pytest_plugin.py",
     "report.py",
     "reproduce.py",
+    "tables.py",
     "verify.py",
 )
 # Functions without numbers: of files, of symbols, and of what is wrong with an argument.

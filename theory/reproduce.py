@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 
 FOREST = "figures.forest"  # draws the checks of any claim
+# How each is saved, with no date in it: equal evidence gives equal bytes.
+FORMATS = {
+    "png": {"format": "png"},
+    "svg": {"format": "svg", "metadata": {"Date": None}},
+    "pdf": {"format": "pdf", "metadata": {"CreationDate": None}},
+    "thumbnail": {"format": "png", "dpi": 40},
+}
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
@@ -130,7 +137,7 @@ def _finish(
 
 
 def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]) -> dict[str, bytes]:
-    """The picture in each format, with no date in it: equal evidence gives equal bytes."""
+    """The picture in each of `FORMATS` that is asked for."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -139,11 +146,10 @@ def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]
     drawing = import_module(module)
     matplotlib.rcParams["svg.hashsalt"] = "theory"
     figure = drawing.draw(evidence)
-    dates = {"png": None, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
     pictures = {}
     for ending in endings:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=ending, metadata=dates[ending])
+        figure.savefig(buffer, **FORMATS[ending])
         pictures[ending] = buffer.getvalue()
     pyplot.close(figure)
     return pictures

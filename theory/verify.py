@@ -10,10 +10,10 @@ from typing import Any
 
 from theory.catalogue import CATALOGUE
 from theory.harness import options
-from theory.harness.catalogue import Catalogue
+from theory.harness.catalogue import Catalogue, Entry
 from theory.harness.data import Data, accepting, left_out, refuse_data
 from theory.harness.discovery import Stated, stated_claims
-from theory.harness.places import with_claims
+from theory.harness.places import figures_at, with_claims
 
 CLAIMS = "id, pattern such as 'min2021.*', or your own file my_theorem.py (default: all claims of the package)"
 
@@ -30,11 +30,13 @@ def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) ->
     )
     text = "judge at each value of a parameter (values of a list apart by ;), and draw what comes of it"
     parser.add_argument("--sweep", metavar="NAME=V1,V2", help=text)
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write pages that show them under this folder, too")
     arguments = parser.parse_args(argv)
     return options.answer("verify", lambda: _answer(arguments, stated_claims(catalogue.stating)))
 
 
 def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
+    drawn = figures_at(arguments.claims)
     arguments.claims, known = with_claims(arguments.claims, known)
     if arguments.list:
         return _list(chosen(arguments.claims, known, arguments.data))
@@ -46,7 +48,7 @@ def _answer(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
         return _compare_files(arguments.compare, arguments.claims)
     if arguments.seeds:
         return _survey(arguments, chosen(arguments.claims, known, arguments.data))
-    return _verify(arguments, known)
+    return _verify(arguments, known, drawn)
 
 
 def _list(claims: Sequence[Stated]) -> int:
@@ -56,13 +58,15 @@ def _list(claims: Sequence[Stated]) -> int:
     return options.HOLD
 
 
-def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
+def _verify(arguments: argparse.Namespace, known: dict[str, Stated], drawn: Mapping[str, Entry]) -> int:
     claims = chosen(arguments.claims, known, arguments.data)
     matching = [claim for word in arguments.claims or ["*"] for claim in options.matching(word, known)]
     for line in left_out(matching, arguments.data):
         options.complain("verify", line)
     if arguments.json:
         _check_file(arguments.json)
+    if arguments.report:
+        options.writable_folder("report", arguments.report)
     old = _load(arguments.compare[0]) if arguments.compare else None
     study = options.conditions(arguments)
     results = options.judge(arguments, claims, study)
@@ -78,6 +82,10 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated]) -> int:
             _write(arguments.json, text)
         if old:
             print("\n".join(compare.compare(_only(old, arguments.claims), json.loads(text)).lines()))
+    if arguments.report and results.evidence:
+        from theory.report import write
+
+        print(write(arguments.report, results.evidence, known, {**CATALOGUE.figures, **drawn}, arguments.jobs))
     return options.status("verify", results, arguments.verbose)
 
 

@@ -1,157 +1,134 @@
-"""The tables of paper_repro.md are those the committed verdicts make, and the verdicts are those of this code."""
+"""The pages: what they say of toy claims, that every link leads somewhere, and nothing of a claim is left out."""
 
-import json
-import re
+from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from theory import report
-from theory.catalogue import CATALOGUE
-from theory.claims import VERDICTS
-from theory.core.validation import InvalidArgument
-from theory.harness import prose
-from theory.harness.catalogue import Entry
-from theory.harness.discovery import stated_claims
-from theory.harness.fingerprint import fingerprint
+from theory import report, verify
+from theory.catalogue import READERS
+from theory.harness.catalogue import Catalogue, Entry
+from theory.harness.site.papers import as_html, papers
 
-FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
-NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "resolution": 2e-4, "part": "", "case": ""}
-CHECK = {"name": "|x| < 1", "kind": "equal", "own": True, "passed": True, **NUMBERS}
-PAGE = "# Title\n<!-- table: paper -->\nstale row\n<!-- end -->\nprose\n<!-- table: ours -->\n<!-- end -->\n"
+ROOT = Path(__file__).parents[2]
+TOYS = Catalogue(("toys",), {"fig1": Entry("toy_figures", "Toys", ("toy.holds", "toy.misprinted"))}, READERS)
+PROSE = """# Page
+
+## First: on <toys>
+Said of [figure 1](figures/rendered/fig1.png), [figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
+<!-- number: toy.holds :: x :: measured :: .3g -->1.00<!-- / -->.
+
+<!-- table: toy -->
+| stale |
+<!-- end -->
+
+## Of no claim
+Nothing.
+"""
 
 
-def claim(id: str, **changes: Any) -> dict[str, Any]:
-    stated = {"id": id, "source": "Theorem 1", "source_kind": "as printed", "in_words": "holds, to 0.02 %"}
-    return stated | {"verdict": "holds", "checks": [CHECK | changes]}
+class Page(HTMLParser):
+    """Links, identifiers, and text of a page."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.tags: list[str] = []
+        self.text = ""
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        self.links += [str(found[name]) for name in ("href", "src") if found.get(name)]
+        self.ids |= {str(found["id"])} if "id" in found else set()
+        assert tag != "img" or "alt" in found
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
 
 
-CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
+def broken(folder: Path) -> list[tuple[str, str]]:
+    """Links of the pages in a folder that lead nowhere."""
+    pages = {file: Page(file) for file in folder.rglob("*.html")}
+    found = []
+    for file, page in pages.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            inside = parts.scheme == "data" or (not parts.scheme and target.is_file())
+            if not inside or (parts.fragment and parts.fragment not in pages[target].ids):
+                found.append((file.name, link))
+    return found
 
 
-def test_rows() -> None:
-    page = report.rewritten(PAGE, CLAIMS, FIGURES)
-    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf, 0.02 %"
-    cells = f"<details><summary>1 checks, 0 controls</summary>{numbers}</details>"
-    failed = f"<details><summary>1 checks, 0 controls, 1 FAILED</summary>FAILED {numbers}</details>"
-    stated = "Theorem 1 (*as printed*)"
-    figure = "[fig9](figures/rendered/fig9.png)"
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(report, "prose", lambda: PROSE)
+    words = ["toy.holds", "toy.misprinted", "toy.fails", "--profile=smoke", "--device=cpu", "--jobs=1"]
+    assert report.main([*words, f"--out={tmp_path}"], TOYS) == 1  # one of them fails
+    return tmp_path / "report"
+
+
+def test_every_claim_has_its_page(site: Path) -> None:
+    page = Page(site / "claims" / "toy.holds.html")
+    for said in ("Toys, 1", "none", "x + 1", "rounding", "python -m theory.verify toy.holds --profile smoke", "fig1"):
+        assert said in page.text
+    assert "math" in page.tags and "\\" not in page.text
+    assert (site / "pictures" / "toy.holds.svg").read_bytes().startswith(b"<?xml")
+    failing = Page(site / "claims" / "toy.fails.html").text
+    assert "failed" in failing and "fails" in failing
+    assert "correction" not in failing and "nothing: the checks are of formulas" in failing
+
+
+def test_every_link_leads_somewhere(site: Path) -> None:
+    assert broken(site) == []
+    names = {str(file.relative_to(site)) for file in site.rglob("*.html")}
+    assert {"index.html", "figures/fig1.html", "papers/toy.html", "code/toys.html", "code/toy_figures.html"} <= names
+
+
+def test_the_prose_of_a_paper_stands_on_its_page(site: Path) -> None:
+    text = (site / "papers" / "toy.html").read_text(encoding="utf-8")
+    assert "First: on &lt;toys&gt;" in text and "1.00" in text and "number:" not in text and "stale" not in text
+    assert '<a href="../figures/fig1.html">figure 1</a>' in text
+    assert "figure 2" in text and "a file" in text and "rendered" not in text
+    assert text.count('href="../claims/toy.') == 6  # three claims, each by its picture and its name
+
+
+def test_what_is_in_no_table_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "prose", lambda: "")
     assert (
-        f"| {stated} | `paper.one` | holds, to 0.02 % | {cells} | {figure} | `python -m theory.reproduce fig9` |\n"
-        in page
+        verify.main(["toy.holds", "--profile=smoke", f"--out={tmp_path}", f"--report={tmp_path / 'pages'}"], TOYS) == 0
     )
-    assert f"| `ours.two` | holds, to 0.02 % | {failed} |  | `python -m theory.verify ours.two` |\n" in page
-    assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
-    assert "stale row" not in page
+    assert broken(tmp_path / "pages") == []
+    assert "Claims of no paper here" in Page(tmp_path / "pages" / "index.html").text
 
 
-def test_writing_twice_changes_nothing() -> None:
-    page = report.rewritten(PAGE, CLAIMS, FIGURES)
-    assert report.rewritten(page, CLAIMS, FIGURES) == page
+def test_the_users_own_claim_gets_the_same_page(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    file = tmp_path / "my_paged_theorem.py"
+    drawn = (ROOT / "tests" / "toys.py").read_text().replace('"toy.', '"paged.')
+    file.write_text(f"{drawn}\n\ndef draw(evidence):\n    raise ValueError('no picture')\n")
+    assert report.main([f"{file}::paged.holds", "--profile=smoke", "--jobs=1", f"--out={tmp_path}"], TOYS) == 0
+    assert broken(tmp_path / "report") == []
+    complaint = capsys.readouterr().err
+    assert complaint == "" or "could not be drawn" in complaint
+    assert "paged.holds" in Page(tmp_path / "report" / "index.html").text
 
 
-def test_every_claim_has_a_table_and_every_table_claims() -> None:
-    with pytest.raises(InvalidArgument, match=re.escape("['ours', 'paper']: expected one for each of ['paper']")):
-        report.rewritten(PAGE, CLAIMS[:1], FIGURES)
-    with pytest.raises(InvalidArgument, match="expected one for each"):
-        report.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
+def test_the_committed_prose_has_papers_with_their_tables() -> None:
+    found = [*papers((ROOT / report.PROSE).read_text(encoding="utf-8"))]
+    names = [name for paper in found for name in paper.tables]
+    assert len(names) == len(set(names)) > 15 and "others" in names
+    for paper in found:
+        html = as_html(paper, {}, lambda name: f"<p>TABLE {name}</p>")
+        assert all(f"TABLE {name}</p>" in html for name in paper.tables) and "table-of-claims" not in html
+        assert "<!--" not in html
 
 
-def test_a_sweep_is_a_row_a_value() -> None:
-    claims = [
-        claim("paper.one", headroom=2.0) | {"parameters": {"width": width, "scales": [1, 2]}} for width in (3, 10**6)
-    ]
-    numbers = r"\|x\| &lt; 1 (equal): 1, 1, 2, 0.02 %"
-    heading = "| width | verdict | rests on: predicted, measured, headroom, resolution |\n| --- | --- | --- |\n"
-    rows = "".join(f"| {value} | holds, to 0.02 % | {numbers} |\n" for value in ("3", "1000000"))
-    assert report.swept(claims, "width") == heading + rows
-    assert "| 1,2 | holds" in report.swept(claims, "scales")
-
-
-def test_a_verdict_rests_on_what_failed_or_on_what_is_coarsest() -> None:
-    coarse, fine = CHECK | {"name": "coarse", "resolution": 0.5, "headroom": 9.0}, CHECK | {"headroom": 1.5}
-    supporting = CHECK | {"own": False, "resolution": "Infinity"}
-    failed = [CHECK | {"name": f"failed {h}", "passed": False, "headroom": h, "resolution": None} for h in (0.5, 0.1)]
-    for checks, name in (([fine, coarse, supporting], "coarse"), ([coarse, *failed], "failed 0.1")):
-        row = report.swept([claim("paper.one") | {"parameters": {"n": 1}, "checks": checks}], "n").splitlines()[-1]
-        assert f"{name} (equal)" in row
-
-
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    assert report.main([], tmp_path) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    (tmp_path / report.PAGE).write_text(PAGE)
-    readme = tmp_path / "README.md"
-    readme.write_text("<!-- number: paper.one :: |x| < 1 :: measured :: .6f -->1<!-- / -->")
-    (tmp_path / report.VERDICTS).parent.mkdir(parents=True)
-    (tmp_path / report.VERDICTS).write_text(json.dumps({"claims": CLAIMS}))
-    assert report.main(["--check"], tmp_path) == 1
-    assert "stale" in capsys.readouterr().err and (tmp_path / report.PAGE).read_text() == PAGE
-    assert report.main([], tmp_path) == 0
-    assert report.main(["--check"], tmp_path) == 0
-    assert "1.000010" in readme.read_text()
-    readme.write_text(readme.read_text().replace("1.000010", "1.000011"))
-    assert report.main(["--check"], tmp_path) == 1 and "numbers of README.md are stale" in capsys.readouterr().err
-
-
-def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:
-    assert report.main(["--check"]) == 0, capsys.readouterr().err
-
-
-def test_measured_numbers_in_prose_are_written_by_the_program() -> None:
-    """In the column *measured* of a table of sentences every number with a decimal point or an exponent."""
-    page = report.TABLE.sub("", (report.ROOT / report.PAGE).read_text(encoding="utf-8"))
-    column, loose = None, []
-    for row in page.splitlines():
-        cells = re.split(r"(?<!\\)\|", row)
-        if not row.startswith("|"):
-            column = None
-        elif "measured" in (headings := [cell.strip() for cell in cells]):
-            column = headings.index("measured")
-        elif column is not None:
-            bare = prose.NUMBER.sub("", cells[column])
-            loose += [f"{number} in {cells[1]}" for number in re.findall(r"\d+\.\d+(?:e-?\d+)?|\d+e-\d+", bare)]
-    assert not loose, "\n".join(loose)
-
-
-@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
-def test_all_random_checks_together_raise_an_alarm_less_than_once_in_a_thousand_runs(profile: str) -> None:
-    claims = json.loads((report.ROOT / report.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
-    random = [check["significance"] for claim in claims for check in claim["checks"] if check["significance"]]
-    assert len(random) > 100 and sum(random) < 1e-3
-
-
-@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
-def test_random_checks_have_the_power_to_be_decided_on_any_seed(profile: str) -> None:
-    """An interval's estimate lies within one half-width of the truth: with two it excludes what it has to, always."""
-    claims = json.loads((report.ROOT / report.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
-    weak = [
-        f"{claim['id']}: {check['name']}"
-        for claim in claims
-        for check in claim["checks"]
-        if check["own"]
-        and check["significance"]
-        and check["kind"] in ("equal", "rate", "slope")
-        and not check["where"]  # of many numbers the worst is not the one that tells
-        and 2 * float(check["tolerance"]) > float(check["resolves"]) * abs(float(check["predicted"])) > 0
-    ]
-    assert not weak, "\n".join(weak)
-
-
-def test_the_committed_sweeps_are_of_this_code() -> None:
-    page = (report.ROOT / report.PAGE).read_text(encoding="utf-8")
-    known = stated_claims(CATALOGUE.packages)
-    for match in report.SWEEP.finditer(page):
-        content = json.loads((report.ROOT / report.EVIDENCE / f"{match['file']}.json").read_text(encoding="utf-8"))
-        for item in content["claims"]:
-            assert item["fingerprint"] == fingerprint(known[item["id"]].module), "`make paper` makes them anew"
-
-
-def test_the_committed_verdicts_are_those_of_this_code() -> None:
-    content = json.loads((report.ROOT / report.VERDICTS).read_text(encoding="utf-8"))
-    assert content["provenance"]["profile"] == "quick"
-    stored = {item["id"]: item["fingerprint"] for item in content["claims"]}
-    known = stated_claims(CATALOGUE.packages)
-    assert stored == {name: fingerprint(item.module) for name, item in known.items()}, "`make paper` makes them anew"
-    assert not [item["id"] for item in content["claims"] if VERDICTS[item["verdict"]]]
+def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    assert verify.main(["toy.holds", f"--out={tmp_path}", f"--report={tmp_path / 'file'}"], TOYS) == 2
+    assert "report = " in capsys.readouterr().err
+    assert report.main(["toy.unknown"], TOYS) == 2 and report.main(["--list"], TOYS) == 0

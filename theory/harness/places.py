@@ -58,6 +58,17 @@ def figure_at(place: Place) -> Entry | None:
     return Entry(modules.pop(), title, tuple(claims))
 
 
+def figures_at(words: Sequence[str]) -> dict[str, Entry]:
+    """The figures that the user's files among the words draw, by the names of the files."""
+    found = {}
+    for word in words:
+        where = place(word)
+        figure = figure_at(where) if where is not None and where.path.is_file() else None
+        if where is not None and figure is not None:
+            found[where.path.stem] = figure
+    return found
+
+
 def _files(path: Path) -> Sequence[Path]:
     from theory.core.validation import reject
 

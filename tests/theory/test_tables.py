@@ -1,0 +1,157 @@
+"""The tables of paper_repro.md are those the committed verdicts make, and the verdicts are those of this code."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from theory import tables
+from theory.catalogue import CATALOGUE
+from theory.claims import VERDICTS
+from theory.core.validation import InvalidArgument
+from theory.harness import prose
+from theory.harness.catalogue import Entry
+from theory.harness.discovery import stated_claims
+from theory.harness.fingerprint import fingerprint
+
+FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
+NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "resolution": 2e-4, "part": "", "case": ""}
+CHECK = {"name": "|x| < 1", "kind": "equal", "own": True, "passed": True, **NUMBERS}
+PAGE = "# Title\n<!-- table: paper -->\nstale row\n<!-- end -->\nprose\n<!-- table: ours -->\n<!-- end -->\n"
+
+
+def claim(id: str, **changes: Any) -> dict[str, Any]:
+    stated = {"id": id, "source": "Theorem 1", "source_kind": "as printed", "in_words": "holds, to 0.02 %"}
+    return stated | {"verdict": "holds", "checks": [CHECK | changes]}
+
+
+CLAIMS = [claim("paper.one"), claim("ours.two", passed=False)]
+
+
+def test_rows() -> None:
+    page = tables.rewritten(PAGE, CLAIMS, FIGURES)
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, inf, 0.02 %"
+    cells = f"<details><summary>1 checks, 0 controls</summary>{numbers}</details>"
+    failed = f"<details><summary>1 checks, 0 controls, 1 FAILED</summary>FAILED {numbers}</details>"
+    stated = "Theorem 1 (*as printed*)"
+    figure = "[fig9](figures/rendered/fig9.png)"
+    assert (
+        f"| {stated} | `paper.one` | holds, to 0.02 % | {cells} | {figure} | `python -m theory.reproduce fig9` |\n"
+        in page
+    )
+    assert f"| `ours.two` | holds, to 0.02 % | {failed} |  | `python -m theory.verify ours.two` |\n" in page
+    assert page.startswith("# Title\n<!-- table: paper -->\n| theorem | claim |") and "<!-- end -->\nprose\n" in page
+    assert "stale row" not in page
+
+
+def test_writing_twice_changes_nothing() -> None:
+    page = tables.rewritten(PAGE, CLAIMS, FIGURES)
+    assert tables.rewritten(page, CLAIMS, FIGURES) == page
+
+
+def test_every_claim_has_a_table_and_every_table_claims() -> None:
+    with pytest.raises(InvalidArgument, match=re.escape("['ours', 'paper']: expected one for each of ['paper']")):
+        tables.rewritten(PAGE, CLAIMS[:1], FIGURES)
+    with pytest.raises(InvalidArgument, match="expected one for each"):
+        tables.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
+
+
+def test_a_sweep_is_a_row_a_value() -> None:
+    claims = [
+        claim("paper.one", headroom=2.0) | {"parameters": {"width": width, "scales": [1, 2]}} for width in (3, 10**6)
+    ]
+    numbers = r"\|x\| &lt; 1 (equal): 1, 1, 2, 0.02 %"
+    heading = "| width | verdict | rests on: predicted, measured, headroom, resolution |\n| --- | --- | --- |\n"
+    rows = "".join(f"| {value} | holds, to 0.02 % | {numbers} |\n" for value in ("3", "1000000"))
+    assert tables.swept(claims, "width") == heading + rows
+    assert "| 1,2 | holds" in tables.swept(claims, "scales")
+
+
+def test_a_verdict_rests_on_what_failed_or_on_what_is_coarsest() -> None:
+    coarse, fine = CHECK | {"name": "coarse", "resolution": 0.5, "headroom": 9.0}, CHECK | {"headroom": 1.5}
+    supporting = CHECK | {"own": False, "resolution": "Infinity"}
+    failed = [CHECK | {"name": f"failed {h}", "passed": False, "headroom": h, "resolution": None} for h in (0.5, 0.1)]
+    for checks, name in (([fine, coarse, supporting], "coarse"), ([coarse, *failed], "failed 0.1")):
+        row = tables.swept([claim("paper.one") | {"parameters": {"n": 1}, "checks": checks}], "n").splitlines()[-1]
+        assert f"{name} (equal)" in row
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert tables.main([], tmp_path) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / tables.PAGE).write_text(PAGE)
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- number: paper.one :: |x| < 1 :: measured :: .6f -->1<!-- / -->")
+    (tmp_path / tables.VERDICTS).parent.mkdir(parents=True)
+    (tmp_path / tables.VERDICTS).write_text(json.dumps({"claims": CLAIMS}))
+    assert tables.main(["--check"], tmp_path) == 1
+    assert "stale" in capsys.readouterr().err and (tmp_path / tables.PAGE).read_text() == PAGE
+    assert tables.main([], tmp_path) == 0
+    assert tables.main(["--check"], tmp_path) == 0
+    assert "1.000010" in readme.read_text()
+    readme.write_text(readme.read_text().replace("1.000010", "1.000011"))
+    assert tables.main(["--check"], tmp_path) == 1 and "numbers of README.md are stale" in capsys.readouterr().err
+
+
+def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:
+    assert tables.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_measured_numbers_in_prose_are_written_by_the_program() -> None:
+    """In the column *measured* of a table of sentences every number with a decimal point or an exponent."""
+    page = tables.TABLE.sub("", (tables.ROOT / tables.PAGE).read_text(encoding="utf-8"))
+    column, loose = None, []
+    for row in page.splitlines():
+        cells = re.split(r"(?<!\\)\|", row)
+        if not row.startswith("|"):
+            column = None
+        elif "measured" in (headings := [cell.strip() for cell in cells]):
+            column = headings.index("measured")
+        elif column is not None:
+            bare = prose.NUMBER.sub("", cells[column])
+            loose += [f"{number} in {cells[1]}" for number in re.findall(r"\d+\.\d+(?:e-?\d+)?|\d+e-\d+", bare)]
+    assert not loose, "\n".join(loose)
+
+
+@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
+def test_all_random_checks_together_raise_an_alarm_less_than_once_in_a_thousand_runs(profile: str) -> None:
+    claims = json.loads((tables.ROOT / tables.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
+    random = [check["significance"] for claim in claims for check in claim["checks"] if check["significance"]]
+    assert len(random) > 100 and sum(random) < 1e-3
+
+
+@pytest.mark.parametrize("profile", ["verdicts", "smoke"])
+def test_random_checks_have_the_power_to_be_decided_on_any_seed(profile: str) -> None:
+    """An interval's estimate lies within one half-width of the truth: with two it excludes what it has to, always."""
+    claims = json.loads((tables.ROOT / tables.EVIDENCE / f"{profile}.json").read_text(encoding="utf-8"))["claims"]
+    weak = [
+        f"{claim['id']}: {check['name']}"
+        for claim in claims
+        for check in claim["checks"]
+        if check["own"]
+        and check["significance"]
+        and check["kind"] in ("equal", "rate", "slope")
+        and not check["where"]  # of many numbers the worst is not the one that tells
+        and 2 * float(check["tolerance"]) > float(check["resolves"]) * abs(float(check["predicted"])) > 0
+    ]
+    assert not weak, "\n".join(weak)
+
+
+def test_the_committed_sweeps_are_of_this_code() -> None:
+    page = (tables.ROOT / tables.PAGE).read_text(encoding="utf-8")
+    known = stated_claims(CATALOGUE.packages)
+    for match in tables.SWEEP.finditer(page):
+        content = json.loads((tables.ROOT / tables.EVIDENCE / f"{match['file']}.json").read_text(encoding="utf-8"))
+        for item in content["claims"]:
+            assert item["fingerprint"] == fingerprint(known[item["id"]].module), "`make paper` makes them anew"
+
+
+def test_the_committed_verdicts_are_those_of_this_code() -> None:
+    content = json.loads((tables.ROOT / tables.VERDICTS).read_text(encoding="utf-8"))
+    assert content["provenance"]["profile"] == "quick"
+    stored = {item["id"]: item["fingerprint"] for item in content["claims"]}
+    known = stated_claims(CATALOGUE.packages)
+    assert stored == {name: fingerprint(item.module) for name, item in known.items()}, "`make paper` makes them anew"
+    assert not [item["id"] for item in content["claims"] if VERDICTS[item["verdict"]]]

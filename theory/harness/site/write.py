@@ -1,0 +1,117 @@
+"""The folder of pages: index, claims, figures, papers, code, with their pictures, one style and one script."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from theory.claims import Evidence
+from theory.core.files import write_atomically
+from theory.harness.catalogue import Entry
+from theory.harness.site.code import colours, modules, source
+from theory.harness.site.papers import Paper, as_html, papers
+from theory.harness.site.view import View
+
+STATIC = ("style.css", "page.js")
+OTHERS = "others"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages show.
+
+    Attributes:
+        evidence: by claim.
+        stated: the module that states each claim.
+        figures: those that were drawn.
+        pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG.
+        prose: Markdown that tells of papers (see `papers`), "" for none.
+    """
+
+    evidence: Mapping[str, Evidence]
+    stated: Mapping[str, str]
+    figures: Mapping[str, Entry]
+    pictures: Mapping[str, Mapping[str, bytes]]
+    prose: str = ""
+    environment: Environment = field(default_factory=lambda: _environment(), repr=False)
+
+    def views(self) -> dict[str, View]:
+        """The claims as pages show them."""
+        return {id: self._view(id) for id in self.evidence}
+
+    def _view(self, id: str) -> View:
+        shown = tuple(name for name, entry in self.figures.items() if id in entry.claims)
+        words = self.stated[id].split(".")
+        setting = words[1] if words[0] == "experiments" else words[0]
+        return View(self.evidence[id], shown, tuple(modules(self.stated[id])), setting)
+
+    def page(self, template: str, **shown: Any) -> bytes:
+        """A page from its template."""
+        return self.environment.get_template(f"{template}.html").render(**shown).encode()
+
+    def papers(self) -> list[Paper]:
+        """Those that have claims here, and one for claims that are of none of them."""
+        keys = {id.split(".")[0] for id in self.evidence}
+        every = [*papers(self.prose)]
+        homeless = keys - {name for paper in every for name in paper.tables}
+        wanted = keys | ({OTHERS} if homeless else set())
+        told = [paper for paper in every if wanted & set(paper.tables)]
+        known = not homeless or any(OTHERS in paper.tables for paper in told)
+        return told if known else [*told, Paper(OTHERS, "Claims of no paper here", "", (OTHERS,))]
+
+    def of_table(self, name: str, views: Mapping[str, View], told: list[Paper]) -> list[View]:
+        """The claims of one table: those whose id begins with its name; of `others`, those of no table."""
+        placed = {name for paper in told for name in paper.tables}
+        key = {id: id.split(".")[0] for id in views}
+        return [view for id, view in views.items() if key[id] == name or (name == OTHERS and key[id] not in placed)]
+
+
+def write_site(site: Site, folder: Path) -> Path:
+    """Write all pages under `folder`; returns that of the index."""
+    views, told = site.views(), site.papers()
+    common = {"site": site, "views": views, "papers": told}
+
+    def put(place: str, content: bytes) -> None:
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / place, content)
+
+    put("index.html", site.page("index", root="", **common))
+    for id, view in views.items():
+        paper = next((paper for paper in told if view in _claims(site, paper, views, told)), None)
+        put(f"claims/{id}.html", site.page("claim", root="../", view=view, paper=paper, **common))
+    for name, entry in site.figures.items():
+        shown = [views[claim] for claim in entry.claims]
+        put(f"figures/{name}.html", site.page("figure", root="../", name=name, entry=entry, shown=shown, **common))
+    for paper in told:
+
+        def table(name: str) -> str:
+            return site.page("table", root="../", shown=site.of_table(name, views, told), **common).decode()
+
+        prose = as_html(paper, site.figures, table) if paper.text else Markup(table(OTHERS))
+        put(f"papers/{paper.name}.html", site.page("paper", root="../", paper=paper, prose=prose, **common))
+    for module in {name for view in views.values() for name in view.modules} | _drawing(site):
+        put(f"code/{module}.html", site.page("code", root="../", module=module, source=source(module), **common))
+    for name, formats in site.pictures.items():
+        put(f"pictures/{name}.svg", formats["svg"])
+        put(f"pictures/{name}.png", formats["thumbnail"])
+    for name in STATIC:
+        put(name, files("theory.harness.site").joinpath("static", name).read_bytes())
+    put("code.css", colours().encode())
+    return folder / "index.html"
+
+
+def _claims(site: Site, paper: Paper, views: Mapping[str, View], told: list[Paper]) -> list[View]:
+    return [view for name in paper.tables for view in site.of_table(name, views, told)]
+
+
+def _drawing(site: Site) -> set[str]:
+    return {entry.module for entry in site.figures.values()}
+
+
+def _environment() -> Environment:
+    loader = PackageLoader("theory.harness.site")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
