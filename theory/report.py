@@ -6,8 +6,8 @@ server and no network: the folder can be opened where it is, or sent. Exit statu
 
 import argparse
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +68,9 @@ def write(
 
 def prose() -> str:
     """What is said of the papers: the page in the checkout, or the copy that is installed with the package."""
-    page = Path(__file__).parents[1] / PROSE
-    if not page.is_file():
-        page = Path(str(files("theory.harness.site"))) / PROSE
-    return page.read_text(encoding="utf-8") if page.is_file() else ""
+    installed = Path(sysconfig.get_path("data")) / "share" / "deep-learning-theory"
+    pages = (folder / PROSE for folder in (Path(__file__).parents[1], installed))
+    return next((page.read_text(encoding="utf-8") for page in pages if page.is_file()), "")
 
 
 def _pictures(
