@@ -13,6 +13,7 @@ from theory.core.validation import InvalidArgument
 
 MODULES = (
     "brockett",
+    "convergence_to_minima",
     "curvature",
     "groupings",
     "layer_norms",
@@ -22,6 +23,7 @@ MODULES = (
     "oblique",
     "rank_one",
     "rayleigh",
+    "renormalisation",
     "schedules",
     "step_cap",
 )
@@ -64,6 +66,9 @@ for module in MODULES:
         ("ozay2019.noise_laws", {"c": 1.5}, "c = 1.5: expected c h above 0.6 and below 2, not 2.25"),
         ("ozay2019.schedules", {"rate": 0.1}, "c = 1.0: expected c h of 0.25 to 1, not 0.1"),
         ("ozay2019.layer_norms", {"inputs": 1, "outputs": 1}, "outputs = 1: expected two kernels at least"),
+        ("ozay2019.renormalisation", {"hidden": (16, 32)}, "hidden = (16, 32): expected widths from 64 to 10"),
+        ("ozay2019.convergence_to_minima", {"starts": (24, 8)}, "starts = (24, 8): expected two at least, growing"),
+        ("ozay2019.convergence_to_minima", {"harmonic": 4.0, "starts": (4, 6)}, "starts = (4, 6): expected a last one"),
         (
             "ozay2019.layer_norms",
             {"inputs": 32, "outputs": 32, "draws": 20000},
@@ -84,6 +89,8 @@ def test_what_does_not_fit_is_refused_in_a_line(id: str, given: Mapping[str, Any
         ("ozay2019.groupings", {"inputs": 20, "outputs": 9, "side": 6}),
         ("ozay2019.lyapunov", {"rows": 9, "furthest": 6.0}),
         ("ozay2019.step_cap", {"distance": 2.0, "curvature": 3.0}),
+        ("ozay2019.renormalisation", {"hidden": (24,), "classes": 3, "steps": 5}),
+        ("ozay2019.convergence_to_minima", {"dimensions": 3, "harmonic": 2.0, "starts": (6, 12)}),
     ],
 )
 def test_they_hold_elsewhere(id: str, given: Mapping[str, Any]) -> None:

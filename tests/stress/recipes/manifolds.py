@@ -6,7 +6,7 @@ import numpy as np
 from arguments import ARGUMENTS, RECIPES, Draw
 from recipes.problems import runs, sized
 
-from theory.manifolds import curvature, norms, oblique, rank_one, rayleigh, schedules, steps
+from theory.manifolds import curvature, escape, norms, oblique, rank_one, rayleigh, schedules, steps
 from theory.manifolds.rank_one import RankOne
 from theory.manifolds.rayleigh import Rayleigh
 from theory.manifolds.schedules import Schedule
@@ -102,6 +102,14 @@ def what_remains(draw: Draw) -> dict[str, Any]:
     return {"schedule": schedule, "h": draw.number(), "t": t}
 
 
+def jumps(draw: Draw) -> dict[str, Any]:
+    """Of a first step up to 1."""
+    a, q = float(draw.rng.choice((1e-3, 1.0, 2.5, 40.0, 1e9))), float(draw.rng.choice((0.0, 0.5, 1.0)))
+    t = draw.rng.choice((0.0, 1.0, 17.0, 1e6, 1e15, np.inf), 3)
+    share = float(draw.rng.choice((1e-200, 1e-3, 0.5, 1.0)))
+    return {"schedule": Schedule(share * a**q, a, q), "t": t, "variance": float(draw.rng.choice((0.0, 0.3, 1.0, -1.0)))}
+
+
 def triangle(draw: Draw) -> dict[str, Any]:
     return {name: draw.entries((2, 3)) for name in ("rho", "inner", "size")} | {"weight": draw.number()}
 
@@ -109,6 +117,7 @@ def triangle(draw: Draw) -> dict[str, Any]:
 RECIPES |= {Rayleigh: rayleigh_problem, RankOne: rank_one_problem}
 ARGUMENTS |= {
     curvature.rotations: skew_pair,
+    escape.stays: jumps,
     norms.extreme_points: powers_of_2,
     norms.scale: norms_of_points,
     oblique.angles: columns("W"),
