@@ -8,7 +8,7 @@ function filter() {
   const words = value("search").toLowerCase().split(/\s+/).filter(Boolean);
   const rows = [...document.querySelectorAll(".claims tbody tr")];
   for (const row of rows) {
-    const text = row.textContent.toLowerCase();
+    const text = [row.textContent, ...Object.values(row.dataset)].join(" ").toLowerCase();
     const { setting, verdict, kind, marks } = row.dataset;
     const fits = ([id, is]) => !value(id) || value(id) === is;
     row.hidden = !(words.every((word) => text.includes(word))
