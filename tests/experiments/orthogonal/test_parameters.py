@@ -20,13 +20,16 @@ MODULES = (
     "energy_invariance",
     "energy_minima",
     "expressivity_gap",
+    "generalises_better",
     "landscape",
     "map_gradients",
+    "neumann_map",
     "orthogonal_maps",
     "preserving_descent",
     "procrustes_flow",
     "procrustes_limit",
     "relaxed",
+    "scalability",
     "spectrum",
     "stochastic",
     "training",
@@ -79,6 +82,24 @@ for module in MODULES:
             {"block": 5},
             "block = 5: expected at least a quarter of the 24 inputs, and fewer than inputs and neurons (12)",
         ),
+        (
+            "liu2021.generalises_better",
+            {"neurons": (5, 9)},
+            "neurons = (5, 9): expected one below the 5 inputs",
+        ),
+        ("liu2021.generalises_better", {"neurons": (3, 3)}, "neurons = (3, 3): expected different numbers"),
+        ("liu2021.generalises_better", {"inputs": 6}, "few = 60: expected a number in [72, inf)"),
+        (
+            "liu2021.scalability",
+            {"block": 6},
+            "block = 6: expected a third of the 6 inputs at least, and fewer than these",
+        ),
+        ("orthogonal.neumann_map", {"angles": (0.4, 0.4)}, "angles = (0.4, 0.4): expected different numbers"),
+        (
+            "orthogonal.neumann_map",
+            {"block": 3},
+            "block = 3: expected an even number: halves of blocks are mixed",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(id: str, given: Mapping[str, Any], line: str) -> None:
@@ -94,6 +115,9 @@ def test_what_does_not_fit_is_refused_in_a_line(id: str, given: Mapping[str, Any
         ("orthogonal.expressivity_gap", {"singular_values": (3.0, 1.0, 0.4)}),
         ("liu2021.map_gradients", {"inputs": 4, "condition": 30.0}),
         ("liu2021.energy_invariance", {"inputs": 5, "neurons": 9}),
+        ("liu2021.generalises_better", {"inputs": 4, "neurons": (2, 6), "noise": 1.5, "draws": 2000}),
+        ("liu2021.scalability", {"inputs": 5, "block": 2, "runs": 1500}),
+        ("orthogonal.neumann_map", {"angles": (0.3, 1.1), "block": 4, "factors": 2}),
     ],
 )
 def test_they_hold_elsewhere(id: str, given: Mapping[str, Any]) -> None:

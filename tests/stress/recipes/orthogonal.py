@@ -4,10 +4,11 @@ import typing
 from typing import Any
 
 import numpy as np
-from arguments import ARGUMENTS, Draw
+from arguments import ARGUMENTS, RECIPES, Draw
 
 from theory.core.arrays import Array
 from theory.orthogonal import decay, double_bracket, energy, gamma, maps, preserving, procrustes, rotations, two_sided
+from theory.orthogonal.generalisation import Teacher
 from theory.orthogonal.procrustes import Component, LinearOPT, component
 
 SIZES = (1e-100, 1e-60, 1e-8, 1.0, 1.0, 1.0, 1e8, 1e60)
@@ -114,6 +115,15 @@ def on_a_problem(*names: str) -> Any:
     return arguments
 
 
+def teacher(draw: Draw) -> Teacher:
+    """Neurons of any rank, and labels that a rotation of them gives, or nearly, or not at all."""
+    d, N = (int(size) for size in draw.rng.integers((2, 1), 6))
+    W0 = size(draw) * normal(draw, d, N)
+    beside = draw.rng.choice([0.0, 1e-6, 1.0]) * size(draw) * normal(draw, d, N)
+    W0 = W0 if draw.chance(0.8) else np.repeat(W0[:, :1], N, axis=1)
+    return Teacher(W0, rotation(draw, d, ()) @ W0 + beside, draw.number(), float(draw.rng.choice([-1, 1])))
+
+
 def plane(draw: Draw) -> dict[str, Any]:
     pair = tuple(int(i) for i in draw.rng.choice(6, 2, replace=False))
     return {"d": int(draw.rng.integers(2, 7)), "pair": pair, "angles": draw.entries((2,))}
@@ -194,3 +204,4 @@ ALWAYS_FITTING = {
 ARGUMENTS |= ALWAYS_FITTING | {
     function: now_and_then_anything(function, recipe) for function, recipe in CHECKED.items()
 }
+RECIPES |= {Teacher: teacher}
