@@ -16,7 +16,7 @@ TOYS = Catalogue(("toys",), {"fig1": Entry("toy_figures", "Toys", ("toy.holds", 
 PROSE = """# Page
 
 ## First: on <toys>
-Said of [figure 1](figures/rendered/fig1.png), [figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
+Said by `toy.holds` and `toy.unknown` of [figure 1](figures/rendered/fig1.png), [figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
 <!-- number: toy.holds :: x :: measured :: .3g -->1.00<!-- / -->.
 
 <!-- table: toy -->
@@ -94,7 +94,8 @@ def test_the_prose_of_a_paper_stands_on_its_page(site: Path) -> None:
     assert "First: on &lt;toys&gt;" in text and "1.00" in text and "number:" not in text and "stale" not in text
     assert '<a href="../figures/fig1.html">figure 1</a>' in text
     assert "figure 2" in text and "a file" in text and "rendered" not in text
-    assert text.count('href="../claims/toy.') == 6  # three claims, each by its picture and its name
+    assert '<a href="../claims/toy.holds.html"><code>toy.holds</code></a> and <code>toy.unknown</code>' in text
+    assert text.count('href="../claims/toy.') == 7  # three claims, each by its picture and its name, and one in prose
 
 
 def test_what_is_in_no_table_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +123,7 @@ def test_the_committed_prose_has_papers_with_their_tables() -> None:
     names = [name for paper in found for name in paper.tables]
     assert len(names) == len(set(names)) > 15 and "others" in names
     for paper in found:
-        html = as_html(paper, {}, lambda name: f"<p>TABLE {name}</p>")
+        html = as_html(paper, {}, {}, lambda name: f"<p>TABLE {name}</p>")
         assert all(f"TABLE {name}</p>" in html for name in paper.tables) and "table-of-claims" not in html
         assert "<!--" not in html
 

@@ -91,7 +91,7 @@ def write_site(site: Site, folder: Path) -> Path:
         def table(name: str) -> str:
             return site.page("table", root="../", shown=site.of_table(name, views, told), **common).decode()
 
-        prose = as_html(paper, site.figures, table) if paper.text else Markup(table(OTHERS))
+        prose = as_html(paper, site.figures, views, table) if paper.text else Markup(table(OTHERS))
         put(f"papers/{paper.name}.html", site.page("paper", root="../", paper=paper, prose=prose, **common))
     for module in {name for view in views.values() for name in view.modules} | _drawing(site):
         put(f"code/{module}.html", site.page("code", root="../", module=module, source=source(module), **common))
