@@ -16,7 +16,8 @@ TOYS = Catalogue(("toys",), {"fig1": Entry("toy_figures", "Toys", ("toy.holds", 
 PROSE = """# Page
 
 ## First: on <toys>
-Said by `toy.holds` and `toy.unknown` of [figure 1](figures/rendered/fig1.png), [figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
+Said by `toy.holds` and `toy.unknown` of [figure 1](figures/rendered/fig1.png),
+[figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
 <!-- number: toy.holds :: x :: measured :: .3g -->1.00<!-- / -->.
 
 <!-- table: toy -->
