@@ -91,7 +91,7 @@ def decayed_times(chain: Chain, w: Float[Array, " L"], gamma: Float[Array, " n"]
     _require_resolved(chain, [epsilon])
     # In units of 1 / gamma all of them forget alike.
     farthest = 4 * (chain.omega + distance(chain, w))
-    scaled = np.linspace(0, 1.5 * np.log1p(farthest / epsilon), 1201)
+    scaled = np.linspace(0, 1.5 * np.log1p(farthest / epsilon), 401)
 
     def velocity(_: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": weight_decay.velocity(chain, state["w"], gamma) / gamma[:, None]}
@@ -131,7 +131,7 @@ def annealed_times(chain: Chain, w: Float[Array, " L"], epsilons: Float[Array, "
         FlowStopped: the flow is too fast to be integrated until then.
     """
     _require_resolved(chain, epsilons)
-    log_time = np.linspace(0, 9.5, 3001)
+    log_time = np.linspace(0, 9.5, 1201)
 
     def velocity(tau: float, state: dict[str, Array]) -> dict[str, Array]:
         return {"w": np.exp(tau) * weight_decay.velocity(chain, state["w"], np.exp(-tau))}
@@ -152,13 +152,13 @@ def two_phase_times(
     """
     inside("gamma", gamma, 0, np.inf, "[)")
     _require_resolved(chain, epsilons)
-    switch = np.linspace(0, 14, 113)
-    t = np.linspace(0, 20, 801)
+    switch = np.linspace(0, 14, 57)
+    t = np.linspace(0, 20, 401)
     decaying = lambda _, state: {"w": weight_decay.velocity(chain, state["w"], gamma)}  # noqa: E731
     released = lambda _, state: {"w": gradient_flow.velocity(chain, state["w"])}  # noqa: E731
     options = {"method": "LSODA", "bandwidth": chain.L - 1}
     states = CubicSpline(t, flow(decaying, {"w": w}, t, evaluations=_evaluations(w), **options)["w"])(switch)
-    after = np.linspace(0, 8, 321)
+    after = np.linspace(0, 8, 161)
     ends = flow(released, {"w": states}, after, evaluations=_evaluations(states), **options)["w"]
     times = [begins + hitting_times(after, d, epsilons) for begins, d in zip(switch, distance(chain, ends).T)]
     return np.min(times, axis=0)
