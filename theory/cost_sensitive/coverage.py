@@ -11,18 +11,19 @@ algorithm). The gains are no diagonal matrix: it takes the hybrid loss to train 
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import ndtr
 
 from theory.core.arrays import Array
 from theory.core.validation import entries_inside, inside, positive_integer, reject
 from theory.cost_sensitive.gaussian_classes import Classes
 
-NODES = 801  # between which the best label changes at most once
+NODES = 801  # between which the best label changes at most once, with those of `_nodes` among them
 REACH = 12.0  # in sigma beyond the outer means: what lies farther has no probability left
 LARGEST = 1e6  # of a multiplier
-SOLVED, NEAR = 1e-10, 1e-4  # of a coverage, after Newton's steps and before
-NEWTON_STEPS = 12
+SOLVED = 1e-10  # of a coverage
+NEWTON_STEPS = 60
+HALVES = 0.5 ** np.arange(12)  # of a step
 
 
 def gain_matrix(classes: Classes, multipliers: Float[Array, " K"]) -> Float[Array, "K K"]:
@@ -44,8 +45,7 @@ def rule(
 ) -> tuple[Float[Array, " edges"], Int[np.ndarray, " intervals"]]:
     """Edges of the intervals of the best rule, and the label of each. Raises as `gain_matrix`."""
     lam = _multipliers(classes, multipliers)
-    reach = REACH * classes.sigma
-    nodes = np.linspace(classes.means[0] - reach, classes.means[-1] + reach, NODES)
+    nodes = _nodes(classes, lam)
     best = _worth(classes, lam, nodes).argmax(1)
     changes = np.flatnonzero(np.diff(best))
 
@@ -54,7 +54,7 @@ def rule(
             worth = _worth(classes, lam, np.array([x]))[0]
             return float(worth[best[at]] - worth[best[at + 1]])
 
-        return float(brentq(ahead, nodes[at], nodes[at + 1], xtol=1e-14 * reach))
+        return float(brentq(ahead, nodes[at], nodes[at + 1], xtol=1e-14 * REACH * classes.sigma))
 
     return np.array([edge(at) for at in changes.tolist()]), best[[*changes, -1]]
 
@@ -98,13 +98,23 @@ def optimum(classes: Classes, least: float) -> tuple[float, Float[Array, " K"]]:
 
     start = np.full(classes.K, 1 / classes.K)
     lam = minimize(dual, start, jac=True, bounds=[(0, LARGEST)] * classes.K, options={"ftol": 0.0, "gtol": 1e-10}).x
-    bound = coverage(classes, lam) < least + NEAR
-    lam = np.where(bound, lam, 0.0)
+    lam -= lam.min()  # equal gains for all labels change no rule, and cost 1 - K least
+    value, slope = dual(lam)
     for _ in range(NEWTON_STEPS):
-        short = least - coverage(classes, lam)[bound]
-        lam[bound] = np.maximum(lam[bound] + np.linalg.pinv(curvature(classes, lam)[np.ix_(bound, bound)]) @ short, 0)
-    off = coverage(classes, lam) - least
-    if not (np.where(lam > 0, np.abs(off), -off) <= SOLVED).all():
+        bound = (lam > 0) | (slope < 0)
+        if np.abs(slope[bound]).max(initial=0) <= SOLVED / 10:
+            break
+        step = np.zeros(classes.K)
+        step[bound] = np.linalg.pinv(curvature(classes, lam)[np.ix_(bound, bound)]) @ slope[bound]
+        # Where a label's interval opens its coverage grows like a root, and a whole step leads too far.
+        for share in HALVES:
+            there = np.clip(lam - share * step, 0, LARGEST)
+            there -= there.min()
+            new_value, new_slope = dual(there)
+            if new_value < value or _left(there, new_slope) < _left(lam, slope):
+                lam, value, slope = there, new_value, new_slope
+                break
+    if not _left(lam, slope) <= SOLVED:
         reject("least", least, "a coverage whose multipliers are found")
     return float(np.diag(confusion(classes, lam)).mean()), lam
 
@@ -139,6 +149,41 @@ def dual_descent(classes: Classes, least: float, step: float, rounds: int) -> Fl
     for _ in range(positive_integer("rounds", rounds)):
         path.append(np.maximum(path[-1] - step * (coverage(classes, path[-1]) - least), 0))
     return np.array(path)
+
+
+def _left(lam: Array, slope: Array) -> float:
+    """By how much a coverage misses: the largest |slope| of the dual where lambda > 0, and -slope where it is 0."""
+    return float(np.where(lam > 0, np.abs(slope), -slope).max())
+
+
+def _nodes(classes: Classes, lam: Array) -> Array:
+    """A grid, and in each interval of a label that is too thin for it the place where the label leads by most.
+
+    A label's lead over the others, at its largest between three nodes, is a concave function or nearly: it reaches no
+    higher than the line through two of them, and is climbed where that line is above 0.
+    """
+    reach = REACH * classes.sigma
+    nodes = np.linspace(classes.means[0] - reach, classes.means[-1] + reach, NODES)
+    lead = _lead(classes, lam, nodes)
+    before, here, after = lead[:-2], lead[1:-1], lead[2:]
+    may = (here < 0) & (here >= before) & (here >= after) & (2 * here > np.minimum(before, after))
+    thin = [_peak(classes, lam, j, nodes[at], nodes[at + 2]) for at, j in np.argwhere(may).tolist()]
+    return np.unique([*nodes, *(x for x, ahead in thin if ahead > 0)])
+
+
+def _lead(classes: Classes, lam: Array, x: Array) -> Array:
+    """By how much each label is worth more than the best other, (x, K)."""
+    worth = _worth(classes, lam, x)
+    others = np.where(np.eye(classes.K, dtype=bool), -np.inf, worth[:, None, :]).max(2)
+    return worth - others
+
+
+def _peak(classes: Classes, lam: Array, j: int, low: float, high: float) -> tuple[float, float]:
+    """Where between low and high label j leads by most, and by how much."""
+    found = minimize_scalar(
+        lambda x: -_lead(classes, lam, np.array([x]))[0, j], bounds=(low, high), options={"xatol": 1e-9 * (high - low)}
+    )
+    return float(found.x), -float(found.fun)
 
 
 def _worth(classes: Classes, lam: Array, x: Array) -> Array:
