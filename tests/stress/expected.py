@@ -59,6 +59,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "images.class_means.distances": {"infinity": "a class without other examples is infinitely far"},
     "images.class_means.to_own_class": {"infinity": "a class without other examples is infinitely far"},
     "imbalance.invariant_set.growth_bound": {"infinity": "exp of a thousand: it bounds nothing"},
+    "imbalance.largest_weights.distance_from_limit": {"infinity": "without imbalance nothing is known"},
+    "imbalance.largest_weights.growth_exponent": {"infinity": "without imbalance nothing is known"},
     "imbalance.width.distance_bound": {"infinity": "far below the width of the theorem it bounds nothing"},
     "imbalance.width.printed_theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},
     "imbalance.width.theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},
