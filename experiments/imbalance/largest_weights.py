@@ -18,6 +18,7 @@ from theory.imbalance import convergence, dynamics, largest_weights, tighter_rat
 from theory.imbalance.problem import Network, coordinates
 
 SHAPES = ((3, 2, 24), (2, 2, 3))  # r, m, h of the random problems; in the last, h < m + r
+LONGER = 1.25  # rows of U1 than those of V
 GROWN = 2.0  # the product at the end of the orthogonal rows, in units of their squared length
 SHORT = 0.05  # of the product: the way on which the growth of the weights is compared with its exponent
 
@@ -52,14 +53,16 @@ class Sizes(Starts):
     hypotheses=(
         "gradient flow from any start; Lambda = U1^T U1 - V^T V, eigenvalues decreasing and 0 beyond the width",
         "X = W S Phi1^T of rank r, E = W^T Y - S U1 V^T, k = sigma_r^2 c with the c of Theorem 1",
-        "equality in the first: r = m = 1, or Z Z^T a multiple of I at the start",
-        "equality in the last: p = U1 V^T moves little, near c / 2",
+        "equality in the first: r = m = 1, or orthogonal rows at the start, those of U1 of one length and those of V",
+        "near equality in the second: p = U1 V^T shrinks towards its end, small beside c; in the last: p near c / 2",
     ),
     theory_side="bound",
     controls=(
         "imbalance 5 % smaller",
         "product 5 % smaller",
         "lambda_r and lambda_1 exchanged",
+        "product no larger than at its end",
+        "product, k 5 % larger",
         "k 5 % larger",
         "exponent 2.1 times the growth",
     ),
@@ -72,6 +75,7 @@ def product_and_imbalance_bound_the_weights(study: Study, sizes: Sizes) -> Itera
     yield from _wrong(*frame)
     yield from _at_random_starts(study, sizes, one)
     yield from _distance(study, sizes)
+    yield from _product(study, sizes)
     yield from _growth(study, sizes)
     yield _figure(*frame)
 
@@ -83,12 +87,12 @@ def _one_mode(study: Study, sizes: Sizes) -> tuple[Network, list[Path]]:
 
 
 def _frame(study: Study, sizes: Sizes) -> tuple[Network, list[Path]]:
-    """Orthogonal rows of one length, whose product outgrows it; singular values of all sizes."""
+    """Orthogonal rows of two lengths, whose product outgrows both; singular values that differ."""
     rng = study.rng("frame")
     data = random_regression(rng, D=5, n=4, m=2, singular_values=np.array([1.2, 1.0, 0.9]))
     end = np.linalg.norm(wide_limit.limit(data), ord=2)
     problem = Regression(data.X, GROWN * sizes.length / end * data.Y)
-    network = wide_limit.orthogonal_frame(problem, sizes.length, 8, rng)
+    network = wide_limit.orthogonal_frame(problem, sizes.length, 8, rng, hidden_scale=LONGER)
     return network, own_pace.paths(study, problem, network, sizes)
 
 
@@ -174,15 +178,40 @@ def _distance(study: Study, sizes: Sizes) -> Iterator[Check]:
     yield over.control("k 5 % larger").at_most(np.exp(-0.05 * kt) / 1.05)
 
 
+def _equal_lengths(c: Array, p: float) -> Network:
+    """u and v of one length with u . v = p and the level c, a run each."""
+    length = np.hypot(c, 2 * p) / 2
+    cosine = p / length
+    u = np.stack([np.ones_like(c), np.zeros_like(c)], axis=1)
+    v = np.stack([cosine, np.sqrt(1 - cosine**2)], axis=1)
+    return Network(np.sqrt(length)[:, None, None] * u[:, None], np.sqrt(length)[:, None, None] * v[:, None])
+
+
+def _product(study: Study, sizes: Sizes) -> Iterator[Check]:
+    """One mode whose product shrinks from 2 to 1 beside c = 200: its bound is nearly attained all the way."""
+    sigma = sizes.singular_value
+    problem, network = (
+        Regression(np.full((1, 1), sigma), np.full((1, 1), sigma)),
+        _equal_lengths(np.array([200.0]), 2.0),
+    )
+    paths = own_pace.paths(study, problem, network, sizes)
+    t = paths[-1].t
+
+    def bound(q: float) -> Array:
+        return own_pace.at_own_times(largest_weights.largest_product, problem, network, q * t)
+
+    ratios = [_squares(path)[2] / bound(1.0) for path in paths]
+    over = _rounded(extrapolated_ratio("product over its bound", ratios, case="r = m = 1"))
+    yield over.at_most(lambda q: bound(q) / bound(1.0))
+    yield over.control("product, k 5 % larger").at_most(bound(1.05) / bound(1.0))
+    yield over.control("product no larger than at its end").at_most(1.0 / bound(1.0))
+
+
 def _growth(study: Study, sizes: Sizes) -> Iterator[Check]:
     """One mode, |u| = |v|, from p = (1 - SHORT) y to y = 1: the exponent of Appendix C over the growth."""
-    y, start, shares = 1.0, 1 - SHORT, np.array(sizes.products)
-    c = 2 * y / shares
-    length = np.hypot(c, 2 * start) / 2  # |u|^2 = |v|^2
-    cosine = start / length
-    u = np.stack([np.ones_like(c), np.zeros_like(c)], axis=1) * np.sqrt(length)[:, None]
-    v = np.stack([cosine, np.sqrt(1 - cosine**2)], axis=1) * np.sqrt(length)[:, None]
-    problem, network = Regression(np.eye(1), np.full((1, 1), y)), Network(u[:, None], v[:, None])
+    y, start = 1.0, 1 - SHORT
+    c = 2 * y / np.array(sizes.products)
+    problem, network = Regression(np.eye(1), np.full((1, 1), y)), _equal_lengths(c, start)
     paths = own_pace.paths(study, problem, network, sizes)
     growth = [np.log(path.squared_norm[-1] / path.squared_norm[0]) for path in paths]
     exponent = largest_weights.growth_exponent(problem, network)
@@ -199,8 +228,8 @@ def _figure(network: Network, paths: list[Path]) -> Curves:
     problem, path = paths[-1].problem, paths[-1]
     k = own_pace.pace(problem, network)[0]
     kt = np.linspace(0, own_pace.LOOK, 81)
-    p = wide_limit.product(problem, convergence.imbalance_level(problem, network)[0] / 2, kt / k)
-    product = np.linalg.norm(p, ord=2, axis=(-2, -1))[:, None]
+    V, U1 = dynamics.split(problem, dynamics.gradient_flow(problem, network, kt / k)["Z"])
+    product = np.linalg.norm(U1 @ V.mT, ord=2, axis=(-2, -1))
     exact = largest_weights.squared_weights(problem, network, product)
     known = largest_weights.squared_weights(problem, network, largest_weights.largest_product(problem, network, kt / k))
     squares = [richardson([_squares(each)[i] for each in paths])[0][:, 0] for i in (0, 1)]

@@ -18,7 +18,8 @@ K - (above - below) - above below K^-1 <= 0; between two factors G^(1/2) this is
     G J G - (above - below) G - above below J <= 0,
 
 whose block of U1, on the vector that U1^T stretches most, is the first inequality. A singular G is a limit of regular
-ones. It is an equality for r = m = 1, and for every direction where Z(0) Z(0)^T is a multiple of I.
+ones. It is an equality where Lambda has no other eigenvalues than `above`, r times, and -`below`, m times: for
+r = m = 1, and for orthogonal rows at the start, those of U1 of one length and those of V.
 
 The velocity is |Z'|_F^2 <= |S E|_F^2 (|U1|_2^2 + |V|_2^2), and by Theorem 1 |E(t)|_F <= e^(-kt) |E(0)|_F,
 k = lambda_r(Sigma_x) c. So the weights converge if c > 0, and what is left of their way is
