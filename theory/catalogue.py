@@ -148,6 +148,11 @@ FIGURES = {
             "narasimhan2021.reweighting",
         ),
     ),
+    "fig21": Entry(
+        "figures.fig21_min_bounds",
+        "Theorems 1 and 2 of Min et al. nearly attained, and how large weights become",
+        ("min2021.parameters_converge", "min2021.theorem2", "imbalance.largest_weights"),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

@@ -231,6 +231,7 @@ def _figure(network: Network, paths: list[Path]) -> Curves:
     V, U1 = dynamics.split(problem, dynamics.gradient_flow(problem, network, kt / k)["Z"])
     product = np.linalg.norm(U1 @ V.mT, ord=2, axis=(-2, -1))
     exact = largest_weights.squared_weights(problem, network, product)
+    less = Network(np.sqrt(0.95) * network.U, np.sqrt(0.95) * network.V)
     known = largest_weights.squared_weights(problem, network, largest_weights.largest_product(problem, network, kt / k))
     squares = [richardson([_squares(each)[i] for each in paths])[0][:, 0] for i in (0, 1)]
     start = (coordinates(problem, network) ** 2).sum()
@@ -241,6 +242,8 @@ def _figure(network: Network, paths: list[Path]) -> Curves:
         output=squares[1],
         times=kt,
         bound=exact[0][:, 0],
+        bound_output=exact[1][:, 0],
+        smaller=largest_weights.squared_weights(problem, less, product)[0][:, 0],
         without_path=known[0][:, 0],
         appendix=float(start * np.exp(largest_weights.growth_exponent(problem, network)[0])),
         whole=(path.Z**2).sum((-2, -1))[:, 0],
