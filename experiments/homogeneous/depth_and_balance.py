@@ -1,7 +1,7 @@
 """Depth and balance: how wrong linear networks are on new examples, at the same margins, from the same function."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -13,6 +13,7 @@ from experiments.homogeneous.short_steps import ShortSteps
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import state_of
 from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves, varies
+from theory.claims.estimates import richardson
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
@@ -42,8 +43,8 @@ class Sizes:
     step: float = varies("by which layers move at most, the largest of three", 0.06, smoke=0.2, low=0.01, high=0.2)
 
     def __post_init__(self) -> None:
-        if self.imbalances[0] != 1 or min(self.imbalances[1:], default=0) < 1.5:
-            reject("imbalances", self.imbalances, "kappa = 1 first, and others of at least 1.5 to compare with it")
+        if self.imbalances[0] != 1 or max(self.imbalances) < 1.5:
+            reject("imbalances", self.imbalances, "kappa = 1 first, and one of at least 1.5 to compare with it")
 
     @property
     def unit_margin(self) -> float:
@@ -120,7 +121,12 @@ def _judge(sizes: Sizes, depth: int, free: list[Path], normal: list[Path]) -> It
     for name, paths, normalised in (("gradient flow", free, False), ("weight normalisation", normal, True)):
         case, seen = f"{name}, L = {depth}", _at_margins(paths, sizes)
         yield from tends_to("log error at margins", seen, _as_a_power(sizes, normalised, starts), case=case)
-        yield curves(case, margins=paths[-1][0], errors=paths[-1][1], law=_law_along(sizes, normalised, starts, paths))
+        along = {"margins": paths[-1][0], "errors": paths[-1][1], "law": _law_along(sizes, normalised, starts, paths)}
+        kappa = np.geomspace(1, max(sizes.imbalances), 49)
+        dense = replace(sizes, imbalances=tuple(kappa))
+        law = dense.law(normalised, sizes.grid[-1:], dense.starts(depth))[0]
+        reached = np.exp(richardson(seen)[0][-1])
+        yield curves(case, **along, kappa=kappa, law_of_kappa=law, reached=reached)
     if depth != sizes.depths[0]:
         return
     at_rest = extrapolated("log error", _at_margins(free, sizes))

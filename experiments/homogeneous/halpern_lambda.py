@@ -160,7 +160,8 @@ def _its_sum(levels: list[Trajectory], unseen: Array) -> Iterator[Check | Curves
     yield from tends_to("log of what no example sees, against the sum of 2 lambda", off, departing(levels[-1]["work"]))
     power = [left + np.log(state.rho[..., 0] / state.rho[:1, :, 0]) for left, state in zip(forgotten, states)]
     yield extrapolated("unseen", power).control("weight normalisation forgets like 1 over its size").equals(0.0)
-    yield curves("weight normalisation", work=levels[-1]["work"], grown=grown[-1], left=parts[-1] / parts[-1][0])
+    left, law = parts[-1] / parts[-1][0], np.exp(-grown[-1][..., 0])
+    yield curves("weight normalisation", tau=levels[-1]["tau"], left=left, law=law)
 
 
 def _its_limit(examples: Examples, run: Trajectory) -> Iterator[Check | Curves]:
@@ -258,7 +259,9 @@ def _what_is_kept(study: Study, sizes: Sizes, loss: Loss, w: Array, unseen: Arra
                 f"weight normalisation: batch normalisation's lambda sum to {total:.2g} in {steps} steps, finite"
             )
             yield kept.unconditioned(sentence, condition=condition).equals(schedules.harmonic(k.astype(float)))
-            yield curves("batch normalisation", left=left, halpern=schedules.harmonic(k.astype(float))[:, 0])
+            yield curves(
+                "batch normalisation", left=left, law=product, halpern=schedules.harmonic(k.astype(float))[:, 0]
+            )
 
 
 def _its_finite_sum(study: Study, sizes: Sizes, loss: Loss, w: Array) -> Iterator[Check]:

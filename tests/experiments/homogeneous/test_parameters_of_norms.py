@@ -21,7 +21,7 @@ def claim_of(name: str) -> Any:
     [
         ("unit_norm", {"examples": 7}, "examples = 7: expected an even number, two more than the inputs 6 at least"),
         ("unit_norm", {"sizes": (0.5,)}, "sizes = 0.5: expected a number in [2, 30]"),
-        ("depth_and_balance", {"imbalances": (1.0,)}, "imbalances = (1.0,): expected kappa = 1 first, and others"),
+        ("depth_and_balance", {"imbalances": (1.0,)}, "imbalances = (1.0,): expected kappa = 1 first, and one"),
         ("depth_and_balance", {"imbalances": (3.0, 1.0)}, "imbalances = (3.0, 1.0): expected kappa = 1 first"),
         ("depth_and_balance", {"depths": (1,)}, "depths = 1: expected a number in [2, 6]"),
         ("halpern_lambda", {"inputs": 3}, "inputs = 3: expected a number in [4, 30]"),
