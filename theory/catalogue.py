@@ -51,7 +51,7 @@ FIGURES = {
     ),
     "fig4": Entry(
         "figures.fig4_images",
-        "Images: the smallest weights that fit, and the examples that hold them up",
+        "Images: the smallest weights that fit, their accuracy, and the examples that hold them up",
         ("minnorm.images_clean", "minnorm.images_flipped", "minnorm.images_norm"),
     ),
     "fig5": Entry(
@@ -146,6 +146,16 @@ FIGURES = {
             "narasimhan2021.worst_case_recall",
             "cost_sensitive.implicit_bias",
             "narasimhan2021.reweighting",
+        ),
+    ),
+    "fig19": Entry(
+        "figures.fig19_unit_norm",
+        "Which norm is the unit norm, error against depth and imbalance, and whose weights are Halpern's",
+        (
+            "banburski2019.unit_norm",
+            "banburski2019.depth_and_balance",
+            "banburski2019.balance_on_digits",
+            "banburski2019.halpern_lambda",
         ),
     ),
     "fig21": Entry(
