@@ -1,4 +1,4 @@
-"""Figure 4: images. The examples that hold the smallest weights up, what they are good for, and what they cost."""
+"""Figure 4: images. What the smallest weights gain and cost in accuracy, and the examples that hold them up."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Montage, multipliers, ROC, accuracy, and convergence of the norm."""
     clean, flipped, norm = (evidence[f"minnorm.images_{word}"] for word in ("clean", "flipped", "norm"))
     name, count = flipped.curves["images"], flipped.curves["train_size"]
-    title = "Minnorm's multipliers find the flipped labels, class means find more; fitting them costs accuracy"
+    title = "Minnorm beats cross-entropy, not weight decay; its multipliers find hard examples, class means find more"
     figure = canvas(f"{title} ({name}, {count} for training)", evidence, width=13.0, height=9.4)
     panels = figure.subplot_mosaic(
         [
@@ -101,7 +101,7 @@ def _draw_accuracy(axes: Axes, clean: Evidence, flipped: Evidence) -> None:
     axes.set(ylabel="test accuracy (%)", xlim=(-0.5, len(names) - 0.5))
     axes.margins(y=0.18)
     axes.legend(loc="upper left", ncols=2)
-    letter(axes, "D", "five methods, equal budgets: 95 % intervals")
+    letter(axes, "D", "equal budgets: 95 % intervals")
 
 
 def _draw_norm(axes: Axes, norm: Evidence) -> None:

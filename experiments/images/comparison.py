@@ -1,39 +1,33 @@
-"""What scores find among the training examples, judged seed by seed against each other; and all that is drawn."""
+"""What scores find among the training examples, judged draw by draw against each other; and all that is drawn."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy import stats
 
+from experiments.classifiers.paired import drawn as compared
+from experiments.classifiers.paired import paired
 from experiments.classifiers.tasks import Images, Task
-from experiments.images.difficulty import held_out_margins
 from experiments.images.methods import CROSS_ENTROPY, METHODS, MINNORM, Trainer, convergence
-from theory.claims import Check, Curves, Study, Tolerance, curves, measured
-from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
+from theory.claims import Check, Curves, Study, curves
+from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.validation import reject
 from theory.images.class_means import beyond_the_nearest, to_own_class
-from theory.images.medians import fewest_draws, median
-from theory.images.ranking import chance_error, ranking, ranking_error, roc
+from theory.images.ranking import ranking, roc
 from theory.images.solutions import normalised_margin
 
 FALSE = np.linspace(0, 1, 101)  # shares of false alarms at which a ROC curve is drawn
 SHOWN = 24  # images
-MULTIPLIERS, INTEGRATED, HELD_OUT, OWN_MEAN, CLASS_MEANS, SHUFFLED = SCORES = (
+MULTIPLIERS, INTEGRATED, OWN_MEAN, CLASS_MEANS, SHUFFLED = SCORES = (
     "multipliers",
     "integrated error",
-    "held-out margin",
     "distance to the class mean",
     "distances to all class means",
     "shuffled",
 )
-LOOKS = len(SCORES) - 1  # differences between multipliers and another score, judged or shown
-CHANCE = float(stats.norm.isf(SIGNIFICANCE))  # standard errors that knowing nothing exceeds as rarely as any check may
-COARSE = 0.25
-COARSE_BECAUSE = (
-    "areas vary by 0.02 to 0.06 from draw to draw, and a draw takes a second; intervals between order statistics reach "
-    "1.2 standard deviations at 48 draws, half of this share or less, so that no fresh seed leaves it undecided"
-)
+LOOKS = 6  # differences that a claim judges, at most
+FEWEST = 24  # draws: of fewer, no interval at the significance that is asked for tells an effect of two deviations
 
 Outcomes = Mapping[str, Mapping[str, Array]]
 Scores = Mapping[str, Array]
@@ -45,7 +39,6 @@ def difficulty_scores(study: Study, trainer: Trainer, outcomes: Outcomes) -> Sco
     return {
         MULTIPLIERS: multipliers,
         INTEGRATED: outcomes[CROSS_ENTROPY]["errors"],
-        HELD_OUT: -held_out_margins(trainer, "held out"),
         OWN_MEAN: to_own_class(learned.x, learned.y, trainer.task.classes),
         CLASS_MEANS: beyond_the_nearest(learned.x, learned.y, trainer.task.classes),
         SHUFFLED: study.rng("shuffle").permuted(multipliers, axis=1),
@@ -57,59 +50,34 @@ def require_some(wanted: Array, of: str, draws: int) -> None:
 
     These may be the first of them: then such a number of them has a probability below a hundredth if enough will be.
     """
-    known, needed = int((wanted.any(1) & ~wanted.all(1)).sum()), fewest_draws(SIGNIFICANCE / LOOKS)
-    if known < needed and (len(wanted) == draws or stats.binom.cdf(known, len(wanted), needed / draws) < 0.01):
+    known = int((wanted.any(1) & ~wanted.all(1)).sum())
+    if known < FEWEST and (len(wanted) == draws or stats.binom.cdf(known, len(wanted), FEWEST / draws) < 0.01):
         reject(
             "data",
             f"{known} of {len(wanted)} draws of {wanted.shape[1]} images with some that are {of}, and others",
-            f"{needed} of {draws} or more, for an interval; choose classes that are harder to tell apart, or more",
+            f"{FEWEST} of {draws} or more, for an interval; choose classes that are harder to tell apart, or more",
         )
 
 
-def scores_find(
-    scores: Scores, wanted: Array, *, no_less_than: Sequence[str] = (), no_more_than: Sequence[str] = ()
-) -> Iterator[Check]:
-    """The multipliers find the `wanted` examples (seeds, n), no less and no more than those other scores do.
-
-    The unit of every difference is what the multipliers find: their area under the ROC curve above 1/2.
-    """
+def scores_find(scores: Scores, wanted: Array) -> Iterator[Check | Curves]:
+    """The multipliers find the `wanted` examples (seeds, n), but no more of them than the means of all classes do."""
     areas = {name: ranking(score, wanted) for name, score in scores.items()}
-    found, shuffled = (np.nanmean(areas[name]) - 0.5 for name in (MULTIPLIERS, SHUFFLED))
-    by_luck = Tolerance(
-        CHANCE * chance_error(ranking_error(wanted)),
-        f"what scores that know nothing reach with probability {SIGNIFICANCE:g} (Mann & Whitney, all seeds)",
-        SIGNIFICANCE,
-    )
-    known = measured("area of the multipliers above 1/2", found, within=by_luck)
-    yield known.resolving(COARSE, because=COARSE_BECAUSE).at_least(0, against=abs(found))
-    luck = measured("area above 1/2", shuffled, within=by_luck, case=SHUFFLED)
-    yield luck.control("shuffled multipliers").at_least(found)
-    for sign, others in ((1, no_less_than), (-1, no_more_than)):
-        for name in others:
-            words = f"multipliers less {name}" if sign > 0 else f"{name} less multipliers"
-            gain = over_draws(sign * (areas[MULTIPLIERS] - areas[name]), LOOKS)
-            judged = measured(f"area, {words}", gain.value, within=above(gain, LOOKS))
-            yield judged.resolving(COARSE, because=COARSE_BECAUSE).at_least(0, against=abs(found))
+    known, shuffled = (_known(areas[name] - 0.5) for name in (MULTIPLIERS, SHUFFLED))
+    yield paired("area of the multipliers above 1/2", known, looks=LOOKS).above(0.0)
+    luck = paired("area of shuffled multipliers above 1/2", shuffled, looks=LOOKS)
+    yield luck.control("shuffled multipliers").above(0.0)
+    more = _known(areas[CLASS_MEANS] - areas[MULTIPLIERS])
+    yield paired("area, distances to all class means less multipliers", more, looks=LOOKS).above(0.0)
+    yield compared("class means less multipliers", more, 0.0, looks=LOOKS)
 
 
-def above(estimate: Estimate, looks: int) -> Tolerance:
-    """What the truth may lie above an estimate by; skewed draws make it another distance than below."""
-    reason = f"paired, one of {looks} differences that are looked at; {estimate.reason}"
-    return Tolerance(estimate.high - estimate.value, reason, estimate.significance)
-
-
-def over_draws(differences: Array, looks: int) -> Estimate:
-    """Median over independent draws (seeds,), with the interval of one of so many looks.
-
-    Draws in which there was nothing to find, or nothing else, are NaN and do not count.
-
-    Raises:
-        InvalidArgument: too few of the others.
-    """
-    return median(_known(differences), SIGNIFICANCE / looks)
+def errors_less(outcomes: Outcomes, method: str, other: str) -> Array:
+    """Difference of the test errors of two methods (seeds,)."""
+    return outcomes[other]["test"] - outcomes[method]["test"]
 
 
 def _known(values: Array) -> Array:
+    """Without draws in which there was nothing to find, or nothing else: NaN there."""
     known = values[np.isfinite(values)]
     if known.size < 3:
         reject("wanted examples", f"some, and others, in {known.size} of {values.size} draws", "both in three or more")
@@ -117,18 +85,14 @@ def _known(values: Array) -> Array:
 
 
 def drawn(trainer: Trainer, outcomes: Outcomes, scores: Scores, wanted: Array, images: Images) -> Iterator[Curves]:
-    """What the figure shows and the page quotes: a group a method, a group a score.
-
-    Intervals have 95 %; those of differences (`gain`) hold for all methods, or all scores, together.
-    """
+    """What the figure shows and the page quotes: a group a method, a group a score. Intervals have 95 %."""
     yield curves(train_size=trainer.task.train.size, methods=METHODS, scores=list(scores), false=FALSE, wanted=wanted)
     for method, outcome in outcomes.items():
-        yield _of_a_method(method, outcome, outcomes[MINNORM], trainer.budget.degree)
-    areas = {name: ranking(score, wanted) for name, score in scores.items()}
+        yield _of_a_method(method, outcome, trainer.budget.degree)
     for name, score in scores.items():
-        area, gain = _interval(areas[name]), _interval(areas[MULTIPLIERS] - areas[name], LOOKS)
-        found = np.nanmean(roc(score, wanted, FALSE), axis=0)
-        yield curves(name, score=score, roc=found, area=areas[name], mean_area=area[0], interval=area, gain=gain)
+        area = ranking(score, wanted)
+        found, interval = np.nanmean(roc(score, wanted, FALSE), axis=0), _interval(area)
+        yield curves(name, score=score, roc=found, area=area, mean_area=interval[0], interval=interval)
     solution = convergence(outcomes[MINNORM])
     yield curves(
         certified=solution.certified,
@@ -141,7 +105,7 @@ def drawn(trainer: Trainer, outcomes: Outcomes, scores: Scores, wanted: Array, i
     yield _montage(trainer.task, scores[MULTIPLIERS], images)
 
 
-def _of_a_method(method: str, outcome: Mapping[str, Array], minnorm: Mapping[str, Array], degree: int) -> Curves:
+def _of_a_method(method: str, outcome: Mapping[str, Array], degree: int) -> Curves:
     value, low, high = 100 * _interval(outcome["test"])
     return curves(
         method,
@@ -151,7 +115,6 @@ def _of_a_method(method: str, outcome: Mapping[str, Array], minnorm: Mapping[str
         mean_percent=value,
         below=value - low,
         above=high - value,
-        gain=_interval(minnorm["test"] - outcome["test"], len(METHODS) - 1),
     )
 
 
@@ -175,7 +138,7 @@ def _montage(task: Task, multipliers: Array, images: Images) -> Curves:
     )
 
 
-def _interval(values: Array, looks: int = 1) -> Array:
+def _interval(values: Array) -> Array:
     """Mean over seeds, and the ends of its 95 % interval."""
-    estimate = mean(_known(values), 0.05 / looks)
+    estimate = mean(_known(values), 0.05)
     return np.array([estimate.value, estimate.low, estimate.high])

@@ -10,11 +10,24 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.classifiers.examples import Batch, Examples, group_outputs
+from experiments.classifiers.examples import Batch, Examples
 from experiments.classifiers.losses import Losses, cross_entropy
 from experiments.training.batches import layers_of
 from experiments.training.updates import Adam, State, along
 from theory.core.arrays import Array
+
+
+def by_columns(state: State, x: Tensor) -> Tensor:
+    """What `group_outputs` returns, (runs, n, classes), as a view of (runs, classes, n).
+
+    Sums over classes are an order of magnitude faster there: they run over examples that lie side by side.
+    """
+    first, *others = layers_of(state)
+    groups, width = len(x), first.shape[1]
+    inner = (first.reshape(groups, -1, first.shape[-1]) @ x.mT).unflatten(1, (-1, width)).flatten(0, 1)
+    for layer in others:
+        inner = layer @ inner.relu()
+    return inner.mT
 
 
 def shortfalls(outputs: Tensor, y: Tensor) -> Tensor:
@@ -128,7 +141,7 @@ class Penalised(Annealed):
         state["errors"] = self.unit.new_zeros(len(self.unit), self.examples.size)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        f = group_outputs(self.network, weights, batch.x)
+        f = by_columns(weights, batch.x)
         return self.losses(f, batch.y).mean(-1) + squared_norm(weights) / (2 * self.unit), (f.detach(),)
 
     def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The five methods on one task: the same budget, the same starts, penalties chosen on images of other draws."""
+"""The methods on one task: the same budget, the same starts, penalties chosen on images of other draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import nn
 
 from experiments.classifiers.descent import single_precision
 from experiments.classifiers.examples import Examples
-from experiments.classifiers.losses import Losses, by_cell, cross_entropy, hinge, margins
+from experiments.classifiers.losses import Losses, cross_entropy, margins
 from experiments.classifiers.tasks import Task
 from experiments.images.descent import Annealed, Penalised, squared_norm
 from experiments.images.minnorm import MinibatchMinnorm
@@ -19,14 +19,8 @@ from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
 from theory.images.solutions import Convergence
 
-CROSS_ENTROPY, EARLY, L2, HINGE, MINNORM = METHODS = (
-    "cross-entropy",
-    "early stopping",
-    "cross-entropy + L2",
-    "hinge + L2",
-    "Minnorm",
-)
-STRENGTHS = (0.03, 0.1, 0.3, 1.0)  # C: the two methods with a penalty choose from these
+CROSS_ENTROPY, L2, MINNORM = METHODS = ("cross-entropy", "cross-entropy + L2", "Minnorm")
+STRENGTHS = (0.3, 1.0, 3.0, 10.0)  # C: weight decay chooses from these
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,6 @@ class Budget:
         rate: the learning rate of every method, at the first step.
         augmentation, dual_learning_rate: c and B of Minnorm.
         window: the share of the steps, the last ones, whose gradients are averaged to certify what was found.
-        looks: how many early steps are recorded, and how many more.
     """
 
     hidden: tuple[int, ...]
@@ -50,7 +43,6 @@ class Budget:
     augmentation: float = 0.3
     dual_learning_rate: float = 0.01
     window: float = 0.1
-    looks: int = 9
 
     @property
     def degree(self) -> int:
@@ -162,9 +154,7 @@ class Trainer:
 
         start = [layer.repeat(learning.cells, 0) * scales.reshape(-1, 1, 1) for layer in self.start]
         trainee = single_precision(self.study, rule.first_loss, start, rule, observe)
-        run = trainee.train(
-            learning_rate=rates.ravel(), steps=rule.steps, record=record or recorded(rule.steps, self.budget.looks)
-        )
+        run = trainee.train(learning_rate=rates.ravel(), steps=rule.steps, record=record or [rule.steps])
         shape = (len(run.t), *rates.shape)
         records = {name: array.reshape(*shape, *array.shape[2:]) for name, array in run.arrays.items()}
         return Runs(cells, run.facts["recorded"], records)
@@ -176,40 +166,27 @@ def recorded(steps: int, looks: int) -> list[int]:
     return sorted({0, *early, *(round(step) for step in np.linspace(0, steps, looks))})
 
 
-def five_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]]:
-    """What each method had in the end, (seeds, ...), and cross-entropy where its validation split was best.
+def three_methods(trainer: Trainer, pilot: Trainer) -> dict[str, dict[str, Array]]:
+    """What each method had in the end, (seeds, ...).
 
-    The two methods with a penalty take the strength that does best on the validation splits of `pilot`, whose draws
-    are not judged.
+    Weight decay has the strength that does best on the validation splits of `pilot`, whose draws are not judged.
     """
-    rate, strengths = (trainer.budget.rate,), _best_strengths(pilot, (cross_entropy, hinge))
-    losses = by_cell(cross_entropy, cross_entropy, hinge)
-    penalised = trainer.penalised(losses, Cells(rate, (np.inf, *strengths)))
+    rate = (trainer.budget.rate,)
+    penalised = trainer.penalised(cross_entropy, Cells(rate, (np.inf, _best_strength(pilot))))
     return {
         CROSS_ENTROPY: _last(penalised, 0),
-        EARLY: _best_ever(penalised, 0),
         L2: _last(penalised, 1),
-        HINGE: _last(penalised, 2),
-        MINNORM: _last(trainer.minnorm(Cells(rate), record=[trainer.budget.steps]), 0),
+        MINNORM: _last(trainer.minnorm(Cells(rate)), 0),
     }
 
 
-def _best_strengths(pilot: Trainer, losses: Sequence[Losses]) -> list[float]:
-    """The strength with the best mean accuracy on validation splits, of each loss, at the end of a whole training."""
-    each = by_cell(*(loss for loss in losses for _ in STRENGTHS))
-    cells = Cells((pilot.budget.rate,), STRENGTHS * len(losses))
-    search = pilot.penalised(each, cells, record=[pilot.budget.steps])
-    accuracy = search.records["validation"][-1].mean(0).reshape(len(losses), -1)
-    return [STRENGTHS[best] for best in accuracy.argmax(1)]
+def _best_strength(pilot: Trainer) -> float:
+    """The strength with the best mean accuracy on validation splits at the end of a whole training."""
+    search = pilot.penalised(cross_entropy, Cells((pilot.budget.rate,), STRENGTHS))
+    return STRENGTHS[int(search.records["validation"][-1].mean(0).argmax())]
 
 
 def _last(runs: Runs, cell: int) -> dict[str, Array]:
     """What the seeds had at the end of training."""
     seeds = runs.records["test"].shape[1]
     return runs.at(np.full(seeds, -1), np.full(seeds, cell))
-
-
-def _best_ever(runs: Runs, cell: int) -> dict[str, Array]:
-    """What each seed had when it did best on its validation split."""
-    record = runs.records["validation"][:, :, cell].argmax(0)
-    return runs.at(record, np.full_like(record, cell))

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.classifiers.examples import Batch, Examples, group_outputs
-from experiments.images.descent import Annealed, shortfalls, squared_norm
+from experiments.classifiers.examples import Batch, Examples
+from experiments.images.descent import Annealed, by_columns, shortfalls, squared_norm
 from experiments.methods.minnorm import Margin
 from experiments.training.updates import State, along
 
@@ -43,7 +43,7 @@ class MinibatchMinnorm(Annealed):
         state["gap"] = torch.zeros_like(self.unit)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        h = shortfalls(group_outputs(self.network, weights, batch.x), batch.y)
+        h = shortfalls(by_columns(weights, batch.x), batch.y)
         B, c, share = self.dual_learning_rate, self.augmentation, self._share(batch)
         before = memory["multipliers"][:, batch.rows] if "multipliers" in memory else torch.zeros_like(h)
         after = self.constraint.ascended(before, h.detach(), share * B)

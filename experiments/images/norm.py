@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.classifiers.losses import by_cell, cross_entropy, hinge
 from experiments.images import settings
-from experiments.images.methods import CROSS_ENTROPY, MINNORM, Budget, Cells, Runs, Trainer
+from experiments.images.methods import CROSS_ENTROPY, MINNORM, Budget, Cells, Runs, Trainer, recorded
 from experiments.images.settings import Setting, prepared, require_long_enough
 from theory.claims import (
     OURS,
@@ -22,6 +22,7 @@ from theory.claims import (
     exactly,
     measured,
     on_data,
+    varies,
 )
 from theory.core.arrays import Array
 from theory.images.solutions import ALIKE, GAP, RADIUS, STATIONARITY, VIOLATION, Convergence, normalised_margin
@@ -42,12 +43,13 @@ class Sizes(settings.Sizes):
     draws: int = settings.DRAWS(12, smoke=9, low=3)
     width: int = settings.WIDTH(32, paper=64)
     steps: int = settings.STEPS(2000, smoke=700, paper=4000)
+    looks: int = varies("early steps that are recorded, and as many more", 9, smoke=4, low=2, high=20, from_data=True)
     learning_rate: float = settings.LEARNING_RATE(0.02, smoke=0.03)
     augmentation: float = settings.AUGMENTATION(0.1, paper=0.05)
     dual_learning_rate: float = settings.DUAL_LEARNING_RATE(0.005, smoke=0.01)
 
     many: ClassVar[Setting] = Setting(
-        1000, 1000, 5, Budget((64,), 8000, 1000, 0.01, augmentation=0.05, dual_learning_rate=0.005)
+        1000, 5, Budget((64,), 8000, 1000, 0.01, augmentation=0.05, dual_learning_rate=0.005)
     )
 
 
@@ -80,8 +82,9 @@ class Sizes(settings.Sizes):
 def smallest_weights_that_fit(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, sizes, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree
-    solved, early = trainer.minnorm(Cells(rate, scales=SCALES)), trainer.budget.steps // 10
-    free, penalised = _penalised(trainer, solved)
+    looks, early = recorded(trainer.budget.steps, sizes.looks), trainer.budget.steps // 10
+    solved = trainer.minnorm(Cells(rate, scales=SCALES), record=looks)
+    free, penalised = _penalised(trainer, solved, looks)
     found = solved.convergence()
     require_long_enough(study, sizes, found.certified, "reach certified solutions")
     stopped = trainer.minnorm(Cells(rate), steps=early, record=[early]).convergence()
@@ -93,12 +96,12 @@ def smallest_weights_that_fit(study: Study, sizes: Sizes) -> Iterator[Check | Cu
     yield from _drawn({MINNORM: solved, CROSS_ENTROPY: free}, found)
 
 
-def _penalised(trainer: Trainer, solved: Runs) -> tuple[Runs, Runs]:
+def _penalised(trainer: Trainer, solved: Runs, looks: list[int]) -> tuple[Runs, Runs]:
     """Cross-entropy from both starts, and the hinge loss from the larger one with C around the largest multiplier."""
     largest = solved.records["multipliers"][-1, :, 1].max(-1)
     strengths = np.insert(largest[:, None] * STRENGTHS, 0, [[np.inf], [np.inf]], axis=1)
     cells = Cells((trainer.budget.rate,), strengths, (*SCALES, *[SCALES[1]] * len(STRENGTHS)))
-    runs = trainer.penalised(by_cell(cross_entropy, cross_entropy, hinge, hinge), cells)
+    runs = trainer.penalised(by_cell(cross_entropy, cross_entropy, hinge, hinge), cells, record=looks)
     return runs.of_cells(slice(0, 2)), runs.of_cells(slice(2, None))
 
 

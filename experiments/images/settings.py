@@ -1,7 +1,7 @@
 """How many images each claim takes, and how long it trains: of thousands from files more than of the digits.
 
-Learning rates, c and B were chosen so that Minnorm's runs are certified, and how many draws from what the intervals
-are to resolve, on draws that are not judged; then they were frozen.
+Learning rates, c and B were chosen so that Minnorm's runs are certified, and how many draws from the power at the
+significance that is asked for, on draws that are not judged; then they were frozen.
 """
 
 from dataclasses import dataclass
@@ -9,30 +9,28 @@ from functools import partial
 from typing import ClassVar, NamedTuple
 
 from experiments.classifiers.tasks import Images, draw, images_of
-from experiments.images.difficulty import FOLDS
 from experiments.images.methods import Budget, Trainer
 from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-PILOTS = 3  # seeds that choose the strength of penalties
+PILOTS = 8  # seeds that choose the strength of a penalty
+CHOSEN_ON = 500  # images of each of them, or half of those that are not trained on
 LOOKED_AT = 8  # seeds that show at once whether a user's images leave anything to judge
 
-IMAGES = partial(varies, "to train on, all in a batch, and as many to choose on", low=40, high=600, from_data=True)
+IMAGES = partial(varies, "to train on, all in a batch", low=40, high=600, from_data=True)
 DRAWS = partial(varies, "independent ones of the images", low=30, high=300, from_data=True)
 WIDTH = partial(varies, "of the hidden layer", low=16, high=256, from_data=True)
-STEPS = partial(varies, "of a training", low=300, high=8000, from_data=True)
+STEPS = partial(varies, "of a training", low=200, high=8000, from_data=True)
 LEARNING_RATE = partial(varies, "at the first step, of every method", low=0.005, high=0.1, from_data=True)
 AUGMENTATION = partial(varies, "c of Minnorm", low=0.01, high=1, from_data=True)
 DUAL_LEARNING_RATE = partial(varies, "B of Minnorm", low=0.001, high=0.05, from_data=True)
-LOOKS = partial(varies, "early steps that are recorded, and as many more", low=2, high=20, from_data=True)
 
 
 class Setting(NamedTuple):
-    """How many images to train and to choose on, how many seeds, and the budget of each training."""
+    """How many images to train on, how many seeds, and the budget of each training."""
 
     train: int
-    validation: int
     seeds: int
     budget: Budget
 
@@ -41,31 +39,25 @@ class Setting(NamedTuple):
 class Sizes:
     """Of the draws of scikit-learn's digits, and of every training.
 
-    Flipped labels are fitted later than others, and what they cost is four deviations of a draw from 150 images on, two
-    from 100. Files have images enough for the setting `many`, and the paper profile takes it.
+    Files have images enough for the setting `many`, and the paper profile takes it.
     """
 
-    images: int = IMAGES(150)
-    draws: int = DRAWS(48)
+    images: int = IMAGES(150, smoke=50)
+    draws: int = DRAWS(96, smoke=88, paper=192)
     width: int = WIDTH(32)
-    steps: int = STEPS(1000)
-    learning_rate: float = LEARNING_RATE(0.02)
-    augmentation: float = AUGMENTATION(0.1)
-    dual_learning_rate: float = DUAL_LEARNING_RATE(0.005)
-    looks: int = LOOKS(9)
+    steps: int = STEPS(800, smoke=300, paper=1500)
+    learning_rate: float = LEARNING_RATE(0.03, smoke=0.04, paper=0.01)
+    augmentation: float = AUGMENTATION(0.1, smoke=0.08)
+    dual_learning_rate: float = DUAL_LEARNING_RATE(0.006, smoke=0.007, paper=0.003)
 
-    many: ClassVar[Setting] = Setting(1000, 1000, 24, Budget((64,), 4000, 1000, 0.01))
-
-    def __post_init__(self) -> None:
-        if self.images % FOLDS:
-            reject("images", self.images, f"a multiple of {FOLDS}, one part a fold")
+    many: ClassVar[Setting] = Setting(1000, 64, Budget((64,), 4000, 1000, 0.01))
 
     @property
     def setting(self) -> Setting:
         """All of it, for digits."""
         rates = {"augmentation": self.augmentation, "dual_learning_rate": self.dual_learning_rate}
-        budget = Budget((self.width,), self.steps, self.images, self.learning_rate, looks=self.looks, **rates)
-        return Setting(self.images, self.images, self.draws, budget)
+        budget = Budget((self.width,), self.steps, self.images, self.learning_rate, **rates)
+        return Setting(self.images, self.draws, budget)
 
 
 def prepared(study: Study, sizes: Sizes, *, flipped: float) -> tuple[Images, Trainer]:
@@ -80,7 +72,7 @@ def pilot(study: Study, images: Images, sizes: Sizes, *, flipped: float) -> Trai
 
 
 def first_look(study: Study, images: Images, sizes: Sizes) -> Trainer:
-    """What trains on a few draws that are not judged, to see whether there is anything to find."""
+    """A few draws that are not judged, to see whether there is anything to find."""
     return _trainer(study, images, _setting(study, sizes), LOOKED_AT, 0.0, "look")
 
 
@@ -96,5 +88,6 @@ def _setting(study: Study, sizes: Sizes) -> Setting:
 
 
 def _trainer(study: Study, images: Images, setting: Setting, seeds: int, flipped: float, name: str) -> Trainer:
-    sizes = {"train": setting.train, "validation": setting.validation, "seeds": seeds}
+    left = len(images.labels) - images.kept_for_testing - setting.train
+    sizes = {"train": setting.train, "validation": max(min(CHOSEN_ON, left // 2), 1), "seeds": seeds}
     return Trainer(study, draw(images, study.rng(name), flipped=flipped, **sizes), setting.budget)

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.classifiers.examples import Examples
+from experiments.classifiers.examples import Examples, group_outputs
 from experiments.classifiers.losses import cross_entropy, hinge, margins
 from experiments.classifiers.tasks import draw
 from experiments.data.idx import load_digits
-from experiments.images.descent import Penalised, norm, shortfalls, squared_norm
+from experiments.images.descent import Penalised, by_columns, norm, shortfalls, squared_norm
 from experiments.images.methods import Budget, Cells, Trainer, convergence
 from experiments.images.minnorm import MinibatchMinnorm
 from experiments.methods.minnorm import Margin, Minnorm, MulticlassMargin
@@ -42,6 +42,14 @@ def test_the_largest_shortfall_is_the_multiclass_margins() -> None:
     assert torch.allclose(hinge(f, y), expected.clamp(min=0))
     loss = nn.functional.cross_entropy(f.flatten(0, 1), y.flatten(), reduction="none")
     assert torch.allclose(cross_entropy(f, y).flatten(), loss)
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+def test_outputs_by_columns_are_the_networks(cells: int) -> None:
+    state, batch = start(2 * cells), examples(cells).batch(torch.tensor([1.0]))
+    found, expected = by_columns(state, batch.x), group_outputs(NETWORK, state, batch.x)
+    assert found.shape == expected.shape
+    assert torch.allclose(found, expected, rtol=0, atol=64 * torch.finfo(torch.float32).eps)
 
 
 @pytest.mark.parametrize("batch", [10, 40])
@@ -91,7 +99,7 @@ def test_a_solution_is_certified_and_runs_do_not_see_each_other() -> None:
     study = Study("minnorm.images_test", "smoke")
     task = draw(load_digits(), np.random.default_rng(3), train=20, validation=20, seeds=2, flipped=0.0)
     trainer = Trainer(study, task, Budget((24,), 700, 20, 0.02))
-    both = trainer.minnorm(Cells((0.02, 0.01)))
+    both = trainer.minnorm(Cells((0.02, 0.01)), record=[0, 700])
     alone = trainer.minnorm(Cells((0.01,)))
     assert both.records["squared_norm"][-1, :, 1] == pytest.approx(alone.records["squared_norm"][-1, :, 0], rel=1e-3)
     assert both.convergence().certified[:, 0].all()

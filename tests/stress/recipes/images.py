@@ -7,7 +7,7 @@ from arguments import ARGUMENTS, Draw
 from recipes.problems import sized
 
 from theory.core.arrays import Array
-from theory.images import class_means, ranking, solutions
+from theory.images import class_means, held_out, ranking, solutions
 
 
 def labelled(draw: Draw, *runs: str) -> dict[str, Any]:
@@ -38,6 +38,7 @@ ARGUMENTS |= {
     class_means.distances: labelled,
     class_means.to_own_class: lambda draw: labelled(draw, "runs"),
     class_means.beyond_the_nearest: lambda draw: labelled(draw, "runs"),
+    held_out.left_out_margins: lambda draw: labelled(draw, "runs"),
     ranking.ranking: scored,
     ranking.ranking_error: lambda draw: {"wanted": scored(draw)["wanted"]},
     ranking.roc: lambda draw: {**scored(draw), "false": np.clip(draw.entries((4,)), 0, 1 + draw.chance(0.1))},

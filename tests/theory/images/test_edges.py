@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from theory.core.validation import InvalidArgument
-from theory.images import class_means, medians, ranking, solutions
+from theory.images import class_means, held_out, ranking, solutions
 
 X, Y = np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), np.array([0, 1, 1])
 
@@ -25,10 +25,13 @@ def test_errors_as_large_as_numbers_are() -> None:
     assert ranking.chance_error(np.array([3e200, 4e200, np.nan])) == pytest.approx(2.5e200)
 
 
-@pytest.mark.parametrize(("significance", "fewest"), [(0.5, 2), (0.05, 6), (2.0**-20, 21), (1e-300, 998)])
-def test_as_many_draws_as_are_needed(significance: float, fewest: int) -> None:
-    """2^(1 - R) <= significance."""
-    assert medians.fewest_draws(significance) == fewest
+def test_examples_that_coincide_are_classified_by_the_others_alike() -> None:
+    """All in one place, four to one: the majority is right, the other wrong. With one apart there is no scale."""
+    x, y = np.zeros((1, 5, 2)), np.array([[0, 0, 0, 0, 1]])
+    assert (np.sign(held_out.left_out_margins(x, y, 2)) == [[1, 1, 1, 1, -1]]).all()
+    x[0, -1] = 1e-3
+    margins = held_out.left_out_margins(x, y, 2)[0]
+    assert (margins[:4] > 0).all() and margins[4] == pytest.approx(0, abs=1e-12)
 
 
 REFUSED = {
@@ -36,9 +39,12 @@ REFUSED = {
     "y = -1": lambda: class_means.to_own_class(X[None], Y[None] - 1, 2),
     "x[0, 0] = nan": lambda: class_means.distances(X * np.nan, Y, 2),
     "n = 1": lambda: class_means.beyond_the_nearest(X[None, :1], Y[None, :1], 2),
-    "draws[1] = inf": lambda: medians.median(np.array([1.0, np.inf]), 0.5),
-    "significance = 0.0": lambda: medians.median(np.arange(9.0), 0.0),
-    "significance = 1.0": lambda: medians.fewest_draws(1.0),
+    "n = 1: expected a number in [2, inf)": lambda: held_out.left_out_margins(X[None, :1], Y[None, :1], 2),
+    "classes = 1": lambda: held_out.left_out_margins(X[None], 0 * Y[None], 1),
+    "y = 2": lambda: held_out.left_out_margins(X[None], Y[None] + 1, 2),
+    "width = 0": lambda: held_out.left_out_margins(X[None], Y[None], 2, width=0.0),
+    "ridge = 0": lambda: held_out.left_out_margins(X[None], Y[None], 2, ridge=0.0),
+    "x[0, 0, 0] = inf": lambda: held_out.left_out_margins(X[None] + np.inf, Y[None], 2),
     "errors = none that is known": lambda: ranking.chance_error(np.array([np.nan])),
     "false[1] = 1.5": lambda: ranking.roc(np.arange(3.0), Y == 1, np.array([0.0, 1.5])),
     "margin = inf": lambda: solutions.normalised_margin(np.array(np.inf), np.array(1.0), 2),

@@ -1,15 +1,13 @@
-"""What distances, medians and rankings satisfy at any data: covariance, brute force, exact probabilities."""
+"""What distances, margins and rankings satisfy at any data: covariance, brute force, exact probabilities."""
 
 from itertools import combinations
-from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theory.core.validation import InvalidArgument
-from theory.images import class_means, medians
+from theory.images import class_means, held_out
 from theory.images.ranking import chance_error, ranking, ranking_error, roc
 
 seeds = st.integers(0, 2**32 - 1)
@@ -39,22 +37,23 @@ def test_distances_to_means_of_the_others(seed: int, n: int, classes: int, unit:
 
 
 @few
-@given(seeds, st.integers(6, 60), st.floats(1e-6, 0.5))
-def test_medians_follow_every_increasing_map(seed: int, R: int, significance: float) -> None:
-    """The ends are draws, as far inside as they may be, and what is turned round has them exchanged."""
-    fewest = medians.fewest_draws(significance)
-    draws = np.random.default_rng(seed).standard_normal(max(R, fewest))
-    found = medians.median(draws, significance)
-    ends = np.searchsorted(np.sort(draws), [found.low, found.high])
-    assert ends.sum() == draws.size - 1
-    missed = [2 * sum(comb(draws.size, j) for j in range(k + 1)) / 2**draws.size for k in (ends[0], ends[0] + 1)]
-    assert missed[0] <= significance < missed[1] or 2 * (ends[0] + 1) >= draws.size
-    grown, turned = medians.median(np.exp(draws), significance), medians.median(-3 * draws, significance)
-    assert (grown.low, grown.high) == pytest.approx((np.exp(found.low), np.exp(found.high)))
-    assert (turned.low, turned.value, turned.high) == pytest.approx((-3 * found.high, -3 * found.value, -3 * found.low))
-    assert medians.median(draws[:fewest], significance).low == draws[:fewest].min()
-    with pytest.raises(InvalidArgument, match="expected more, for an interval"):
-        medians.median(draws[: fewest - 1], significance)
+@given(seeds, st.integers(4, 12), st.integers(2, 4), st.floats(0.1, 3), st.floats(0.01, 10))
+def test_margins_of_examples_left_out(seed: int, n: int, classes: int, width: float, ridge: float) -> None:
+    """Against as many regressions, each without one example, in the kernel that all of them share; in any order and
+    unit of the inputs."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((1, n, 3)), rng.integers(0, classes, (1, n))
+    found = held_out.left_out_margins(x, y, classes, width, ridge)[0]
+    squares = ((x[0, :, None] - x[0]) ** 2).sum(-1)
+    median = np.median(np.sqrt(squares)[np.triu_indices(n, 1)]) ** 2
+    K, targets = np.exp(-squares / width / median), np.eye(classes)[y[0]]
+    for i in range(n):
+        kept = np.arange(n) != i
+        f = K[i, kept] @ np.linalg.solve(K[np.ix_(kept, kept)] + ridge * np.eye(n - 1), targets[kept])
+        assert found[i] == pytest.approx(f[y[0, i]] - np.delete(f, y[0, i]).max(), abs=1e-9)
+    order = rng.permutation(n)
+    moved = held_out.left_out_margins(5 * x[:, order] + 2, y[:, order], classes, width, ridge)[0]
+    assert moved == pytest.approx(found[order], abs=1e-9)
 
 
 @few
