@@ -29,6 +29,7 @@ from theory.images.solutions import STATIONARITY
 class Sizes(settings.Sizes):
     """And how close to weight decay Minnorm is to come."""
 
+    draws: int = settings.DRAWS(144, smoke=88, paper=192)
     close: float = varies("error that Minnorm may have more than L2", 0.01, smoke=0.02, low=0.002, high=0.1)
     boost: float = varies("less error than L2 that would count as a boost", 0.0, smoke=0.01, low=0, high=0.1)
 
