@@ -1,8 +1,8 @@
-"""Networks that classify images by FG-SGD, each layer's weights on a manifold; and by plain SGD beside it.
+"""Networks that classify images by FG-SGD, the weights of each layer on a manifold; and by plain SGD beside it.
 
 A layer's point is w_l = W_l^T (h_{l-1}, h_l): its columns are the weights into a unit. Where weights are on a manifold
-the outputs are e^s f(x), for |f| is bounded there, and s is trained by steps of its sign. All methods start at the same
-He weights, all but projected, s making up for their size; all take the same batches and schedule.
+the outputs are e^s f(x), for |f| is bounded there, and s takes steps of its gradient's sign. All methods start at the
+same normal weights, projected, with s to make up for their size; all see the same batches, and g_t = c a / (t + a).
 """
 
 from dataclasses import dataclass
@@ -13,28 +13,68 @@ import torch
 from torch import Tensor, nn
 
 from experiments.classifiers.examples import Batch, Examples, group_outputs
-from experiments.classifiers.losses import cross_entropy
+from experiments.classifiers.losses import cross_entropy, margins
 from experiments.classifiers.tasks import Split, Task
-from experiments.methods.manifolds import FineGrainedStep, Oblique, RiemannianStep, Sphere, Stiefel
+from experiments.methods.manifolds import FineGrainedStep, Manifold, RiemannianStep
 from experiments.training import GradientDescent, State, Trainee, along
 from experiments.training.batches import layers_of, stack, state_of
-from theory.claims import Study
+from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.linear_networks import gaussian_stack
-from theory.manifolds.schedules import Schedule
+from theory.core.validation import reject
 
-SCHEDULE = Schedule(1.0, 300.0, 0.6)  # of all methods, in units of its first step
-TURN = 0.03  # of log e^s, a step
+SLOWS = 50  # a: steps after which they are half as long
+TURN = 0.03  # of s, the first step
+PLAIN, DECAYED = "SGD", "SGD + decay"
 
 
 @dataclass(frozen=True)
-class Method:
-    """How layers move.
+class Networks:
+    """On scikit-learn's digits; so many draws that at 1e-6 every difference is told for sure."""
+
+    images: int = varies("to train on", 150, smoke=100, low=50, high=600)
+    hidden: tuple[int, ...] = varies(
+        "widths, none larger than the one before", (64, 64), smoke=(40, 24), low=10, high=64
+    )
+    draws: int = varies("independent ones of the images", 64, low=64, high=300)
+    batch: int = varies("images a step", 50, low=10, high=600)
+    steps: int = varies("of training", 400, smoke=160, low=100, high=5000)
+    learning_rate: float = varies("of SGD, the first step", 0.3, smoke=0.25, low=0.01, high=1)
+    decay: float = varies("of weights, beside SGD without; 0 for none", 0.02, smoke=0.0, low=0, high=0.1)
+
+    def __post_init__(self) -> None:
+        widths = (64, *self.hidden, 10)
+        if sorted(widths, reverse=True) != list(widths):
+            reject("hidden", self.hidden, "widths from 64 to 10, none larger than the one before")
+        if self.images % self.batch:
+            reject("batch", self.batch, f"a divisor of the {self.images} images")
+
+    @property
+    def layers(self) -> int:
+        """L."""
+        return len(self.hidden) + 1
+
+    @property
+    def free(self) -> "dict[str, Moves]":
+        """Methods without constraint by name, plain SGD first."""
+        moves = {PLAIN: Move(self.learning_rate)}
+        if self.decay:
+            moves[DECAYED] = Move(self.learning_rate, decay=self.decay)
+        return {name: everywhere(move, self.layers) for name, move in moves.items()}
+
+    def train(self, study: Study, task: Task, moves: "Moves") -> "Trained":
+        """Networks of these widths, one a seed of the task."""
+        return train(study, task, self.hidden, self.batch, self.steps, moves)
+
+
+@dataclass(frozen=True)
+class Move:
+    """How a layer moves.
 
     Attributes:
-        rate: the first step.
-        step: of a weight on its manifold; None where weights are free.
-        decay: of free weights, a share of them for each unit of step.
+        rate: c, the first step.
+        step: of a weight on its manifold; None where it is free.
+        decay: of a free weight, the share of it that a step of length 1 takes.
     """
 
     rate: float
@@ -42,28 +82,39 @@ class Method:
     decay: float = 0.0
 
     def projected(self, W: Tensor) -> Tensor:
-        """The nearest weights (..., h_l, h_{l-1}) that it trains."""
+        """The nearest weights W (..., h_l, h_{l-1}) that it can have."""
         return W if self.step is None else self.step.manifold.project(W.mT).mT
 
-    def moved(self, W: Tensor, gradient: Tensor, g: Tensor) -> Tensor:
+    def __call__(self, W: Tensor, gradient: Tensor, g: Tensor) -> Tensor:
+        """The weights after a step of size g."""
         if self.step is None:
             return W - g * (gradient + self.decay * W)
         return self.step(W.mT, gradient.mT, g).mT
 
 
-def fine_grained(manifold: Sphere | Oblique | Stiefel, rate: float) -> Method:
+Moves = tuple[Move, ...]  # one a layer
+
+
+def fine_grained(manifold: Manifold, rate: float) -> Move:
     """FG-SGD."""
-    return Method(rate, FineGrainedStep(manifold, "retraction"))
+    return Move(rate, FineGrainedStep(manifold, "retraction"))
+
+
+def everywhere(move: Move, layers: int) -> Moves:
+    """All layers alike."""
+    return (move,) * layers
 
 
 class MinibatchDescent(GradientDescent):
-    """Cross-entropy of e^s f, a batch a step; g_t = learning rate x ((t + a) / a)^-q."""
+    """Cross-entropy of e^s f, a batch a step; the learning rate multiplies what each layer's move has for its first."""
 
-    def __init__(self, network: nn.Sequential, examples: Examples, method: Method) -> None:
+    def __init__(self, network: nn.Sequential, examples: Examples, moves: Moves) -> None:
         super().__init__(lambda weights: self.objective(weights, examples.take(examples.orders[0])))
-        self.network, self.examples, self.method = network, examples, method
+        self.network, self.examples = network, examples
+        self.moves = {f"W{l}": move for l, move in enumerate(moves, 1)}
 
     def objective(self, weights: State, batch: Batch) -> Tensor:
+        """Losses (runs,) of a batch."""
         f = group_outputs(self.network, weights, batch.x)
         return cross_entropy(along(weights["s"].exp(), f) * f, batch.y).mean(-1)
 
@@ -80,55 +131,60 @@ class MinibatchDescent(GradientDescent):
         return losses.detach(), gradients
 
     def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
-        fall = (1 + state["count"] / SCHEDULE.a) ** -SCHEDULE.q
-        for name, gradient in zip(self.names, work):
-            if name != "s":
-                state[name].copy_(self.method.moved(state[name], gradient, along(learning_rate * fall, gradient)))
-            elif self.method.step is not None:
-                state["s"] -= TURN * fall * gradient.sign()
+        fall = learning_rate * SLOWS / (SLOWS + state["count"])
+        gradients = dict(zip(self.names, work))
+        for name, move in self.moves.items():
+            state[name].copy_(move(state[name], gradients[name], move.rate * along(fall, state[name])))
+        if any(move.step is not None for move in self.moves.values()):
+            state["s"] -= TURN * fall * gradients["s"].sign()
         state["count"] += 1
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Networks at the end: W_l (seeds, h_l, h_{l-1}), and e^s f on the images."""
+    """Networks at the end, in double precision.
+
+    Attributes:
+        layers: W_l (seeds, h_l, h_{l-1}).
+        outputs: f (seeds, n, K) on the images learned.
+        margins: of f, (seeds, n).
+        unfitted, error: shares (seeds,) of images that are misclassified, of those learned and of those tested on.
+        scale: s (seeds,).
+    """
 
     layers: list[Array]
-    train: Array
-    test: Array
-    labels: Array
+    outputs: Array
+    margins: Array
+    unfitted: Array
     error: Array
-    train_error: Array
     scale: Array
 
+    @property
+    def gap(self) -> Array:
+        """Error of generalisation (seeds,)."""
+        return self.error - self.unfitted
 
-def train(study: Study, task: Task, hidden: tuple[int, ...], batch: int, steps: int, method: Method) -> Trained:
+
+def train(study: Study, task: Task, hidden: tuple[int, ...], batch: int, steps: int, moves: Moves) -> Trained:
+    """Networks of these hidden widths, one a seed of the task."""
     widths = (task.pixels, *hidden, task.classes)
     network = stack(widths, nn.ReLU)
-    start = gaussian_stack(study.rng("start"), widths, [float(np.sqrt(2 / h)) for h in widths[:-1]], runs=task.seeds)
-    free = {name: torch.tensor(W, dtype=torch.float32, device=study.device) for name, W in state_of(start).items()}
-    state = {name: method.projected(W) for name, W in free.items()}
+    scales = [float(np.sqrt(2 / before)) for before in widths[:-1]]  # He et al. 2015
+    normal = state_of(gaussian_stack(study.rng("start"), widths, scales, runs=task.seeds))
+    free = {name: torch.tensor(W, dtype=torch.float32, device=study.device) for name, W in normal.items()}
+    start = {name: move.projected(free[name]) for name, move in zip(free, moves)}
     size = lambda W: torch.linalg.matrix_norm(W).log()  # noqa: E731
-    state["s"] = torch.stack([size(free[name]) - size(state[name]) for name in free]).sum(0)
-    examples = Examples(task.train, 1, batch, study.rng("batches"), study.device)
-    rule = MinibatchDescent(network, examples, method)
-    run = Trainee(study, rule.loss, state, rule, observe=lambda state: {}).train(
-        learning_rate=method.rate, steps=steps, record=[steps]
-    )
-    end = {name: torch.tensor(value, device=study.device) for name, value in run.facts["parameters"].items()}
+    start["s"] = torch.stack([size(free[name]) - size(start[name]) for name in free]).sum(0)
+    rule = MinibatchDescent(network, Examples(task.train, 1, batch, study.rng("batches"), study.device), moves)
+    trainee = Trainee(study, rule.loss, start, rule, lambda state: {name: state[name] for name in start})
+    run = trainee.train(learning_rate=1.0, steps=steps, record=[steps])
+    end = {name: torch.tensor(run[name][-1], dtype=torch.float64, device=study.device) for name in start}
 
-    def outputs(split: Split) -> Tensor:
-        f = group_outputs(network, end, torch.tensor(split.x, device=study.device))
-        return along(end["s"].exp(), f) * f
+    def tested(split: Split) -> tuple[Tensor, Tensor]:
+        f = group_outputs(network, end, torch.tensor(split.x, dtype=torch.float64, device=study.device))
+        return f, margins(f, torch.tensor(split.y, device=study.device))
 
-    learned, tested = outputs(task.train), outputs(task.test)
-    wrong = lambda f, split: (f.argmax(-1).cpu().numpy() != split.y).mean(1)  # noqa: E731
-    return Trained(
-        [W.cpu().numpy() for W in layers_of(end)],
-        learned.cpu().numpy(),
-        tested.cpu().numpy(),
-        task.train.y,
-        wrong(tested, task.test),
-        wrong(learned, task.train),
-        end["s"].cpu().numpy(),
-    )
+    (f, reached), (_, others) = tested(task.train), tested(task.test)
+    wrong = [(m <= 0).double().mean(-1) for m in (reached, others)]
+    found = [each.cpu().numpy() for each in (f, reached, *wrong, end["s"])]
+    return Trained([W.cpu().numpy() for W in layers_of(end)], *found)

@@ -12,7 +12,9 @@ from theory.claims.parameters import at
 from theory.core.validation import InvalidArgument
 
 MODULES = (
+    "accuracy",
     "brockett",
+    "closer_to_bounds",
     "convergence_to_minima",
     "curvature",
     "groupings",
@@ -70,6 +72,14 @@ for module in MODULES:
         ("ozay2019.convergence_to_minima", {"starts": (24, 8)}, "starts = (24, 8): expected two at least, growing"),
         ("ozay2019.convergence_to_minima", {"harmonic": 4.0, "starts": (4, 6)}, "starts = (4, 6): expected a last one"),
         (
+            "ozay2019.closer_to_bounds",
+            {"rates": (1.0, 1.0, 1.0, 1.0)},
+            "rates = (1.0, 1.0, 1.0, 1.0): expected at most 3",
+        ),
+        ("ozay2019.closer_to_bounds", {"batch": 33}, "batch = 33: expected a divisor of the 100 images"),
+        ("ozay2019.closer_to_bounds", {"hidden": (12, 24)}, "hidden = (12, 24): expected widths from 64 to 10"),
+        ("ozay2019.accuracy", {"hidden": (24,)}, "rates = (0.7, 20.0, 10.0): expected 3 numbers and as many layers"),
+        (
             "ozay2019.layer_norms",
             {"inputs": 32, "outputs": 32, "draws": 20000},
             "draws = 20000: expected at most 1e+08 weights in all",
@@ -91,6 +101,7 @@ def test_what_does_not_fit_is_refused_in_a_line(id: str, given: Mapping[str, Any
         ("ozay2019.step_cap", {"distance": 2.0, "curvature": 3.0}),
         ("ozay2019.renormalisation", {"hidden": (24,), "classes": 3, "steps": 5}),
         ("ozay2019.convergence_to_minima", {"dimensions": 3, "harmonic": 2.0, "starts": (6, 12)}),
+        ("ozay2019.closer_to_bounds", {"rates": (14.0,), "steps": 140}),
     ],
 )
 def test_they_hold_elsewhere(id: str, given: Mapping[str, Any]) -> None:
