@@ -51,7 +51,7 @@ def _draw_angles(figure: Figure, axes: Axes, evidence: Evidence) -> None:
     axes.set_yticks(range(6), NETWORKS)
     axes.set(xlabel="solution in the unit ball of", ylabel="trained: first layer, and what is normalised")
     axes.grid(False)
-    letter(axes, "A", f"trained directions and six solutions, $\\rho = {sizes[middle]:g}$")
+    letter(axes, "A", f"trained directions and six solutions, $\\rho = {sizes[middle]:g}$ (0: below $10^{{-6}}$)")
 
 
 def _draw_imbalance(axes: Axes, evidence: Evidence) -> None:
@@ -112,5 +112,5 @@ def _draw_left(axes: Axes, evidence: Evidence) -> None:
     )
     axes.loglog(k[1:], batch["halpern"][1:], **GREY, label="Halpern's: $1 / (k + 1)$")
     axes.legend(loc="lower left")
-    axes.set(xlabel="time $t$, or steps $k$", ylabel="share left of what no example sees")
+    axes.set(xlabel="time $t$, or steps $k$", ylabel="share left of what no example sees", ylim=(4e-4, 1.6))
     letter(axes, "D", r"Halpern's iteration? $\lambda$ of batch normalisation is summable")

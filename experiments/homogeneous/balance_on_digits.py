@@ -130,6 +130,9 @@ def _error(study: Study, sizes: Sizes, task: Task, W: Layers, learning_rate: flo
     steps = int(np.ceil(STEPS * sizes.learning_rate / learning_rate))
     looks = range(0, steps, LOOK)  # whether any run is left
     run = trainee.train(learning_rate=learning_rate, steps=steps, record=looks, stop_below=sizes.fitted)
+    late = int((run.facts["steps"] == steps).sum())
+    if late:
+        study.remark(f"{late} of {len(W[0])} networks were not fitted in {steps} steps, and count as they are")
     end = {name: torch.tensor(layer, device=study.device) for name, layer in run.facts["parameters"].items()}
     return 1 - testing.accuracy(network, end).cpu().numpy()
 

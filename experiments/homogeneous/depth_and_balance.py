@@ -157,11 +157,9 @@ def _as_a_power(sizes: Sizes, normalised: bool, starts: Array) -> Predicted:
 
 def _law_along(sizes: Sizes, normalised: bool, starts: Array, paths: list[Path]) -> Array:
     """What the law says at the margins of the finest training, run by run."""
-    margins = paths[-1][0]
-    columns = [
-        sizes.law(normalised, m, starts[i : i + 1])[:, 0] for i, m in enumerate(np.maximum(margins, margins[0]).T)
-    ]
-    return np.stack(columns, axis=-1)
+    first = sizes.unit_margin * np.cos(sizes.angle) * starts.prod(-1)
+    margins = np.maximum(paths[-1][0], first).T
+    return np.stack([sizes.law(normalised, m, starts[i : i + 1])[:, 0] for i, m in enumerate(margins)], axis=-1)
 
 
 def _at_margins(paths: list[Path], sizes: Sizes) -> list[Array]:
