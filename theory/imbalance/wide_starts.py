@@ -16,6 +16,8 @@ from theory.core.regression import Regression
 from theory.core.validation import inside, positive, positive_integer, reject
 from theory.imbalance import wide_limit, width
 
+MANY = 100  # dimensions, from which on quotients of Gamma functions cancel and their expansion in 1 / n does not
+LENGTH_OF_MANY = (-399 / 8192, -21 / 2048, 5 / 128, 1 / 32, -1 / 4, 1)
 STRETCH = np.array([0.2, 0.4, 0.6, 0.8, 1.0])  # of the largest singular value of Z beyond sqrt(h) that are tried
 
 
@@ -51,7 +53,10 @@ def mean_length(degrees: int) -> float:
     """
     if degrees == 0:
         return 0.0
-    return float(np.sqrt(2) * special.poch(positive_integer("degrees", degrees) / 2, 0.5))
+    n = positive_integer("degrees", degrees)
+    if n < MANY:
+        return float(np.sqrt(2) * special.poch(n / 2, 0.5))
+    return float(np.sqrt(n) * np.polyval(LENGTH_OF_MANY, 1 / n))
 
 
 def failure_bound(m: int, r: int, D: int, h: float, s: float) -> float:
