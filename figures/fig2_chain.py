@@ -83,7 +83,7 @@ def _draw_residual(axes: Axes, times: Evidence) -> None:
     axes.plot(trained["t"], trained["percent"], **markers(MINNORM))
     axes.axhline(0, color="0.3", linewidth=0.8)
     label = r"$t$ = step $\times$ learning rate"
-    axes.set(xlabel=label, ylabel="training /\nflow $- 1$ (%)", xlim=(0, decayed["t"][-1]))
+    axes.set(xlabel=label, ylabel="training /\nflow $- 1$ (%)", xlim=(0, decayed["t"][-1]), ylim=(-12, 12))
 
 
 def _draw_times(axes: Axes, times: Evidence) -> None:
@@ -121,7 +121,7 @@ def _draw_gradients(
         spread = np.abs(np.stack([middle - group["fewest"], np.minimum(group["most"], budget) - middle]))
         axes.errorbar(aside, middle, spread, elinewidth=0.8, label=method, **markers(i, linestyle=dashes))
     axes.axhline(budget, color="0.5", linewidth=0.9, linestyle="--")
-    axes.annotate("budget: not above", (levels[0], budget), (0, 3), textcoords="offset points", fontsize=7.5)
+    axes.annotate("budget", (levels[0], budget), (0, 3), textcoords="offset points", fontsize=7.5)
     axes.set(xscale="log", yscale="log", ylabel="gradients until it stays there", ylim=(None, 1.6 * budget))
     axes.invert_xaxis()
     axes.legend(loc="lower right")
