@@ -36,6 +36,10 @@ LONGER = 6  # times their start, chains go on
 BRIEF, NEAR_EQUALITY = 16, Schedule(3.0, 60.0)  # where the bound is nearest to what it bounds: 1.6 % above
 SETTLED, SADDLE = 0.05, Schedule(12.0, 120.0)
 FASTEST, STEP = 3.0, {"plain": RiemannianStep(Sphere()), "fine-grained": FineGrainedStep(Sphere())}
+NEARLY = (
+    "a share of 0.03 is known to 3 % of itself from 800 000 chains, and 1.6 % is the bound's own: more of them would"
+    " know it better, fewer would leave it nearer"
+)
 STAYS = "steps of order t^(-1/2) hold what converged"
 GAUSSIAN = "Gaussian noise leaves as often as jumps"
 
@@ -226,7 +230,8 @@ def _bound(study: Study, sizes: Sizes) -> Iterator[Check]:
     left = mean(_farthest(study, sizes, NEAR_EQUALITY, jumps, sizes.brief, BRIEF) >= RADIUS)
     squares = escape.sum_of_squares(NEAR_EQUALITY, BRIEF)
     share = measured("share that left", left.value, within=Tolerance(left.half_width, left.reason, left.significance))
-    yield share.at_most(lambda each: each * escape.leaving_bound(squares, k, k**-0.5, RADIUS))
+    nearly = share.within_factor(1.1, because=NEARLY)
+    yield nearly.at_most(lambda each: each * escape.leaving_bound(squares, k, k**-0.5, RADIUS))
     one = share.control("the bound for noise in one direction alone")
     yield one.at_most(escape.leaving_bound(squares, 1, k**-0.5, RADIUS))
 
