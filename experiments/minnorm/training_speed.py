@@ -61,11 +61,12 @@ class Race:
     source="Bansal et al. 2018, abstract (reconstruction: the setting is ours); Ji, Srebro & Telgarsky 2021",
     source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"N(\epsilon) \text{ gradients until } \big|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\big| \le \epsilon"
-    r" \text{ for good}, \quad \hat w = \arg\min |w| : y_i w \cdot x_i \ge 1:\quad"
+    r" \text{ for good}, \quad \hat w \text{ the smallest with } y_i \hat w \cdot x_i \ge 1:\quad"
     r" E \log N_m(\epsilon) > E \log N_{\text{Minnorm}}(\epsilon), \epsilon = 10^{-3},\ m: \text{ gradient descent,"
     r" loss-normalised, with momentum, dual acceleration, annealed L2}",
     hypotheses=(
-        "shallow: w linear in x, |x| at most 1, separable, condition of the support's Gram matrix in [20, 80], the others clear its margin by a tenth",
+        "shallow: w linear in x, |x| at most 1, separable; condition of the support's Gram matrix in [20, 80]",
+        "examples off the support clear its margin by a tenth",
         "full batches, from w = 0; N at the best of equally many settings of a grid, on each problem",
         "Minnorm alternates: its multipliers move after the weights, its steps are bounded by the norm of all examples",
         "small errors; on chains, minnorm.chain_times",
