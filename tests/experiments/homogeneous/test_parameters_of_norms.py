@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theory.claims import REGISTRY, Study, judge
+from theory.claims import REGISTRY, VERDICTS, Study, judge
 from theory.claims.parameters import at
 from theory.core.validation import InvalidArgument
 
@@ -76,4 +76,5 @@ def test_another_ball_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, fun
 
     monkeypatch.setattr(module, "ball_of", ball_of)
     given = {"sizes": (8.0,)}
-    assert judge(claim, Study(claim.id, "smoke", 5, given=given)).verdict == "fails", function
+    verdict = judge(claim, Study(claim.id, "smoke", 5, given=given)).verdict
+    assert VERDICTS[verdict] == 1, function
