@@ -83,7 +83,7 @@ def ball_of(name: str, problem: Problem, width: int) -> Ball:
     source="Banburski et al. 2019 (arXiv 1903.04991 v1), abstract; whose norm it is, ours",
     source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"\min_{a, W} \log \sum_n e^{-\rho\, y_n f(x_n)},\ f(x) = \beta \cdot x,\ \beta = W^\top a:\quad"
-    r" \beta = \arg\min_{\beta \in B} \log \sum_n e^{-\rho\, y_n \beta \cdot x_n},\quad"
+    r" \beta = \mathrm{argmin}_{\beta \in B} \log \sum_n e^{-\rho\, y_n \beta \cdot x_n},\quad"
     r" B = \{|\beta|_1 \le 1\},\ \{|\beta|_2 \le 1\},\ \{|\sigma \circ \beta|_2 \le 1\}\ (\beta = a \circ w);"
     r"\quad \{|\beta|_2 \le 1\},\ \{|\beta|_2 \le \sqrt h\},\ \{\beta^\top S \beta \le h\}\ (W \in R^{h \times d})",
     hypotheses=(
