@@ -158,6 +158,11 @@ FIGURES = {
             "banburski2019.halpern_lambda",
         ),
     ),
+    "fig20": Entry(
+        "figures.fig20_judged",
+        "OPT and FG-SGD judged: gains over every comparator, bounds over gaps, where OPT's risk crosses",
+        ("ozay2019.closer_to_bounds", "ozay2019.accuracy", "liu2021.generalises_better"),
+    ),
     "fig21": Entry(
         "figures.fig21_min_bounds",
         "Theorems 1 and 2 of Min et al. nearly attained, and how large weights become",
