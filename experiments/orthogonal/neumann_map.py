@@ -45,8 +45,8 @@ class Sizes:
     neurons: int = varies("more of them than inputs", 5, low=0, high=40)
     block: int = varies("b, coordinates of a block of BOFT, even", 2, low=2, high=4)
     factors: int = varies("m, butterflies of BOFT", 3, smoke=2, low=1, high=4)
-    steps: int = varies("of gradient descent", 400, smoke=300, low=200, high=5000)
-    runs: int = varies("random layers and planes", 20, smoke=3, low=1, high=200)
+    steps: int = varies("of gradient descent", 400, smoke=250, low=200, high=5000)
+    runs: int = varies("random layers and planes", 20, smoke=2, low=1, high=200)
 
     def __post_init__(self) -> None:
         if len(set(self.angles)) < len(self.angles):

@@ -14,6 +14,7 @@ from theory.core.validation import InvalidArgument
 MODULES = (
     "asymptotic_minimality",
     "cayley_power_law",
+    "coordinate_system",
     "discrete_steps",
     "double_bracket",
     "energy_at_random_start",
@@ -32,6 +33,7 @@ MODULES = (
     "scalability",
     "spectrum",
     "stochastic",
+    "superiority",
     "training",
     "two_sided",
 )
@@ -94,6 +96,8 @@ for module in MODULES:
             {"block": 6},
             "block = 6: expected a third of the 6 inputs at least, and fewer than these",
         ),
+        ("liu2021.superiority", {"beside": 200}, "beside = 200: expected a number in [64, 130]"),
+        ("liu2021.coordinate_system", {"few": 65}, "few = 65: expected a number in [40, 64]"),
         ("orthogonal.neumann_map", {"angles": (0.4, 0.4)}, "angles = (0.4, 0.4): expected different numbers"),
         (
             "orthogonal.neumann_map",
