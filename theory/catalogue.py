@@ -161,7 +161,12 @@ FIGURES = {
     "fig20": Entry(
         "figures.fig20_judged",
         "OPT and FG-SGD judged: gains over every comparator, bounds over gaps, where OPT's risk crosses",
-        ("ozay2019.closer_to_bounds", "ozay2019.accuracy", "liu2021.generalises_better"),
+        (
+            "ozay2019.closer_to_bounds",
+            "ozay2019.accuracy",
+            "liu2021.generalises_better",
+            "liu2021.superiority",
+        ),
     ),
     "fig21": Entry(
         "figures.fig21_min_bounds",

@@ -46,7 +46,7 @@ class Modes(Refinement):
 
 @claim(
     "imbalance.scalar_solution",
-    source="ours; Min et al. 2021, equation 14, made exact and solved",
+    source="ours; Min et al. 2022, equation 14, made exact and solved",
     source_kind=OURS,
     statement=r"p' = \sqrt{c^2 + 4 p^2}\,(y - p),\quad \frac{w - w_+}{w - w_-} = \frac{w_0 - w_+}{w_0 - w_-} e^{-s t},"
     r"\quad p = \tfrac{c}{4}\left(w - \tfrac1w\right),\ w_\pm = \tfrac{2y \pm s}{c},\ s = \sqrt{c^2 + 4 y^2}"

@@ -1,4 +1,4 @@
-r"""One mode of whitened data, r = m = 1, at any width (the exact version of the paper's equation 14).
+r"""One mode of whitened data, r = m = 1, at any width (the exact version of equation 14 of Min et al. 2022).
 
 With u, v the rows of U1 and V and p = u . v, the product c = |u + v| |u - v| is conserved,
 |u|^2 + |v|^2 = (c^2 + 4 p^2)^(1/2), and
@@ -12,6 +12,8 @@ from scipy.special import exprel
 
 from theory.core.arrays import Array
 from theory.core.validation import reject, times
+
+TINY = float(np.finfo(float).tiny)
 
 
 def scalar_level(u: Float[Array, "*runs h"], v: Float[Array, "*runs h"]) -> Float[Array, "*runs"] | float:
@@ -73,6 +75,7 @@ def scalar_solution(
     # The sign of p is that of the axes: let the target be positive. The unit is a power of two, which rounds nothing.
     sign, unit = np.where(y < 0, -1.0, 1.0), np.frexp(np.maximum(np.maximum(np.abs(y), np.abs(p)), c))[1]
     y, c, p = (np.ldexp(value, -unit) for value in (sign * y, c, sign * p))
+    c = np.where(c > 0, np.maximum(c, TINY), 0.0)  # 1 / c is a float
     end = np.where((c > 0) | (p > 0), y, 0.0)  # without imbalance p cannot change its sign
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         t = np.ldexp(t, unit)

@@ -194,3 +194,11 @@ def test_the_riccati_solution_takes_numbers(lam: float, entry: float) -> None:
 def test_steps_of_the_lorentz_group_go_forward(rate: float, steps: int, message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         dynamics.lie_euler(whitened(2, 1), np.ones((3, 2)), rate, steps)
+
+
+@pytest.mark.parametrize("c", [5e-324, 1e-308, 1e-300])
+@pytest.mark.parametrize("p", [1.0, -1.0])
+def test_a_level_whose_reciprocal_is_no_float_is_a_small_one(c: float, p: float) -> None:
+    t = np.array([0.0, 1.0, 5.0, np.inf])
+    found, without = (one_mode.scalar_solution(0.0, level, p, t) for level in (c, 0.0))
+    assert found == pytest.approx(without, rel=1e-12, abs=1e-299)
