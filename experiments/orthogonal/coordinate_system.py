@@ -37,7 +37,7 @@ class Sizes:
     source="Liu et al. 2021, abstract: learning a proper coordinate system for neurons is crucial to generalization",
     source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"\mathbb{E}\,[\mathrm{err}_R - \mathrm{err}_I] < -0.05,\quad"
-    r" \mathrm{err} = P(\arg\max_k f_k(x) \ne y),\ f(x) = V\,\mathrm{relu}(W_0 R^\top x);\quad"
+    r" \mathrm{err} = P(\mathrm{argmax}_k f_k(x) \ne y),\ f(x) = V\,\mathrm{relu}(W_0 R^\top x);\quad"
     r" W_0 \text{ fixed},\ V \text{ trained};\ R R^\top = I,\ R \text{ learned for err}_R,\ I \text{ for err}_I",
     hypotheses=(
         "digits of 8 x 8 pixels, He's start W_0 of h neurons, Adam, one rate for all; differences are paired",

@@ -40,7 +40,7 @@ class Sizes:
     source="Liu et al. 2021, abstract: extensive experiments validate the superiority of OPT over standard training",
     source_kind=AS_THE_ABSTRACT_SAYS,
     statement=r"\mathbb{E}\,[\mathrm{err}_{\mathrm{OPT}} - \mathrm{err}_{\mathrm{plain}}] < 0,\quad"
-    r" \mathrm{err} = P(\arg\max_k f_k(x) \ne y),\ f(x) = V\,\mathrm{relu}(W x);\quad"
+    r" \mathrm{err} = P(\mathrm{argmax}_k f_k(x) \ne y),\ f(x) = V\,\mathrm{relu}(W x);\quad"
     r" W = W_0 R^\top \text{ with } R R^\top = I \text{ (OPT), or } W \text{ free (plain)}",
     hypotheses=(
         "digits of 8 x 8 pixels, h neurons W, a readout V that is trained too, He's start W_0, Adam, one rate for all",

@@ -85,3 +85,31 @@ def test_angles_that_are_small() -> None:
     assert interpolants.gaussian_test_error(w * 1e200, w) == 0
     with pytest.raises(InvalidArgument, match="teacher = a classifier of length 0"):
         interpolants.gaussian_test_error(w, np.zeros(2))
+
+
+@given(st.integers(1, 10))
+def test_signs_come_with_their_negatives(n: int) -> None:
+    found = complexity.signs(n)
+    assert found.shape == (2**n, n) and (np.abs(found) == 1).all() and (found.sum(0) == 0).all()
+    assert (found.T @ found == 2**n * np.eye(n)).all()
+
+
+@given(st.floats(0, 10), st.floats(0.01, 10), st.integers(1, 10**6), st.floats(0.5, 0.999))
+def test_the_margin_bound_falls_with_margin_and_examples(R: float, margin: float, n: int, confidence: float) -> None:
+    found = complexity.margin_bound(R, margin, n, confidence)
+    assert found >= 2 * R / margin and found <= complexity.margin_bound(R, margin / 2, n, confidence)
+    assert complexity.margin_bound(R, margin, 4 * n, confidence) - 2 * R / margin == pytest.approx(
+        (found - 2 * R / margin) / 2, rel=1e-9, abs=1e-12 * (1 + 2 * R / margin)
+    )
+
+
+@given(seeds, st.floats(1e-3, 1e3))
+def test_the_error_is_how_often_two_classifiers_differ(seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    w, teacher = rng.standard_normal(2), rng.standard_normal(2)
+    found = interpolants.gaussian_test_error(w, teacher)
+    angles = 2 * np.pi * (np.arange(20_000) + 0.5) / 20_000
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    assert found == pytest.approx((np.sign(w @ circle) != np.sign(teacher @ circle)).mean(), abs=3e-4)
+    assert interpolants.gaussian_test_error(scale * w, teacher) == pytest.approx(found, abs=1e-12)
+    assert interpolants.gaussian_test_error(-w, teacher) == pytest.approx(1 - found, abs=1e-12)
