@@ -110,15 +110,17 @@ def test_a_theorem_of_the_user(tmp_path: Path, installed: Path) -> None:
     here = tmp_path / "here"
     here.mkdir()
     (here / "my_theorem.py").write_text(example("theorem"), encoding="utf-8")
-    commands = re.findall(r"^python -m theory\.(verify|reproduce) (my_theorem.py)", README, flags=re.M)
-    assert len(commands) == 2
-    for command, file in commands:
-        python = [sys.executable, "-m", f"theory.{command}", file, "--profile=smoke", "--device=cpu"]
+    asked = r"^python -m theory\.(verify|reproduce) (my_theorem.py(?: --report pages)?)"
+    commands = re.findall(asked, README, flags=re.M)
+    assert len(commands) == 3
+    for command, words in commands:
+        python = [sys.executable, "-m", f"theory.{command}", *words.split(), "--profile=smoke", "--device=cpu"]
         environment = {**os.environ, "PYTHONPATH": str(installed)}
         done = subprocess.run(python, cwd=here, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "verdict     holds, to" in done.stdout and "2/2" in done.stdout
     assert (here / "results" / "my_theorem.png").is_file()
+    assert (here / "pages" / "figures" / "my_theorem.html").is_file()
 
 
 def test_tests_of_the_user(tmp_path: Path, installed: Path) -> None:
