@@ -14,7 +14,6 @@ from theory.homogeneous import (
     critical_points,
     decomposition,
     dynamics,
-    generalisation,
     margin_growth,
     max_margin,
     normalisation,
@@ -130,48 +129,6 @@ def test_unseen_parts_by_depth_compose(first: float, second: float, depth: int, 
         float(max_margin.unseen(begin, np.array(first * second), depth))
     )
     assert max_margin.unseen(begin, np.array(first**depth), depth) == pytest.approx(start / first)
-
-
-@few
-@given(st.floats(-np.pi, np.pi), st.floats(-1, 1), st.integers(0, 12), units, seeds)
-def test_test_errors_are_angles_in_any_plane(turn: float, share: float, small: int, unit: float, seed: int) -> None:
-    angle = share * np.pi * 10.0**-small
-    plane = np.linalg.qr(np.random.default_rng(seed).standard_normal((4, 2)))[0]
-    w, teacher = (plane @ [np.cos(a), np.sin(a)] for a in (turn, turn + angle))
-    error = generalisation.gaussian_test_error(unit * w, teacher / unit)
-    assert error == pytest.approx(abs(share) * 10.0**-small, abs=1e-15)
-    assert generalisation.gaussian_test_error(-w, teacher) == pytest.approx(1 - error)
-
-
-@few
-@given(seeds, st.integers(1, 4), st.integers(2, 5), st.floats(-3, 3), st.sampled_from([0.0, 0.3, 1.0]))
-def test_outputs_and_margins_neuron_by_neuron(seed: int, depth: int, classes: int, gap: float, leak: float) -> None:
-    rng = np.random.default_rng(seed)
-    W, X = gaussian_stack(rng, [3] * depth + [classes], 1.0, runs=2), rng.standard_normal((4, 3))
-    f, labels = generalisation.rectified_outputs(W, X, leak), rng.integers(0, classes, (2, 4))
-    found = generalisation.margins(f, labels)
-    for run in range(2):
-        for n, x in enumerate(X):
-            for k, layer in enumerate(W):
-                x = np.array([sum(a * b for a, b in zip(row, x)) for row in layer[run]])
-                x = x if k == depth - 1 else np.array([each if each > 0 else leak * each for each in x])
-            assert f[run, n] == pytest.approx(x, abs=1e-12)
-            y = labels[run, n]
-            assert found[run, n] == pytest.approx(x[y] - max(np.delete(x, y)), abs=1e-12)
-    train = np.array([0.3, 0.9]) * np.log(classes)
-    test = np.log(classes) - gap * (np.log(classes) - train)
-    assert generalisation.gap_ratio(train, test, classes) == pytest.approx(gap)
-
-
-@few
-@given(st.integers(1, 8), st.floats(0, 10), st.floats(0.01, 10), st.floats(0.01, 0.99))
-def test_signs_and_the_bound_made_of_them(n: int, complexity: float, margin: float, confidence: float) -> None:
-    S = generalisation.signs(n)
-    assert np.array_equal(S.T @ S, 2**n * np.eye(n)) and len(np.unique(S, axis=0)) == 2**n
-    with mpmath.workdps(30):
-        deviation = mpmath.sqrt(mpmath.log(2 / (1 - mpmath.mpf(confidence))) / (2 * n))
-        exact = 2 * mpmath.mpf(complexity) / margin + 3 * deviation
-    assert generalisation.margin_bound(complexity, margin, n, confidence) == pytest.approx(float(exact), rel=1e-12)
 
 
 @few
