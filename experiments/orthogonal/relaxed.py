@@ -172,12 +172,16 @@ def _unsquared(study: Study, target: Target, steps: int) -> Iterator[Check]:
 
 def _threshold(study: Study, target: Target, eta: float) -> Iterator[Check]:
     """From it on the defect is only what a step of the learning rate makes: descent jumps across the kink."""
-    weights, fine = target.threshold * np.array([1.02, 1.5, 0.98]), eta / 20
+    weights = target.threshold * np.array([1.02, 1.5, 0.98])
     R, _ = _trained(study, target, weights, unsquared_penalty, target.T, np.full(3, eta), round(6 / eta))
-    R, _ = _trained(study, target, weights, unsquared_penalty, R, np.full(3, fine), 500)
-    # A step changes R by at most eta (|s - 1| + 2 lambda), and R R^T by twice that; past the kink it turns back.
-    jump = 4 * fine * (2 * target.threshold + 2 * weights)
-    within = Tolerance(jump, "two steps' change of R R^T: the gradient points back to the orthogonal matrices")
+    jump = _jump(target, weights, eta)
+    for finer in (eta / 5, eta / 20):
+        # What the longer steps left goes at the rate 4 (lambda - threshold): the penalty pulls the defect down by
+        # 4 lambda, and the target holds it up by 2 |s - 1|.
+        time = jump[0] / (4 * (weights[0] - target.threshold))
+        R, _ = _trained(study, target, weights, unsquared_penalty, R, np.full(3, finer), round(1.2 * time / finer))
+        jump = _jump(target, weights, finer)
+    within = Tolerance(jump, "two steps' change of R R^T: past the kink the gradient points back")
     lost = measured("unsquared penalty about the threshold: defect", _defect(R), within=within, axes=("run",))
 
     def predicted(k: float) -> Array:
@@ -187,6 +191,11 @@ def _threshold(study: Study, target: Target, eta: float) -> Iterator[Check]:
     yield lost.equals(predicted)
     below = measured("defect at 0.98 of the threshold", lost.value[2], within=Tolerance(jump[2], within.reason))
     yield below.control("unsquared penalty: orthogonal at 0.98 of the threshold").equals(0)
+
+
+def _jump(target: Target, weights: Array, eta: float) -> Array:
+    """Two steps' change of R R^T: a step changes R by at most eta (|s - 1| + 2 lambda), and R R^T by twice that."""
+    return 4 * eta * (2 * target.threshold + 2 * weights)
 
 
 def _at_the_identity(study: Study) -> Iterator[Check]:
