@@ -173,6 +173,20 @@ FIGURES = {
         "Theorems 1 and 2 of Min et al. nearly attained, and how large weights become",
         ("min2021.parameters_converge", "min2021.theorem2", "imbalance.largest_weights"),
     ),
+    "fig24": Entry(
+        "figures.fig24_chain_laws",
+        "Chains: what they forget, what weight decay costs them, collapse, and spectra of two norms",
+        (
+            "minnorm.chain_decay",
+            "minnorm.chain_discrete_law",
+            "minnorm.chain_gradient_flow",
+            "minnorm.chain_l2",
+            "minnorm.chain_schedules",
+            "minnorm.chain_collapse",
+            "minnorm.chain_spectrum",
+            "minnorm.chain_unsquared",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
