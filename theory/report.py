@@ -6,7 +6,6 @@ server and no network: the folder can be opened where it is, or sent. Exit statu
 
 import argparse
 import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from theory.harness import options
 from theory.harness.catalogue import Catalogue, Entry
 from theory.harness.discovery import Stated, stated_claims
 from theory.harness.places import figures_at, with_claims
+from theory.papers import texts
 from theory.reproduce import draw, of_claim
 from theory.verify import CLAIMS, chosen
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from theory.claims import Evidence
 
 FOLDER = "report"
-PROSE = "paper_repro.md"
 
 
 def main(argv: Sequence[str] | None = None, catalogue: Catalogue = CATALOGUE) -> int:
@@ -63,14 +62,7 @@ def write(
     pictures = _pictures({id: of_claim(id) for id in evidence} | drawn, evidence, jobs)
     drawn = {name: entry for name, entry in drawn.items() if name in pictures}
     stated = {id: known[id].module for id in evidence}
-    return write_site(Site(evidence, stated, drawn, pictures, prose()), folder)
-
-
-def prose() -> str:
-    """What is said of the papers: the page in the checkout, or the copy that is installed with the package."""
-    installed = Path(sysconfig.get_path("data")) / "share" / "deep-learning-theory"
-    pages = (folder / PROSE for folder in (Path(__file__).parents[1], installed))
-    return next((page.read_text(encoding="utf-8") for page in pages if page.is_file()), "")
+    return write_site(Site(evidence, stated, drawn, pictures, texts()), folder)
 
 
 def _pictures(

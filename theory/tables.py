@@ -1,9 +1,11 @@
 """Tables and numbers in prose, made from the evidence in figures/rendered: `python -m theory.tables [--check]`.
 
 In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
-table of `others` those whose paper or setting has no table of its own. `<!-- sweep: rate-by-width :: width -->` ...
-`<!-- end -->` holds the verdict at each value of the parameter `width` in the evidence file `rate-by-width.json`. How
-a number stands in the prose of both pages is said in `theory.harness.prose`.
+table of `others` those whose paper or setting has no table of its own. `<!-- abstract: min2021 -->` ... `<!-- end -->`
+holds what theory/papers/min2021.md says of the paper's abstract, `<!-- figures -->` ... `<!-- end -->` where the names
+of figures lead, and `<!-- sweep: rate-by-width :: width -->` ... `<!-- end -->` the verdict at each value of the
+parameter `width` in the evidence file `rate-by-width.json`. How a number stands in the prose of the papers and of
+README.md is said in `theory.harness.prose`.
 """
 
 import argparse
@@ -22,15 +24,19 @@ ROOT = Path(__file__).resolve().parents[1]
 EVIDENCE = Path("figures/rendered")
 VERDICTS = EVIDENCE / "verdicts.json"
 PAGE = Path("paper_repro.md")
-PROSE = (PAGE, Path("README.md"))
+PAPERS = Path("theory/papers")
+ABSTRACT = "Its abstract, sentence by sentence"
 OTHERS = "others"
 TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 SWEEP = re.compile(r"(?P<begin><!-- sweep: (?P<file>\S+) :: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
-HEADINGS = ("theorem", "claim", "verdict", "checks: predicted, measured, headroom, resolution", "figure", "command")
+DIGEST = re.compile(r"(?P<begin><!-- abstract: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+LINKS = re.compile(r"(?P<begin><!-- figures -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+HEADINGS = ("theorem", "claim", "verdict", "figure")
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The command: 0 if both pages are fresh (now), 1 if `--check` finds one stale, 2 if there is nothing to do."""
+    """The command: 0 if all pages are fresh (now), 1 if `--check` finds one stale, 2 if there is nothing to do."""
     parser = options.Parser(prog="python -m theory.tables", description="Rewrite the tables and numbers of the pages.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a table or number is stale")
     arguments = parser.parse_args(argv)
@@ -43,31 +49,49 @@ def _rewrite(arguments: argparse.Namespace, root: Path) -> int:
 
     if not (root / PAGE).is_file():
         reject("page", root / PAGE, "a checkout of this project, whose pages hold the tables")
-    stale = {}
-    for name in PROSE:
-        page = (root / name).read_text(encoding="utf-8")
-        fresh = _fresh(page, root, name == PAGE)
-        if page != fresh:
-            stale[name] = fresh
+    pages = {PAGE, Path("README.md"), *(file.relative_to(root) for file in (root / PAPERS).glob("*.md"))}
+    written = {name: (root / name).read_text(encoding="utf-8") for name in sorted(pages)}
+    fresh = {name: _numbered(page, root) for name, page in written.items()}
+    fresh[PAGE] = _tabled(fresh, root)
+    stale = {name: page for name, page in fresh.items() if page != written[name]}
     if stale and arguments.check:
         names = " and ".join(str(name) for name in stale)
         options.complain("tables", f"tables or numbers of {names} are stale; `make paper` makes them anew")
         return options.FAIL
-    for name, fresh in stale.items():
-        write_atomically(root / name, fresh.encode())
+    for name, page in stale.items():
+        write_atomically(root / name, page.encode())
     return options.HOLD
 
 
-def _fresh(page: str, root: Path, has_tables: bool) -> str:
+def _numbered(page: str, root: Path) -> str:
     from theory.harness import prose
 
-    claims = {stem: _by_id(_claims(root, stem)) for stem in {prose.USUAL} | prose.files(page)}
-    if has_tables:
-        page = rewritten(page, list(claims[prose.USUAL].values()), CATALOGUE.figures)
+    return prose.written(page, {stem: _by_id(_claims(root, stem)) for stem in {prose.USUAL} | prose.files(page)})
+
+
+def _tabled(pages: Mapping[Path, str], root: Path) -> str:
+    page = rewritten(pages[PAGE], _claims(root, VERDICTS.stem), CATALOGUE.figures)
+    page = LINKS.sub(lambda match: match["begin"] + _links(CATALOGUE.figures) + match["end"], page)
     page = SWEEP.sub(
         lambda match: match["begin"] + swept(_claims(root, match["file"]), match["name"]) + match["end"], page
     )
-    return prose.written(page, claims)
+    return DIGEST.sub(
+        lambda match: match["begin"] + abstract(pages[PAPERS / f"{match['name']}.md"]) + match["end"], page
+    )
+
+
+def abstract(paper: str) -> str:
+    """What a paper's file says of its abstract, without the comments that say where its numbers are from.
+
+    Raises:
+        InvalidArgument: it has no section of that name.
+    """
+    from theory.core.validation import reject
+
+    found = re.search(rf"^## {ABSTRACT}\n(?P<said>.*?)(?=^## |\Z)", paper, re.DOTALL | re.MULTILINE)
+    if not found:
+        reject("paper", paper.partition("\n")[0], f"one with a section '{ABSTRACT}'")
+    return COMMENT.sub("", found["said"]).strip() + "\n"
 
 
 def _claims(root: Path, stem: str) -> list[Mapping[str, Any]]:
@@ -130,28 +154,16 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def _links(figures: Mapping[str, Entry]) -> str:
+    """Where the names of figures lead."""
+    return "".join(f"[{name}]: figures/rendered/{name}.png\n" for name in figures)
+
+
 def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
     shown = [name for name, entry in figures.items() if claim["id"] in entry.claims]
-    commands = [f"reproduce {name}" for name in shown] or [f"verify {claim['id']}"]
-    return [
-        f"{_cell(claim['source'])} (*{claim['source_kind']}*)",
-        f"`{claim['id']}`",
-        claim["in_words"],
-        _folded(claim["checks"]),
-        "<br>".join(f"[{name}](figures/rendered/{name}.png)" for name in shown),
-        "<br>".join(f"`python -m theory.{command}`" for command in commands),
-    ]
-
-
-def _folded(checks: Sequence[Mapping[str, Any]]) -> str:
-    """How many checks and controls there are and, unfolded, each with its numbers: hundreds would bury the verdicts."""
-    from theory.claims.check import HAVE_TO_FAIL
-
-    controls = sum(check["kind"] in HAVE_TO_FAIL for check in checks)
-    failed = sum(not check["passed"] for check in checks)
-    counts = [f"{len(checks) - controls} checks", f"{controls} controls", *([f"{failed} FAILED"] if failed else [])]
-    numbers = "<br>".join(_cell(_numbers(check)) for check in checks)
-    return f"<details><summary>{', '.join(counts)}</summary>{numbers}</details>"
+    first = claim["source"].partition(";")[0]  # what else a claim draws on stands on its own page
+    kind = "" if first.startswith(claim["source_kind"]) else f" (*{claim['source_kind']}*)"
+    return [_cell(first) + kind, f"`{claim['id']}`", claim["in_words"], ", ".join(f"[{name}]" for name in shown)]
 
 
 def _numbers(check: Mapping[str, Any]) -> str:

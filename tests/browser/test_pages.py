@@ -15,6 +15,7 @@ from theory.catalogue import CATALOGUE
 from theory.harness import archive
 from theory.harness.discovery import stated_claims
 from theory.harness.site import Site, write_site
+from theory.papers import texts
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 ROOT = Path(__file__).parents[2]
@@ -35,9 +36,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     evidence = {id: item for i, (id, item) in enumerate(found.items()) if i % 10 == 0 or id in looked_at}
     figures = {"fig5": CATALOGUE.figures["fig5"]}
     pictures = {name: {"svg": SVG, "thumbnail": SVG} for name in [*evidence, *figures]}
-    prose = (ROOT / "paper_repro.md").read_text(encoding="utf-8")
     folder = tmp_path_factory.mktemp("site")
-    write_site(Site(evidence, {id: known[id].module for id in evidence}, figures, pictures, prose), folder)
+    write_site(Site(evidence, {id: known[id].module for id in evidence}, figures, pictures, texts()), folder)
     return folder
 
 

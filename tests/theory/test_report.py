@@ -8,24 +8,19 @@ import pytest
 
 from theory import report, verify
 from theory.catalogue import READERS
+from theory.core.validation import InvalidArgument
 from theory.harness.catalogue import Catalogue, Entry
-from theory.harness.site.papers import as_html, papers
+from theory.harness.site.papers import as_html, paper_of
+from theory.papers import texts
 
 ROOT = Path(__file__).parents[2]
 TOYS = Catalogue(("toys",), {"fig1": Entry("toy_figures", "Toys", ("toy.holds", "toy.misprinted"))}, READERS)
-PROSE = """# Page
-
-## First: on <toys>
-Said by `toy.holds` and `toy.unknown` of [figure 1](figures/rendered/fig1.png),
-[figure 2](figures/rendered/fig2.png) and [a file](figures/x.json):
+PROSE = """# First: on <toys>
+Said by `toy.holds` and `toy.unknown` of [figure 1](../../figures/rendered/fig1.png),
+[figure 2](../../figures/rendered/fig2.png) and [a file](../../figures/x.json):
 <!-- number: toy.holds :: x :: measured :: .3g -->1.00<!-- / -->.
 
-<!-- table: toy -->
-| stale |
-<!-- end -->
-
-## Of no claim
-Nothing.
+<!-- claims: toy -->
 """
 
 
@@ -67,7 +62,7 @@ def broken(folder: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(report, "prose", lambda: PROSE)
+    monkeypatch.setattr(report, "texts", lambda: [PROSE])
     words = ["toy.holds", "toy.misprinted", "toy.fails", "--profile=smoke", "--device=cpu", "--jobs=1"]
     assert report.main([*words, f"--out={tmp_path}"], TOYS) == 1  # one of them fails
     return tmp_path / "report"
@@ -92,7 +87,7 @@ def test_every_link_leads_somewhere(site: Path) -> None:
 
 def test_the_prose_of_a_paper_stands_on_its_page(site: Path) -> None:
     text = (site / "papers" / "toy.html").read_text(encoding="utf-8")
-    assert "First: on &lt;toys&gt;" in text and "1.00" in text and "number:" not in text and "stale" not in text
+    assert "First: on &lt;toys&gt;" in text and "1.00" in text and "number:" not in text
     assert '<a href="../figures/fig1.html">figure 1</a>' in text
     assert "figure 2" in text and "a file" in text and "rendered" not in text
     assert '<a href="../claims/toy.holds.html"><code>toy.holds</code></a> and <code>toy.unknown</code>' in text
@@ -100,7 +95,7 @@ def test_the_prose_of_a_paper_stands_on_its_page(site: Path) -> None:
 
 
 def test_what_is_in_no_table_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "prose", lambda: "")
+    monkeypatch.setattr(report, "texts", list)
     assert (
         verify.main(["toy.holds", "--profile=smoke", f"--out={tmp_path}", f"--report={tmp_path / 'pages'}"], TOYS) == 0
     )
@@ -120,13 +115,16 @@ def test_the_users_own_claim_gets_the_same_page(tmp_path: Path, capsys: pytest.C
 
 
 def test_the_committed_prose_has_papers_with_their_tables() -> None:
-    found = [*papers((ROOT / report.PROSE).read_text(encoding="utf-8"))]
+    found = [paper_of(text) for text in texts()]
     names = [name for paper in found for name in paper.tables]
     assert len(names) == len(set(names)) > 15 and "others" in names
     for paper in found:
         html = as_html(paper, {}, {}, lambda name: f"<p>TABLE {name}</p>")
         assert all(f"TABLE {name}</p>" in html for name in paper.tables) and "table-of-claims" not in html
         assert "<!--" not in html
+    for text in ("prose", "# Heading\nprose", "prose\n# Heading\n<!-- claims: x -->"):
+        with pytest.raises(InvalidArgument, match="expected Markdown that begins with a heading"):
+            paper_of(text)
 
 
 def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -1,23 +1,25 @@
-"""The prose of a page in Markdown, section by section: each tells of a paper, and says where tables of claims stand."""
+"""What is told of a paper, in Markdown that says where the tables of its claims stand."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-TABLE = re.compile(r"<!-- table: (?P<name>\S+) -->\n.*?<!-- end -->", re.DOTALL)
+from theory.core.validation import reject
+
+TABLE = re.compile(r"<!-- claims: (?P<name>\S+) -->")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-HEADING = re.compile(r"^## +(.+)$", re.MULTILINE)
-FIGURE = re.compile(r"\]\(figures/rendered/(?P<name>fig\d+)\.\w+\)")
+HEADING = re.compile(r"\A# +(.+)$", re.MULTILINE)
+FIGURE = re.compile(r"\]\((?:\.\./)*figures/rendered/(?P<name>fig\d+)\.\w+\)")
 FILE = re.compile(r"\[(?P<text>[^\]]*)\]\((?!https?:|\.\./figures/)[^)]*\)")  # of the checkout, which is not at hand
 PLACE = "table-of-claims-{}"
 CODE = re.compile(r"<code>(?P<id>[\w.]+)</code>")
 
 
 class Paper(NamedTuple):
-    """A section: its name in links, its heading, and its Markdown.
+    """A paper: its name in links, its heading, and its Markdown.
 
     `tables` are the first words of the ids of the claims it tells of, in the order of their tables.
     """
@@ -28,19 +30,20 @@ class Paper(NamedTuple):
     tables: tuple[str, ...]
 
 
-def papers(page: str) -> Iterator[Paper]:
-    """The sections of a page that have tables of claims."""
-    starts = [*HEADING.finditer(page)]
-    ends = [match.start() for match in starts[1:]] + [len(page)]
-    for match, end in zip(starts, ends):
-        text = page[match.end() : end].strip()
-        tables = tuple(found["name"] for found in TABLE.finditer(text))
-        if tables:
-            yield Paper(tables[0], match[1], text, tables)
+def paper_of(text: str) -> Paper:
+    """The paper that a text tells of: a heading, and at least one table of claims.
+
+    Raises:
+        InvalidArgument: one of them is missing.
+    """
+    heading, tables = HEADING.match(text), tuple(found["name"] for found in TABLE.finditer(text))
+    if not heading or not tables:
+        reject("paper", repr(text[:60]), "Markdown that begins with a heading `# ...` and has `<!-- claims: ... -->`")
+    return Paper(tables[0], heading[1], text[heading.end() :].strip(), tables)
 
 
 def as_html(paper: Paper, figures: Collection[str], claims: Collection[str], table: Callable[[str], str]) -> Markup:
-    """The section as HTML, with `table(name)` in the place of each table.
+    """The paper as HTML, with `table(name)` in the place of each table.
 
     Links to figures lead to their pages, and so do the ids of claims; other files of the checkout are named and not
     linked to.

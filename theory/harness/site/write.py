@@ -1,6 +1,6 @@
 """The folder of pages: index, claims, figures, papers, code, with their pictures, one style and one script."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +13,7 @@ from theory.claims import Evidence
 from theory.core.files import write_atomically
 from theory.harness.catalogue import Entry
 from theory.harness.site.code import colours, modules, source
-from theory.harness.site.papers import Paper, as_html, papers
+from theory.harness.site.papers import Paper, as_html, paper_of
 from theory.harness.site.view import View
 
 STATIC = ("style.css", "page.js")
@@ -29,14 +29,14 @@ class Site:
         stated: the module that states each claim.
         figures: those that were drawn.
         pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG.
-        prose: Markdown that tells of papers (see `papers`), "" for none.
+        prose: Markdown that tells of a paper (see `paper_of`), in the order of the papers.
     """
 
     evidence: Mapping[str, Evidence]
     stated: Mapping[str, str]
     figures: Mapping[str, Entry]
     pictures: Mapping[str, Mapping[str, bytes]]
-    prose: str = ""
+    prose: Sequence[str] = ()
     environment: Environment = field(default_factory=lambda: _environment(), repr=False)
 
     def views(self) -> dict[str, View]:
@@ -56,7 +56,7 @@ class Site:
     def papers(self) -> list[Paper]:
         """Those that have claims here, and one for claims that are of none of them."""
         keys = {id.split(".")[0] for id in self.evidence}
-        every = [*papers(self.prose)]
+        every = [paper_of(text) for text in self.prose]
         homeless = keys - {name for paper in every for name in paper.tables}
         wanted = keys | ({OTHERS} if homeless else set())
         told = [paper for paper in every if wanted & set(paper.tables)]
