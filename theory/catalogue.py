@@ -187,6 +187,21 @@ FIGURES = {
             "minnorm.chain_unsquared",
         ),
     ),
+    "fig25": Entry(
+        "figures.fig25_deep_linear_laws",
+        "Deep linear networks: what is forgotten, where it ends, what depth fills in, modes lost and a part frozen",
+        (
+            "minnorm.deep_forgetting",
+            "minnorm.deep_limit",
+            "minnorm.deep_completion",
+            "minnorm.deep_mode_chains",
+            "minnorm.deep_mode_collapse",
+            "minnorm.deep_mode_return",
+            "minnorm.deep_mode_threshold",
+            "minnorm.deep_spectrum",
+            "advani2017.frozen_subspace",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
