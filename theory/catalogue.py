@@ -202,6 +202,11 @@ FIGURES = {
             "advani2017.frozen_subspace",
         ),
     ),
+    "fig26": Entry(
+        "figures.fig26_minnorm_method",
+        "Minnorm around any network: which steps are stable, and what weights and multipliers end as",
+        ("minnorm.method", "minnorm.stable_range"),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
