@@ -207,6 +207,41 @@ FIGURES = {
         "Minnorm around any network: which steps are stable, and what weights and multipliers end as",
         ("minnorm.method", "minnorm.stable_range"),
     ),
+    "fig27": Entry(
+        "figures.fig27_separable",
+        "Linear classifiers: margins, directions, multipliers, of data separable, degenerate or not",
+        (
+            "shallow.closed_forms",
+            "soudry2018.direction",
+            "soudry2018.margin",
+            "minnorm.shallow_nonseparable",
+            "minnorm.shallow_heavy_ball",
+            "minnorm.shallow_degenerate",
+        ),
+    ),
+    "fig28": Entry(
+        "figures.fig28_homogeneous_laws",
+        "Homogeneous networks: sizes and directions of the layers, in five dynamics",
+        (
+            "banburski2019.decomposition",
+            "banburski2019.five_dynamics",
+            "homogeneous.free_sizes",
+            "homogeneous.unseen_part",
+            "homogeneous.curve_of_gradient_flow",
+            "homogeneous.curve_of_frozen_sizes",
+            "banburski2019.critical_points",
+        ),
+    ),
+    "fig29": Entry(
+        "figures.fig29_halpern_losses",
+        "Norm-minimising descent: every step, any loss, chains that collapse, ReLUs",
+        (
+            "banburski2019.nmgd_least_squares",
+            "banburski2019.nmgd_any_loss",
+            "banburski2019.nmgd_nonconvex",
+            "banburski2019.nmgd_relu",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
