@@ -1,0 +1,157 @@
+"""Figure 28: homogeneous networks. Sizes and directions move apart, in five dynamics, along one curve or several."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures.agreement import GREY, WRONG, controls, diagonal, named
+from figures.style import COLOURS, canvas, letter, line, markers
+from theory.claims import Check, Evidence
+
+DYNAMICS = ("gradient flow", "Lagrange multiplier", "tangent gradient", "weight normalisation", "exponential")
+FREE_SIZES, CURVE, FROZEN = (
+    "homogeneous.free_sizes",
+    "homogeneous.curve_of_gradient_flow",
+    "homogeneous.curve_of_frozen_sizes",
+)
+
+
+def draw(evidence: Mapping[str, Evidence]) -> Figure:
+    """Growth of every layer, forces, five dynamics, what they forget, whose curves are one, where they rest."""
+    title = (
+        "Homogeneous layers: sizes grow alike, directions turn at five rates in five dynamics, and rest at one point"
+    )
+    figure = canvas(title, evidence, width=14.0, height=9.8)
+    panels = figure.subplot_mosaic(
+        [
+            ["growth", "forces", "dynamics"],
+            ["growth apart", "forces apart", "dynamics apart"],
+            ["unseen", "curves", "rest"],
+            ["unseen apart", "curves", "rest"],
+        ],
+        height_ratios=(3, 1.3, 3, 1.3),
+    )
+    _draw_growth(panels["growth"], panels["growth apart"], evidence["banburski2019.decomposition"])
+    _draw_forces(panels["forces"], panels["forces apart"], evidence["banburski2019.decomposition"])
+    _draw_dynamics(panels["dynamics"], panels["dynamics apart"], evidence)
+    _draw_unseen(panels["unseen"], panels["unseen apart"], evidence["homogeneous.unseen_part"])
+    _draw_curves(panels["curves"], evidence)
+    _draw_rest(panels["rest"], evidence["banburski2019.critical_points"])
+    return figure
+
+
+def _draw_growth(axes: Axes, residual: Axes, evidence: Evidence) -> None:
+    curves = evidence.curves
+    t, trained, flow = curves["t"], np.square(curves["sizes"]), np.square(curves["flow_sizes"])
+    grown, law = trained - trained[0], flow - flow[0]
+    for run in range(grown.shape[1]):
+        axes.plot(t, law[:, run, 0], color="black", linewidth=0.9)
+        for k in range(grown.shape[2]):
+            label = rf"trained, $\rho_{k + 1}^2(0) = {trained[0, 0, k]:g}$" if run == 0 else None
+            axes.plot(t, grown[:, run, k], **markers(k, markersize=4 + 2 * k), label=label)
+            residual.plot(t, 1e3 * (grown - law)[:, run, k], **markers(k, markersize=3))
+    axes.plot([], [], color="black", linewidth=0.9, label=r"$2 \int \rho A\, dt$, four starts")
+    axes.plot(t, 1.1 * law[:, 0, 0], **GREY, label="were sizes to grow 10 % faster")
+    residual.axhline(0, color="0.3", linewidth=0.8)
+    axes.tick_params(labelbottom=False)
+    axes.set(ylabel=r"$\rho_k^2 - \rho_k^2(0)$", ylim=(None, 1.35 * grown.max()))
+    axes.legend(loc="upper left", fontsize=7)
+    residual.set(xlabel="time (step x learning rate)", ylabel="trained $-$ flow\n(thousandths)")
+    letter(axes, "A", "three layers, each of its own size, grow alike")
+
+
+def _draw_forces(axes: Axes, residual: Axes, evidence: Evidence) -> None:
+    series = {
+        r"sizes: $\dot\rho_k = \rho A / \rho_k$": named(evidence, "loss: rho_k'"),
+        r"directions: $\dot V_k = \rho B_k / \rho_k^2$": named(evidence, "loss: V_k'"),
+    }
+    wrong = controls(evidence, "directions", "sizes grow")
+    wrong = [check for check in wrong if not check.label.startswith("flow")]
+    diagonal(axes, residual, series, wrong)
+    axes.legend(loc="upper left", fontsize=7)
+    axes.set(ylabel="by backpropagation")
+    residual.set(xlabel="predicted, at the worst point of four losses and three networks", ylim=(1e-18, 30))
+    letter(axes, "B", "forces on sizes and directions, at any point")
+
+
+def _draw_dynamics(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> None:
+    five, free = evidence["banburski2019.five_dynamics"], evidence[FREE_SIZES]
+    series = {
+        name: [check for check in named(five, "learning rate 0") if name in check.case and "change" not in check.name]
+        for name in DYNAMICS
+    }
+    series["multipliers, sizes freed"] = named(free, "sizes, learning rate 0", "directions, learning rate 0")
+    diagonal(axes, residual, series, [*controls(five, ""), *controls(free, "")])
+    axes.legend(loc="upper left", fontsize=7.5)
+    axes.set(ylim=(-0.7, 2.1), ylabel="trained, learning rate 0")
+    residual.set(xlabel="flow: a size or an entry of a direction", ylim=(1e-11, 3))
+    letter(axes, "C", "five dynamics of one network: each has its rates")
+
+
+def _draw_unseen(axes: Axes, residual: Axes, evidence: Evidence) -> None:
+    """Of what no example sees: logarithms, along the flow or at the learning rate 0."""
+    flows = "log V_perp along the flow", "log V_perp = -int A dt rho^-1 or rho, learning rate 0"
+    texts = (r"1 / \rho", r"e^{-\rho a}", r"e^{-a / \rho},\ a = \int A dt", r"e^{-\rho^2 / 2 c^2}", r"\rho^{-1/c^2}")
+    series = {
+        rf"{name}: ${text}$": [check for check in named(evidence, *flows) if check.case == name]
+        for name, text in zip(DYNAMICS, texts)
+    }
+    diagonal(axes, residual, series, controls(evidence, "keeps rho", "without c", "at the rate of"))
+    axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
+    axes.set(ylabel=r"trained: $\log |V_\perp|$", ylim=(-4.4, 2.6))
+    residual.set(xlabel=r"law of $\log |V_\perp|$", ylim=(1e-14, 30))
+    letter(axes, "D", "what no example sees is forgotten by five laws")
+
+
+def _draw_curves(axes: Axes, evidence: Mapping[str, Evidence]) -> None:
+    """How far apart the curves of two dynamics are: not further than is resolved, or far."""
+    rows = (
+        ("gradient flow,\nexponential", evidence[CURVE], "exponential: one curve", "unbalanced: one curve"),
+        ("gradient flow,\nweight norm.", evidence[CURVE], None, "weight normalisation: one curve"),
+        ("multiplier,\ntangent grad.", evidence[FROZEN], "gradient: one curve", "unequal sizes: one curve"),
+    )
+    for y, (_, item, same, other) in enumerate(rows):
+        pairs: list[tuple[Check, bool]] = [(check, True) for check in controls(item, other)]
+        if same is not None:
+            pairs += [(check, False) for check in named(item, same)]
+        for check, wrong in pairs:
+            axes.plot([check.tolerance, check.measured], [y, y], **(GREY | {"linewidth": 0.8}), zorder=1)
+            axes.plot([check.tolerance] * 2, [y - 0.18, y + 0.18], color="black", linewidth=1.2)
+            axes.plot(check.measured, y, **(WRONG | {"markersize": 8} if wrong else markers(0, markersize=7)))
+    axes.plot([], [], **markers(0, markersize=7), label="sizes equal: one curve")
+    axes.plot([], [], **(WRONG | {"markersize": 8}), label="sizes unequal, or another dynamics: two")
+    axes.plot([], [], color="black", linestyle="none", marker="|", markersize=10, label="told apart from here on")
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(rows)), [row[0] for row in rows])
+    axes.set(ylim=(len(rows) - 0.5, -1.1), xlim=(1e-6, 10), xlabel="distance of the curves that directions take")
+    axes.legend(loc="upper left", fontsize=7.5)
+    letter(axes, "E", "one curve, in another time, where sizes are equal")
+
+
+def _draw_rest(axes: Axes, evidence: Evidence) -> None:
+    curves = evidence.curves
+    sizes, constant = curves["sizes"], float(curves["constant"])
+    problems = named(evidence, "rho angle(V*")
+    axes.semilogx(sizes, curves["scaled_angle"], **markers(0), label="where training rests, one problem")
+    axes.axhline(constant, **line(0), label=r"its $|P \tilde w|$")
+    at = np.geomspace(2, 6, len(problems)) * sizes[-1]
+    _draw_limits(axes, at, problems)
+    (without,) = controls(evidence, "without the projection")
+    (larger,) = controls(evidence, "constant 10 %")
+    axes.axhline(larger.predicted, **GREY, label="10 % larger")
+    axes.axhline(without.predicted, **(GREY | {"linestyle": ":"}), label=r"$|\tilde w|$ without the projection")
+    axes.set(ylim=(0, 1.95), xlim=(0.8 * sizes[0], 1.3 * at[-1]))
+    axes.set_xticks([*sizes, float(np.sqrt(at[0] * at[-1]))], [f"{size:g}" for size in sizes] + [r"$\infty$"])
+    axes.minorticks_off()
+    axes.set(xlabel=r"size $\rho$ of the network", ylabel=r"$\rho \times$ angle of rest to max margin")
+    axes.legend(loc="upper left", fontsize=7.5)
+    letter(axes, "F", "all five rest at one point, near the max margin")
+
+
+def _draw_limits(axes: Axes, at: np.ndarray, problems: Sequence[Check]) -> None:
+    """Each problem's limit: a line where the law has it, a marker where it was found."""
+    for i, (x, check) in enumerate(zip(at, problems)):
+        axes.plot([x / 1.07, x * 1.07], [check.predicted] * 2, color=COLOURS[i % len(COLOURS)])
+        axes.plot(x, check.measured, **markers(i), label="eight problems, size to infinity" if i == 1 else None)
