@@ -8,9 +8,9 @@ import numpy as np
 
 from experiments.data import budget
 from experiments.shallow import own_data
-from experiments.shallow.classifiers import minnorm_classifier, refined, states
+from experiments.shallow.classifiers import states
 from experiments.shallow.examples import RandomProblems, random_problems, stable_steps
-from experiments.shallow.kinks import missed, tends_to_kinked
+from experiments.shallow.kinks import missed, refined_minnorm, tends_to_kinked
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, rounding, varies
 from theory.core.arrays import Array
 from theory.core.separable import Separable
@@ -87,8 +87,7 @@ def _on_own_data(study: Study, sizes: Flows) -> Iterator[Check]:
     changes = sum(len(solution.starts) - 1 for solution in solutions) / runs
     study.remark(f"{changes:.0f} changes of the active set in twice the time that is trained")
     many = np.broadcast_to(Z, (runs, *Z.shape))
-    trainee = minnorm_classifier(study, many, Tuning(a, b), w0, multipliers0)
-    trained = refined(trainee, horizon=sizes.horizon, steps=sizes.steps, records=41)
+    trained = refined_minnorm(study, many, Tuning(a, b), w0, multipliers0, horizon=sizes.horizon, steps=sizes.steps)
     paths = [states(run) for run in trained]
     yield from tends_to_kinked("training", paths, lambda k: _states(solutions, k * trained[0].t), case="own data")
     if problem is not None:
@@ -148,9 +147,8 @@ def _against_training(
     study: Study, sizes: Flows, problem: Separable, w0: Array, multipliers0: Array, solutions: Sequence[EventDriven]
 ) -> Iterator[Check | Curves]:
     a, b, horizon = sizes.a, sizes.b, sizes.horizon
-    trainee = minnorm_classifier(study, problem.Z, Tuning(a, b), w0, multipliers0)
     steps = stable_steps(problem.gram_range[1], b, horizon, fewest=sizes.steps)
-    runs = refined(trainee, horizon=horizon, steps=steps, records=41)
+    runs = refined_minnorm(study, problem.Z, Tuning(a, b), w0, multipliers0, horizon=horizon, steps=steps)
     t, trained = runs[0].t, [states(run) for run in runs]
     exact = _states(solutions, t)
     # At k times the speeds a and b it is where it would be at k times the time.
@@ -161,7 +159,7 @@ def _against_training(
             ActiveSetFlow(Z, (m > 0) | (1 - Z @ w > 0), w, m, a, b) for Z, w, m in starts
         ],
         "multipliers not kept at 0": [ActiveSetFlow(Z, np.ones(len(Z), bool), w, m, a, b) for Z, w, m in starts],
-        "b 10 % larger": [event_driven.solve(*start, a=a, b=1.1 * b, until=2 * horizon) for start in starts],
+        "b 10 % larger": [event_driven.solve(*start, a=a, b=1.1 * b, until=1.01 * horizon) for start in starts],
     }
     for name, flows in wrong.items():
         yield missed("training", trained, _states(flows, t)).control(name).equals(0.0)

@@ -1,13 +1,21 @@
 """Training against a flow with kinks: multipliers that reach 0, or leave it, anywhere inside a step."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from theory.claims import Check, Measured, Prediction, Tolerance, measured, order
+from experiments.shallow.classifiers import minnorm_classifier
+from experiments.training import recording_steps
+from experiments.training.together import copies, refined_together
+from theory.claims import Check, Measured, Prediction, Study, Tolerance, measured, order
 from theory.claims.estimates import observed_order
 from theory.claims.resolution import at
 from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
+from theory.minnorm.tuning import Tuning
+
+LEVELS = 3  # learning rates, each half the one before
 
 
 def tends_to_kinked(name: str, values: Sequence[Array], predicted: Prediction, *, case: str = "") -> Iterator[Check]:
@@ -34,3 +42,22 @@ def missed(name: str, values: Sequence[Array], predicted: Array, *, case: str = 
 
 def _root_mean_square(values: Array) -> float:
     return float(np.sqrt(np.mean(values**2)))
+
+
+def refined_minnorm(
+    study: Study,
+    Z: Array,
+    tuning: Tuning,
+    w: Array,
+    multipliers: Array | float = 0.0,
+    *,
+    horizon: float,
+    steps: int,
+    records: int = 41,
+) -> list[Trajectory]:
+    """Minnorm of every run's examples (runs, n, d) in so many steps, twice and four times as many, side by side."""
+    several = lambda number: copies(number, LEVELS) if np.ndim(number) else number  # noqa: E731
+    tuning = replace(tuning, b=several(tuning.b))
+    trainee = minnorm_classifier(study, several(Z), tuning, several(w), several(multipliers))
+    record = recording_steps(steps, records)
+    return refined_together(trainee, learning_rate=horizon / steps, record=record, levels=LEVELS)

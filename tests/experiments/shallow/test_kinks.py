@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from experiments.shallow.kinks import missed, tends_to_kinked
+from experiments.shallow.classifiers import minnorm_classifier, refined, states
+from experiments.shallow.kinks import missed, refined_minnorm, tends_to_kinked
+from theory.claims import Study
+from theory.minnorm.tuning import Tuning
 
 T, RUNS = 9, 40
 
@@ -29,3 +32,14 @@ def test_what_tends_to_another_does_not() -> None:
     values = trained(flow)
     assert not any(check.passed for check in tends_to_kinked("weights", values, flow + 0.02))
     assert missed("weights", values, flow + 0.02).control("off by 0.02").equals(0).passed
+
+
+def test_minnorm_at_three_learning_rates_is_each_on_its_own() -> None:
+    rng = np.random.default_rng(2)
+    Z, w, multipliers = rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 3)), rng.exponential(size=(2, 4))
+    tuning, study = Tuning(1.2, np.array([0.3, 0.6])), Study("a.b")
+    together = refined_minnorm(study, Z, tuning, w, multipliers, horizon=2.0, steps=20, records=5)
+    apart = refined(minnorm_classifier(study, Z, tuning, w, multipliers), horizon=2.0, steps=20, records=5)
+    for one, other in zip(apart, together):
+        assert np.allclose(one.t, other.t)
+        assert np.allclose(states(one), states(other), rtol=1e-12)
