@@ -13,18 +13,18 @@ from experiments.shallow.classifiers import (
     exponential_loss,
     minnorm_classifier,
     normalised_classifier,
-    refined,
 )
 from experiments.shallow.examples import RandomProblems, random_problems, separated_problem, stable_steps
-from experiments.shallow.kinks import tends_to_kinked
+from experiments.shallow.kinks import LEVELS, refined_minnorm, tends_to_kinked
 from experiments.shallow.last_times import (
     last_above,
     log_time,
     logarithmic_times,
     minnorm_flows,
     minnorm_times,
-    minnorm_weights,
 )
+from experiments.training import Trainee, recording_steps
+from experiments.training.together import copies, refined_together
 from theory.claims import (
     AS_THE_ABSTRACT_SAYS,
     Check,
@@ -59,6 +59,7 @@ HORIZONS = dict(zip(METHODS, (0.5, 3.0, 3.0, 3.0)))  # until when training is re
 SHARES_OF_CRITICAL_B = np.array([0.5, 0.6, 0.7, 0.85])
 COARSEST, MOST = 0.5, 40_000  # learning rate x curvature, and steps, where training is refined
 EVERY_PROBLEM = exactly("every one of the random problems")
+RECORDS = 25  # of the refined trainings
 LAST_DRAWN = 9.5  # log10 of the latest time in the figure
 
 
@@ -141,8 +142,10 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
     # The largest eigenvalue of all examples, not only the support's: any of them may be active on the way.
     g_min, g_max = problem.gram_range[0], np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2
     steps, longest = heavy_ball.best_alternating(g_min, g_max), (problem.Z**2).sum(-1).max(-1)
-    best = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B), w0, kind=AlternatingMinnormDescent)
-    slow = minnorm_classifier(study, problem.Z, Tuning(steps.A, steps.B / 1000), w0, kind=AlternatingMinnormDescent)
+    # At the best dual rate and at a thousandth of it, side by side.
+    both = Tuning(np.tile(steps.A, 2), np.concatenate([steps.B, steps.B / 1000]))
+    twice = copies(problem.Z, 2), both, copies(w0, 2)
+    alternating = minnorm_classifier(study, *twice, kind=AlternatingMinnormDescent)
     budget, longer = sizes.budget, sizes.longer
     trainees = {
         DESCENT: (
@@ -156,13 +159,14 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
             0.5 / np.maximum(sizes.b * g_max, sizes.a),
             budget,
         ),
-        BEST: (best, 1.0, budget),
-        "slow": (slow, 1.0, budget),
+        BEST: (alternating, 1.0, budget),
     }
-    errors = {
-        name: _errors(problem, trainee.train(learning_rate=rate, steps=most, record=range(most + 1)))
+    weights = {
+        name: trainee.train(learning_rate=rate, steps=most, record=range(most + 1))["w"]
         for name, (trainee, rate, most) in trainees.items()
     }
+    weights[BEST], weights["slow"] = np.split(weights[BEST], 2, axis=1)
+    errors = {name: _errors(problem, w) for name, w in weights.items()}
     counts = {name: _counts(error) for name, error in errors.items()}
     others = np.minimum(counts[NORMALISED], longer)
     stable = exactly(f"{EVERY_PROBLEM.reason}; loss-normalised descent at a stable step size near the largest")
@@ -187,15 +191,20 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
 
 def _steps_a_decade(study: Study) -> Iterator[Check]:
     """One problem at b below the critical, off its solution along the slowest mode: a real one of the flow, e^(-r t),
-    that a step of training contracts by 1 - learning rate x r."""
+    that a step of training contracts by 1 - learning rate x r. With Z Z^T u = g_min u it is lambda - alpha = u and
+    w - w_hat = r / (b g_min) Z^T u."""
     problem, eta = separated_problem(study.rng("separated")), 0.1
     g_min = float(problem.gram_range[0])
     b = SHARES_OF_CRITICAL_B * minnorm_flow.critical_dual_rate(g_min, SPEED)
+    rate = minnorm_flow.rate(g_min, SPEED, b)
     slowest = np.linalg.eigh(problem.Z @ problem.Z.T)[1][:, 0]
-    # From multipliers so near the duals none of them is ever held at 0.
-    multipliers0 = np.tile(problem.duals + 0.3 * problem.duals.min() * slowest, (b.size, 1))
-    steps = int(25 / minnorm_flow.rate(g_min, SPEED, b.min()) / eta)
-    trainee = minnorm_classifier(study, problem.Z, Tuning(SPEED, b), np.tile(problem.w, (b.size, 1)), multipliers0)
+    off = (rate / (b * g_min))[:, None] * (slowest @ problem.Z)
+    turned = np.linalg.norm(off - np.outer(off @ problem.w, problem.w) * problem.margin**2, axis=1) * problem.margin
+    # A decade before the first that is counted; so near the duals none of the multipliers is ever held at 0.
+    size = 1e-5 / turned[:, None]
+    start = problem.w + size * off, problem.duals + size * slowest
+    steps = int(np.log(3 * 1e5) / rate.min() / eta)
+    trainee = minnorm_classifier(study, problem.Z, Tuning(SPEED, b), *start)
     run = trainee.train(learning_rate=eta, steps=steps, record=range(steps + 1))
     error = direction_error(problem, run["w"])
     early, late = (last_above(error, level) for level in (1e-6, 1e-10))
@@ -203,20 +212,25 @@ def _steps_a_decade(study: Study) -> Iterator[Check]:
     decade = measured("steps a decade", (late - early) / 4, within=within, axes=("b",))
 
     def predicted(k: float) -> Array:
-        return np.log(10) / -np.log1p(-eta * k * minnorm_flow.rate(g_min, SPEED, b))
+        return np.log(10) / -np.log1p(-eta * k * rate)
 
     yield decade.equals(predicted)
     yield decade.control("rate 10 % lower").equals(predicted(0.9))
 
 
-def _errors(problem: Separable, run: Trajectory) -> Array:
-    error = direction_error(problem, run["w"])
+def _errors(problem: Separable, w: Array) -> Array:
+    error = direction_error(problem, w)
     return np.where(np.isfinite(error), error, np.inf)
 
 
 def _counts(error: Array) -> Array:
     """Steps after which the error (T, runs) stays below each of ERRORS, (runs, errors); infinite past the budget."""
     return np.stack([np.where(error[-1] > level, np.inf, last_above(error, level)) for level in ERRORS], axis=-1)
+
+
+def _refined(trainee: Trainee, horizon: float, steps: int) -> list[Trajectory]:
+    record = recording_steps(steps, RECORDS)
+    return refined_together(trainee, learning_rate=horizon / steps, record=record, levels=LEVELS)
 
 
 def _steep(problem: Separable, w0: Array) -> int:
@@ -229,26 +243,29 @@ def _training_tends_to_the_flows(
 ) -> Iterator[Check]:
     """Weights of the four methods, trained at three step sizes, against their exact flows at k times the speed."""
     a, steps, default = sizes.a, sizes.refinement, np.full_like(best, sizes.b)
+    enough = {DESCENT: max(steps, _steep(problem, w0)), NORMALISED: steps}
+    Z, w = copies(problem.Z, LEVELS), copies(w0, LEVELS)
     trainees = {
-        DESCENT: classifier(study, exponential_loss(problem.Z, study.device), w0),
-        NORMALISED: normalised_classifier(study, problem.Z, w0),
-        DEFAULT: minnorm_classifier(study, problem.Z, Tuning(a, default), w0),
-        BEST: minnorm_classifier(study, problem.Z, Tuning(a, best), w0),
+        DESCENT: classifier(study, exponential_loss(Z, study.device), w),
+        NORMALISED: normalised_classifier(study, Z, w),
     }
+    runs = {name: _refined(trainees[name], HORIZONS[name], enough[name]) for name in trainees}
+    fine = stable_steps(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT], fewest=steps)
+    both = copies(problem.Z, 2), Tuning(a, np.concatenate([default, best])), copies(w0, 2)
+    of_both = refined_minnorm(study, *both, horizon=HORIZONS[DEFAULT], steps=fine, records=RECORDS)
     flows: dict[str, Callable[[Array], Array]] = {
         DESCENT: partial(_descended, problem, w0),
         NORMALISED: lambda t: gradient_flow.normalised_flow(problem.Z, w0, t)["w"],
         DEFAULT: minnorm_flows(problem, w0, a, default, 2 * HORIZONS[DEFAULT]),
         BEST: minnorm_flows(problem, w0, a, best, 2 * HORIZONS[BEST]),
     }
-    enough = dict.fromkeys(METHODS, steps) | {
-        DESCENT: max(steps, _steep(problem, w0)),
-        DEFAULT: stable_steps(problem.gram_range[1], sizes.b, HORIZONS[DEFAULT], fewest=steps),
-    }
     for name in METHODS:
-        runs = refined(trainees[name], horizon=HORIZONS[name], steps=enough[name], records=25)
-        at_speed = partial(_at_speed, flows[name], runs[0].t)
-        yield from tends_to_kinked("weights", [run["w"] for run in runs], at_speed, case=name)
+        trained = runs.get(name, of_both)
+        weights = [run["w"] for run in trained]
+        if name in (DEFAULT, BEST):
+            weights = [np.split(w, 2, axis=1)[name == BEST] for w in weights]
+        at_speed = partial(_at_speed, flows[name], trained[0].t)
+        yield from tends_to_kinked("weights", weights, at_speed, case=name)
 
 
 def _at_speed(flow: Callable[[Array], Array], t: Array, k: float) -> Array:
@@ -284,11 +301,13 @@ def _first_problem(
     eta, end = 0.01, sizes.pictured_time
     record = sorted({int(t / eta) for t in np.geomspace(0.1, end, 22)})
     fine = np.geomspace(0.05, end, 600)
-    for name, b in ((DEFAULT, np.array([sizes.b])), (BEST, best[:1])):
-        trainee = minnorm_classifier(study, first.Z, Tuning(a, b), w0, kind=AlternatingMinnormDescent)
-        run = trainee.train(learning_rate=eta, steps=record[-1], record=record)
-        exact, line = (direction_error(first, minnorm_weights(problem, w0, a, b, t)[:, 0]) for t in (run.t, fine))
-        error = direction_error(first, run["w"][:, 0])
+    rates = np.array([sizes.b, best[0]])
+    trainee = minnorm_classifier(study, first.Z, Tuning(a, rates), copies(w0, 2), kind=AlternatingMinnormDescent)
+    run = trainee.train(learning_rate=eta, steps=record[-1], record=record)
+    for i, name in enumerate((DEFAULT, BEST)):
+        weights = minnorm_flows(problem, w0, a, rates[i : i + 1], end)
+        exact, line = (direction_error(first, weights(t)[:, 0]) for t in (run.t, fine))
+        error = direction_error(first, run["w"][:, i])
         yield curves(name, line_t=fine, line_error=line, t=run.t, error=error, deviation=error / exact - 1)
 
 

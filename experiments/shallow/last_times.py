@@ -56,8 +56,3 @@ def minnorm_flows(problem: Separable, w0: Array, a: float, b: Array, until: floa
     starts = zip(problem.Z, w0, b)
     solutions = [event_driven.solve(Z, w, zero, a=a, b=float(rate), until=until) for Z, w, rate in starts]
     return lambda t: np.stack([solution(t)[0] for solution in solutions], axis=1)
-
-
-def minnorm_weights(problem: Separable, w0: Array, a: float, b: Array, t: Array) -> Array:
-    """The same at times t."""
-    return minnorm_flows(problem, w0, a, b, float(t.max()))(t)

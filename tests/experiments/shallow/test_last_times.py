@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.shallow.last_times import last_above, log_time, logarithmic_times, minnorm_times, minnorm_weights
+from experiments.shallow.last_times import last_above, log_time, logarithmic_times, minnorm_flows, minnorm_times
 from theory.core.separable import Separable, direction_error, planted
 from theory.shallow import event_driven, gradient_flow
 
@@ -39,7 +39,7 @@ def test_minnorm_is_followed_from_multipliers_of_0() -> None:
     rng = np.random.default_rng(3)
     problem = Separable(planted(rng, np.array([0.5, 0.3, 0.2]), d=5, runs=2))
     w0, b, t = rng.standard_normal((2, 5)), np.array([0.5, 1.0]), np.linspace(0, 60, 4001)
-    weights = minnorm_weights(problem, w0, 1.0, b, t)
+    weights = minnorm_flows(problem, w0, 1.0, b, 60.0)(t)
     assert weights.shape == (4001, 2, 5)
     one = event_driven.solve(problem.Z[1], w0[1], np.zeros(3), a=1.0, b=1.0, until=60.0)
     assert np.allclose(weights[:, 1], one(t)[0])
