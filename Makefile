@@ -1,6 +1,7 @@
 # make reproduce FIG="fig5 fig6"   figures into results/ (all of them unless FIG names some)
 # make verify                      every claim
 # make report                      pages that show them all: results/report/index.html
+# make docs                        tutorials, run, and the API reference: results/report/docs.html
 # make test                        lint and tests
 # make bench                       benchmarks
 # make mutants SETTING=imbalance   what its tests and claims catch of a sample of wrong formulas
@@ -22,7 +23,7 @@ BUILD = $(if $(TORCH),torch==$(shell sed -n 's/^torch==//p' constraints.txt)+$(T
 INDEX = $(if $(TORCH),--extra-index-url https://download.pytorch.org/whl/$(TORCH))
 READY = .venv/.ready$(TORCH:%=-%)
 
-.PHONY: reproduce verify report test bench mutants stress paper gpu setup clean
+.PHONY: reproduce verify report docs test bench mutants stress paper gpu setup clean
 
 reproduce: $(READY)
 	$(BIN)/python -m theory.reproduce $(FIG) $(ARGS)
@@ -32,6 +33,9 @@ verify: $(READY)
 
 report: $(READY)
 	$(BIN)/python -m theory.report $(ARGS)
+
+docs: .venv/.ready-docs
+	$(BIN)/python -m theory.docs $(ARGS)
 
 test: $(READY)
 	$(BIN)/ruff check .
@@ -92,4 +96,8 @@ endef
 
 .venv/.ready-mutants: $(READY)
 	$(PIP) $(INDEX) $(BUILD) --editable '.[test,mutants]'
+	touch $@
+
+.venv/.ready-docs: $(READY)
+	$(PIP) $(INDEX) $(BUILD) --editable '.[test,docs]'
 	touch $@

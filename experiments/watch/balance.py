@@ -16,6 +16,8 @@ from theory.homogeneous import balance
 
 
 class Balance(Conserved):
+    """The balance of neighbouring layers, matrix by matrix and unit by unit, by the law of one step."""
+
     id = "watch.balance"
     title = "balance of the layers"
     statement = (

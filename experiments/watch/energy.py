@@ -45,6 +45,8 @@ def neurons(look: Look, layers: Sequence[Layer]) -> list[Array]:
 
 
 class Energy(Observer):
+    """The hyperspherical energy of each layer's neurons, against that of a random start."""
+
     id = "watch.energy"
     title = "hyperspherical energy"
     statement = r"E_1 = \sum_{i \ne j} |\hat w_i - \hat w_j|^{-1}, \text{ against its mean at a random start}"
@@ -82,6 +84,8 @@ class Energy(Observer):
 
 
 class Orthogonality(Observer):
+    """How far a layer is from what its parametrisation keeps by construction."""
+
     id = "watch.orthogonality"
     title = "orthogonality by construction"
     statement = r"\hat W^T \hat W = I, \text{ or } \hat W^T \hat W \text{ as at the start: no optimiser changes it}"

@@ -15,6 +15,8 @@ LAZY = 0.1  # relative movement of the kernel up to which training is called laz
 
 
 class Lazy(Observer):
+    """How far weights and tangent kernel have moved from the start, as shares of what they were."""
+
     id = "watch.lazy"
     title = "tangent kernel and weights"
     statement = r"|K - K_0| / |K_0|, \quad |\theta - \theta_0| / |\theta_0|"

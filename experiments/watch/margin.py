@@ -15,6 +15,8 @@ from theory.homogeneous import logistic_margin
 
 
 class Margin(Observer):
+    """The norm of a homogeneous network and its smoothed margin, which never falls."""
+
     id = "watch.margin"
     title = "norm and smoothed margin grow"
     statement = r"d |\theta|^2 / dt = 2 L \nu, \quad \ell^{-1}(\mathcal{L}) / |\theta|^L \text{ never falls}"

@@ -21,6 +21,8 @@ LARGEST = 4096  # inputs or examples of a matrix that is decomposed
 
 
 class MinimumNorm(Observer):
+    """What of the first layer the data do not see: it stays, and is the distance to the solution of minimum norm."""
+
     id = "watch.minimum_norm"
     title = "distance to minimum norm"
     statement = (

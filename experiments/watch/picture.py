@@ -47,4 +47,5 @@ def picture(subject: Subject, steps: int, judged: Sequence["Judged"]) -> Figure:
 
 
 def has_panel(judged: "Judged") -> bool:
+    """Whether the observer recorded something, and draws it."""
     return bool(judged.observer.rows) and judged.observer.has_panel

@@ -24,6 +24,8 @@ CANCELLED = 2.0  # times that: kinks and smooth terms may cancel in part
 
 
 class Descent(Observer):
+    """By how much one step lowers the loss, against the squared gradient and the curvature along it."""
+
     id = "watch.descent"
     title = "the loss falls at |grad L|^2"
     statement = r"-\frac{dL}{dt} = |\nabla L|^2, \quad L_k - L_{k+1} = \eta |G|^2 - \tfrac12 \eta^2 G^T H G + O(\eta^3)"
@@ -87,6 +89,8 @@ class Descent(Observer):
 
 
 class ImbalanceRate(Observer):
+    """The rate of the loss, against what the imbalance of two or three linear layers guarantees."""
+
     id = "watch.imbalance_rate"
     title = "rate from the imbalance"
     statement = (

@@ -24,6 +24,8 @@ BATCH = 20.0
 
 
 class ScaleInvariance(Conserved):
+    """Norms of weights whose size the loss does not see, by the law of one step."""
+
     id = "watch.scale_invariance"
     title = "norms of normalised weights"
     statement = (

@@ -18,6 +18,8 @@ BEYOND = 1.2  # times the limit: more than what descent at the edge of stability
 
 
 class Sharpness(Observer):
+    """The largest eigenvalue of the Hessian, against the curvature at which the steps would be unstable."""
+
     id = "watch.sharpness"
     title = "sharpness against 2 / eta"
     statement = r"\lambda_{\max}(H) \text{ against } 2 (1 + \mu) / \eta"

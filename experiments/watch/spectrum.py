@@ -17,6 +17,8 @@ SHOWN = 5
 
 
 class Spectrum(Observer):
+    """Singular values of a linear network's end-to-end matrix, against those of the least-squares solution."""
+
     id = "watch.spectrum"
     title = "end-to-end matrix"
     statement = r"\sigma_i(W_L \cdots W_1) \text{ against those of } X^+ Y"

@@ -46,6 +46,7 @@ def require_kinds(network: Any, loss: Any, inputs: Any, targets: Any, optimizer:
 def subject_of(
     network: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, optimizer: Optimizer, count: int
 ) -> Subject:
+    """What the watch was given, checked, with `count` examples spread over all of them for the looks."""
     model = Model(network, loss)
     seen = _spread(inputs, count)
     with torch.no_grad():

@@ -25,6 +25,7 @@ def verdict_of(judged: "Judged") -> str:
 
 
 def heading(subject: Subject, steps: int) -> str:
+    """One line on what is watched: layers, examples, loss, rule and steps."""
     count = len(subject.structure.layers)
     layers = f"{count} layer" if count == 1 else f"{count} layers"
     examples = len(subject.inputs)

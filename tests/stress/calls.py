@@ -24,7 +24,18 @@ from theory.core.validation import InvalidArgument
 ENDLESS = ("t", "k", "steps", "log_time", "log_growth", "clock", "tau", "until")
 ORDINARY = (1e-6, 1e6)  # sizes between which an infinite answer needs a reason
 # Commands, checks and assertions, not mathematics.
-LEFT_OUT = ("harness", "claims", "testing", "catalogue", "pytest_plugin", "report", "reproduce", "tables", "verify")
+LEFT_OUT = (
+    "harness",
+    "claims",
+    "testing",
+    "catalogue",
+    "docs",
+    "pytest_plugin",
+    "report",
+    "reproduce",
+    "tables",
+    "verify",
+)
 Function = Callable[..., Any]
 
 

@@ -6,17 +6,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from theory.claims import Evidence
 from theory.core.files import write_atomically
 from theory.harness.catalogue import Entry
 from theory.harness.site.code import colours, modules, source
+from theory.harness.site.pages import STATIC, environment, write_absent
 from theory.harness.site.papers import Paper, as_html, paper_of
 from theory.harness.site.view import View
 
-STATIC = ("style.css", "page.js")
 OTHERS = "others"
 
 
@@ -37,7 +37,7 @@ class Site:
     figures: Mapping[str, Entry]
     pictures: Mapping[str, Mapping[str, bytes]]
     prose: Sequence[str] = ()
-    environment: Environment = field(default_factory=lambda: _environment(), repr=False)
+    environment: Environment = field(default_factory=environment, repr=False)
 
     def views(self) -> dict[str, View]:
         """The claims as pages show them."""
@@ -101,6 +101,7 @@ def write_site(site: Site, folder: Path) -> Path:
     for name in STATIC:
         put(name, files("theory.harness.site").joinpath("static", name).read_bytes())
     put("code.css", colours().encode())
+    write_absent(folder / "docs.html", "Tutorials and reference", "python -m theory.docs")
     return folder / "index.html"
 
 
@@ -110,8 +111,3 @@ def _claims(site: Site, paper: Paper, views: Mapping[str, View], told: list[Pape
 
 def _drawing(site: Site) -> set[str]:
     return {entry.module for entry in site.figures.values()}
-
-
-def _environment() -> Environment:
-    loader = PackageLoader("theory.harness.site")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -18,7 +18,8 @@ function filter() {
   for (const section of document.querySelectorAll(".paper"))
     section.hidden = !section.querySelector("tbody tr:not([hidden])");
   const shown = rows.filter((row) => !row.hidden).length;
-  document.getElementById("count").textContent = `${shown} of ${rows.length} claims`;
+  const count = document.getElementById("count");
+  count.textContent = `${shown} of ${rows.length} ${count.dataset.of ?? "claims"}`;
 }
 
 function sortBy(table, column, heading) {

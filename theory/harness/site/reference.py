@@ -1,0 +1,232 @@
+"""The reference: a page a module, from its docstrings, signatures and source, in the style of the other pages.
+
+pdoc reads the modules and links their names. What is in docstrings is set by the rules of CommonMark, which leave
+formulas as they are: L(0) - L*, <e, T e>, [c]_+.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from inspect import Parameter, Signature, formatannotation
+from pathlib import Path
+from pkgutil import iter_modules
+from textwrap import dedent
+from typing import Any
+
+import pdoc.doc
+import pdoc.render
+import pdoc.render_helpers
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline, emphasis
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonConsoleLexer, PythonLexer
+
+from theory.core.files import write_atomically
+from theory.harness.discovery import module_file
+
+FOLDER = "api"
+SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
+EITHER = re.compile(r"Union\[jaxtyping\.(\w+)\[ndarray, ('[^']*')\], jaxtyping\.\1\[floating, \2\]\]")  # of Array
+NAME = re.compile(r"(?<=<code>)\w+(?=(\(\))?</code>)")
+LONG = re.compile(r">(?:\w+\.)+(\w+)</a>")
+WORDS = re.compile(r"(?<![\w*])\*[a-z]+(?: [a-z]+)*\*(?![\w*])")
+PROMPT = ">>>"
+
+Modules = Mapping[str, pdoc.doc.Module]
+
+
+def documented(packages: Sequence[str], left_out: Sequence[str] = ()) -> Modules:
+    """The modules of the packages, and these themselves, by name, without those left out and what lies in them."""
+    names = [name for package in packages for name in (package, *_below(package))]
+    without = re.compile("|".join(rf"{re.escape(name)}(\.|$)" for name in left_out) or "(?!)")
+    return {name: pdoc.doc.Module(import_module(name)) for name in sorted(names) if not without.match(name)}
+
+
+def _below(package: str) -> Iterator[str]:
+    """The modules of a package and of those in it, found without importing them."""
+    file = module_file(package)
+    if file is not None and file.name == "__init__.py":
+        for info in iter_modules([str(file.parent)], f"{package}."):
+            yield from (info.name, *_below(info.name))
+
+
+def write_reference(modules: Modules, folder: Path) -> None:
+    """Write the page of each module under `folder`/api."""
+    environment = _environment(modules)
+    for name, module in modules.items():
+        root = "../" * (name.count(".") + 1)
+        shown = {
+            "module": module,
+            "all_modules": modules,
+            "submodules": inside(name, modules),
+            "root": root,
+            "papers": (),
+        }
+        page = environment.get_template("module.html.jinja2").render(**shown)
+        file = folder / place(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, page.encode())
+
+
+def place(module: str) -> str:
+    """Where its page is, from the folder of all pages."""
+    return f"{FOLDER}/{module.replace('.', '/')}.html"
+
+
+def inside(package: str, modules: Modules) -> list[pdoc.doc.Module]:
+    """The modules of a package."""
+    return [module for name, module in modules.items() if name.rpartition(".")[0] == package]
+
+
+def public_names(module: pdoc.doc.Module) -> list[str]:
+    """Functions and classes of a module, those of its `__all__` if it has one."""
+    return [each.name for each in module.own_members if each.kind != "variable" and not each.name.startswith("_")]
+
+
+def first_sentence(docstring: str) -> Markup:
+    """What is said of a thing in a line."""
+    paragraph = " ".join(dedent(docstring).strip().partition("\n\n")[0].split())
+    return Markup(_markdown().renderInline(re.split(r"(?<=[.:])\s(?=[A-Z])", paragraph)[0]))
+
+
+def as_markdown(docstring: str) -> str:
+    """A docstring as Markdown: sections as lists, examples as code."""
+    return "\n\n".join(_section(name, lines) for name, lines in _sections(docstring))
+
+
+def _sections(docstring: str) -> Iterator[tuple[str, list[str]]]:
+    """The lines of each section under its name; "" for those of none."""
+    name, lines = "", list[str]()
+    for line in inspect.cleandoc(docstring).splitlines():
+        begins = line.endswith(":") and line[:-1] in SECTIONS
+        if begins or (name and line and not line.startswith(" ")):
+            yield name, lines
+            name, lines = (line[:-1], []) if begins else ("", [line])
+        else:
+            lines.append(line)
+    yield name, lines
+
+
+def _section(name: str, lines: Sequence[str]) -> str:
+    if not name:
+        return "\n".join(_fenced(lines))
+    text = dedent("\n".join(lines)).strip()
+    if name in ("Returns", "Yields"):
+        return f"**{name}**\n\n{text}"
+    items = (re.sub(r"^([^\s:][^:\n]*):", _term, line) for line in text.splitlines())
+    return f"**{name}**\n\n" + "\n".join(items)
+
+
+def _term(match: re.Match[str]) -> str:
+    return "- " + ", ".join(f"`{word}`" for word in match[1].split(", ")) + ":"
+
+
+def _fenced(lines: Sequence[str]) -> Iterator[str]:
+    """The lines with a fence around each example."""
+    inside = False
+    for line in lines:
+        if line.startswith(PROMPT) and not inside:
+            yield "```pycon"
+            inside = True
+        if inside and not line:
+            yield "```"
+            inside = False
+        yield line
+    if inside:
+        yield "```"
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    found = MarkdownIt("commonmark", {"html": False, "highlight": _highlighted})
+    found.inline.ruler.at("emphasis", _emphasis)
+    return found
+
+
+def _emphasis(state: StateInline, silent: bool) -> bool:
+    """Asterisks mark words; others are of formulas, as are underscores."""
+    marks = {place for words in WORDS.finditer(state.src) for place in (words.start(), words.end() - 1)}
+    return state.pos in marks and emphasis.tokenize(state, silent)
+
+
+def as_html(markdown: str) -> Markup:
+    """Markdown as HTML; tags in it are text."""
+    return Markup(_markdown().render(markdown))
+
+
+def _highlighted(code: str, language: str, _: str) -> str:
+    lexer = PythonConsoleLexer() if language == "pycon" else PythonLexer() if language == "python" else None
+    return f'<pre class="code">{highlight(code, lexer, HtmlFormatter(nowrap=True))}</pre>' if lexer else ""
+
+
+def source(thing: pdoc.doc.Doc[Any]) -> Markup:
+    """Its source, highlighted."""
+    return Markup(highlight(dedent(thing.source), PythonLexer(), HtmlFormatter(cssclass="code", wrapcode=True)))
+
+
+class Written(str):
+    """An annotation that is shown as it stands here."""
+
+    __repr__ = str.__str__
+
+
+def written(annotation: str) -> Written:
+    """An annotation as the source has it: of arrays that may be numpy's scalars, `Array`."""
+    annotation = EITHER.sub(r"\1[Array, \2]", annotation).replace("numpy.ndarray | numpy.floating", "Array")
+    return Written(annotation.replace("jaxtyping.", "").replace("NoneType", "None"))
+
+
+def signature(found: Signature, colon: bool) -> Markup:
+    """A signature with its annotations as the source has them."""
+
+    def shown(annotation: Any) -> Any:
+        return annotation if annotation is Parameter.empty else written(formatannotation(annotation))
+
+    parameters = [each.replace(annotation=shown(each.annotation)) for each in found.parameters.values()]
+    changed = found.replace(parameters=parameters, return_annotation=shown(found.return_annotation))
+    return pdoc.render_helpers.format_signature(changed, colon)
+
+
+def _environment(modules: Modules) -> Environment:
+    pdoc.render.configure(search=False)
+    found = pdoc.render.env
+    here = Path(str(files("theory.harness.site")))
+    found.loader = ChoiceLoader([FileSystemLoader([here / "reference", here / "templates"]), found.loader])
+    owners = _owners(modules)
+
+    def elsewhere(html: str, root: str) -> Markup:
+        """Links for names in docstrings that but one module has."""
+
+        def link(match: re.Match[str]) -> str:
+            owner = owners.get(match[0])
+            return f'<a href="{root}{place(owner)}#{match[0]}">{match[0]}</a>' if owner else match[0]
+
+        return Markup(NAME.sub(link, str(html)))
+
+    found.filters |= {
+        "to_markdown": as_markdown,
+        "to_html": as_html,
+        "first_sentence": first_sentence,
+        "elsewhere": elsewhere,
+        "source": source,
+        "format_signature": signature,
+        "written": written,
+        "short": lambda html: Markup(LONG.sub(r">\1</a>", str(html))),
+    }
+    return found
+
+
+def _owners(modules: Modules) -> dict[str, str]:
+    """Of each name that one module alone gives to a function or class, this module."""
+    found: dict[str, set[str]] = {}
+    for name, module in modules.items():
+        for each in public_names(module):
+            if module.members[each].taken_from[0] == name:
+                found.setdefault(each, set()).add(name)
+    return {name: places.pop() for name, places in found.items() if len(places) == 1}
