@@ -41,6 +41,14 @@ class Refinement:
             )
 
 
+def first_order(learning_rate: float, problem: Regression, network: Network) -> float:
+    """The learning rate, or a smaller one where starts are so steep that its first order would not show.
+
+    Among starts that are drawn one in ten or so is.
+    """
+    return min(learning_rate, LARGEST_STEP / largest_curvature(problem, network))
+
+
 def refined(
     study: Study,
     problem: Regression,
@@ -50,12 +58,8 @@ def refined(
     observe: Observe | None = None,
     levels: int | None = None,
 ) -> list[Trajectory]:
-    """Training by torch's gradient at learning rates eta, eta/2, eta/4, ..., its weights recorded unless told other.
-
-    eta is smaller than asked for where starts are so steep that the first order in it would not show: one start in ten
-    or so is, among those that are drawn.
-    """
-    eta = min(sizes.learning_rate, LARGEST_STEP / largest_curvature(problem, network))
+    """Training by torch's gradient at learning rates eta, eta/2, eta/4, ..., its weights recorded unless told other."""
+    eta = first_order(sizes.learning_rate, problem, network)
     return by_autograd(study, problem, network, observe=observe).refine(
         learning_rate=eta, horizon=sizes.time, records=RECORDS, levels=levels or sizes.levels
     )

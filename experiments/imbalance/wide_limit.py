@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.imbalance import own_data
 from experiments.imbalance.networks import by_autograd, trained_coordinates, trained_product
-from experiments.imbalance.solved import Refinement, refined
+from experiments.imbalance.solved import Refinement, first_order, refined
 from experiments.training import extrapolated, tends_to
 from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, on_data, rate, slope, varies
 from theory.claims.estimates import Estimate, loglog_slope, mean, richardson
@@ -149,9 +149,8 @@ def _distance(study: Study, sizes: Widths, problem: Regression, exponent: float)
     h, k, case = sizes.width, wide_limit.level(sizes.width, exponent), f"a = {exponent:g}"
     start = _gaussian(study, problem, h, exponent, 1.0, sizes.draws)
     # Time in units of 1 / k, the scale of the rates; the residual is below 1e-8 of its start by then.
-    runs = by_autograd(study, start.problem, start.network).refine(
-        learning_rate=FASTER * sizes.learning_rate / k, horizon=16 / k, records=2
-    )
+    eta = first_order(FASTER * sizes.learning_rate / k, start.problem, start.network)
+    runs = by_autograd(study, start.problem, start.network).refine(learning_rate=eta, horizon=16 / k, records=2)
     squared = [start.distance_to_minimum_norm(run["U"], run["V"])[-1] ** 2 for run in runs]
     V_squared = [(run["V"][-1] ** 2).sum((-2, -1)) for run in runs]
     predicted = wide_limit.squared_distance(problem, h, exponent)
