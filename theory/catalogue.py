@@ -173,6 +173,19 @@ FIGURES = {
         "Theorems 1 and 2 of Min et al. nearly attained, and how large weights become",
         ("min2021.parameters_converge", "min2021.theorem2", "imbalance.largest_weights"),
     ),
+    "fig22": Entry(
+        "figures.fig22_closed_forms",
+        "Two layers in closed form: one mode, one eigenspace, infinite width; rescaled, compressed; Lemmas 1 and E.1",
+        (
+            "imbalance.scalar_solution",
+            "imbalance.riccati_solution",
+            "imbalance.wide_limit",
+            "imbalance.compression",
+            "min2021.ntk_rescaling",
+            "min2021.lemma1",
+            "min2021.lemma_e1",
+        ),
+    ),
     "fig24": Entry(
         "figures.fig24_chain_laws",
         "Chains: what they forget, what weight decay costs them, collapse, and spectra of two norms",
