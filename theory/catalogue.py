@@ -255,6 +255,32 @@ FIGURES = {
             "banburski2019.nmgd_relu",
         ),
     ),
+    "fig30": Entry(
+        "figures.fig30_orthogonal_maps",
+        "Orthogonal maps, their gradients, series, steps and penalties: what each loses",
+        (
+            "liu2021.orthogonal_maps",
+            "liu2021.map_gradients",
+            "liu2021.energy_invariance",
+            "orthogonal.neumann_map",
+            "liu2021.preserving_descent",
+            "liu2021.relaxed",
+        ),
+    ),
+    "fig31": Entry(
+        "figures.fig31_orthogonal_training",
+        "Rotations in training: flows, where they end, random starts, blocks of the coordinates, and the gain",
+        (
+            "orthogonal.procrustes_flow",
+            "orthogonal.double_bracket",
+            "orthogonal.two_sided",
+            "orthogonal.expressivity_gap",
+            "liu2021.spectrum",
+            "liu2021.scalability",
+            "liu2021.stochastic",
+            "liu2021.coordinate_system",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
