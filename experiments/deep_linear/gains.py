@@ -8,6 +8,7 @@ from experiments.deep_linear.convergence import integrated
 from experiments.deep_linear.networks import Constraint, ControlledDescent, students
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
+from experiments.training.together import copies, refined_together
 from theory.claims import Check, Study, Tolerance, measured
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
@@ -54,8 +55,7 @@ def orthogonal_start(study: Study, rng: np.random.Generator, levels: int) -> Ite
 
 def _refined_ends(study: Study, problem: TeacherStudent, W: Layers, levels: int) -> list[list[Array]]:
     """The last layers (1, runs, ...) of trainings long enough to fit the labels to rounding, at eta, eta / 2, ..."""
-    runs = fused(study, problem, W).refine(learning_rate=0.08, horizon=24.0, records=2, levels=levels)
-    return [[layer[-1:] for layer in layers_of(run.arrays)] for run in runs]
+    return [[layer[-1:] for layer in layers] for layers in _refined(study, problem, W, 24.0, levels)]
 
 
 def small_starts(study: Study, L: int, strengths: Array, *, draws: int, scales: Array, levels: int) -> Iterator[Check]:
@@ -70,11 +70,9 @@ def small_starts(study: Study, L: int, strengths: Array, *, draws: int, scales: 
     problem = conditioned(rng, D, SINGULAR_VALUES, strengths, K=K, draws=draws)
     one = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=draws)
     W = [np.concatenate([scale * layer for scale in scales]) for layer in one]
-    many = TeacherStudent(
-        *(np.tile(array, (len(scales), 1, 1)) for array in (problem.X, problem.teacher, problem.noise))
-    )
-    runs = fused(study, many, W).refine(learning_rate=0.08, horizon=_fitted_by(many, W), records=2, levels=levels)
-    gains, off = richardson([frozen.output_gain([layer[-1] for layer in layers_of(run.arrays)]) for run in runs])
+    many = _copies(problem, len(scales))
+    runs = _refined(study, many, W, _fitted_by(many, W), levels)
+    gains, off = richardson([frozen.output_gain([layer[-1] for layer in layers]) for layers in runs])
     by_scale = np.split(gains, len(scales))
     (limit, error), (_, before) = (richardson(values, order=2) for values in (by_scale, by_scale[:-1]))
     # Extrapolation to scale 0 multiplies what the gains are off by by less than 3.
@@ -85,6 +83,19 @@ def small_starts(study: Study, L: int, strengths: Array, *, draws: int, scales: 
     if L == 3:
         fewer = frozen.gain_from_small_start(problem.minimum_norm_solution, L - 1)
         yield gain.control("gain of one layer less").equals(fewer)
+
+
+def _refined(study: Study, problem: TeacherStudent, W: Layers, horizon: float, levels: int) -> list[list[Array]]:
+    """The layers (1, runs, ...) at the horizon of trainings at 0.08, or a little less, and at half of it, and so on."""
+    steps = round(horizon / 0.08)
+    trainee = fused(study, _copies(problem, levels), [copies(layer, levels) for layer in W])
+    runs = refined_together(trainee, learning_rate=horizon / steps, record=[steps], levels=levels)
+    return [layers_of(run.arrays) for run in runs]
+
+
+def _copies(problem: TeacherStudent, many: int) -> TeacherStudent:
+    """All of its draws, and all again."""
+    return TeacherStudent(*(copies(array, many) for array in (problem.X, problem.teacher, problem.noise)))
 
 
 def _fitted_by(problem: TeacherStudent, W: Layers) -> float:
