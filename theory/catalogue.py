@@ -300,6 +300,11 @@ FIGURES = {
             "liu2021.coordinate_system",
         ),
     ),
+    "fig32": Entry(
+        "figures.fig32_manifold_laws",
+        "Weight manifolds: curvature, caps of steps, groupings, distances, and norms of layers",
+        ("ozay2019.curvature", "ozay2019.step_cap", "ozay2019.groupings", "ozay2019.layer_norms", "ozay2019.lyapunov"),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
