@@ -33,21 +33,16 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         width=12.5,
         height=7.0,
     )
-    panels = figure.subplot_mosaic(
-        [
-            ["error", "multipliers", "times"],
-            ["error", "rate", "steps"],
-            ["residual", "rate_residual", "steps"],
-        ],
-        height_ratios=(3, 2, 1),
-        width_ratios=(1.35, 1, 1),
-    )
+    left, middle, right = figure.subfigures(1, 3, width_ratios=(1.35, 1, 1))
+    error, residual = left.subplots(2, 1, height_ratios=(5, 1))
+    multipliers, rate, rate_residual = middle.subplots(3, 1, height_ratios=(3, 2.4, 1))
+    time, steps = right.subplots(2, 1)
     times = evidence["minnorm.shallow_hitting_times"]
-    _draw_error(panels["error"], panels["residual"], times)
-    _draw_multipliers(panels["multipliers"], evidence["minnorm.shallow_event_driven"].curves)
-    _draw_rate(panels["rate"], panels["rate_residual"], evidence["minnorm.shallow_flow"].curves)
-    _draw_times(panels["times"], times)
-    _draw_steps(panels["steps"], times)
+    _draw_error(error, residual, times)
+    _draw_multipliers(multipliers, evidence["minnorm.shallow_event_driven"].curves)
+    _draw_rate(rate, rate_residual, evidence["minnorm.shallow_flow"].curves)
+    _draw_times(time, times)
+    _draw_steps(steps, times)
     return figure
 
 
@@ -81,7 +76,7 @@ def _draw_error(axes: Axes, residual: Axes, times: Evidence) -> None:
         axes.text(x, y, text, color=COLOURS[i], fontsize=9)
     axes.set(xlim=(0.05, LAST), ylim=(1e-9, 3), ylabel=r"direction error $|w/|w| - \hat w/|\hat w||$")
     axes.tick_params(labelbottom=False)
-    letter(axes, "A", "direction error on one problem (lines: exact flows; markers: trained)")
+    letter(axes, "A", "direction error (lines: exact flows; markers: trained)")
     residual.axhline(0, color="0.4", linewidth=0.8)
     residual.set(xlim=axes.get_xlim(), ylim=(-0.5, 0.5))
     residual.set(xlabel="time (step x learning rate)", ylabel="trained /\nflow $- 1$")
@@ -132,7 +127,7 @@ def _draw_steps(axes: Axes, times: Evidence) -> None:
         style = markers(i, linestyle="-", linewidth=0.8)
         axes.loglog(errors, times.group(method)["median_steps"], **style, label=label)
     axes.axhline(budget, color="0.5", linestyle=":")
-    axes.text(4e-9, budget * 1.15, "budget of the longest training", fontsize=8, ha="right")
+    axes.text(7e-9, budget / 1.2, "budget of the longest training", fontsize=8, ha="right", va="top")
     axes.set(xlim=(0.5, 5e-9), ylim=(1, 30 * budget))
     axes.set(xlabel=r"direction error $\varepsilon$", ylabel="steps of training (median)")
     axes.set_xticks(10.0 ** np.arange(-8, 0, 2))

@@ -12,6 +12,7 @@ from theory.claims import Evidence
 Arrays = Mapping[str, np.ndarray]
 # Gradient descent, stopped early, weight decay, Minnorm: their places among the colours and markers.
 PLACES, DASHES = (1, 4, 2, 0), ("-", "--", "-.", "-")
+FLOOR = 1e-17  # of the spreads: where none is drawn
 LABELS = ("gradient descent, $t = \\infty$", "stopped at its best time", r"L2, best $\gamma$", "Minnorm")
 
 
@@ -96,17 +97,19 @@ def _draw_modes(axes: Axes, curves: Arrays) -> None:
 
 
 def _draw_descent(axes: Axes, evidence: Evidence) -> None:
-    for side in ("fewer examples", "more examples"):
-        curves = evidence.group(side)
-        axes.semilogy(curves["n_over_d"], curves["fitted"], **line(0))
-        axes.semilogy(curves["n_over_d"], curves["ridge"], **line(2, "-."))
     trained = evidence.group("trained")
-    points = trained["n_over_d"], trained["error"], trained["band"]
-    axes.errorbar(*points, capsize=2, elinewidth=0.7, **markers(0))
+    few = trained["n_over_d"] < 1
+    minnorm, descent = PLACES[3], PLACES[0]
+    for side, place, shown in (("fewer examples", minnorm, few), ("more examples", descent, ~few)):
+        curves = evidence.group(side)
+        axes.semilogy(curves["n_over_d"], curves["fitted"], **line(place))
+        axes.semilogy(curves["n_over_d"], curves["ridge"], **line(2, "-."))
+        points = trained["n_over_d"][shown], trained["error"][shown], trained["band"][shown]
+        axes.errorbar(*points, capsize=2, elinewidth=0.7, **markers(place))
     axes.axvline(1, color="0.5", linestyle=":")
     axes.text(1.25, 0.9, "$n = d$", fontsize=8, va="top", transform=axes.get_xaxis_transform())
-    axes.text(0.05, 4.5, "Minnorm", color=COLOURS[0], fontsize=9)
-    axes.text(1.3, 4.5, "gradient descent", color=COLOURS[0], fontsize=9)
+    axes.text(0.05, 4.5, "Minnorm", color=COLOURS[minnorm], fontsize=9)
+    axes.text(1.3, 4.5, "gradient descent", color=COLOURS[descent], fontsize=9)
     axes.text(0.3, max(0.55, 1.1 * axes.get_ylim()[0]), "best ridge", color=COLOURS[2], fontsize=9)
     axes.set(xlabel="examples per input, $n / d$", ylabel="test error $E_g$")
     letter(axes, "D", f"depth 2, label noise {evidence.curves['noise']:g}: double descent")
@@ -115,14 +118,14 @@ def _draw_descent(axes: Axes, evidence: Evidence) -> None:
 def _draw_spreads(axes: Axes, curves: Arrays) -> None:
     depths = curves["depths"]
     for i, place in enumerate(PLACES):
-        places = np.arange(len(depths)) + 0.2 * (i - 1.5)
-        heights = curves["spreads"][:, i]
-        axes.bar(places, heights, width=0.19, bottom=0, color=COLOURS[place], alpha=0.75, label=LABELS[i])
+        places, heights = np.arange(len(depths)) + 0.2 * (i - 1.5), curves["spreads"][:, i]
+        axes.vlines(places, FLOOR, np.maximum(heights, FLOOR), color=COLOURS[place], linewidth=5, alpha=0.35)
+        axes.plot(places, np.maximum(heights, FLOOR), **markers(place, markersize=6))
     if max(depths) >= 3:
         axes.text(
-            len(depths) - 0.45, 4, r"weight decay can collapse to $W = 0$ from depth 3 on", fontsize=8, ha="right"
+            len(depths) - 0.45, 200, r"weight decay can collapse to $W = 0$ from depth 3 on", fontsize=8, ha="right"
         )
     axes.set_yscale("log")
     axes.set_xticks(range(len(depths)), [f"depth {L}" for L in depths])
-    axes.set(ylim=(1e-9, 20), ylabel="largest less smallest $E_g$ over starts")
-    letter(axes, "E", "spread over starts (colours as A)")
+    axes.set(ylim=(FLOOR, 1e4), ylabel="largest less smallest $E_g$ over starts")
+    letter(axes, "E", "spread over starts (markers as A)")

@@ -13,7 +13,8 @@ from theory.claims.parameters import written
 
 # Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-CHARACTERS = 11.5  # of the heading an inch
+CHARACTERS = 12.8  # of the heading an inch
+UNBROKEN = "\N{NO-BREAK SPACE}"  # so that a line of the heading ends after a verdict, not within it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 matplotlib.rcdefaults()  # not the user's own, which may set another text engine
@@ -43,7 +44,8 @@ def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, he
     """An empty figure whose heading is `title`, and under it the verdict on each claim it draws."""
     figure = Figure(figsize=(width, height), layout="constrained")
     verdicts = ";   ".join(
-        f"{e.id}: {e.in_words} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)" for e in evidence.values()
+        f"{e.id}: {e.in_words} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)".replace(" ", UNBROKEN)
+        for e in evidence.values()
     )
     verdicts = fill(f"{verdicts}{profile_note(evidence)}", width=int(CHARACTERS * width))
     figure.suptitle(f"{title}\n{verdicts}", x=0.01, ha="left", fontsize=10.5)
