@@ -305,6 +305,16 @@ FIGURES = {
         "Weight manifolds: curvature, caps of steps, groupings, distances, and norms of layers",
         ("ozay2019.curvature", "ozay2019.step_cap", "ozay2019.groupings", "ozay2019.layer_norms", "ozay2019.lyapunov"),
     ),
+    "fig35": Entry(
+        "figures.fig35_manifold_training",
+        "FG-SGD in training: schedules, saddles, large losses, and the price of unit norms",
+        (
+            "ozay2019.schedules",
+            "ozay2019.convergence_to_minima",
+            "ozay2019.limits_of_the_theorem",
+            "ozay2019.renormalisation",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
