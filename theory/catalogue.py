@@ -305,6 +305,18 @@ FIGURES = {
         "Weight manifolds: curvature, caps of steps, groupings, distances, and norms of layers",
         ("ozay2019.curvature", "ozay2019.step_cap", "ozay2019.groupings", "ozay2019.layer_norms", "ozay2019.lyapunov"),
     ),
+    "fig33": Entry(
+        "figures.fig33_homogeneous_limits",
+        "Homogeneous networks: where directions end, other losses, margins that rise, normalised weights that grow",
+        (
+            "soudry2018.deep_networks",
+            "soudry2018.multiclass",
+            "lyu2020.smoothed_margin",
+            "homogeneous.other_losses",
+            "banburski2019.batch_normalisation",
+            "banburski2019.weight_normalisation",
+        ),
+    ),
     "fig35": Entry(
         "figures.fig35_manifold_training",
         "FG-SGD in training: schedules, saddles, large losses, and the price of unit norms",
