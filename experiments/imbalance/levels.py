@@ -21,15 +21,17 @@ END = 0.02  # where the balanced curve of the paper's Figure 3 ends, read off
 
 def levels_follow_their_law(study: Study, problem: Regression, network: Network, sizes: AppendixA1) -> Iterator[Check]:
     """The level c of each start (a run each) beside the mean of its law, from draws that need no array of its width."""
+    pairs = dict.fromkeys([*sizes.pairs, APPENDIX, LEGEND])
+    draws = {pair: _drawn(study, problem, sizes, pair) for pair in pairs}
     for run, (level, pair) in enumerate(zip(convergence.imbalance_level(problem, network), sizes.pairs)):
-        drawn = _drawn(study, problem, sizes, pair)
+        drawn = draws[pair]
         deviations = max(DEVIATIONS, _deviations(drawn))
         because = f"{deviations:g} standard deviations of one draw, whose law is nearly normal, a little skew"
         rounded = EPS * sizes.width * (pair[0] ** 2 + pair[1] ** 2)
         within = Tolerance(max(deviations * drawn.std(ddof=1), rounded), because, significance=SIGNIFICANCE)
         case = "" if pair not in sizes.pairs[:run] else f", start {run}"
         yield _level(pair, level, within, case).supporting().equals(drawn.mean())
-    law, legend = (mean(_drawn(study, problem, sizes, pair)) for pair in (APPENDIX, LEGEND))
+    law, legend = (mean(draws[pair]) for pair in (APPENDIX, LEGEND))
     third = _level(APPENDIX, law.value, by_chance(law) + by_chance(legend))
     yield third.control("level of the scales in the legend of Figure 2").equals(legend.value)
 
