@@ -45,7 +45,7 @@ def table(subject: Subject, steps: int, judged: Sequence["Judged"], points_at: S
         if each.finding.unmet:
             reasons.add_row(each.observer.title, each.finding.unmet)
     written = StringIO()
-    console = Console(file=written, width=WIDTH, color_system=None, markup=False, highlight=False)
+    console = Console(file=written, width=WIDTH, color_system=None, markup=False, highlight=False, force_jupyter=False)
     console.print(rows)
     if reasons.rows:
         console.print(reasons)

@@ -137,4 +137,4 @@ def _table(evidence: Iterable[Evidence], stopped: Iterable[Stopped]) -> Table:
 
 def _console() -> Console:
     """As wide as the terminal; as wide as the text where there is none."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000)
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000, force_jupyter=False)

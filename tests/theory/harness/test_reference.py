@@ -90,6 +90,15 @@ def test_pages_of_modules(tmp_path: Path) -> None:
     assert "python -m theory.report" in Page(tmp_path / "index.html").text
 
 
+def test_links_to_what_is_inherited_from_a_library_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = '''"""Of a toy."""\n\nclass Toy(Exception):\n    """It has `args`, and is a `Toy`."""\n'''
+    (tmp_path / "toy_of_reference.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_docs(documented(["toy_of_reference"]), [], tmp_path)
+    page = Page(tmp_path / place("toy_of_reference"))
+    assert "#Toy" in page.links and broken(tmp_path) == [] and "It has args, and is a Toy." in page.text
+
+
 def test_a_module_that_is_not_there() -> None:
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         documented(["theory.no_such_module"])

@@ -7,12 +7,13 @@ formulas as they are: L(0) - L*, <e, T e>, [c]_+.
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.resources import files
 from inspect import Parameter, Signature, formatannotation
 from pathlib import Path
 from pkgutil import iter_modules
+from posixpath import dirname, join, normpath
 from textwrap import dedent
 from typing import Any
 
@@ -36,6 +37,8 @@ EITHER = re.compile(r"Union\[jaxtyping\.(\w+)\[ndarray, ('[^']*')\], jaxtyping\.
 NAME = re.compile(r"(?<=<code>)\w+(?=(\(\))?</code>)")
 LONG = re.compile(r">(?:\w+\.)+(\w+)</a>")
 WORDS = re.compile(r"(?<![\w*])\*[a-z]+(?: [a-z]+)*\*(?![\w*])")
+ID = re.compile(r' id="([^"]+)"')
+LINK = re.compile(r'<a href="(?P<page>[^"#]*)#(?P<id>[^"]+)">(?P<text>.*?)</a>')
 PROMPT = ">>>"
 
 Modules = Mapping[str, pdoc.doc.Module]
@@ -45,7 +48,7 @@ def documented(packages: Sequence[str], left_out: Sequence[str] = ()) -> Modules
     """The modules of the packages, and these themselves, by name, without those left out and what lies in them."""
     names = [name for package in packages for name in (package, *_below(package))]
     without = re.compile("|".join(rf"{re.escape(name)}(\.|$)" for name in left_out) or "(?!)")
-    return {name: pdoc.doc.Module(import_module(name)) for name in sorted(names) if not without.match(name)}
+    return {name: pdoc.doc.Module(import_module(name)) for name in names if not without.match(name)}
 
 
 def _below(package: str) -> Iterator[str]:
@@ -58,20 +61,26 @@ def _below(package: str) -> Iterator[str]:
 
 def write_reference(modules: Modules, folder: Path) -> None:
     """Write the page of each module under `folder`/api."""
-    environment = _environment(modules)
+    template = _environment(modules).get_template("module.html.jinja2")
+    pages = {}
     for name, module in modules.items():
         root = "../" * (name.count(".") + 1)
-        shown = {
-            "module": module,
-            "all_modules": modules,
-            "submodules": inside(name, modules),
-            "root": root,
-            "papers": (),
-        }
-        page = environment.get_template("module.html.jinja2").render(**shown)
-        file = folder / place(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, page.encode())
+        shown = {"module": module, "all_modules": modules, "submodules": inside(name, modules), "root": root}
+        pages[place(name)] = template.render(papers=(), **shown)
+    for name, page in _without_dangling(pages).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, page.encode())
+
+
+def _without_dangling(pages: Mapping[str, str]) -> dict[str, str]:
+    """The pages, without links to what has no place on them, as what is inherited from a library."""
+    ids = {name: set(ID.findall(page)) for name, page in pages.items()}
+
+    def kept(page: str, match: re.Match[str]) -> str:
+        target = normpath(join(dirname(page), match["page"])) if match["page"] else page
+        return match[0] if match["id"] in ids.get(target, ()) else match["text"]
+
+    return {name: LINK.sub(partial(kept, name), page) for name, page in pages.items()}
 
 
 def place(module: str) -> str:

@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+from traitlets.config import Config
 
 from theory.core.files import write_atomically
 from theory.harness.site.pages import environment
@@ -31,7 +32,9 @@ from theory.harness.site.pages import environment
 FOLDER = "tutorials"
 SECONDS = 120  # that a cell may take, on a machine that is busy
 QUIET = {"OMP_NUM_THREADS": "1", "COLUMNS": "110", "TERM": "dumb"}
-PICTURES = "%config InlineBackend.figure_formats = ['svg']\n%config InlineBackend.rc = {'svg.hashsalt': 'tutorial'}"
+PICTURES = """%matplotlib inline
+%config InlineBackend.figure_formats = ['svg']
+%config InlineBackend.rc = {'svg.hashsalt': 'tutorial'}"""
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -69,7 +72,8 @@ def run(script: Path) -> Tutorial:
     notebook.cells.insert(0, nbformat.v4.new_code_cell(PICTURES))
     with TemporaryDirectory() as folder:
         environment = {**os.environ, **QUIET, "IPYTHONDIR": folder}
-        client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": folder}})
+        private = Config(KernelManager={"transport": "ipc", "ip": f"{folder}/kernel"})  # no port that others could hear
+        client = NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": folder}}, config=private)
         client.execute(env=environment)
     notebook.cells.pop(0)
     for cell in notebook.cells:
