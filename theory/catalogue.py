@@ -317,6 +317,16 @@ FIGURES = {
             "banburski2019.weight_normalisation",
         ),
     ),
+    "fig34": Entry(
+        "figures.fig34_generalisation",
+        "Errors on new examples: margins, a bound by support vectors, the loss that grows, features seen",
+        (
+            "banburski2019.generalisation",
+            "generalisation.leave_one_out",
+            "generalisation.log_loss",
+            "generalisation.seen_features",
+        ),
+    ),
     "fig35": Entry(
         "figures.fig35_manifold_training",
         "FG-SGD in training: schedules, saddles, large losses, and the price of unit norms",
