@@ -1,4 +1,4 @@
-"""The one style all figures share: theory as lines, training as markers, the verdict in the title."""
+"""The one style all figures share: theory as lines, training as markers, the verdicts under them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,14 +7,15 @@ from textwrap import fill
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
-from theory.claims import Evidence
+from theory.claims import VERDICTS, Evidence
 from theory.claims.parameters import written
 
 # Okabe & Ito's colours: distinct to colour-blind eyes; ordered so that their greys differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-CHARACTERS = 12.8  # of the heading an inch
-UNBROKEN = "\N{NO-BREAK SPACE}"  # so that a line of the heading ends after a verdict, not within it
+HEADING, FOOT = 10.5, 17.0  # characters an inch
+UNBROKEN = "\N{NO-BREAK SPACE}"  # so that a line of the foot ends after a verdict, not within it
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 matplotlib.rcdefaults()  # not the user's own, which may set another text engine
@@ -41,15 +42,29 @@ matplotlib.rcParams.update(
 
 
 def canvas(title: str, evidence: Mapping[str, Evidence], width: float = 10.0, height: float = 5.6) -> Figure:
-    """An empty figure whose heading is `title`, and under it the verdict on each claim it draws."""
+    """An empty figure whose heading is `title` and how finely it was tested; under it the verdict on each claim."""
     figure = Figure(figsize=(width, height), layout="constrained")
+    heading = figure.suptitle(fill(title, width=int(HEADING * width)), x=0.01, ha="left", fontsize=11.5, weight="bold")
+    if evidence:
+        heading.set_text(f"{heading.get_text()}\n")  # the last line is left to what is not bold
+        figure.add_artist(Annotation(summary(evidence), (0, 0), xycoords=heading, annotation_clip=False, fontsize=9.5))
     verdicts = ";   ".join(
         f"{e.id}: {e.in_words} ({sum(c.passed for c in e.checks)}/{len(e.checks)} checks)".replace(" ", UNBROKEN)
         for e in evidence.values()
     )
-    verdicts = fill(f"{verdicts}{profile_note(evidence)}", width=int(CHARACTERS * width))
-    figure.suptitle(f"{title}\n{verdicts}", x=0.01, ha="left", fontsize=10.5)
+    foot = fill(f"{verdicts}{profile_note(evidence)}", width=int(FOOT * width))
+    if foot:
+        figure.supxlabel(foot, x=0.01, ha="left", fontsize=7.5, color="0.3")
     return figure
+
+
+def summary(evidence: Mapping[str, Evidence]) -> str:
+    """The verdict on one claim; of several, how many are wrong or open or, where none is, the coarsest."""
+    bad = [e for e in evidence.values() if VERDICTS[e.verdict]]
+    if bad and len(evidence) > 1:
+        return f"{len(bad)} of {len(evidence)} claims: {', '.join(dict.fromkeys(e.verdict for e in bad))}"
+    coarsest = max(evidence.values(), key=lambda e: e.resolution)
+    return coarsest.in_words if len(evidence) == 1 else f"{len(evidence)} claims, the coarsest: {coarsest.in_words}"
 
 
 def profile_note(evidence: Mapping[str, Evidence]) -> str:

@@ -28,8 +28,8 @@ def drawn(name: str) -> Figure:
 @pytest.mark.parametrize("name", CATALOGUE.figures)
 def test_a_figure_needs_its_evidence_alone(name: str) -> None:
     figure = drawn(name)
-    heading = figure.get_suptitle()
-    assert all(claim in heading for claim in CATALOGUE.figures[name].claims)
+    heading, foot = figure.get_suptitle(), figure.get_supxlabel()
+    assert heading.count("\n") < 3 and all(claim in foot for claim in CATALOGUE.figures[name].claims)
     titles = (re.match("([A-Z])  ", axes.get_title(loc="left")) for axes in figure.axes)
     letters = [found[1] for found in titles if found]
     assert sorted(letters) == [chr(ord("A") + i) for i in range(len(letters))]
