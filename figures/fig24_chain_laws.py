@@ -132,7 +132,7 @@ def _draw_price(axes: Axes, residual: Axes, l2: Evidence, schedules: Evidence) -
         (
             (named(l2, "bias over gamma"), 1.0, r"$(s - p) / \gamma$, weight decay, trained"),
             (annealed, k, r"$(1 + t)(s - p) / k$, $\gamma = k / (1 + t)$, trained"),
-            (integrals, 1.0, r"$\int h\, dt$, Minnorm, trained"),
+            (integrals, 1.0, "$h$ integrated, Minnorm, trained"),
         )
     ):
         L, measured = np.array([depth(c) for c in checks]), np.array([c.measured for c in checks]) / unit

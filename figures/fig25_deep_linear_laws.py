@@ -257,5 +257,5 @@ def _draw_frozen(axes: Axes, evidence: Evidence) -> None:
             )  # fmt: skip
     axes.axvline(1, **line(0))
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-    axes.set(xlabel="trained / law (bars: 95 %)", ylim=(len(rows) - 0.5, -0.7), xlim=(0.72, 1.28))
+    axes.set(xlabel="trained / law (bars: 95 %)", ylim=(len(rows) - 0.5, -0.7), xlim=(0.66, 1.28))
     letter(axes, "F", "gradient flow's frozen part costs what the law says")
