@@ -21,9 +21,10 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
         [
             ["null", "distance", "flow"],
             ["null_residual", "distance_residual", "flow_residual"],
+            ["broken", "broken", "duals"],
             ["bound", "bound", "duals"],
         ],
-        height_ratios=(3, 1, 3),
+        height_ratios=(3, 1, 1.2, 2.2),
     )
     schedules = evidence["banburski2019.nmgd_schedules"]
     _draw_schedules(panels["null"], schedules, "null")
@@ -37,6 +38,7 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     _draw_rounding(panels["distance_residual"], schedules.curves, "distance_residual")
     _draw_flow(panels["flow"], panels["flow_residual"], evidence["banburski2019.nmgd_flow"].curves)
     _draw_bound(panels["bound"], evidence["lieder2021.bound"])
+    _draw_broken(panels["broken"], panels["bound"], evidence["lieder2021.bound"].group("start away"))
     _draw_duals(panels["duals"], evidence["halpern.squared_hinge"].curves)
     return figure
 
@@ -84,30 +86,50 @@ def _draw_flow(axes: Axes, residual: Axes, curves: Curves) -> None:
 def _draw_bound(axes: Axes, evidence: Evidence) -> None:
     rotations = evidence.group("rotations")
     k, n = rotations["steps"], rotations["rotation_steps"]
-    for j in range(2, len(n), 4):
+    drawn = np.arange(2, len(n), 4)
+    for j in drawn:
         arch = slice(0, 2 * n[j] + 1)  # up to where the residual is 0 for the first time
-        axes.loglog(k[arch], rotations["predicted"][arch, j], color="0.75", linewidth=0.9, zorder=1)
-    axes.loglog([], [], color="0.75", linewidth=0.9, label=r"rotations by $\pi / (n + 1)$, formula")
-    axes.loglog(k[n], rotations["trained"][n, np.arange(len(n))], **markers(6), label=r"each at its step $n$")
+        axes.semilogx(k[arch], rotations["predicted"][arch, j], color="0.6", linewidth=0.9, zorder=1)
+    axes.plot([], [], color="0.6", linewidth=0.9, label=r"rotations by $\pi / (n + 1)$, formula")
+    axes.semilogx(k[n[drawn]], rotations["trained"][n[drawn], drawn], **markers(6), label="each at its step $n$")
     longest = evidence.group("longest step, even k")
+    apart = _apart(longest["steps"], 9)
     label = r"descent, $\eta = 2/h_{\max}$, even steps: attained"
-    axes.loglog(longest["steps"], longest["attained"], **markers(1, markersize=7), label=label)
-    axes.loglog(longest["steps"], longest["random_predicted"], **line(0))
-    axes.loglog(longest["steps"], longest["random"], **markers(0), label="the same from a random start")
-    shown = np.unique(np.geomspace(1, len(k), 24).astype(int)) - 1
+    axes.semilogx(longest["steps"][apart], longest["attained"][apart], **markers(1, markersize=9), label=label)
+    axes.semilogx(longest["steps"], longest["random_predicted"], **line(0))
+    axes.semilogx(longest["steps"][apart], longest["random"][apart], **markers(0), label="the same from a random start")
     for i, word in ((2, "soft thresholding"), (3, "reflections")):
         curves = evidence.group(word)
-        style = markers(i, linestyle="-", linewidth=0.7)
-        axes.loglog(curves["steps"][shown], curves["ratio"][shown], **style, label=word)
-    away = evidence.group("start away")
-    axes.loglog(away["steps"], away["predicted"], **line(4, "--"))
-    axes.loglog(away["steps"], away["trained"], **markers(4), label="start is not the anchor: broken")
+        nearest = np.flatnonzero(curves["ratio"] > 0.5)  # every other step, and 0 between
+        nearest = nearest[_apart(curves["steps"][nearest], 3 + 2 * i)]
+        label = f"{word}, every other step"
+        axes.semilogx(curves["steps"][nearest], curves["ratio"][nearest], **markers(i), label=label)
     axes.axhline(1, color="black", linewidth=1.2)
-    axes.text(2.3, 1.25, "Lieder's bound", fontsize=8)
+    axes.text(1.25, 1.06, "Lieder's bound", fontsize=8)
     axes.set(xlabel=r"$k + 1$ (steps)", ylabel=r"$|x_k - T x_k|\;/\;\frac{2 |x_0 - x^*|}{k + 1}$")
-    axes.set(ylim=(0.08, 1500), xlim=(0.95, 1.1 * k[-1]))
-    axes.legend(loc="upper left", ncols=3)
+    axes.set(ylim=(0, 1.2), xlim=(0.95, 1.1 * k[-1]))
+
+
+def _draw_broken(axes: Axes, bound: Axes, away: Curves) -> None:
+    """What the bound does not hold for, far above it; and the legend of both."""
+    axes.loglog(away["steps"], away["predicted"], color="0.45", linestyle="--", linewidth=1.1)
+    apart = _apart(away["steps"], 24)
+    axes.loglog(
+        away["steps"][apart], away["trained"][apart], **markers(4, color="0.45"), label="start is not the anchor"
+    )
+    drawn, labels = bound.get_legend_handles_labels()
+    broken, names = axes.get_legend_handles_labels()
+    axes.legend(drawn + broken, labels + names, loc="upper left", ncols=3, borderaxespad=0.2)
+    axes.set(ylim=(2, 1e5), xlim=bound.get_xlim())
+    axes.set_yticks([10, 100], ["10", "100"])
+    axes.minorticks_off()
+    axes.tick_params(labelbottom=False)
     letter(axes, "D", "residual over bound: attained at every step by some map, never exceeded if start = anchor")
+
+
+def _apart(steps: np.ndarray, count: int) -> np.ndarray:
+    """Places of about so many steps, evenly apart on a logarithmic axis."""
+    return np.unique(np.searchsorted(steps, np.geomspace(steps[0], steps[-1], count)).clip(max=len(steps) - 1))
 
 
 def _draw_duals(axes: Axes, curves: Curves) -> None:
