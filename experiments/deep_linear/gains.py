@@ -70,7 +70,7 @@ def small_starts(study: Study, L: int, strengths: Array, *, draws: int, scales: 
     problem = conditioned(rng, D, SINGULAR_VALUES, strengths, K=K, draws=draws)
     one = gaussian_stack(rng, [D, *[WIDTH] * (L - 1), K], 1.0, runs=draws)
     W = [np.concatenate([scale * layer for scale in scales]) for layer in one]
-    many = _copies(problem, len(scales))
+    many = copies_of(problem, len(scales))
     runs = _refined(study, many, W, _fitted_by(many, W), levels)
     gains, off = richardson([frozen.output_gain([layer[-1] for layer in layers]) for layers in runs])
     by_scale = np.split(gains, len(scales))
@@ -88,12 +88,12 @@ def small_starts(study: Study, L: int, strengths: Array, *, draws: int, scales: 
 def _refined(study: Study, problem: TeacherStudent, W: Layers, horizon: float, levels: int) -> list[list[Array]]:
     """The layers (1, runs, ...) at the horizon of trainings at 0.08, or a little less, and at half of it, and so on."""
     steps = round(horizon / 0.08)
-    trainee = fused(study, _copies(problem, levels), [copies(layer, levels) for layer in W])
+    trainee = fused(study, copies_of(problem, levels), [copies(layer, levels) for layer in W])
     runs = refined_together(trainee, learning_rate=horizon / steps, record=[steps], levels=levels)
     return [layers_of(run.arrays) for run in runs]
 
 
-def _copies(problem: TeacherStudent, many: int) -> TeacherStudent:
+def copies_of(problem: TeacherStudent, many: int) -> TeacherStudent:
     """All of its draws, and all again."""
     return TeacherStudent(*(copies(array, many) for array in (problem.X, problem.teacher, problem.noise)))
 
