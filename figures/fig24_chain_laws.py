@@ -18,6 +18,7 @@ from theory.core.arrays import Array
 from theory.minnorm.tuning import Tuning
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
+HEIGHTS = (3, 1.3)  # of a panel, and of what is apart
 FASTEST = 3.0  # of gamma drawn, where no threshold ends the curve
 
 
@@ -25,22 +26,18 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """Imbalances, equilibria of weight decay and their bias; collapse with its bound; rates; critical augmentation."""
     title = "Chains of weights forget at the rate that decays them: by weight decay with a bias, by Minnorm without one"
     figure = canvas(title, evidence, width=15.0, height=9.4)
-    panels = figure.subplot_mosaic(
-        [
-            ["closed", "decayed", "price"],
-            ["closed apart", "decayed", "price apart"],
-            ["collapse", "rates", "critical"],
-            ["collapse", "rates apart", "critical apart"],
-        ],
-        height_ratios=(3, 1.3, 3, 1.3),
-    )
+    left, middle, right = figure.subfigures(1, 3)
+    closed, closed_apart, collapsed = left.subplots(3, 1, height_ratios=(*HEIGHTS, sum(HEIGHTS)))
+    decayed, rates, rates_apart = middle.subplots(3, 1, height_ratios=(sum(HEIGHTS), *HEIGHTS))
+    price, price_apart, critical, critical_apart = right.subplots(4, 1, height_ratios=(*HEIGHTS, *HEIGHTS))
     chains = {name.removeprefix("minnorm.chain_"): item for name, item in evidence.items()}
-    _draw_closed_forms(panels["closed"], panels["closed apart"], chains)
-    _draw_decayed(panels["decayed"], chains["l2"])
-    _draw_price(panels["price"], panels["price apart"], chains["l2"], chains["schedules"])
-    _draw_collapse(panels["collapse"], chains["collapse"])
-    _draw_rates(panels["rates"], panels["rates apart"], chains["spectrum"], chains["unsquared"])
-    _draw_critical(panels["critical"], panels["critical apart"], chains["unsquared"])
+    _draw_closed_forms(closed, closed_apart, chains)
+    _draw_decayed(decayed, chains["l2"])
+    _draw_price(price, price_apart, chains["l2"], chains["schedules"])
+    _draw_collapse(collapsed, chains["collapse"])
+    _draw_rates(rates, chains["spectrum"])
+    _draw_rates_apart(rates_apart, chains["spectrum"], chains["unsquared"])
+    _draw_critical(critical, critical_apart, chains["unsquared"])
     return figure
 
 
@@ -169,36 +166,40 @@ def _draw_collapse(axes: Axes, evidence: Evidence) -> None:
     letter(axes, "D", "from depth 3 on small weights collapse under Minnorm")
 
 
-def _draw_rates(axes: Axes, residual: Axes, squared: Evidence, unsquared: Evidence) -> None:
+def _draw_rates(axes: Axes, evidence: Evidence) -> None:
     """The slowest rate at the minimum against the augmentation, b = 4 a / g; its peak is the best tuning."""
-    size = squared.parameters
-    best, slowest = named(squared, "best tuning"), named(squared, "slowest rate")
-    for check in best:
+    size = evidence.parameters
+    for check in named(evidence, "best tuning"):
         chain = Chain(size["target"], depth(check), x=size["input"])
         peak, cg = chain.L + 2, np.linspace(max(chain.L - 2.5, 0), chain.L + 5, 200)
         tuning = Tuning(np.ones(200), np.full(200, 4 / chain.g), cg / chain.g)
         axes.plot(cg, -minnorm.spectrum(chain, tuning).real.max(-1) / 2, **line(0, linewidth=0.9))
         axes.annotate(f"$L = {chain.L}$", (peak, 1), (0, 6), textcoords="offset points", fontsize=8, ha="center")
         axes.plot(peak, _rate(check), **markers(0))
-        residual.semilogy(peak, max(abs(_rate(check) - 1), ROUNDING), **markers(0))
-    for check in slowest:
-        residual.semilogy(depth(check) + 2.15, max(abs(_rate(check) - 1), ROUNDING), **markers(1))
-    for check, k in zip(named(unsquared, "best tuning"), unsquared.parameters["powers"]):
-        residual.semilogy(depth(check) + k + 0.3, max(abs(_rate(check) - 1), ROUNDING), **markers(2))
-    L = _shown(size)
-    axes.plot(1.1 * (L + 2), 1, **WRONG)
-    for check in controls(squared, "still all"):
-        residual.semilogy(1.1 * (L + 2), abs(_rate(check) - 1), **WRONG)
+    axes.plot(1.1 * (_shown(size) + 2), 1, **WRONG)
     axes.axhline(1, color="black", linewidth=1.0)
     axes.axhline(0, color="0.6", linewidth=0.8, linestyle=":")
-    for i, label in enumerate(("best tuning, trained", "slowest of any tuning, trained", "best, norm of power $k$")):
-        axes.plot([], [], **markers(i), label=label)
-    axes.plot([], [], **WRONG, label="tuning 10 % off: still $2a$?")
-    axes.legend(loc="lower center", ncols=2, fontsize=7.5, columnspacing=1.0)
-    axes.tick_params(labelbottom=False)
-    axes.set(ylabel="slowest rate / $2a$", ylim=(-0.62, 1.22))
-    residual.set(xlabel="augmentation $c\\, g$", ylabel="rate / $2a$ $- 1$", xlim=axes.get_xlim())
+    axes.plot([], [], **markers(0), label="best tuning, trained: every rate is $2a$")
+    axes.plot([], [], **WRONG, label="$c$ 10 % larger: still $2a$?")
+    axes.legend(loc="lower right", fontsize=7.5)
+    axes.set(xlabel=r"augmentation $c\, g$", ylabel="slowest rate / $2a$", ylim=(-0.45, 1.22))
     letter(axes, "E", "no tuning is faster than $2a$, where one has every rate")
+
+
+def _draw_rates_apart(axes: Axes, squared: Evidence, unsquared: Evidence) -> None:
+    """How far rates are from what the imbalances allow: of the best tuning, the slowest of any, of another norm."""
+    series = (
+        ("best", named(squared, "best tuning")),
+        ("any, slowest", named(squared, "slowest rate")),
+        ("best, power $k$", named(unsquared, "best tuning")),
+    )
+    for i, (label, checks) in enumerate(series):
+        places = [depth(check) + 0.12 * (i - 1) for check in checks]
+        axes.semilogy(places, [max(abs(_rate(c) - 1), ROUNDING) for c in checks], **markers(i), label=label)
+    wrong = controls(squared, "still all")
+    axes.semilogy([_shown(squared.parameters)] * len(wrong), [abs(_rate(c) - 1) for c in wrong], **WRONG)
+    axes.legend(loc="center right", fontsize=7.5, labelspacing=0.3, bbox_to_anchor=(1.0, 0.6))
+    axes.set(xlabel="depth $L$", ylabel="rate / $2a$ $- 1$", xticks=squared.parameters["depths"])
 
 
 def _rate(check: Check) -> float:
