@@ -41,9 +41,9 @@ class Training:
 
     images: int = varies("to train on", 150, smoke=60, low=60, high=600, from_data=True)
     new: int = varies("images to test on, at most", 1000, smoke=250, low=200, high=1000)
-    draws: int = varies("of the images", 80, smoke=64, low=64, high=400)
+    draws: int = varies("of the images", 128, low=64, high=400)
     width: int = varies("of the hidden layer", 32, low=24, high=256)
-    fitted: float = varies("cross-entropy at which training stops", 0.1, smoke=0.2, low=0.05, high=0.2)
+    fitted: float = varies("cross-entropy at which training stops", 0.1, smoke=0.3, low=0.05, high=0.3)
     size: float = varies("rho, the product of the layers' norms that are kept", 25.0, smoke=20.0, low=15, high=40)
     learning_rate: float = varies("of descent; of larger weights by as much smaller", 0.15, low=0.01, high=0.2)
     steps: int = varies("at most", 3000, low=500, high=50000)
