@@ -52,7 +52,7 @@ def _draw_growth(axes: Axes, residual: Axes, evidence: Evidence) -> None:
             label = rf"trained, $\rho_{k + 1}^2(0) = {trained[0, 0, k]:g}$" if run == 0 else None
             axes.plot(t, grown[:, run, k], **markers(k, markersize=4 + 2 * k), label=label)
             residual.plot(t, 1e3 * (grown - law)[:, run, k], **markers(k, markersize=3))
-    axes.plot([], [], color="black", linewidth=0.9, label=r"$2 \int \rho A\, dt$, four starts")
+    axes.plot([], [], color="black", linewidth=0.9, label=rf"$2 \int \rho A\, dt$, {grown.shape[1]} starts")
     axes.plot(t, 1.1 * law[:, 0, 0], **GREY, label="were sizes to grow 10 % faster")
     residual.axhline(0, color="0.3", linewidth=0.8)
     axes.tick_params(labelbottom=False)
@@ -154,4 +154,6 @@ def _draw_limits(axes: Axes, at: np.ndarray, problems: Sequence[Check]) -> None:
     """Each problem's limit: a line where the law has it, a marker where it was found."""
     for i, (x, check) in enumerate(zip(at, problems)):
         axes.plot([x / 1.07, x * 1.07], [check.predicted] * 2, color=COLOURS[i % len(COLOURS)])
-        axes.plot(x, check.measured, **markers(i), label="eight problems, size to infinity" if i == 1 else None)
+        axes.plot(
+            x, check.measured, **markers(i), label=f"{len(problems)} problems, size to infinity" if i == 1 else None
+        )

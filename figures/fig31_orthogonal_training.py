@@ -149,7 +149,12 @@ def _draw_rounds(axes: Axes, evidence: Evidence) -> None:
     inset.set(xlim=(-0.6, len(found) - 0.4), ylim=(0, 36))
     inset.set_title("rounds until all pairs\n(lines: law, bounds)", fontsize=7.5)
     inset.tick_params(labelsize=7.5)
-    axes.set(xlabel="rounds of ten steps", ylabel="loss, of its start", ylim=(floor / 3, 1e6))
+    axes.set(
+        xlabel="rounds of ten steps",
+        ylabel="loss, of its start",
+        ylim=(floor / 3, 1e6),
+        xlim=(-5, max(125, len(rounds))),
+    )
     axes.legend(loc="upper left", fontsize=7.5, ncols=2)
     letter(axes, "E", "blocks reach what all coordinates do")
 

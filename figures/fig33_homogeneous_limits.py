@@ -53,7 +53,7 @@ def _draw_approach(axes: Axes, deep: Evidence, multiclass: Evidence) -> None:
     (forgotten,) = controls(deep, "logistic: the start is forgotten")
     axes.axhline(forgotten.predicted, **GREY, label="one layer, were the start forgotten")
     axes.plot([], [], color="0.3", label=r"$|P \tilde w|$, of the start's unseen part")
-    axes.plot([], [], **markers(0, color="0.3"), label="trained, one layer, eight starts")
+    axes.plot([], [], **markers(0, color="0.3"), label=f"trained, one layer, {len(constant)} starts")
     axes.plot([], [], **markers(3, color="black"), label="trained, size to infinity")
     axes.set(ylim=(0, 7), xlim=(0.8 * size.min(), 2.4 * 1.9**3 * size.max()))
     axes.set(xlabel=r"size $\rho$", ylabel=r"$\rho \times$ direction error")
@@ -144,7 +144,7 @@ def _draw_batch(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     curves = evidence.curves
     norms, law = curves["norms"], curves["norms"][0] + curves["grown"]
     k = np.arange(1, len(norms))
-    shown = slice(None, None, 12)
+    shown = np.unique(np.geomspace(1, len(k), 22).astype(int)) - 1
     for run in range(0, norms.shape[1], 2):
         i = run // 2
         axes.semilogx(k, law[:-1, run], **line(i, linewidth=1.0))
@@ -154,7 +154,7 @@ def _draw_batch(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     axes.annotate("were the norm to stay", (1, norms[0, 0]), xytext=(2, -10), textcoords="offset points", fontsize=7.5,
                   color="0.35")  # fmt: skip
     axes.plot([], [], color="0.3", label=r"$|w_0|^2 + \eta^2 \sum |G_j|^2$")
-    axes.plot([], [], **markers(0, color="0.3"), label="trained, four starts")
+    axes.plot([], [], **markers(0, color="0.3"), label=f"trained, {len(range(0, norms.shape[1], 2))} starts")
     axes.tick_params(labelbottom=False)
     axes.set(ylabel=r"$|w_k|^2$", ylim=(3.6, None))
     axes.legend(loc="upper left", fontsize=7.5)

@@ -70,19 +70,19 @@ def _draw_bound(axes: Axes, evidence: Evidence) -> None:
     x = len(names)
     axes.plot([x - 0.36, x + 0.36], [100 * bound.measured] * 2, color="black", linewidth=1.6)
     axes.plot(x, 100 * error.measured, **markers(0, markersize=8))
-    for part, text in (("R^2 / gamma^2 alone", r"$R^2 / \gamma^2$ alone"), ("Rademacher", "by Rademacher\ncomplexity")):
+    for part, text in (("R^2 / gamma^2 alone", r"$R^2 / \gamma^2$ alone"), ("Rademacher", "by Rademacher complexity")):
         (other,) = controls(evidence, part)
         axes.axhline(100 * other.measured, **(GREY | {"linewidth": 0.9}))
-        axes.annotate(text, (len(names) + 0.42, 100 * other.measured), xytext=(0, -3), ha="right", va="top",
+        axes.annotate(text, (-0.45, 100 * other.measured), xytext=(0, 2), va="bottom",
                       textcoords="offset points", fontsize=7.5, color="0.35")  # fmt: skip
     axes.axhline(50, color="0.6", linestyle=":", linewidth=1.0)
     axes.annotate("guessing", (-0.45, 50), xytext=(0, 3), textcoords="offset points", fontsize=7.5, color="0.35")
     axes.set_xticks(range(x + 1), [*names, "labels\nshuffled"])
-    axes.set(xlim=(-0.5, x + 0.5), ylim=(-6, 290), ylabel="error and bound, %", xlabel="digits told apart")
+    axes.set(xlim=(-0.5, x + 0.5), ylim=(-4, 2500), ylabel="error and bound, %", xlabel="digits told apart")
     axes.set_yscale("symlog", linthresh=25, linscale=2)
     axes.set_yticks([0, 5, 10, 15, 20, 50, 100, 200], ["0", "5", "10", "15", "20", "50", "100", "200"])
     axes.grid(visible=False, axis="x")
-    axes.legend(loc="upper left", bbox_to_anchor=(0.25, 0.77), fontsize=7.5)
+    axes.legend(loc="upper left", fontsize=7.5)
     letter(axes, "B", "a bound by support vectors that says something")
 
 
@@ -170,7 +170,7 @@ def _draw_features(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     axes.set(ylabel="error on new examples, %", ylim=(26, 62))
     axes.legend(loc="upper right", fontsize=7.5, ncols=2)
     residual.set(
-        xlabel="features seen $p$", ylabel="moments, drawn\n/ law $-1$, %", xlim=axes.get_xlim(), ylim=(-2, 12)
+        xlabel="features seen $p$", ylabel="moments, drawn\n/ law $-1$, %", xlim=axes.get_xlim(), ylim=(None, 12)
     )
     letter(axes, "E", "more features help, but for the minimum norm at $n$")
 
