@@ -83,7 +83,9 @@ def _draw_direction(axes: Axes, evidence: Evidence) -> None:
     for i, limit in enumerate(limits):
         slope = (read[0, i] - limit) * size[0, i]
         axes.plot(inverse, limit + slope * inverse, color="0.75", linewidth=0.8, zorder=1)
-        axes.plot(1 / size[:, i], read[:, i], **markers(i), label="trained, six problems" if i == 0 else None)
+        axes.plot(
+            1 / size[:, i], read[:, i], **markers(i), label=f"trained, {len(limits)} problems" if i == 0 else None
+        )
         axes.plot(0, limit, marker="_", markersize=16, color=COLOURS[i % len(COLOURS)], markeredgewidth=2,
                   linestyle="none", label=r"law: $|P \tilde w|$" if i == 0 else None, clip_on=False)  # fmt: skip
     (larger,) = controls(evidence, "constant 10 %")
