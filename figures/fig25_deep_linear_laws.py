@@ -36,23 +36,18 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     """What is forgotten, closed forms, completions; modes in time, growth at critical values, the frozen part."""
     title = "Deep linear networks: Minnorm forgets every start, depth says what is filled in and which modes are lost"
     figure = canvas(title, evidence, width=15.0, height=9.6)
-    panels = figure.subplot_mosaic(
-        [
-            ["forgotten", "closed", "completed"],
-            ["forgotten", "closed apart", "completed"],
-            ["modes", "critical", "frozen"],
-            ["modes", "angle", "frozen"],
-        ],
-        height_ratios=(3, 1.3, 3, 1.6),
-    )
+    left, middle, right = figure.subfigures(1, 3)
+    forgotten, modes = left.subplots(2, 1)
+    closed, closed_apart, critical, angle = middle.subplots(4, 1, height_ratios=(3, 1.3, 3, 1.5))
+    completed, frozen = right.subplots(2, 1)
     claims = {name.split(".")[1].removeprefix("deep_"): item for name, item in evidence.items()}
-    _draw_forgotten(panels["forgotten"], claims["forgetting"], claims["limit"])
-    _draw_closed_forms(panels["closed"], panels["closed apart"], claims)
-    _draw_completed(panels["completed"], claims["completion"])
-    _draw_modes(panels["modes"], claims["mode_collapse"])
-    _draw_critical(panels["critical"], claims["mode_threshold"], claims["mode_return"])
-    _draw_angle(panels["angle"], claims["spectrum"])
-    _draw_frozen(panels["frozen"], claims["frozen_subspace"])
+    _draw_forgotten(forgotten, claims["forgetting"], claims["limit"])
+    _draw_closed_forms(closed, closed_apart, claims)
+    _draw_completed(completed, claims["completion"])
+    _draw_modes(modes, claims["mode_collapse"])
+    _draw_critical(critical, claims["mode_threshold"], claims["mode_return"])
+    _draw_angle(angle, claims["spectrum"])
+    _draw_frozen(frozen, claims["frozen_subspace"])
     return figure
 
 
@@ -207,8 +202,7 @@ def _draw_critical(axes: Axes, threshold: Evidence, returns: Evidence) -> None:
         axes.plot(1.1, 0, **WRONG)
     axes.plot([], [], **WRONG, label="if that were critical")
     axes.axhline(0, color="0.3", linewidth=0.8)
-    axes.set(ylabel="growth per unit of time", xlim=(0.1, 3.3), ylim=(-1.9, 2.6))
-    axes.text(0.98, 0.04, "against shares of the critical value", transform=axes.transAxes, fontsize=8, ha="right")
+    axes.set(xlabel="share of the critical value", ylabel="growth per unit of time", xlim=(0.1, 3.3), ylim=(-1.9, 2.6))
     axes.legend(loc="upper right", fontsize=7.5, labelspacing=0.3)
     letter(axes, "E", "modes settle, and return, beyond critical values")
 
@@ -258,4 +252,4 @@ def _draw_frozen(axes: Axes, evidence: Evidence) -> None:
     axes.axvline(1, **line(0))
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
     axes.set(xlabel="trained / law (bars: 95 %)", ylim=(len(rows) - 0.5, -0.7), xlim=(0.66, 1.28))
-    letter(axes, "F", "gradient flow's frozen part costs what the law says")
+    letter(axes, "F", "what the frozen part costs, over its law")
