@@ -137,3 +137,24 @@ def luminance(colour: str) -> float:
     parts = [int(word) / 255 for word in colour.partition("(")[2].rstrip(")").split(",")[:3]]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
+
+
+def test_the_reference_is_searched_and_fits_a_telephone(site: Path, page: Any) -> None:
+    """From the index to a function, and back."""
+    pytest.importorskip("pdoc", reason="pdoc is not installed (the extra docs)")
+    from theory.harness.site.docs import write_docs
+    from theory.harness.site.reference import documented
+
+    write_docs(documented(["theory.core"]), [], site)
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.goto((site / "index.html").as_uri())
+    page.get_by_role("link", name="Tutorials and reference").click()
+    page.get_by_label("Search").fill("random_regression")
+    assert page.locator("#count").inner_text().startswith("1 of ")
+    page.get_by_role("link", name="random_regression").click()
+    assert page.url.endswith("api/theory/core/regression.html#random_regression")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    page.locator("#random_regression summary").click()
+    assert "def random_regression" in page.locator("#random_regression details").inner_text()
+    page.get_by_role("link", name="All claims").click()
+    assert page.locator("#setting").count() == 1

@@ -158,8 +158,9 @@ _ = axes.set(xlabel="step", ylabel="distance", title="One rate an eigenvector, s
 # %% [markdown]
 # ## Where does it stop holding?
 #
-# Parameters can be turned. With so much decay that $\eta (\lambda + \mu)$ is near 2, the steps still converge, and the
-# theorem still says how; without any, the control *is* the theorem, and cannot fail: the verdict says so.
+# Parameters can be turned. With so much decay that $\eta (\lambda + \mu)$ is above 1, every step overshoots the
+# solution, and the theorem still says by how much. Without any, the control *is* the theorem and cannot fail: the
+# verdict says so.
 
 # %%
 for decay in (0.0, 0.05, 0.5, 10.0):
