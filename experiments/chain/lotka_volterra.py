@@ -8,6 +8,7 @@ import numpy as np
 from experiments.chain.networks import minnorm_descent
 from experiments.chain.parameters import INPUT, TARGET, Units
 from experiments.training import extrapolated, tends_to
+from experiments.training.together import copies
 from theory.chain import minnorm
 from theory.chain.problem import Chain, distance, product
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
@@ -76,7 +77,7 @@ class Orbits:
     parameters=Orbits,
 )
 def depth_two_orbits_or_converges(study: Study, orbits: Orbits) -> Iterator[Check | Curves]:
-    naive, augmented = (_refined(study, orbits, tuning) for tuning in (orbits.naive, orbits.augmented))
+    naive, augmented = _refined(study, orbits)
     yield from _conserved(orbits, naive)
     yield from _dissipated(orbits, augmented)
     yield from _from_everywhere(study, orbits)
@@ -87,9 +88,22 @@ def depth_two_orbits_or_converges(study: Study, orbits: Orbits) -> Iterator[Chec
     yield curves("minimum", p=chain.s, multiplier=minnorm.solution_multiplier(chain) * chain.x)
 
 
-def _refined(study: Study, orbits: Orbits, tuning: Tuning) -> list[Trajectory]:
-    trainee = minnorm_descent(study, orbits.chain, orbits.w, tuning, orbits.multipliers)
-    return trainee.refine(learning_rate=orbits.learning_rate, horizon=orbits.horizon, records=61, levels=4)
+def _refined(study: Study, orbits: Orbits) -> tuple[list[Trajectory], list[Trajectory]]:
+    """Without augmentation and with it, side by side."""
+    tuning = _side_by_side(orbits.naive, orbits.augmented, len(orbits.w))
+    trainee = minnorm_descent(study, orbits.chain, copies(orbits.w, 2), tuning, copies(orbits.multipliers, 2))
+    runs = trainee.refine(learning_rate=orbits.learning_rate, horizon=orbits.horizon, records=61, levels=4)
+    halves = [{name: np.split(array, 2, axis=1) for name, array in run.arrays.items()} for run in runs]
+    naive, augmented = (
+        [Trajectory(run.t, {name: half[i] for name, half in each.items()}) for run, each in zip(runs, halves)]
+        for i in (0, 1)
+    )
+    return naive, augmented
+
+
+def _side_by_side(one: Tuning, other: Tuning, runs: int) -> Tuning:
+    """So many runs of one, then as many of the other."""
+    return Tuning(*(np.repeat([getattr(tuning, name) for tuning in (one, other)], runs) for name in "abc"))
 
 
 def _energy(chain: Chain, tuning: Tuning, run: Trajectory) -> Array:
@@ -151,11 +165,10 @@ def _from_everywhere(study: Study, orbits: Orbits) -> Iterator[Check]:
     horizon, eta = 30.0, 0.02
     steps = round(horizon / eta)
 
-    def distances(tuning: Tuning) -> Array:
-        trainee = minnorm_descent(study, chain, w, tuning, multipliers)
-        return distance(chain, trainee.train(learning_rate=eta, steps=steps, record=range(0, steps + 1, 50))["w"])
-
-    augmented, naive = distances(best), distances(Tuning(best.a, best.b, 0.0))
+    both = _side_by_side(best, Tuning(best.a, best.b, 0.0), runs)
+    trainee = minnorm_descent(study, chain, copies(w, 2), both, copies(multipliers, 2))
+    trained = trainee.train(learning_rate=eta, steps=steps, record=range(0, steps + 1, 50))
+    augmented, naive = np.split(distance(chain, trained["w"]), 2, axis=1)
     within = rounding(8 / eta, chain.omega + 1, of="the state: a step that rounds away, at a rate above 1")
     name, orbiting = "distance at the end, from everywhere", naive[-10:].max(0)
     yield measured(name, augmented[-1], within=within, case="c > 0").equals(0, against=float(orbiting.min()))
