@@ -122,7 +122,7 @@ def _draw_completed(axes: Axes, evidence: Evidence) -> None:
         least = L * (_svd(a, b, c, fill) ** (2 / L)).sum()
         axes.plot(x, cost - least, **line(i, DASHES[i]))
         axes.plot(fill, 0, **markers(i, markersize=7))
-        axes.plot([], [], **markers(i, linestyle=DASHES[i]), label=f"$L = {L}$: {fill if abs(fill) > 1e-9 else 0:.3g}")
+        axes.plot([], [], **markers(i, linestyle=DASHES[i]), label=f"$L = {L}$: {fill if abs(fill) > 1e-6 else 0:.3g}")
     rank = b * c / a
     axes.axvline(rank, **GREY)
     axes.annotate("rank 1", (rank, 1.6), (-4, 0), textcoords="offset points", fontsize=8, color="0.4", ha="right")
@@ -234,12 +234,16 @@ def _draw_frozen(axes: Axes, evidence: Evidence) -> None:
     """What the frozen part costs, and what it is multiplied by, over their laws."""
     rows: list[tuple[str, Check, dict[str, Check]]] = []
     for words, label, wrong in LAWS:
-        for check in evidence.checks:
-            if check.name == words and not check.is_control:
-                name = f"{label}\n$L = {depth(check)}$" if check.case else label
-                first = all(words != row[1].name for row in rows)
-                broken = {says: c for word, says in wrong.items() for c in controls(evidence, word) if first}
-                rows.append((name, check, broken))
+        checks = [check for check in evidence.checks if check.name == words and not check.is_control]
+        changed = [(says, c) for word, says in wrong.items() for c in controls(evidence, word)]
+        measured = [check.measured for check in checks]
+        for k, check in enumerate(checks):
+            name = f"{label}\n$L = {depth(check)}$" if check.case else label
+            # A control measures what one of the checks does; where it does not, it stands with the first.
+            mine = {
+                says: c for says, c in changed if k == (measured.index(c.measured) if c.measured in measured else 0)
+            }
+            rows.append((name, check, mine))
     for y, (_, check, broken) in enumerate(rows):
         half = check.tolerance / check.predicted if check.kind == "rate" else 0.0
         axes.errorbar(check.measured / check.predicted, y, xerr=half, capsize=3, elinewidth=1.0, **markers(0))
