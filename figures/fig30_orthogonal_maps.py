@@ -155,11 +155,11 @@ def _draw_penalties(axes: Axes, evidence: Evidence) -> None:
     curves = evidence.curves
     s = np.array(evidence.parameters["singular_values"], dtype=float)
     threshold = relaxed.threshold(s)
-    weights = threshold * np.geomspace(0.1, 1e3, 120)
+    weights = threshold * np.geomspace(0.1, 1e3, 50)
     soft = [_defect(relaxed.squared_penalty_minimiser(s, weight)) for weight in weights]
     axes.loglog(weights / threshold, soft, **line(0))
     axes.loglog(curves["weights"] / threshold, curves["defect"], **markers(0), label="squared penalty, trained")
-    below = threshold * np.concatenate([np.geomspace(0.1, 0.9, 30), 1 - np.geomspace(0.1, 1e-6, 60)])
+    below = threshold * np.concatenate([np.geomspace(0.1, 0.9, 20), 1 - np.geomspace(0.1, 1e-6, 20)])
     sharp = [_defect(relaxed.unsquared_penalty_minimiser(s, weight)) for weight in below]
     axes.loglog(np.append(below, threshold) / threshold, [*sharp, 1e-9], **line(1, "-"))
     (at,) = controls(evidence, "0.98 of the threshold")
