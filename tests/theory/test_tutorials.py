@@ -1,13 +1,14 @@
 """A tutorial run as the script that it is; all of them, with their pages, are run by `make docs`."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import matplotlib
 import pytest
 
 from theory.claims import REGISTRY, judging
-from theory.docs import scripts
+from theory.docs import main, scripts
 
 TITLES = {"from_paper_to_verdict", "state_your_own_theorem", "watch_your_network"}
 
@@ -32,3 +33,9 @@ def test_your_own_theorem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     printed = capsys.readouterr().out
     assert printed.count("fails\n") == 2 and "decay   0.0: undecided\n" in printed
     assert printed.count("holds, to ") == 4
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    assert main([f"--out={tmp_path}"]) == 2
+    assert capsys.readouterr().err == ("docs: jupytext is not installed: pip install 'deep-learning-theory[docs]'\n")

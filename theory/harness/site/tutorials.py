@@ -35,11 +35,12 @@ QUIET = {"OMP_NUM_THREADS": "1", "COLUMNS": "110", "TERM": "dumb"}
 PICTURES = """%matplotlib inline
 %config InlineBackend.figure_formats = ['svg']
 %config InlineBackend.rc = {'svg.hashsalt': 'tutorial'}"""
+BEGINNING = re.compile(r"# .+\n\n[^#\s]")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Complaint(RuntimeError):
-    """A cell of a tutorial wrote to stderr: its reader would wonder at it."""
+    """What a reader of a tutorial would wonder at: no heading, a cell that writes to stderr, a picture unsaid."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,12 @@ def run(script: Path) -> Tutorial:
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell raised.
-        Complaint: a cell wrote to stderr.
+        Complaint: it does not begin with a heading and a paragraph, or a cell wrote to stderr.
     """
     notebook = jupytext.read(script)
     notebook.cells = [cell for cell in notebook.cells if cell.source.strip()]
+    if not notebook.cells or not BEGINNING.match(notebook.cells[0].source):
+        raise Complaint(f"{script.name}: begins without `# %% [markdown]`, a heading and a paragraph")
     notebook.cells.insert(0, nbformat.v4.new_code_cell(PICTURES))
     with TemporaryDirectory() as folder:
         environment = {**os.environ, **QUIET, "IPYTHONDIR": folder}
