@@ -10,6 +10,7 @@ NOT_MATHEMATICS = (
     "harness",
     "claims",
     "testing",
+    "papers",
     "tutorials",
     "catalogue.py",
     "docs.py",

@@ -30,6 +30,7 @@ LEFT_OUT = (
     "testing",
     "catalogue",
     "docs",
+    "papers",
     "pytest_plugin",
     "report",
     "reproduce",
