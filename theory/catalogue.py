@@ -337,6 +337,22 @@ FIGURES = {
             "ozay2019.renormalisation",
         ),
     ),
+    "fig36": Entry(
+        "figures.fig36_kernel_laws",
+        "The kernel of wide networks: its deviation by width, its least eigenvalue, what it foretells of training",
+        (
+            "kernel.gram_deviation",
+            "du2019.lemma_3_1",
+            "du2019.theorem_3_1",
+            "kernel.near_parallel",
+            "kernel.null_space",
+            "kernel.lazy_limit",
+            "kernel.residual_at_start",
+            "kernel.longest_step",
+            "du2019.lemma_3_2",
+            "du2019.theorem_3_2",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
