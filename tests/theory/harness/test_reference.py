@@ -59,6 +59,7 @@ def test_sections_become_lists_and_examples_code() -> None:
             """
         )
     )
+    assert "<strong>Args</strong>" in html and "<strong>Raises</strong>" in html
     assert html.count("<ul>") == 2 and html.count("<li>") == 3
     assert "<li><code>x</code>, <code>y</code>: numbers,\nof any kind: w_1.</li>" in html
     assert "<code>InvalidArgument</code>: x &lt; 0." in html
@@ -97,6 +98,18 @@ def test_links_to_what_is_inherited_from_a_library_are_none(tmp_path: Path, monk
     write_docs(documented(["toy_of_reference"]), [], tmp_path)
     page = Page(tmp_path / place("toy_of_reference"))
     assert "#Toy" in page.links and broken(tmp_path) == [] and "It has args, and is a Toy." in page.text
+
+
+def test_an_argument_is_no_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where a function, here or elsewhere, has the name of the argument."""
+    text = '''"""Of a toy."""\n\ndef size():\n    """One."""\n\ndef of(size, InvalidArgument):\n    """
+    Args:\n        size, InvalidArgument: not `of`.\n    """\n'''
+    (tmp_path / "toy_of_arguments.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_docs(documented(["toy_of_arguments", "theory.core.validation"]), [], tmp_path)
+    page = Page(tmp_path / place("toy_of_arguments"))
+    assert page.links.count("#size") == page.links.count("#of") - 1 == 1  # what is on the page, and `of` once more
+    assert not any("InvalidArgument" in link for link in page.links)
 
 
 def test_a_module_that_is_not_there() -> None:

@@ -35,8 +35,9 @@ FOLDER = "api"
 SECTIONS = ("Args", "Attributes", "Raises", "Returns", "Yields")
 EITHER = re.compile(r"Union\[jaxtyping\.(\w+)\[ndarray, ('[^']*')\], jaxtyping\.\1\[floating, \2\]\]")  # of Array
 NAME = re.compile(r"(?<=<code>)\w+(?=(\(\))?</code>)")
+LOCAL = re.compile(r'<code><a href="#[^"]*">(\w+)</a></code>')
 LONG = re.compile(r">(?:\w+\.)+(\w+)</a>")
-WORDS = re.compile(r"(?<![\w*])\*[a-z]+(?: [a-z]+)*\*(?![\w*])")
+WORDS = re.compile(r"(?<![\w*])(\*\*?)[A-Za-z]+(?: [a-z]+)*\1(?![\w*])")
 ID = re.compile(r' id="([^"]+)"')
 LINK = re.compile(r'<a href="(?P<page>[^"#]*)#(?P<id>[^"]+)">(?P<text>.*?)</a>')
 PROMPT = ">>>"
@@ -160,7 +161,7 @@ def _markdown() -> MarkdownIt:
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
     """Asterisks mark words; others are of formulas, as are underscores."""
-    marks = {place for words in WORDS.finditer(state.src) for place in (words.start(), words.end() - 1)}
+    marks = {place for words in WORDS.finditer(state.src) for place in (words.start(), words.end() - len(words[1]))}
     return state.pos in marks and emphasis.tokenize(state, silent)
 
 
@@ -209,26 +210,35 @@ def _environment(modules: Modules) -> Environment:
     found.loader = ChoiceLoader([FileSystemLoader([here / "reference", here / "templates"]), found.loader])
     owners = _owners(modules)
 
-    def elsewhere(html: str, root: str) -> Markup:
-        """Links for names in docstrings that but one module has."""
+    def resolved(html: str, thing: pdoc.doc.Doc[Any], root: str) -> Markup:
+        """Names of other modules lead there; those of the arguments nowhere, whatever else is called like them."""
+        own = _arguments(thing)
 
         def link(match: re.Match[str]) -> str:
-            owner = owners.get(match[0])
-            return f'<a href="{root}{place(owner)}#{match[0]}">{match[0]}</a>' if owner else match[0]
+            name = match[0]
+            known = name in owners and name not in own and (not name.islower() or "_" in name)
+            return f'<a href="{root}{place(owners[name])}#{name}">{name}</a>' if known else name
 
-        return Markup(NAME.sub(link, str(html)))
+        local = LOCAL.sub(lambda match: f"<code>{match[1]}</code>" if match[1] in own else match[0], str(html))
+        return Markup(NAME.sub(link, local))
 
     found.filters |= {
         "to_markdown": as_markdown,
         "to_html": as_html,
         "first_sentence": first_sentence,
-        "elsewhere": elsewhere,
+        "resolved": resolved,
         "source": source,
         "format_signature": signature,
         "written": written,
-        "short": lambda html: Markup(LONG.sub(r">\1</a>", str(html))),
+        "short": lambda html: Markup(LONG.sub(r">\1</a>", str(html)).replace("builtins.", "")),
     }
     return found
+
+
+def _arguments(thing: pdoc.doc.Doc[Any]) -> set[str]:
+    """Names of a function's arguments, or of those that a class is made from."""
+    maker = thing.members.get("__init__") if isinstance(thing, pdoc.doc.Class) else thing
+    return set(maker.signature.parameters) if isinstance(maker, pdoc.doc.Function) else set()
 
 
 def _owners(modules: Modules) -> dict[str, str]:
