@@ -7,13 +7,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from experiments.classifiers.descent import FallingAdam
-from experiments.classifiers.losses import cross_entropy
 from experiments.classifiers.tasks import Split, Task
+from experiments.orthogonal.rotated_rows import rotated_rows, skew
 from experiments.training import State, Trainee
 from theory.claims import Study
 from theory.core.arrays import Array
+
+TOGETHER = 8  # runs whose errors are counted at once
 
 
 class Hidden(NamedTuple):
@@ -39,8 +42,8 @@ class Start:
     def turned(self) -> Hidden:
         """OPT: w_i = R w_i(0), R = (I - A)^-1 (I + A), A skew and 0 at first."""
         runs, _, d = self.W0.shape
-        zero = torch.zeros(runs, d, d, dtype=self.W0.dtype, device=self.W0.device)
-        return Hidden({"P": zero}, lambda state: turned(self.W0, state["P"]))
+        none = torch.zeros(runs, d * (d - 1) // 2, dtype=self.W0.dtype, device=self.W0.device)
+        return Hidden({"A": none}, lambda state: rotated_rows(self.W0, skew(state["A"] / 2, d)))
 
     def on_spheres(self) -> Hidden:
         """Each neuron keeps its length, and that alone."""
@@ -60,17 +63,6 @@ def first(task: Task, seeds: int) -> Task:
     """The first seeds of a task."""
     splits = (Split(each.x[:seeds], each.y[:seeds]) for each in (task.train, task.validation, task.test))
     return Task(*splits, task.true[:seeds], task.classes)
-
-
-def turned(W0: Tensor, P: Tensor) -> Tensor:
-    """W0 R^T = W0 (I - A) (I + A)^-1, A the skew matrix of half the entries of P below the diagonal.
-
-    One linear system with as many right-hand sides as neurons, where R itself would need d.
-    """
-    lower = P.tril(-1) / 2
-    A = lower - lower.mT
-    identity = torch.eye(P.shape[-1], dtype=P.dtype, device=P.device)
-    return torch.linalg.solve(identity + A, W0 - W0 @ A, left=False)
 
 
 def he_start(rng: np.random.Generator, task: Task, width: int, device: str, common: float = 0.0) -> Start:
@@ -94,24 +86,24 @@ def errors(
     study: Study, task: Task, start: Start, hidden: Hidden, *, steps: int, learning_rate: float, penalty: float = 0.0
 ) -> Errors:
     """Full-batch Adam, its rate falling to 0, on the cross-entropy; `penalty` weighs the squares of all weights."""
-    inputs, labels = _on(task.train, study.device)
+    x, labels = _on(task.train, study.device)
+    begin = {"readout": start.readout, **hidden.start}
+    activations = _activations(hidden, x)
 
     def loss(state: State) -> Tensor:
-        W = hidden.neurons(state)
-        losses = cross_entropy(_outputs(W, state["readout"], inputs), labels).mean(1)
+        outputs = state["readout"] @ activations(state)  # classes first: faster than classes last
+        losses = cross_entropy(outputs, labels, reduction="none").mean(1)
         if penalty == 0:
             return losses
-        return losses + penalty * (W.square().sum((1, 2)) + state["readout"].square().sum((1, 2)))
+        return losses + penalty * (hidden.neurons(state).square().sum((1, 2)) + state["readout"].square().sum((1, 2)))
 
-    def observe(state: State) -> State:
-        W = hidden.neurons(state)
-        splits = {"train": task.train, "validation": task.validation, "test": task.test}
-        return {name: _wrong(W, state["readout"], *_on(split, study.device)) for name, split in splits.items()}
-
-    begin = {"readout": start.readout, **hidden.start}
-    trainee = Trainee(study, loss, begin, FallingAdam(loss, steps), observe)
+    rule = FallingAdam(loss, steps)
+    trainee = Trainee(study, loss, begin, rule, lambda state: {name: state[name] for name in begin})
     run = trainee.train(learning_rate=learning_rate, steps=steps, record=[steps])
-    return Errors(*(run[name][-1] for name in Errors._fields))
+    end = {name: torch.tensor(run[name][-1], device=study.device) for name in begin}
+    W = hidden.neurons(end)
+    splits = (task.train, task.validation, task.test)
+    return Errors(*(_wrong(W, end["readout"], *_on(split, study.device)) for split in splits))
 
 
 def chosen(candidates: list[Errors]) -> tuple[Array, Array]:
@@ -120,13 +112,24 @@ def chosen(candidates: list[Errors]) -> tuple[Array, Array]:
     return np.array([each.test for each in candidates])[best, np.arange(len(best))], best
 
 
+def _activations(hidden: Hidden, x: Tensor) -> Callable[[State], Tensor]:
+    """Of the neurons, (runs, h, n), on images (runs, n, d); of neurons that stay as they are, once and for all."""
+
+    def of(state: State) -> Tensor:
+        return torch.relu(hidden.neurons(state) @ x.mT)
+
+    if hidden.start:
+        return of
+    once = of({})
+    return lambda state: once
+
+
 def _on(split: Split, device: str) -> tuple[Tensor, Tensor]:
-    return torch.tensor(split.x, device=device), torch.tensor(split.y, device=device)
+    return torch.as_tensor(split.x, device=device), torch.as_tensor(split.y, device=device)
 
 
-def _outputs(W: Tensor, readout: Tensor, x: Tensor) -> Tensor:
-    return torch.relu(x @ W.mT) @ readout.mT
-
-
-def _wrong(W: Tensor, readout: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    return (_outputs(W, readout, x).argmax(-1) != y).to(torch.float64).mean(1)
+def _wrong(W: Tensor, readout: Tensor, x: Tensor, y: Tensor) -> Array:
+    """A few runs at once: their activations are to stay in the cache."""
+    runs = zip(*(each.split(TOGETHER) for each in (W, readout, x)))
+    classes = torch.cat([(torch.relu(x @ W.mT) @ readout.mT).argmax(-1) for W, readout, x in runs])
+    return (classes != y).to(torch.float64).mean(1).cpu().numpy()

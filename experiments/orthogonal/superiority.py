@@ -28,7 +28,7 @@ class Sizes:
         "of the squared weights, one chosen a seed", (3e-4, 1e-3, 3e-3, 1e-2), smoke=(3e-3,), low=1e-6, high=1
     )
     common: float = varies("mean of all neurons of a bad start, in their deviations", 1.0, low=0.5, high=3)
-    seeds: int = varies("splits and starts", 120, smoke=240, paper=400, low=64, high=1000)
+    seeds: int = varies("splits and starts", 120, smoke=160, paper=400, low=64, high=1000)
     beside: int = varies("of them, with the other methods too", 120, smoke=64, paper=400, low=64, high=1000)
 
     def __post_init__(self) -> None:
