@@ -353,6 +353,19 @@ FIGURES = {
             "du2019.theorem_3_2",
         ),
     ),
+    "fig37": Entry(
+        "figures.fig37_adversarial_laws",
+        "Adversarial training: gaps of caps, a floor, a step near the start, limits, regret, and pseudo-networks",
+        (
+            "adversarial.separation",
+            "adversarial.floor",
+            "zhang2020.step_function",
+            "adversarial.wide_limit",
+            "adversarial.regret",
+            "adversarial.sampling_error",
+            "adversarial.pseudo_kernel",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")
