@@ -118,8 +118,11 @@ def _at_equality(study: Study, sizes: Pairs) -> Iterator[Check]:
     for depth in sizes.depths:
         w = _trained(study, others, depth, sizes, f"orthogonal, depth {depth}")
         margins = apply(others, w)
+        case = f"orthogonal, depth {depth}"
+        fitted = measured("examples fitted", margins.min(), within=exactly("margins"), case=case)
+        yield fitted.supporting().at_least(EPS)
         left_out = (w * problem.Z).sum(-1) / margins.min(-1)
-        turned = np.ptp(margins, axis=-1).max() / margins.min()
+        turned = np.ptp(margins, axis=-1).max() / np.abs(margins.min())
         within = Tolerance(ORTHOGONAL * turned + 64 * EPS * ORTHOGONAL, "examples' margins differ by what is to turn")
         loss = measured(
             "1 - the margin left out", 1 - left_out, within=within, case=f"depth {depth}", axes=("example",)
