@@ -9,7 +9,8 @@ from experiments.classifiers.paired import drawn as compared
 from experiments.classifiers.paired import paired
 from experiments.classifiers.tasks import Images, Task
 from experiments.images.methods import CROSS_ENTROPY, METHODS, MINNORM, Trainer, convergence
-from theory.claims import Check, Curves, Study, curves
+from experiments.images.rounds import Results, with_draws
+from theory.claims import Check, Curves, curves
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
 from theory.core.validation import reject
@@ -33,7 +34,7 @@ Outcomes = Mapping[str, Mapping[str, Array]]
 Scores = Mapping[str, Array]
 
 
-def difficulty_scores(study: Study, trainer: Trainer, outcomes: Outcomes) -> Scores:
+def difficulty_scores(trainer: Trainer, outcomes: Outcomes, rng: np.random.Generator) -> Scores:
     """Scores (seeds, n) that are larger where an example is harder to learn. The last three need no training."""
     multipliers, learned = outcomes[MINNORM]["multipliers"], trainer.task.train
     return {
@@ -41,7 +42,7 @@ def difficulty_scores(study: Study, trainer: Trainer, outcomes: Outcomes) -> Sco
         INTEGRATED: outcomes[CROSS_ENTROPY]["errors"],
         OWN_MEAN: to_own_class(learned.x, learned.y, trainer.task.classes),
         CLASS_MEANS: beyond_the_nearest(learned.x, learned.y, trainer.task.classes),
-        SHUFFLED: study.rng("shuffle").permuted(multipliers, axis=1),
+        SHUFFLED: rng.permuted(multipliers, axis=1),
     }
 
 
@@ -59,16 +60,17 @@ def require_some(wanted: Array, of: str, draws: int) -> None:
         )
 
 
-def scores_find(scores: Scores, wanted: Array) -> Iterator[Check | Curves]:
+def scores_find(scores: Scores, wanted: Array, *, looks: int = LOOKS) -> Iterator[Check | Curves]:
     """The multipliers find the `wanted` examples (seeds, n), but no more of them than the means of all classes do."""
     areas = {name: ranking(score, wanted) for name, score in scores.items()}
     known, shuffled = (_known(areas[name] - 0.5) for name in (MULTIPLIERS, SHUFFLED))
-    yield paired("area of the multipliers above 1/2", known, looks=LOOKS).above(0.0)
-    luck = paired("area of shuffled multipliers above 1/2", shuffled, looks=LOOKS)
+    yield with_draws(paired("area of the multipliers above 1/2", known, looks=looks).above(0.0), known)
+    luck = paired("area of shuffled multipliers above 1/2", shuffled, looks=looks)
     yield luck.control("shuffled multipliers").above(0.0)
     more = _known(areas[CLASS_MEANS] - areas[MULTIPLIERS])
-    yield paired("area, distances to all class means less multipliers", more, looks=LOOKS).above(0.0)
-    yield compared("class means less multipliers", more, 0.0, looks=LOOKS)
+    further = paired("area, distances to all class means less multipliers", more, looks=looks).above(0.0)
+    yield with_draws(further, more)
+    yield compared("class means less multipliers", more, 0.0, looks=looks)
 
 
 def errors_less(outcomes: Outcomes, method: str, other: str) -> Array:
@@ -84,8 +86,9 @@ def _known(values: Array) -> Array:
     return known
 
 
-def drawn(trainer: Trainer, outcomes: Outcomes, scores: Scores, wanted: Array, images: Images) -> Iterator[Curves]:
+def drawn(trainer: Trainer, results: Results, images: Images) -> Iterator[Curves]:
     """What the figure shows and the page quotes: a group a method, a group a score. Intervals have 95 %."""
+    outcomes, scores, wanted = results.outcomes, results.scores, results.wanted
     yield curves(train_size=trainer.task.train.size, methods=METHODS, scores=list(scores), false=FALSE, wanted=wanted)
     for method, outcome in outcomes.items():
         yield _of_a_method(method, outcome, trainer.budget.degree)

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.classifiers.descent import FallingAdam
 from experiments.classifiers.examples import Batch, Examples
-from experiments.classifiers.losses import Losses, cross_entropy
+from experiments.classifiers.losses import Losses
 from experiments.training.batches import layers_of
-from experiments.training.updates import Adam, State, along
+from experiments.training.updates import State, along
 from theory.core.arrays import Array
 
 
@@ -40,24 +41,12 @@ def shortfalls(outputs: Tensor, y: Tensor) -> Tensor:
     return 1 - 2 * own - ((outputs * own).sum(-1, keepdim=True) - outputs)
 
 
-class Annealed(Adam):
-    """Adam on mini-batches, with a learning rate that falls to 0 like a cosine (Loshchilov & Hutter 2017).
+class Annealed(FallingAdam):
+    """Adam on mini-batches, with a learning rate that falls to 0."""
 
-    A network of rectifiers is not smooth, and its minima lie where it is not: there the gradient jumps from step to
-    step, however near they are. What vanishes is the mean gradient over states that lie close together, an element of
-    Goldstein's subdifferential. So over the last steps, whole epochs, the mean gradient is remembered, and how far
-    apart the states lie.
-
-    Args:
-        window: the share of the steps, the last ones, whose gradients are averaged.
-        unit: (runs,) what the loss has to be multiplied by for its norm term to be 1/2 |theta|^2.
-    """
-
-    def __init__(self, network: nn.Sequential, examples: Examples, steps: int, window: float, unit: Array) -> None:
-        super().__init__(self.first_loss)
-        self.network, self.examples, self.steps = network, examples, steps
-        self.unit = torch.tensor(unit, dtype=examples.x.dtype, device=examples.x.device)
-        self.window = max(round(window * steps / examples.per_epoch), 1) * examples.per_epoch
+    def __init__(self, network: nn.Sequential, examples: Examples, steps: int) -> None:
+        super().__init__(self.first_loss, steps)
+        self.network, self.examples = network, examples
 
     def first_loss(self, weights: State) -> Tensor:
         """What the first step minimises, for the weights alone."""
@@ -67,14 +56,6 @@ class Annealed(Adam):
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Losses (runs,) of a batch, differentiable in the weights, and what `remember` wants to know."""
         raise NotImplementedError
-
-    def begin(self, state: State) -> None:
-        super().begin(state)
-        for name in self.names:
-            state[f"{name}.anchor"] = state[name].clone()
-            state[f"{name}.gradient"] = torch.zeros_like(state[name])
-        for name in ("radius", "steepness"):
-            state[name] = torch.zeros_like(state["count"])
 
     def evaluate(self, state: State) -> tuple[Tensor, Any]:
         batch = self.examples.batch(state["count"][:1])
@@ -87,25 +68,57 @@ class Annealed(Adam):
     def apply(self, state: State, work: Any, learning_rate: Tensor) -> None:
         gradients, batch, seen = work
         self.remember(state, gradients, batch, seen)
-        fall = (1 + torch.cos(torch.pi * state["count"] / self.steps)) / 2
-        super().apply(state, gradients, learning_rate * fall)
-
-    def late(self, state: State) -> Tensor:
-        """1 in the last steps, 0 before (runs,)."""
-        return (state["count"] >= self.steps - self.window).to(self.unit.dtype)
+        super().apply(state, gradients, learning_rate)
 
     def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:
         """Update what the rule remembers, from what it saw before the step."""
-        late, started = self.late(state), state["count"] > self.steps - self.window
+        raise NotImplementedError
+
+    def look(self, state: State) -> State:
+        """What of it to record, (runs, ...)."""
+        raise NotImplementedError
+
+
+class Averaged(Annealed):
+    """And its mean gradient over the last steps.
+
+    A network of rectifiers is not smooth, and its minima lie where it is not: there the gradient jumps from step to
+    step, however near they are. What vanishes is the mean gradient over states that lie close together, an element of
+    Goldstein's subdifferential. So over the last steps, whole epochs, the mean gradient is remembered, and how far
+    apart the states lie.
+
+    Args:
+        window: the share of the steps, the last ones, whose gradients are averaged.
+        unit: what the loss has to be multiplied by for its norm term to be 1/2 |theta|^2.
+    """
+
+    def __init__(self, network: nn.Sequential, examples: Examples, steps: int, window: float, unit: float) -> None:
+        super().__init__(network, examples, steps)
+        self.unit = unit
+        self.window = max(round(window * steps / examples.per_epoch), 1) * examples.per_epoch
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        for name in self.names:
+            state[f"{name}.anchor"] = state[name].clone()
+            state[f"{name}.gradient"] = torch.zeros_like(state[name])
+        for name in ("radius", "steepness"):
+            state[name] = torch.zeros_like(state["count"])
+
+    def late(self, state: State) -> Tensor:
+        """1 in the last steps, 0 before (runs,)."""
+        return (state["count"] >= self.steps - self.window).to(state["count"].dtype)
+
+    def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:
+        late, before = self.late(state), (state["count"] <= self.steps - self.window).to(state["count"].dtype)
         for name, gradient in zip(self.names, gradients):
-            anchor = state[f"{name}.anchor"]
-            anchor.copy_(torch.where(along(started, anchor), anchor, state[name]))
+            state[f"{name}.anchor"].lerp_(state[name], along(before, gradient))
             state[f"{name}.gradient"].addcmul_(along(late / self.window, gradient), gradient)
         state["radius"] = torch.maximum(state["radius"], late * self._drift(state))
         state["steepness"] += late / self.window * norm(gradients)
 
     def look(self, state: State) -> State:
-        """What to record (runs, ...): mean gradient, radius and steepness of `theory.images.Convergence` at the end."""
+        """Mean gradient, radius and steepness of `theory.images.Convergence`, at the end."""
         return {
             "gradient": self.unit * norm([state[f"{name}.gradient"] for name in self.names]),
             "steepness": self.unit * state["steepness"],
@@ -117,7 +130,9 @@ class Annealed(Adam):
 
 
 class Penalised(Annealed):
-    """(1/n) sum_i loss_i + |theta|^2 / (2 C n); remembers sum_t (1 - p_y) of every example, its integrated error.
+    """(1/n) sum_i loss_i + |theta|^2 / (2 C n); remembers sum_t (1 - exp(-loss_i)) of every example.
+
+    That is the integrated error, sum_t (1 - p_y), of cross-entropy.
 
     Args:
         losses: outputs (runs, b, classes) and labels (runs, b) -> losses (runs, b).
@@ -125,31 +140,25 @@ class Penalised(Annealed):
     """
 
     def __init__(
-        self,
-        network: nn.Sequential,
-        examples: Examples,
-        steps: int,
-        window: float,
-        losses: Losses,
-        strengths: Array,
+        self, network: nn.Sequential, examples: Examples, steps: int, losses: Losses, strengths: Array
     ) -> None:
-        super().__init__(network, examples, steps, window, strengths * examples.size)
+        super().__init__(network, examples, steps)
         self.losses = losses
+        self.unit = torch.tensor(strengths * examples.size, dtype=examples.x.dtype, device=examples.x.device)
 
     def begin(self, state: State) -> None:
         super().begin(state)
         state["errors"] = self.unit.new_zeros(len(self.unit), self.examples.size)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        f = by_columns(weights, batch.x)
-        return self.losses(f, batch.y).mean(-1) + squared_norm(weights) / (2 * self.unit), (f.detach(),)
+        losses = self.losses(by_columns(weights, batch.x), batch.y)
+        return losses.mean(-1) + squared_norm(weights) / (2 * self.unit), (losses.detach(),)
 
     def remember(self, state: State, gradients: tuple[Tensor, ...], batch: Batch, seen: tuple[Tensor, ...]) -> None:
-        super().remember(state, gradients, batch, seen)
-        state["errors"][:, batch.rows] += 1 - torch.exp(-cross_entropy(seen[0], batch.y))
+        state["errors"][:, batch.rows] -= torch.expm1(-seen[0])
 
     def look(self, state: State) -> State:
-        return {"errors": state["errors"], **super().look(state)}
+        return {"errors": state["errors"]}
 
 
 def squared_norm(state: State) -> Tensor:

@@ -1,23 +1,21 @@
 """Minnorm on mini-batches of many runs at once."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from experiments.classifiers.examples import Batch, Examples
-from experiments.images.descent import Annealed, by_columns, shortfalls, squared_norm
+from experiments.images.descent import Averaged, by_columns, shortfalls, squared_norm
 from experiments.methods.minnorm import Margin
 from experiments.training.updates import State, along
 
 
-class MinibatchMinnorm(Annealed):
+class MinibatchMinnorm(Averaged):
     """Descent in theta on 1/2 |theta|^2 + sum_ik lambda_ik h_ik + c/2 h_ik^2, ascent in lambda: `Minnorm`, batched.
 
     One multiplier an example and class, since h is one constraint an example and class (`shortfalls`). Over the last
     steps their mean in force is remembered, [lambda + c h]_+: the multipliers that belong to the mean gradient.
 
     Args:
-        runs: how many networks.
         dual_learning_rate, augmentation: B and c.
     """
 
@@ -27,20 +25,20 @@ class MinibatchMinnorm(Annealed):
         examples: Examples,
         steps: int,
         window: float,
-        runs: int,
         *,
         dual_learning_rate: float,
         augmentation: float,
     ) -> None:
-        super().__init__(network, examples, steps, window, np.full(runs, float(examples.size)))
+        super().__init__(network, examples, steps, window, float(examples.size))
         self.constraint = Margin(examples.size, network[-1].out_features)
         self.dual_learning_rate, self.augmentation = dual_learning_rate, augmentation
 
     def begin(self, state: State) -> None:
         super().begin(state)
-        state["multipliers"] = self.unit.new_zeros(len(self.unit), *self.constraint.shape)
-        state["multipliers.mean"] = self.unit.new_zeros(len(self.unit), self.examples.size)
-        state["gap"] = torch.zeros_like(self.unit)
+        count = state["count"]
+        state["multipliers"] = count.new_zeros(len(count), *self.constraint.shape)
+        state["multipliers.mean"] = count.new_zeros(len(count), self.examples.size)
+        state["gap"] = torch.zeros_like(count)
 
     def objective(self, weights: State, memory: State, batch: Batch) -> tuple[Tensor, tuple[Tensor, ...]]:
         h = shortfalls(by_columns(weights, batch.x), batch.y)

@@ -1,12 +1,12 @@
 """How many images each claim takes, and how long it trains: of thousands from files more than of the digits.
 
-Learning rates, c and B were chosen so that Minnorm's runs are certified, and how many draws from the power at the
-significance that is asked for, on draws that are not judged; then they were frozen.
+Learning rates, c and B were chosen so that Minnorm's runs become stationary in few steps, and how many draws from the
+power at the significance that is asked for, on draws that are not judged; then they were frozen.
 """
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from experiments.classifiers.tasks import Images, draw, images_of
 from experiments.images.methods import Budget, Trainer
@@ -14,7 +14,7 @@ from theory.claims import Study, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject
 
-PILOTS = 8  # seeds that choose the strength of a penalty
+PILOTS = 6  # seeds that choose the strength of a penalty
 CHOSEN_ON = 500  # images of each of them, or half of those that are not trained on
 LOOKED_AT = 8  # seeds that show at once whether a user's images leave anything to judge
 
@@ -42,13 +42,13 @@ class Sizes:
     Files have images enough for the setting `many`, and the paper profile takes it.
     """
 
-    images: int = IMAGES(150, smoke=50)
-    draws: int = DRAWS(96, smoke=88, paper=192)
-    width: int = WIDTH(32)
-    steps: int = STEPS(800, smoke=300, paper=1500)
-    learning_rate: float = LEARNING_RATE(0.03, smoke=0.04, paper=0.01)
-    augmentation: float = AUGMENTATION(0.1, smoke=0.08)
-    dual_learning_rate: float = DUAL_LEARNING_RATE(0.006, smoke=0.007, paper=0.003)
+    images: int = IMAGES(150, smoke=40)
+    draws: int = DRAWS(120, smoke=80, paper=192)
+    width: int = WIDTH(32, smoke=20)
+    steps: int = STEPS(520, smoke=240, paper=1500)
+    learning_rate: float = LEARNING_RATE(0.03, smoke=0.05, paper=0.01)
+    augmentation: float = AUGMENTATION(0.045, smoke=0.03, paper=0.1)
+    dual_learning_rate: float = DUAL_LEARNING_RATE(0.0054, smoke=0.0036, paper=0.003)
 
     many: ClassVar[Setting] = Setting(1000, 64, Budget((64,), 4000, 1000, 0.01))
 
@@ -62,13 +62,19 @@ class Sizes:
 
 def prepared(study: Study, sizes: Sizes, *, flipped: float) -> tuple[Images, Trainer]:
     """The images of a study, and what trains on them; `flipped` is the share of the training labels to replace."""
-    images, setting = images_of(study), _setting(study, sizes)
-    return images, _trainer(study, images, setting, setting.seeds, flipped, "task")
+    images = images_of(study)
+    return images, another(study, images, sizes, 0, flipped=flipped)
+
+
+def another(study: Study, images: Images, sizes: Sizes, count: int, *, flipped: float) -> Trainer:
+    """What trains on a round of draws, by its number."""
+    setting = _setting(study, sizes)
+    return _trainer(study, images, setting, setting.seeds, flipped, "task", count)
 
 
 def pilot(study: Study, images: Images, sizes: Sizes, *, flipped: float) -> Trainer:
     """What trains on a few draws that are not judged, to choose settings."""
-    return _trainer(study, images, _setting(study, sizes), PILOTS, flipped, "pilot")
+    return _trainer(study, images, _setting(study, sizes), PILOTS, flipped, "pilot", validation=CHOSEN_ON)
 
 
 def first_look(study: Study, images: Images, sizes: Sizes) -> Trainer:
@@ -87,7 +93,9 @@ def _setting(study: Study, sizes: Sizes) -> Setting:
     return sizes.many if study.data is not None and study.profile == "paper" else sizes.setting
 
 
-def _trainer(study: Study, images: Images, setting: Setting, seeds: int, flipped: float, name: str) -> Trainer:
+def _trainer(
+    study: Study, images: Images, setting: Setting, seeds: int, flipped: float, *name: Any, validation: int = 1
+) -> Trainer:
     left = len(images.labels) - images.kept_for_testing - setting.train
-    sizes = {"train": setting.train, "validation": max(min(CHOSEN_ON, left // 2), 1), "seeds": seeds}
-    return Trainer(study, draw(images, study.rng(name), flipped=flipped, **sizes), setting.budget)
+    sizes = {"train": setting.train, "validation": max(min(validation, left // 2), 1), "seeds": seeds}
+    return Trainer(study, draw(images, study.rng(*name), flipped=flipped, **sizes), setting.budget, *name)

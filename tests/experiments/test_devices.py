@@ -86,10 +86,8 @@ SPLIT, CELLS = Split(np.ones((2, 8, 6), np.float32), np.zeros((2, 8), np.int64))
 @pytest.mark.parametrize(
     "make",
     [
-        lambda examples: Penalised(NETWORK, examples, 5, 0.2, cross_entropy, np.ones(2 * CELLS)),
-        lambda examples: MinibatchMinnorm(
-            NETWORK, examples, 5, 0.2, 2 * CELLS, dual_learning_rate=0.1, augmentation=0.5
-        ),
+        lambda examples: Penalised(NETWORK, examples, 5, cross_entropy, np.ones(2 * CELLS)),
+        lambda examples: MinibatchMinnorm(NETWORK, examples, 5, 0.2, dual_learning_rate=0.1, augmentation=0.5),
     ],
     ids=["penalised", "Minnorm"],
 )

@@ -57,7 +57,7 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
     """Two runs at once against the wrapper around one network and torch's own Adam."""
     steps, rate, B, c = 12, 0.01, 0.02, 0.3
     some = examples(batch=batch)
-    rule = MinibatchMinnorm(NETWORK, some, steps, 0.25, 2, dual_learning_rate=B, augmentation=c)
+    rule = MinibatchMinnorm(NETWORK, some, steps, 0.25, dual_learning_rate=B, augmentation=c)
     run = train(
         rule.first_loss, start(2), learning_rate=rate, steps=steps, record=[steps], observe=lambda s: s, update=rule
     )
@@ -77,17 +77,23 @@ def test_minnorm_is_the_wrappers(batch: int) -> None:
 
 
 def test_the_penalty_is_one_over_2cn() -> None:
-    """Without data the decay is all: the gradient of the loss is theta / (C n), and `look` reports it as theta."""
-    some = examples()
-    rule = Penalised(NETWORK, some, 4, 0.25, lambda outputs, y: 0 * outputs[..., 0], np.array([0.5, 2.0]))
+    """Without data the decay is all: the gradient of the loss is theta / (C n)."""
+    strengths = torch.tensor([0.5, 2.0])
+    rule = Penalised(NETWORK, examples(), 4, lambda outputs, y: 0 * outputs[..., 0], strengths.numpy())
     state = start(2)
-    size = squared_norm(state).sqrt()
-    assert torch.allclose(rule.first_loss(state), size**2 / (2 * torch.tensor([0.5, 2.0]) * 40))
-    rate = 1e-6
-    run = train(rule.first_loss, state, learning_rate=rate, steps=4, record=[4], observe=rule.look, update=rule)
-    assert run["gradient"][-1] == pytest.approx(size.numpy(), rel=1e-3)
-    assert run["steepness"][-1] == pytest.approx(size.numpy(), rel=1e-3)
-    assert 0 < run["radius"][-1].max() < 1e-2
+    rule.begin(state)
+    losses, (gradients, *_) = rule.evaluate(state)
+    assert torch.allclose(losses, squared_norm(state) / (2 * strengths * 40))
+    for name, gradient in zip(("W1", "W2"), gradients):
+        assert torch.allclose(gradient, state[name] / (strengths[:, None, None] * 40))
+
+
+def test_integrated_errors_are_of_the_probabilities() -> None:
+    some = examples(batch=40)
+    rule, state = Penalised(NETWORK, some, 2, cross_entropy, np.full(2, np.inf)), start(2)
+    p = group_outputs(NETWORK, state, some.x).softmax(-1).gather(-1, some.y[..., None])[..., 0]
+    run = train(rule.first_loss, state, learning_rate=0.1, steps=1, record=[1], observe=rule.look, update=rule)
+    assert run["errors"][-1] == pytest.approx(1 - p.numpy(), abs=1e-6)
 
 
 def test_cells_are_spread_over_seeds() -> None:

@@ -24,7 +24,7 @@ for module in MODULES:
     ("id", "given", "line"),
     [
         ("minnorm.images_clean", {"images": 30}, "images = 30: expected a number in [40, 600]"),
-        ("minnorm.images_clean", {"close": 0.0}, "close = 0.0: expected a number in [0.002, 0.1]"),
+        ("minnorm.images_clean", {"close": 0.0}, "close = 0.0: expected a number in [0.02, 1]"),
         ("minnorm.images_flipped", {"flipped": 0.5}, "flipped = 0.5: expected a number in [0.02, 0.3]"),
         ("minnorm.images_norm", {"draws": 1}, "draws = 1: expected a number in [3, 300]"),
     ],
