@@ -102,7 +102,6 @@ def _draw_limit(axes: Axes, evidence: Evidence) -> None:
         label = f"{pseudo.shape[1]} pseudo-networks, width {4 * evidence.parameters['width']}"
         axes.plot(t[shown], pseudo[shown, run], **markers(run, markersize=3.5), label=None if run else label)
     axes.plot(t, law, color="black", linewidth=1.6, label="limit $m$ to infinity")
-    (slower,) = controls(evidence, "25 % smaller")
     axes.plot(t, np.interp(0.75 * t, t, law), **GREY, label="a learning rate 25 % smaller")
     (mean,) = named(evidence, "mean robust loss over")
     axes.set(xlabel="steps", ylabel="robust loss", ylim=(0, 1.5))

@@ -148,6 +148,16 @@ FIGURES = {
             "narasimhan2021.reweighting",
         ),
     ),
+    "fig18": Entry(
+        "figures.fig18_more_parameters",
+        "More parameters: error and test loss against features and width, with and without a bound on the norm",
+        (
+            "generalisation.seen_features",
+            "generalisation.log_loss",
+            "banburski2019.more_parameters",
+            "banburski2019.norm_constraint",
+        ),
+    ),
     "fig19": Entry(
         "figures.fig19_unit_norm",
         "Which norm is the unit norm, error against depth and imbalance, and whose weights are Halpern's",
@@ -364,6 +374,29 @@ FIGURES = {
             "adversarial.regret",
             "adversarial.sampling_error",
             "adversarial.pseudo_kernel",
+        ),
+    ),
+    "fig38": Entry(
+        "figures.fig38_gains_and_tensors",
+        "Gains that cover labels, distilled labels, and what lazy or stuck components leave of a tensor",
+        (
+            "narasimhan2021.coverage",
+            "narasimhan2021.distillation",
+            "narasimhan2021.proposition_1",
+            "cost_sensitive.longest_round",
+            "tensor.low_rank_targets",
+            "tensor.stuck_points",
+            "tensor.tangent_space",
+        ),
+    ),
+    "fig39": Entry(
+        "figures.fig39_sampling_laws",
+        "Averages of sampled weights: who ends ahead, how much they vary, how often they rise",
+        (
+            "tripathi2019.faster",
+            "weight_sampling.any_method",
+            "weight_sampling.up_moves",
+            "weight_sampling.reshuffling",
         ),
     ),
 }
