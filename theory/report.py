@@ -15,7 +15,7 @@ from theory.harness import options
 from theory.harness.catalogue import Catalogue, Entry
 from theory.harness.discovery import Stated, stated_claims
 from theory.harness.places import figures_at, with_claims
-from theory.papers import texts
+from theory.papers import captions, texts
 from theory.reproduce import draw, of_claim
 from theory.verify import CLAIMS, chosen
 
@@ -62,7 +62,7 @@ def write(
     pictures = _pictures({id: of_claim(id) for id in evidence} | drawn, evidence, jobs)
     drawn = {name: entry for name, entry in drawn.items() if name in pictures}
     stated = {id: known[id].module for id in evidence}
-    return write_site(Site(evidence, stated, drawn, pictures, texts()), folder)
+    return write_site(Site(evidence, stated, drawn, pictures, texts(), captions()), folder)
 
 
 def _pictures(

@@ -15,7 +15,7 @@ from theory.catalogue import CATALOGUE
 from theory.harness import archive
 from theory.harness.discovery import stated_claims
 from theory.harness.site import Site, write_site
-from theory.papers import texts
+from theory.papers import captions, texts
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 ROOT = Path(__file__).parents[2]
@@ -37,7 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     figures = {"fig5": CATALOGUE.figures["fig5"]}
     pictures = {name: {"svg": SVG, "thumbnail": SVG} for name in [*evidence, *figures]}
     folder = tmp_path_factory.mktemp("site")
-    write_site(Site(evidence, {id: known[id].module for id in evidence}, figures, pictures, texts()), folder)
+    stated = {id: known[id].module for id in evidence}
+    write_site(Site(evidence, stated, figures, pictures, texts(), captions()), folder)
     return folder
 
 

@@ -15,7 +15,7 @@ from theory.harness import prose
 from theory.harness.catalogue import Entry
 from theory.harness.discovery import stated_claims
 from theory.harness.fingerprint import fingerprint
-from theory.papers import PAPERS, texts
+from theory.papers import PAPERS, captions, texts
 
 FIGURES = {"fig9": Entry("figures.none", "None", ("paper.one",))}
 NUMBERS = {"predicted": 1.0, "measured": 1.00001, "headroom": "Infinity", "resolution": 2e-4, "part": "", "case": ""}
@@ -99,9 +99,13 @@ def test_an_abstract_is_what_the_papers_file_says_of_it() -> None:
 def test_the_page_has_the_papers_in_their_order_and_can_be_read_in_one_sitting() -> None:
     page = (tables.ROOT / tables.PAGE).read_text(encoding="utf-8")
     assert tuple(re.findall(r"\(theory/papers/(\w+)\.md\)", page)) == PAPERS
-    assert {file.stem for file in (tables.ROOT / tables.PAPERS).glob("*.md")} == set(PAPERS)
+    assert {file.stem for file in (tables.ROOT / tables.PAPERS).glob("*.md")} == {*PAPERS, "figures"}
     assert re.findall(r"^## (.+)", page, re.MULTILINE)[: len(PAPERS)] == [text.splitlines()[0][2:] for text in texts()]
     assert len(page.encode()) < 60_000
+
+
+def test_what_is_to_be_seen_in_a_figure_is_said_of_every_one() -> None:
+    assert list(captions()) == list(CATALOGUE.figures) and all(captions().values())
 
 
 def test_the_committed_tables_are_fresh(capsys: pytest.CaptureFixture) -> None:

@@ -1,9 +1,10 @@
 """What is told of each paper, in Markdown: what was found and how we know, sentence by sentence, figure by figure.
 
 A file is a paper. `<!-- claims: min2021 -->` stands where its pages show the claims whose id begins with `min2021.`;
-numbers are written from evidence (`theory.harness.prose`).
+numbers are written from evidence (`theory.harness.prose`). In figures.md stands what is to be seen in each figure.
 """
 
+import re
 from importlib.resources import files
 
 PAPERS = (
@@ -28,4 +29,13 @@ PAPERS = (
 
 def texts() -> list[str]:
     """The papers' files, in the order of the papers."""
-    return [files("theory.papers").joinpath(f"{name}.md").read_text(encoding="utf-8") for name in PAPERS]
+    return [_text(name) for name in PAPERS]
+
+
+def captions() -> dict[str, str]:
+    """What is to be seen in each figure, by its name."""
+    return dict(re.findall(r"^## (\w+)\n\n(.*?)\n*(?=^## |\Z)", _text("figures"), re.DOTALL | re.MULTILINE))
+
+
+def _text(name: str) -> str:
+    return files("theory.papers").joinpath(f"{name}.md").read_text(encoding="utf-8")

@@ -42,6 +42,11 @@ def paper_of(text: str) -> Paper:
     return Paper(tables[0], heading[1], text[heading.end() :].strip(), tables)
 
 
+def markdown(text: str) -> Markup:
+    """A text as HTML."""
+    return Markup(MarkdownIt("commonmark").enable("table").render(text))
+
+
 def as_html(paper: Paper, figures: Collection[str], claims: Collection[str], table: Callable[[str], str]) -> Markup:
     """The paper as HTML, with `table(name)` in the place of each table.
 
@@ -52,7 +57,7 @@ def as_html(paper: Paper, figures: Collection[str], claims: Collection[str], tab
     text = COMMENT.sub("", text)
     text = FIGURE.sub(lambda match: f"](../figures/{match['name']}.html)" if match["name"] in figures else "]()", text)
     text = FILE.sub(lambda match: match["text"], text)
-    html = MarkdownIt("commonmark").enable("table").render(text)
+    html = str(markdown(text))
     for name in paper.tables:
         html = html.replace(f"<p>{PLACE.format(name)}</p>", table(name))
     html = CODE.sub(lambda match: _linked(match[0], match["id"], claims), html)

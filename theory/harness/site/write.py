@@ -14,7 +14,7 @@ from theory.core.files import write_atomically
 from theory.harness.catalogue import Entry
 from theory.harness.site.code import colours, modules, source
 from theory.harness.site.pages import STATIC, environment, write_absent
-from theory.harness.site.papers import Paper, as_html, paper_of
+from theory.harness.site.papers import Paper, as_html, markdown, paper_of
 from theory.harness.site.view import View
 
 OTHERS = "others"
@@ -30,6 +30,7 @@ class Site:
         figures: those that were drawn.
         pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG.
         prose: Markdown that tells of a paper (see `paper_of`), in the order of the papers.
+        captions: of figures, in Markdown.
     """
 
     evidence: Mapping[str, Evidence]
@@ -37,6 +38,7 @@ class Site:
     figures: Mapping[str, Entry]
     pictures: Mapping[str, Mapping[str, bytes]]
     prose: Sequence[str] = ()
+    captions: Mapping[str, str] = field(default_factory=dict)
     environment: Environment = field(default_factory=environment, repr=False)
 
     def views(self) -> dict[str, View]:
@@ -85,7 +87,9 @@ def write_site(site: Site, folder: Path) -> Path:
         put(f"claims/{id}.html", site.page("claim", root="../", view=view, paper=paper, **common))
     for name, entry in site.figures.items():
         shown = [views[claim] for claim in entry.claims]
-        put(f"figures/{name}.html", site.page("figure", root="../", name=name, entry=entry, shown=shown, **common))
+        seen = markdown(site.captions.get(name, ""))
+        page = site.page("figure", root="../", name=name, entry=entry, seen=seen, shown=shown, **common)
+        put(f"figures/{name}.html", page)
     for paper in told:
 
         def table(name: str) -> str:
