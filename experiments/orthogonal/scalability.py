@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from theory.claims import (
 )
 from theory.claims.estimates import SIGNIFICANCE, Estimate, mean
 from theory.core.arrays import Array
+from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
 from theory.orthogonal import procrustes, scalability
 from theory.orthogonal.procrustes import Component, LinearOPT, component, coordinates, start_near
@@ -54,20 +56,30 @@ class Sizes:
 
 
 class BlockUpdate(PreservingUpdate):
-    """Steps of stochastic OPT: each turns its own p coordinates of each run, `blocks` (steps, runs, d) says which."""
+    """Steps of stochastic OPT: each turns its own p coordinates of each run, `blocks` (steps, runs, d) says which.
+
+    `luck` adds up, step by step times its size, by how much the share of the squared gradient in the block exceeds its
+    mean over all blocks. A block does not know what came before, so the mean of luck is 0.
+    """
 
     def __init__(self, loss: Loss, blocks: Tensor) -> None:
         super().__init__(loss, momentum=0.0)
         self.blocks = blocks
+        d, p = blocks.shape[-1], int(blocks[0, 0].sum())
+        self.fair = comb(d - 2, p - 2) / comb(d, p)  # of all blocks, those with two given coordinates
 
     def begin(self, state: State) -> None:
         super().begin(state)
+        state["luck"] = torch.zeros(len(state["R"]), dtype=state["R"].dtype, device=state["R"].device)
         state["count"] = torch.zeros(len(state["R"]), dtype=torch.long, device=state["R"].device)
 
     def apply(self, state: State, work: tuple[Tensor, ...], learning_rate: Tensor) -> None:
         (gradient,), R = work, state["R"]
         chosen = self.blocks[state["count"][0]].to(R.dtype)
-        W = tangent(R, -gradient) * chosen[:, :, None] * chosen[:, None, :]
+        whole = tangent(R, -gradient)
+        W = whole * chosen[:, :, None] * chosen[:, None, :]
+        inside, squared = (each.square().sum((1, 2)) for each in (W, whole))
+        state["luck"] += learning_rate * (inside / squared - self.fair)
         R.copy_(cayley_step(R, capped(W, along(learning_rate, R))))
         state["count"] += 1
 
@@ -103,7 +115,9 @@ def blocks_slow_the_flow_down(study: Study, sizes: Sizes) -> Iterator[Check | Cu
     yield from _stored(d, p)
     yield from _whole(study, sizes, problem, chart, R)
     t = PROGRESS / captured_share(d, p) * np.arange(1, RECORDS + 1) / RECORDS
-    levels = _blocks(study, sizes, problem, chart, R)
+    runs = _blocks(study, sizes, problem, chart, R)
+    yield _fair(d, p, runs, t[-1])
+    levels = [_without_luck(run["excess"], run["luck"]) for run in runs]
     limit = _limit(levels)
     within = Tolerance(
         np.array([each.half_width for each in limit]) + _correction(levels),
@@ -147,8 +161,8 @@ def _whole(study: Study, sizes: Sizes, problem: LinearOPT, chart: Component, R: 
     yield extrapolated("excess loss of whole rotations, learning rate 0", values).supporting().equals(flow)
 
 
-def _blocks(study: Study, sizes: Sizes, problem: LinearOPT, chart: Component, R: Array) -> list[Array]:
-    """Excess loss (records, runs) at three learning rates, each half the one before, each with blocks of its own."""
+def _blocks(study: Study, sizes: Sizes, problem: LinearOPT, chart: Component, R: Array) -> list[Trajectory]:
+    """Excess loss and luck (records, runs) at three learning rates, each half the last, each with its own blocks."""
     d, p, runs = sizes.inputs, sizes.block, sizes.runs
     horizon = PROGRESS / captured_share(d, p)
     fewest = max(round(horizon / sizes.learning_rate / RECORDS), 1)
@@ -161,10 +175,30 @@ def _blocks(study: Study, sizes: Sizes, problem: LinearOPT, chart: Component, R:
         rng = study.rng("blocks", level)
         ranks = rng.random((steps, runs, d), dtype=np.float32).argsort(-1)
         rule = BlockUpdate(loss, torch.tensor(ranks < p, device=study.device))
-        trainee = Trainee(study, loss, start, rule, lambda state: {"excess": loss(state) - least})
+        seen = lambda state: {"excess": loss(state) - least, "luck": state["luck"]}  # noqa: E731
+        trainee = Trainee(study, loss, start, rule, seen)
         record = [between * k for k in range(1, RECORDS + 1)]
-        levels.append(trainee.train(learning_rate=horizon / steps, steps=steps, record=record)["excess"])
+        levels.append(trainee.train(learning_rate=horizon / steps, steps=steps, record=record))
     return levels
+
+
+def _fair(d: int, p: int, runs: list[Trajectory], t: float) -> Check:
+    """A block holds its share of the gradient in the mean: what `_without_luck` takes for granted."""
+    blocks = comb(d - 2, p - 2) / comb(d, p)
+    share = mean(blocks + np.mean([run["luck"][-1] / t for run in runs], axis=0))
+    q = captured_share(d, p)
+    return rate("share of the squared gradient in a block", share).equals(q, excludes=(0.95 * q, 1.05 * q))
+
+
+def _without_luck(excess: Array, luck: Array) -> Array:
+    """Excess losses (records, runs) less what the luck of their blocks explains, most of their variance.
+
+    Luck has mean 0, so their mean stays; with a slope that is read from the same n runs it is off by a part n^-1/2 of
+    its standard error.
+    """
+    centred = luck - luck.mean(1, keepdims=True)
+    slope = (centred * excess).sum(1) / np.square(centred).sum(1)
+    return excess - slope[:, None] * luck
 
 
 def _limit(levels: list[Array]) -> list[Estimate]:
