@@ -25,7 +25,7 @@ def tends_to_kinked(name: str, values: Sequence[Array], predicted: Prediction, *
     yield order(f"{name}, order in the learning rate", estimate, case=case).equals(1, excludes=(0.75, 1.25))
     missing = missed(f"{name}, learning rate 0", values, flow, case=case)
     # Of a flow that is off by this much training would miss as much, less what it misses now.
-    yield missing.equals(lambda k: _root_mean_square(at(predicted, k) - flow))
+    yield missing.equals(lambda k: 0.0 if k == 1 else _root_mean_square(at(predicted, k) - flow))
 
 
 def missed(name: str, values: Sequence[Array], predicted: Array, *, case: str = "") -> Measured:
