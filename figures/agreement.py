@@ -41,6 +41,13 @@ def apart(check: Check) -> float:
     return max(abs(check.measured - check.predicted), ROUNDING)
 
 
+def room(axes: Axes, share: float = 0.5) -> None:
+    """Room for a legend above what is drawn, on whichever scale: a share of the height."""
+    scale = axes.yaxis.get_transform()
+    low, high = scale.transform(np.array(axes.get_ylim()))
+    axes.set_ylim(top=float(scale.inverted().transform(np.array([high + share * (high - low)]))[0]))
+
+
 def diagonal(axes: Axes, residual: Axes, series: Series, wrong: Sequence[Check]) -> None:
     """Measured against predicted, on the line where they are equal, and below it what is between them.
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, named
+from figures.agreement import GREY, controls, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Check, Evidence
 from theory.core.arrays import Array
@@ -103,14 +103,17 @@ def _draw_growth(axes: Axes, residual: Axes, curves: Mapping[str, Array]) -> Non
         residual.semilogx(t[shown], multipliers[shown, n] - slopes[n] * t[shown] - offset, color=colour, linewidth=0.9)
     axes.plot([], [], color="0.3", label=r"$b\, v_i\, t$, $v = (1 - Z w_q)_+$")
     axes.plot([], [], **markers(0, color="0.3"), label=r"trained $\lambda_i$; one of slope 0 dies out")
-    axes.set(ylabel=r"multipliers $\lambda_i$", ylim=(1e-2, 2e3))
+    axes.set(ylabel=r"multipliers $\lambda_i$")
+    axes.set_ylim(bottom=1e-2)
+    room(axes, 0.15)
     axes.tick_params(labelbottom=False)
     axes.legend(loc="upper left", fontsize=7)
     residual.set(xlabel="time (step x learning rate)", ylabel=r"$\lambda_i - b v_i t$," + "\nless its limit")
     residual.plot(t[1:], 0.1 * slopes.max() * t[1:], **GREY)
-    residual.annotate("slopes\n10 % larger", (9, 2.2), ha="right", va="center", xytext=(0, 0), color="0.35",
+    reach = np.abs(multipliers[0] - (multipliers[-1] - slopes * t[-1])).max()
+    residual.annotate("slopes\n10 % larger", (9, 1.2 * reach), ha="right", va="center", xytext=(0, 0), color="0.35",
                       textcoords="offset points", fontsize=7)  # fmt: skip
-    residual.set(ylim=(-2.5, 3.5), xlim=axes.get_xlim())
+    residual.set(ylim=(-1.4 * reach, 1.9 * reach), xlim=axes.get_xlim())
     letter(axes, "C", "not separable: multipliers grow for ever")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, WRONG, controls, diagonal, named
+from figures.agreement import GREY, WRONG, controls, diagonal, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Check, Evidence
 
@@ -72,7 +72,7 @@ def _draw_forces(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7)
     axes.set(ylabel="by backpropagation")
-    residual.set(xlabel="predicted, at the worst point of four losses and three networks", ylim=(1e-18, 30))
+    residual.set(xlabel="predicted, at the worst point of four losses and three networks")
     letter(axes, "B", "forces on sizes and directions, at any point")
 
 
@@ -85,8 +85,9 @@ def _draw_dynamics(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence])
     series["multipliers, sizes freed"] = named(free, "sizes, learning rate 0", "directions, learning rate 0")
     diagonal(axes, residual, series, [*controls(five, ""), *controls(free, "")])
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylim=(-0.7, 2.1), ylabel="trained, learning rate 0")
-    residual.set(xlabel="flow: a size or an entry of a direction", ylim=(1e-11, 3))
+    axes.set(ylabel="trained, learning rate 0")
+    room(axes)
+    residual.set(xlabel="flow: a size or an entry of a direction")
     letter(axes, "C", "five dynamics of one network: each has its rates")
 
 
@@ -100,8 +101,9 @@ def _draw_unseen(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     }
     diagonal(axes, residual, series, controls(evidence, "keeps rho", "without c", "at the rate of"))
     axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
-    axes.set(ylabel=r"trained: $\log |V_\perp|$", ylim=(-4.4, 2.6))
-    residual.set(xlabel=r"law of $\log |V_\perp|$", ylim=(1e-14, 30))
+    axes.set(ylabel=r"trained: $\log |V_\perp|$")
+    room(axes)
+    residual.set(xlabel=r"law of $\log |V_\perp|$")
     letter(axes, "D", "what no example sees is forgotten by five laws")
 
 
@@ -125,7 +127,7 @@ def _draw_curves(axes: Axes, evidence: Mapping[str, Evidence]) -> None:
     axes.plot([], [], color="black", linestyle="none", marker="|", markersize=10, label="told apart from here on")
     axes.set_xscale("log")
     axes.set_yticks(range(len(rows)), [row[0] for row in rows])
-    axes.set(ylim=(len(rows) - 0.5, -1.1), xlim=(1e-6, 10), xlabel="distance of the curves that directions take")
+    axes.set(ylim=(len(rows) - 0.5, -1.1), xlabel="distance of the curves that directions take")
     axes.legend(loc="upper left", fontsize=7.5)
     letter(axes, "E", "one curve, in another time, where sizes are equal")
 
@@ -142,7 +144,9 @@ def _draw_rest(axes: Axes, evidence: Evidence) -> None:
     (larger,) = controls(evidence, "constant 10 %")
     axes.axhline(larger.predicted, **GREY, label="10 % larger")
     axes.axhline(without.predicted, **(GREY | {"linestyle": ":"}), label=r"$|\tilde w|$ without the projection")
-    axes.set(ylim=(0, 1.95), xlim=(0.8 * sizes[0], 1.3 * at[-1]))
+    axes.set_ylim(bottom=0)
+    room(axes, 0.4)
+    axes.set(xlim=(0.8 * sizes[0], 1.3 * at[-1]))
     axes.set_xticks([*sizes, float(np.sqrt(at[0] * at[-1]))], [f"{size:g}" for size in sizes] + [r"$\infty$"])
     axes.minorticks_off()
     axes.set(xlabel=r"size $\rho$ of the network", ylabel=r"$\rho \times$ angle of rest to max margin")

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, diagonal, named
+from figures.agreement import GREY, controls, diagonal, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.chain.problem import Chain
 from theory.claims import Evidence
@@ -56,8 +56,8 @@ def _draw_steps(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     }
     diagonal(axes, residual, series, controls(evidence, "start kept", "no anch", "1/(k + 3)", "before", "constant 10"))
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylim=(-4, 15))
-    residual.set(xlabel="formula, at the worst entry", ylim=(1e-17, 100))
+    room(axes)
+    residual.set(xlabel="formula, at the worst entry")
     letter(axes, "A", "least squares: the formula of every step")
 
 
@@ -71,8 +71,9 @@ def _draw_unseen(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     series["the flow, exponential"] = named(evidence, "the flow: what")
     diagonal(axes, residual, series, controls(evidence, "10 % stronger", "fades", "Adam", "without regul"))
     axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
-    axes.set(ylim=(-2.35, 1.3), ylabel="trained: what is left of the start")
-    residual.set(xlabel=r"$P_n w_0 / (1 + t)$, at the worst entry", ylim=(1e-17, 100))
+    axes.set(ylabel="trained: what is left of the start")
+    room(axes, 1.0)
+    residual.set(xlabel=r"$P_n w_0 / (1 + t)$, at the worst entry")
     letter(axes, "B", "any loss: what no example sees is left alike")
 
 
@@ -98,7 +99,8 @@ def _draw_direction(axes: Axes, evidence: Evidence) -> None:
     ticks = (0.2, 0.3, 0.5, 1, 2, 3)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set(ylabel=r"$|w| \times$ direction error", ylim=(0.2, 9))
+    axes.set(ylabel=r"$|w| \times$ direction error")
+    room(axes, 0.3)
     axes.legend(loc="upper left", fontsize=7.5)
     letter(axes, "C", "exponential loss: the direction, to a constant")
 
@@ -115,8 +117,8 @@ def _draw_imbalance(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]
     wrong = [*controls(chains, "imbalance", "a step", "forgets"), *controls(relu, "")]
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
-    axes.set(ylim=(-2.8, 2.3))
-    residual.set(xlabel="law of a difference of squared weights", ylim=(1e-18, 100))
+    room(axes, 0.7)
+    residual.set(xlabel="law of a difference of squared weights")
     letter(axes, "D", "chains and ReLUs: imbalance shrinks by the square")
 
 
@@ -140,7 +142,7 @@ def _draw_collapse(axes: Axes, evidence: Evidence) -> None:
     axes.plot(END, above.measured, **markers(3, markersize=7), clip_on=False, label="from 1.05 of it: trained")
     wrong = above.measured / higher.measured
     axes.plot([0, END], [1.05 * threshold, wrong], **GREY, label="its end, were the threshold 10 % higher")
-    axes.set(ylim=(4e-4, 3))
+    axes.set_ylim(lowest / 30, 2 * above.predicted)
     axes.set(xlabel="time", ylabel="weights, all equal", xlim=(0, END))
     axes.legend(loc="lower left", fontsize=7.5)
     letter(axes, "E", "depth 4: below the threshold weights go to 0")
@@ -159,6 +161,7 @@ def _draw_relu(axes: Axes, evidence: Evidence) -> None:
         axes.loglog(k + 1, loss[:, run], color=COLOURS[1], linestyle="--", label=None if run else "loss")
     alone = 1 / (1 + evidence.parameters["learning_rate"] * k) ** 2
     axes.loglog(k + 1, norms[0].mean() * alone, **GREY, label="were nothing learned: anchoring alone")
-    axes.set(xlabel="$k + 1$ (steps)", ylabel="squared norm, loss", ylim=(0.15, 150))
+    axes.set(xlabel="$k + 1$ (steps)", ylabel="squared norm, loss")
+    room(axes, 0.4)
     axes.legend(loc="upper right", fontsize=7.5)
     letter(axes, "F", "ReLU networks: weights shrink until they fit")

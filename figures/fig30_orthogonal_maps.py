@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, apart, controls, diagonal, named, numbers
+from figures.agreement import GREY, apart, controls, diagonal, named, numbers, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
 from theory.orthogonal import relaxed
@@ -82,8 +82,9 @@ def _draw_gradients(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     wrong = controls(evidence, "symmetric matrix", "row's length", "one step keeps", "Cayley's R")
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylabel="measured", ylim=(-7, 45))
-    residual.set(xlabel="law, at the worst entry", ylim=(1e-18, 1e3))
+    axes.set(ylabel="measured")
+    room(axes, 0.9)
+    residual.set(xlabel="law, at the worst entry")
     letter(axes, "B", "gradients through the maps, and their steps")
 
 
@@ -100,7 +101,7 @@ def _draw_energy(axes: Axes, residual: Axes, evidence: Evidence) -> None:
                       textcoords="offset points", fontsize=7, color="0.35")  # fmt: skip
     axes.legend(loc="upper left", fontsize=7.5)
     axes.set(ylabel="of $R W$")
-    residual.set(xlabel="energy $E_s$ (also of half-spaces), or a singular value, of $W$", ylim=(1e-16, 1e3))
+    residual.set(xlabel="energy $E_s$ (also of half-spaces), or a singular value, of $W$")
     letter(axes, "C", "turned, neurons keep energy and spectrum")
 
 

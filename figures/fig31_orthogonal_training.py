@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, diagonal, named
+from figures.agreement import GREY, controls, diagonal, named, room
 from figures.style import canvas, letter, line, markers
 from theory.claims import Evidence
 from theory.core.arrays import Array
@@ -55,8 +55,9 @@ def _draw_flows(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) ->
     wrong = [*controls(procrustes, ""), *controls(bracket, "greatest", "Brockett"), *controls(two_sided, "angle of")]
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylabel="trained, learning rate 0", ylim=(-1.05, 2.3))
-    residual.set(xlabel="flow, at its worst entry", ylim=(1e-9, 30))
+    axes.set(ylabel="trained, learning rate 0")
+    room(axes)
+    residual.set(xlabel="flow, at its worst entry")
     letter(axes, "A", "flows of rotations: the wrong ones miss by far")
 
 
@@ -75,8 +76,8 @@ def _draw_ends(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> 
     ]
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylim=(-0.4, 10))
-    residual.set(xlabel="formula", ylim=(1e-17, 1e2))
+    room(axes, 0.7)
+    residual.set(xlabel="formula")
     letter(axes, "B", "where they end: losses and curvatures")
 
 
@@ -146,7 +147,8 @@ def _draw_rounds(axes: Axes, evidence: Evidence) -> None:
     inset.plot([-0.3, 0.3], [after_n.predicted] * 2, **GREY)
     inset.annotate("$n$", (0.34, after_n.predicted), va="center", fontsize=7.5, color="0.35")
     inset.set_xticks(range(len(found)), [check.name.split(", ")[-1].replace("p = ", "$p$ = ") for check in found])
-    inset.set(xlim=(-0.6, len(found) - 0.4), ylim=(0, 36))
+    inset.set(xlim=(-0.6, len(found) - 0.4))
+    inset.set_ylim(bottom=0)
     inset.set_title("rounds until all pairs\n(lines: law, bounds)", fontsize=7.5)
     inset.tick_params(labelsize=7.5)
     axes.set(
@@ -175,7 +177,7 @@ def _draw_gain(axes: Axes, evidence: Evidence) -> None:
     axes.axvline(-5, **GREY)
     axes.annotate("five points", (-5, 2.42), xytext=(-3, 0), textcoords="offset points", ha="right", fontsize=7.5,
                   color="0.35")  # fmt: skip
-    axes.set(ylim=(2.55, -0.75), xlim=(-52, 26), yticks=[], xlabel="test error, difference in points (bars: 95 %)")
+    axes.set(ylim=(2.55, -0.75), yticks=[], xlabel="test error, difference in points (bars: 95 %)")
     axes.plot([], [], linestyle="none", marker=".", color="0.6", label=f"one of {given['seeds']} draws")
     axes.legend(loc="lower left", fontsize=7.5)
     letter(axes, "F", "to learn coordinates helps few neurons")

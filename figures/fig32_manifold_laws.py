@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, WRONG, controls, diagonal, named
+from figures.agreement import GREY, WRONG, controls, diagonal, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
 from theory.manifolds import steps
@@ -88,8 +88,9 @@ def _draw_lengths(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) 
     wrong = [*controls(groupings, "exchanged"), *controls(norms, "10 % smaller", "of norm 1", "norm of a kernel")]
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylabel="measured", ylim=(0, 8.5))
-    residual.set(xlabel="law: length of a step, or a norm", ylim=(1e-17, 1e3))
+    axes.set(ylabel="measured")
+    room(axes, 0.7)
+    residual.set(xlabel="law: length of a step, or a norm")
     letter(axes, "C", "steps by groupings, and norms of layers")
 
 
@@ -118,7 +119,9 @@ def _draw_distance(axes: Axes, evidence: Evidence) -> None:
     axes.plot([], [], **WRONG, label="the same draws, another $\\zeta$")
     axes.set_yscale("log")
     axes.set_xticks(range(len(names)), [name.replace(" ", "\n", 1) for name in names])
-    axes.set(ylim=(0.5, 30), xlim=(-0.5, len(names) + 0.35), ylabel=r"$d(\mathrm{Exp}_w v, w^*)^2$ over its bound")
+    axes.set_ylim(bottom=0.5)
+    room(axes, 0.25)
+    axes.set(xlim=(-0.5, len(names) + 0.35), ylabel=r"$d(\mathrm{Exp}_w v, w^*)^2$ over its bound")
     ticks = (0.5, 1, 2, 5, 10, 20)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()

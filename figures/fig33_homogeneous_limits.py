@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, named
+from figures.agreement import GREY, controls, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
 
@@ -55,7 +55,9 @@ def _draw_approach(axes: Axes, deep: Evidence, multiclass: Evidence) -> None:
     axes.plot([], [], color="0.3", label=r"$|P \tilde w|$, of the start's unseen part")
     axes.plot([], [], **markers(0, color="0.3"), label=f"trained, one layer, {len(constant)} starts")
     axes.plot([], [], **markers(3, color="black"), label="trained, size to infinity")
-    axes.set(ylim=(0, 7), xlim=(0.8 * size.min(), 2.4 * 1.9**3 * size.max()))
+    axes.set_ylim(bottom=0)
+    room(axes)
+    axes.set(xlim=(0.8 * size.min(), 2.4 * 1.9**3 * size.max()))
     axes.set(xlabel=r"size $\rho$", ylabel=r"$\rho \times$ direction error")
     axes.legend(loc="upper left", fontsize=7.5)
     letter(axes, "A", "the direction's error: a constant over the size")
@@ -108,7 +110,9 @@ def _draw_margin(axes: Axes, evidence: Evidence) -> None:
     text = "\n".join(f"{c.case or c.label.split(':')[0]}: {c.measured / c.predicted:.2f} times" for c in rates)
     axes.annotate("its rate over the bound, least:\n" + text, (0.97, 0.04), xycoords="axes fraction", ha="right",
                   va="bottom", fontsize=7.5)  # fmt: skip
-    axes.set(xlabel=r"time $s$, $ds = \mathcal{L}\, dt$", ylabel="normalised margin", ylim=(-0.02, 0.47))
+    axes.set(xlabel=r"time $s$, $ds = \mathcal{L}\, dt$", ylabel="normalised margin")
+    axes.set_ylim(bottom=-0.02)
+    room(axes, 0.25)
     axes.legend(loc="upper right", fontsize=7.5)
     letter(axes, "C", "the smoothed margin rises at all times")
 
@@ -133,7 +137,8 @@ def _draw_losses(axes: Axes, evidence: Evidence) -> None:
         axes.plot(x, measured, **markers(x, markersize=7))
     axes.axhline(0, **(GREY | {"linewidth": 1.6}), label="where it would be at the max margin")
     axes.set_xticks(range(len(rows)), [text for text, *_ in rows], fontsize=7.5)
-    axes.set(ylim=(-0.1, 1.9), xlim=(-0.5, len(rows) - 0.5))
+    room(axes, 0.3)
+    axes.set(xlim=(-0.5, len(rows) - 0.5))
     axes.set(ylabel="direction error (polynomial tail:\nlog of the ratio of margins)")
     axes.grid(visible=False, axis="x")
     axes.legend(loc="upper right", fontsize=7.5)
@@ -180,7 +185,8 @@ def _draw_rest(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     axes.axhline(rest, color="black", linewidth=1.2, label="law: where it rests")
     axes.axhline(half.predicted, **GREY, label="by half the norm to the fourth")
     axes.tick_params(labelbottom=False)
-    axes.set(ylabel=r"$|v_k|^2$, with weight decay", ylim=(0.03, 300))
+    axes.set(ylabel=r"$|v_k|^2$, with weight decay")
+    room(axes, 0.4)
     axes.legend(loc="upper right", fontsize=7.5, ncols=2)
     residual.set(
         xlabel="steps $k$", ylabel="|over rest $-$ 1|\n" + rf"(law: ${factor.predicted:.3g}^k$)", xlim=axes.get_xlim()

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, named
+from figures.agreement import GREY, controls, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
 from theory.generalisation import log_loss
@@ -48,7 +48,8 @@ def _draw_margin(axes: Axes, evidence: Evidence) -> None:
         axes.plot(across, 100 * error.mean(), color="black", marker="_", markersize=14, linestyle="none", zorder=5,
                   label=None if i else r"angle to the teacher, $\theta / \pi$: means")  # fmt: skip
     axes.axhline(100 * curves["counted"].mean(), **GREY, label="one error, were raw margins to tell")
-    axes.set(xlabel="normalised margin (raw margins are all 1)", ylabel="test error, counted, %", ylim=(20, 68))
+    axes.set(xlabel="normalised margin (raw margins are all 1)", ylabel="test error, counted, %")
+    room(axes, 0.3)
     axes.legend(loc="upper right", fontsize=7.5)
     (rate,) = named(evidence, "test error over angle")
     letter(axes, "A", f"equal losses, unequal margins and errors (to {100 * (rate.resolution or 0):.1g} %)")
@@ -111,7 +112,8 @@ def _draw_loss(axes: Axes, errors: Axes, evidence: Evidence) -> None:
     axes.set_yscale("log")
     axes.set_yticks([0.3, 1, 3, 10], ["0.3", "1", "3", "10"])
     axes.minorticks_off()
-    axes.set(ylabel="logistic loss, new examples", ylim=(0.3, 90))
+    axes.set(ylabel="logistic loss, new examples")
+    room(axes)
     axes.legend(loc="upper left", fontsize=7.5)
     errors.set(xlabel=r"size $\rho$ of the weights, as descent goes on", ylabel="test error, %", xlim=axes.get_xlim())
     (grown,) = named(evidence, "growth of the error")
@@ -167,7 +169,8 @@ def _draw_features(axes: Axes, residual: Axes, evidence: Evidence) -> None:
         residual.annotate(r"$|n - p|$ for $|n - p| - 1$", (1, 100 * (check.measured - 1)), xytext=(0, -9),
                           textcoords="offset points", fontsize=7.5, color="0.35")  # fmt: skip
     axes.tick_params(labelbottom=False)
-    axes.set(ylabel="error on new examples, %", ylim=(26, 62))
+    axes.set(ylabel="error on new examples, %")
+    room(axes, 0.6)
     axes.legend(loc="upper right", fontsize=7.5, ncols=2)
     residual.set(
         xlabel="features seen $p$", ylabel="moments, drawn\n/ law $-1$, %", xlim=axes.get_xlim(), ylim=(None, 12)
@@ -188,6 +191,7 @@ def _draw_order(axes: Axes, evidence: Evidence) -> None:
     axes.plot(curves["p"], [100 * curves["error"][0]] * 2, **GREY, label="were more features never to hurt")
     axes.annotate(f"+{100 * falls.measured:.1f} points", (curves["p"][1], 50 * curves["error"].sum()), ha="right",
                   fontsize=8)  # fmt: skip
-    axes.set(xlabel="features seen $p$, most telling first", ylabel="error of the class mean, %", ylim=(28, 56))
+    axes.set(xlabel="features seen $p$, most telling first", ylabel="error of the class mean, %")
+    room(axes, 0.6)
     axes.legend(loc="upper right", fontsize=7.5)
     letter(axes, "F", "in the order of what they tell, features may hurt")

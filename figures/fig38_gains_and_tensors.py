@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, diagonal, named
+from figures.agreement import GREY, controls, diagonal, named, room
 from figures.style import canvas, letter, line, markers
 from theory.claims import Evidence
 from theory.tensor.generic import tangent_dimension
@@ -56,7 +56,8 @@ def _draw_coverage(axes: Axes, evidence: Evidence) -> None:
                   fontsize=8)  # fmt: skip
     (alone,) = controls(evidence, "diagonal of the gains alone")
     axes.axhline(alone.measured, **GREY, label="by the diagonal of the gains alone")
-    axes.set(xlabel="rounds", ylabel="coverage: share of inputs given a label", ylim=(0.18, 0.47))
+    axes.set(xlabel="rounds", ylabel="coverage: share of inputs given a label")
+    room(axes, 0.35)
     axes.legend(loc="upper right", fontsize=7.5, title="lines: multipliers' law; markers: trained", title_fontsize=8)
     letter(axes, "A", "every label is covered as asked for")
 
@@ -91,8 +92,8 @@ def _draw_optima(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -
     ]
     diagonal(axes, residual, series, wrong)
     axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylim=(0, 2.2))
-    residual.set(xlabel="law", ylim=(2e-18, 10))
+    room(axes, 0.7)
+    residual.set(xlabel="law")
     letter(axes, "C", "optima of gains, and steps of multipliers")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, named
+from figures.agreement import GREY, controls, named, room
 from figures.ratios import ratios
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.claims import Evidence
@@ -48,7 +48,8 @@ def _draw_losses(axes: Axes, name: str, method: str, evidence: Evidence) -> None
     ticks = (0.15, 0.2, 0.3, 0.5, 0.8)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="epochs (grey: judged)", ylabel="training loss", ylim=(0.12, 1.5))
+    axes.set(xlabel="epochs (grey: judged)", ylabel="training loss")
+    room(axes, 0.3)
     axes.legend(loc="upper right", fontsize=7.5)
     letter(axes, name, f"{method}: averages end ahead")
 

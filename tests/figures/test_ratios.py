@@ -3,6 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
+from figures.agreement import room
 from figures.ratios import percents, ratios
 from theory.claims import Tolerance, measured
 
@@ -21,3 +22,12 @@ def test_a_row_has_its_checks_with_intervals_and_its_controls() -> None:
     assert (low, high) == pytest.approx((-1.0, 3.0))
     crosses = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert crosses == pytest.approx([percents(wrong)])
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_room_is_a_share_of_the_height_on_any_scale(scale: str) -> None:
+    axes = Figure().subplots()
+    axes.set_yscale(scale)
+    axes.set_ylim(1, 100)
+    room(axes, 0.5)
+    assert axes.get_ylim() == pytest.approx((1, 149.5 if scale == "linear" else 1000))
