@@ -24,7 +24,6 @@ FASTER = 8 / 3  # the learning rate of the distance, which is averaged over many
 LARGEST = 300  # m + r of the user's data: seconds
 GROUPS = 16  # of runs: each measures one root mean square a width, and so one slope
 SOLVER = 1e-12  # relative tolerance of the limit equation: orders of magnitude below what training resolves
-OTHER_LEVELS = 1e-8  # the same at levels that training is to refuse: far below what they differ by
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,7 @@ def _orthogonal_rows(study: Study, sizes: Widths, problem: Regression, case: str
 
     @cache
     def solved(k: float) -> Array:
-        tolerance = SOLVER if k == 1 else OTHER_LEVELS
-        return wide_limit.product(problem, k * length, t, relative_tolerance=tolerance)[:, None]
+        return wide_limit.product(problem, k * length, t, relative_tolerance=SOLVER)[:, None]
 
     yield from tends_to("U1 V^T", products, solved, case=case)
     yield extrapolated("U1 V^T", products).control("orthogonal rows, k 5 % larger").equals(solved(1.05))
