@@ -111,7 +111,11 @@ class Networks:
         return {name: radius * v / v.flatten(1).norm(dim=1)[:, None, None] for name, v in layers.items()}
 
     def _outputs(self, examples: Examples, weights: State) -> Tensor:
-        return examples.outputs(stack(self.widths, nn.ReLU), weights)
+        return examples.outputs(self._network, weights)
+
+    @cached_property
+    def _network(self) -> nn.Sequential:
+        return stack(self.widths, nn.ReLU)
 
     @cached_property
     def _seen(self) -> Examples:
