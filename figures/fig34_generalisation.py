@@ -122,7 +122,7 @@ def _draw_loss(axes: Axes, errors: Axes, evidence: Evidence) -> None:
 
 def _draw_sizes(axes: Axes, residual: Axes, evidence: Evidence) -> None:
     curves = evidence.group("sizes")
-    angles = np.geomspace(0.05, 1.2, 16)
+    angles = np.concatenate([np.geomspace(0.05, 0.5, 6), np.linspace(0.6, 1.2, 10)])
     axes.loglog(angles, [log_loss.best_size(float(angle)) for angle in angles], **line(0), label=r"law: $\rho^*$")
     small = np.array([log_loss.large_best_size(float(angle)) for angle in angles])
     axes.loglog(angles, small, **GREY, label=r"that of small angles, $\pi / (6 (1 - \cos\theta))^{1/2}$")

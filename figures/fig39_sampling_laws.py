@@ -44,7 +44,8 @@ def _draw_losses(axes: Axes, name: str, method: str, evidence: Evidence) -> None
     axes.axvspan(0.75 * epochs[-1] + 0.5, epochs[-1] + 0.5, color="0.5", alpha=0.12, linewidth=0)
     (gain,) = named(evidence, f"gain of averages, by {method}")
     text = f"gain over iterates: {100 * np.expm1(gain.measured):.0f} % of the loss"
-    axes.annotate(text, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8)
+    axes.annotate(text, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8})  # fmt: skip
     ticks = (0.15, 0.2, 0.3, 0.5, 0.8)
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
