@@ -43,7 +43,7 @@ def _draw_losses(axes: Axes, name: str, method: str, evidence: Evidence) -> None
         axes.semilogy(epochs, mean, **markers(i, linestyle="-", linewidth=1.0), label=label)
     axes.axvspan(0.75 * epochs[-1] + 0.5, epochs[-1] + 0.5, color="0.5", alpha=0.12, linewidth=0)
     (gain,) = named(evidence, f"gain of averages, by {method}")
-    text = f"gain over iterates: {100 * np.expm1(gain.measured):.0f} % of the loss"
+    text = f"loss of iterates: +{100 * np.expm1(gain.measured):.0f} %"
     axes.annotate(text, (0.98, 0.03), xycoords="axes fraction", ha="right", fontsize=8,
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.8})  # fmt: skip
     ticks = (0.15, 0.2, 0.3, 0.5, 0.8)
