@@ -37,6 +37,7 @@ COMPLEXITIES = {"Bartlett": bounds.bartlett, "Neyshabur": bounds.neyshabur, "Gol
 RATES = {"sphere": 30.0, "oblique": 300.0, "Stiefel": 300.0}
 WHOLE = Tolerance(0.4, "whole numbers")
 DEPTH, F = 3, 2.0  # of the networks that attain the least loss, and the length of their outputs
+STEP = 0.5  # of their training
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Sizes:
     draws: int = varies("independent ones of the images", 4, smoke=2, low=2, high=50)
     steps: int = varies("of training, each recorded", 40, smoke=12, low=2, high=400)
     classes: int = varies("K of the networks that attain the least loss", 5, low=2, high=8)
-    long: int = varies("steps of those", 600, smoke=300, low=200, high=5000)
+    long: float = varies("training of those, in times that their slowest motion takes to decay", 14.0, low=10, high=40)
 
     def __post_init__(self) -> None:
         widths = (64, *self.hidden, 10)
@@ -89,6 +90,7 @@ def renormalised_weights_keep_norms_and_bounds_and_pay_in_loss(study: Study, siz
     task = draw(images_of(study), study.rng("task"), train=sizes.images, validation=1, seeds=sizes.draws, flipped=0.0)
     for manifold in norms.MANIFOLDS:
         digits = Digits(study, task, sizes, manifold)
+        yield _moved(digits)
         yield from _norms(digits)
         yield from _vacuous(digits)
         yield from _price(digits)
@@ -159,6 +161,15 @@ def least_loss(layers: list[Array], x: Array) -> Array:
     size = np.linalg.norm(np.asarray(x, dtype=float), axis=-1)
     F = bounds.spectral_norms(layers).prod(0)[:, None] * size
     return bounds.least_cross_entropy(F, layers[-1].shape[-2]).mean(-1)
+
+
+def _moved(digits: Digits) -> Check:
+    """What follows holds of weights that stand still, too; these move, every layer in every step."""
+    steps = [np.diff(w, axis=0).any((-2, -1)).all(-1).sum() for w in digits.states]
+    moved = measured(
+        "steps that move a layer in every draw", steps, within=WHOLE, case=digits.manifold, axes=("layer",)
+    )
+    return moved.supporting().equals(digits.sizes.steps)
 
 
 def _norms(digits: Digits) -> Iterator[Check]:
@@ -239,20 +250,51 @@ def _attained(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """Inputs at the corners of a simplex, linear layers: the least loss is reached, and at no time undercut."""
     for manifold, K in (("Stiefel", sizes.classes), ("sphere", 2)):
         loss, records = _simplex_loss(study, sizes, manifold, K)
-        # It falls exponentially: what the second half of the steps gained is more than is left.
-        left = Tolerance(loss[len(loss) // 2] - loss[-1], "what the second half of the steps gained")
-        within = left + rounding(1e4, of="a loss")
         least = lambda k, K=K: float(bounds.least_cross_entropy(k * F, K))  # noqa: E731
+        kept = (1 - STEP * slowest(manifold, K)) ** 2  # of the excess, by a step
+        left = Tolerance(
+            10 * (loss[0] - least(1.0)) * kept ** _steps(sizes, manifold, K),
+            "ten times what the slowest motion leaves of the start's excess",
+        )
+        within = left + rounding(1e4, of="a loss")
         reached = measured("least loss", loss[-1], within=within, case=f"{manifold}, K = {K}", axes=("run",))
         yield reached.equals(least)
         course = measured(
             "loss at every step", loss, within=rounding(1e4, of="a loss"), case=manifold, axes=("t", "run")
         )
         yield course.at_least(least)
+        yield _decay(loss - least(1.0), records, manifold, K)
         yield curves(f"least, {manifold}", steps=records, loss=loss, least=least(1.0))
         if manifold == "Stiefel":
             yield reached.control("outputs half as large").equals(least(0.5))
             yield reached.control("classes at right angles").equals(float(np.log1p((K - 1) * np.exp(-F))))
+
+
+def slowest(manifold: norms.Manifold, K: int) -> float:
+    """The least curvature of the loss at its least, but for motions that leave the network as it is.
+
+    With s = (K / (K - 1))^(1/2) and q = 1 / (e^{F s} + K - 1), what an image gives each wrong class: of orthogonal
+    layers exp(S_l) the slowest motion turns the vector of ones to the simplex, S = v 1^T - 1 v^T of S = sum_l S_l, and
+    costs F s q |S|^2 / 4, with L equal S_l at |S|^2 = L sum_l |S_l|^2. Of layers of rank one it is an angle a between
+    the images and what the first layer sees, or between the last one's outputs and the classes: F s q a^2 / 2.
+    """
+    s = (K / (K - 1)) ** 0.5
+    q = 1 / (np.exp(F * s) + K - 1)
+    return float(F * s * q * (DEPTH / 2 if manifold == "Stiefel" else 1))
+
+
+def _steps(sizes: Sizes, manifold: norms.Manifold, K: int) -> int:
+    return round(sizes.long / (STEP * slowest(manifold, K)))
+
+
+def _decay(excess: Array, records: Array, manifold: norms.Manifold, K: int) -> Check:
+    """Between a third and six tenths of the steps the slowest motion is left alone, and above rounding."""
+    first, last = (np.searchsorted(records, share * records[-1]) for share in (0.35, 0.6))
+    kept = (excess[last] / excess[first]) ** (0.5 / (records[last] - records[first]))
+    curvature = (1 - kept) / STEP
+    others = Tolerance(0.005 * slowest(manifold, K), "half a per cent of it, for what is left of faster motions")
+    found = measured("curvature along the slowest motion", curvature, within=others, case=manifold, axes=("run",))
+    return found.equals(lambda k: k * slowest(manifold, K))
 
 
 def _simplex_loss(study: Study, sizes: Sizes, manifold: norms.Manifold, K: int) -> tuple[Array, Array]:
@@ -274,6 +316,7 @@ def _simplex_loss(study: Study, sizes: Sizes, manifold: norms.Manifold, K: int) 
         return cross_entropy(outputs(network, layers, x), y).mean(-1)
 
     moves = {name: RiemannianStep(space, "retraction") for name in state}
-    records = np.unique(np.linspace(0, sizes.long, 31).round().astype(int))
+    steps = _steps(sizes, manifold, K)
+    records = np.unique(np.linspace(0, steps, 31).round().astype(int))
     trainee = Trainee(study, loss, state, FineGrainedUpdate(loss, moves), lambda each: {"loss": loss(each)})
-    return trainee.train(learning_rate=0.5, steps=sizes.long, record=records.tolist())["loss"], records
+    return trainee.train(learning_rate=STEP, steps=steps, record=records.tolist())["loss"], records
