@@ -42,11 +42,11 @@ class Sizes:
     Files have images enough for the setting `many`, and the paper profile takes it.
     """
 
-    images: int = IMAGES(150, smoke=40)
-    draws: int = DRAWS(120, smoke=80, paper=192)
-    width: int = WIDTH(32, smoke=20)
-    steps: int = STEPS(520, smoke=240, paper=1500)
-    learning_rate: float = LEARNING_RATE(0.03, smoke=0.05, paper=0.01)
+    images: int = IMAGES(150, smoke=50)
+    draws: int = DRAWS(120, smoke=88, paper=192)
+    width: int = WIDTH(32)
+    steps: int = STEPS(520, smoke=220, paper=1500)
+    learning_rate: float = LEARNING_RATE(0.03, smoke=0.04, paper=0.01)
     augmentation: float = AUGMENTATION(0.045, smoke=0.03, paper=0.1)
     dual_learning_rate: float = DUAL_LEARNING_RATE(0.0054, smoke=0.0036, paper=0.003)
 
