@@ -118,7 +118,7 @@ def _large(runs: dict[str, Trained]) -> Iterator[Check | Curves]:
     large = runs["3 W_0"]
     for name in ("constraint", "W_0"):
         change = large.error - runs[name].error
-        harmful = paired("error, free from 3 W_0", change, case=f"- {name}", looks=LOOKS)
+        harmful = paired(f"error, 3 W_0 - {name}", change, looks=LOOKS)
         yield harmful.above(WORSE)
         yield drawn(f"3 W_0 - {name}", change, WORSE, looks=LOOKS)
     yield harmful.control("a start three times as large does no harm").below(NO_WORSE)
