@@ -9,6 +9,7 @@ holds in its place, and qualifies the verdict.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -136,6 +137,10 @@ class Evidence:
     def group(self, name: str) -> dict[str, Array]:
         """The curves yielded as `curves(name, ...)`."""
         return {curve.removeprefix(f"{name}/"): a for curve, a in self.curves.items() if curve.startswith(f"{name}/")}
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; found by name, as no claim depends on what its evidence looks like."""
+        return str(import_module("theory.harness.site.notebook").evidence_html(self))
 
 
 REGISTRY: dict[str, Claim] = {}

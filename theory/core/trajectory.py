@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -44,3 +45,7 @@ class Trajectory:
             reject("other.t", f"{other.t.shape} times", "the times of the trajectory it is subtracted from")
         shared = [name for name in self.arrays if name in other.arrays]
         return Trajectory(self.t, {name: self[name] - other[name] for name in shared})
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows; found by name, as no claim depends on what its trajectories look like."""
+        return str(import_module("theory.harness.site.notebook").trajectory_html(self))

@@ -138,9 +138,7 @@ print(judge(flow, Study("ridge.flow")).in_words)
 # %%
 right = stated("ridge.modes", lambda eigenvalues, decay: eigenvalues + decay)
 evidence = judge(right, Study("ridge.modes"))
-print(evidence.in_words)
-for check in evidence.checks:
-    print(f"{check.label}: headroom {check.headroom:.3g}. {check.reason}")
+evidence
 
 # %% [markdown]
 # *Holds, to x %* is the smallest change of the rate that would have been refused. Curves that a claim yields can be

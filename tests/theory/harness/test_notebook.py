@@ -10,6 +10,7 @@ import pytest
 import toys
 from theory.claims import Evidence, Study, judge
 from theory.core.trajectory import Trajectory
+from theory.harness.fingerprint import dependencies
 from theory.harness.site.notebook import ends, evidence_html, trajectory_html
 
 
@@ -50,3 +51,13 @@ def test_a_trajectory() -> None:
 )
 def test_ends(values: list[float], said: str) -> None:
     assert ends(np.array(values)) == said
+
+
+def test_a_notebook_finds_it(evidence: Evidence) -> None:
+    assert evidence._repr_html_() == evidence_html(evidence)
+    trajectory = Trajectory(np.zeros(2), {"loss": np.ones(2)})
+    assert trajectory._repr_html_() == trajectory_html(trajectory)
+
+
+def test_no_claim_depends_on_what_it_looks_like() -> None:
+    assert not [name for name in dependencies("theory.claims.judging") if name.startswith("theory.harness")]
