@@ -154,6 +154,15 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
+def _source(claim: Mapping[str, Any]) -> str:
+    """Where a claim is from, without the paper that its table is of; what else it draws on stands on its own page."""
+    first = claim["source"].partition(";")[0]
+    paper = claim["id"].split(".")[0]
+    name = paper.rstrip("0123456789")
+    year = paper.removeprefix(name)
+    return re.sub(rf"^{name}\b[^,(]*{year}(?: \([^)]*\))?, ", "", first, flags=re.IGNORECASE) if year else first
+
+
 def _links(figures: Mapping[str, Entry]) -> str:
     """Where the names of figures lead."""
     return "".join(f"[{name}]: figures/rendered/{name}.png\n" for name in figures)
@@ -161,9 +170,13 @@ def _links(figures: Mapping[str, Entry]) -> str:
 
 def _row(claim: Mapping[str, Any], figures: Mapping[str, Entry]) -> list[str]:
     shown = [name for name, entry in figures.items() if claim["id"] in entry.claims]
-    first = claim["source"].partition(";")[0]  # what else a claim draws on stands on its own page
-    kind = "" if first.startswith(claim["source_kind"]) else f" (*{claim['source_kind']}*)"
-    return [_cell(first) + kind, f"`{claim['id']}`", claim["in_words"], ", ".join(f"[{name}]" for name in shown)]
+    kind = "" if claim["source_kind"] in claim["source"] else f" (*{claim['source_kind']}*)"
+    return [
+        _cell(_source(claim)) + kind,
+        f"`{claim['id']}`",
+        claim["in_words"],
+        ", ".join(f"[{name}]" for name in shown),
+    ]
 
 
 def _numbers(check: Mapping[str, Any]) -> str:
