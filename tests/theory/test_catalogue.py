@@ -16,10 +16,13 @@ from theory.harness.discovery import module_file, stated_claims
 from theory.harness.statements import readable
 
 
+STATED = stated_claims(CATALOGUE.packages)
+
+
 @pytest.mark.parametrize("name", CATALOGUE.figures)
 def test_figures_show_claims_that_are_stated(name: str) -> None:
     entry = CATALOGUE.figures[name]
-    assert entry.claims and set(entry.claims) <= set(stated_claims(CATALOGUE.packages))
+    assert entry.claims and set(entry.claims) <= set(STATED)
     assert module_file(entry.module) is not None, f"{entry.module} is missing"
 
 
