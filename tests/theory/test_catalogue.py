@@ -15,7 +15,6 @@ from theory.core.validation import InvalidArgument
 from theory.harness.discovery import module_file, stated_claims
 from theory.harness.statements import readable
 
-
 STATED = stated_claims(CATALOGUE.packages)
 
 
