@@ -68,7 +68,7 @@ class Sizes(settings.Sizes):
     ),
     theory_side="law",
     controls=(
-        "stopped after a tenth of the steps",
+        "stopped after a twentieth of the steps",
         "the gradient at one state",
         "degree 3 in place of 2",
         "normalised by degree 3 in place of 2",
@@ -84,7 +84,7 @@ class Sizes(settings.Sizes):
 def smallest_weights_that_fit(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     images, trainer = prepared(study, sizes, flipped=0.0)
     rate, degree = (trainer.budget.rate,), trainer.budget.degree
-    looks, early = recorded(trainer.budget.steps, sizes.looks), trainer.budget.steps // 10
+    looks, early = recorded(trainer.budget.steps, sizes.looks), trainer.budget.steps // 20
     solved = trainer.minnorm(Cells(rate, scales=SCALES), record=looks)
     free, penalised = _penalised(trainer, solved, looks)
     found = solved.convergence()
@@ -115,7 +115,7 @@ def _certificates(found: Convergence, stopped: Convergence) -> Iterator[Check]:
     name = "stationarity: mean gradient / |theta|"
     yield _left(name, found.stationarity, decay).at_most(STATIONARITY)
     early = measured("stationarity", stopped.stationarity.min(), within=decay)
-    yield early.control("stopped after a tenth of the steps").at_most(STATIONARITY)
+    yield early.control("stopped after a twentieth of the steps").at_most(STATIONARITY)
     one = measured("stationarity", (found.steepness / size).min(), within=exactly("rectifiers are not smooth"))
     yield one.control("the gradient at one state").at_most(STATIONARITY)
     near = exactly("empirical: the states whose gradients are averaged lie this close to the last one")
