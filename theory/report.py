@@ -59,14 +59,20 @@ def write(
     from theory.harness.site import Site, write_site
 
     drawn = {name: entry for name, entry in figures.items() if set(entry.claims) <= set(evidence)}
-    pictures = _pictures({id: of_claim(id) for id in evidence} | drawn, evidence, jobs)
+    shown = {id for entry in drawn.values() for id in entry.claims}
+    entries = {id: of_claim(id) for id in evidence} | drawn
+    formats = {name: ("svg",) if name in shown else ("svg", "thumbnail") for name in entries}
+    pictures = _pictures(entries, formats, evidence, jobs)
     drawn = {name: entry for name, entry in drawn.items() if name in pictures}
     stated = {id: known[id].module for id in evidence}
     return write_site(Site(evidence, stated, drawn, pictures, texts(), captions()), folder)
 
 
 def _pictures(
-    entries: Mapping[str, Entry], evidence: "Mapping[str, Evidence]", jobs: int | None
+    entries: Mapping[str, Entry],
+    formats: Mapping[str, Sequence[str]],
+    evidence: "Mapping[str, Evidence]",
+    jobs: int | None,
 ) -> dict[str, dict[str, bytes]]:
     """The pictures by name; one that cannot be drawn is left out, with a line that says so."""
     import joblib
@@ -74,7 +80,7 @@ def _pictures(
     one = joblib.delayed(_picture)
     parts = [{claim: evidence[claim] for claim in entry.claims} for entry in entries.values()]
     workers = joblib.Parallel(n_jobs=jobs or joblib.cpu_count())
-    found = workers(one(entry.module, part) for entry, part in zip(entries.values(), parts))
+    found = workers(one(entry.module, part, formats[name]) for (name, entry), part in zip(entries.items(), parts))
     pictures = {}
     for name, picture in zip(entries, found):
         if isinstance(picture, str):
@@ -84,9 +90,9 @@ def _pictures(
     return pictures
 
 
-def _picture(module: str, evidence: "Mapping[str, Evidence]") -> dict[str, bytes] | str:
+def _picture(module: str, evidence: "Mapping[str, Evidence]", formats: Sequence[str]) -> dict[str, bytes] | str:
     try:
-        return draw(module, evidence, ("svg", "thumbnail"))
+        return draw(module, evidence, formats)
     except Exception as error:  # a figure that cannot be drawn must not keep the others from it
         return f"{type(error).__name__}: {error}"
 

@@ -150,6 +150,7 @@ def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]
     for ending in endings:
         buffer = io.BytesIO()
         figure.savefig(buffer, **FORMATS[ending])
+        figure.set_layout_engine("none")  # found once, for all formats
         pictures[ending] = buffer.getvalue()
     pyplot.close(figure)
     return pictures

@@ -44,11 +44,17 @@ def dependencies(module: str) -> list[str]:
     found, left = {module}, [module]
     while left:
         name = left.pop()
-        new = {other for line in _read(_text(name))[1] for other in _named(line, name)} - found
-        new = {other for other in new if other.split(".")[0] in packages and module_file(other)}
+        named = _imported(name, _text(name)) - found
+        new = {other for other in named if other.split(".")[0] in packages and module_file(other)}
         found |= new
         left += new
     return sorted(found)
+
+
+@cache
+def _imported(name: str, text: str) -> frozenset[str]:
+    """What a module of this text imports."""
+    return frozenset(other for line in _read(text)[1] for other in _named(line, name))
 
 
 def _beside(module: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Site:
         evidence: by claim.
         stated: the module that states each claim.
         figures: those that were drawn.
-        pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG.
+        pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG of those that stand for claims in lists.
         prose: Markdown that tells of a paper (see `paper_of`), in the order of the papers.
         captions: of figures, in Markdown.
     """
@@ -101,7 +101,8 @@ def write_site(site: Site, folder: Path) -> Path:
         put(f"code/{module}.html", site.page("code", root="../", module=module, source=source(module), **common))
     for name, formats in site.pictures.items():
         put(f"pictures/{name}.svg", formats["svg"])
-        put(f"pictures/{name}.png", formats["thumbnail"])
+        if "thumbnail" in formats:
+            put(f"pictures/{name}.png", formats["thumbnail"])
     for name in STATIC:
         put(name, files("theory.harness.site").joinpath("static", name).read_bytes())
     put("code.css", colours().encode())
