@@ -1,5 +1,6 @@
 """The table of figures, and the claims found by reading the source."""
 
+import json
 import subprocess
 import sys
 from importlib import import_module
@@ -23,6 +24,13 @@ def test_figures_show_claims_that_are_stated(name: str) -> None:
     entry = CATALOGUE.figures[name]
     assert entry.claims and set(entry.claims) <= set(STATED)
     assert module_file(entry.module) is not None, f"{entry.module} is missing"
+
+
+def test_every_judged_claim_is_in_a_figure() -> None:
+    """Beside the picture of its checks, which any claim has: one that shows its theorem with its like."""
+    verdicts = Path(theory.__file__).parents[1] / "figures" / "rendered" / "verdicts.json"
+    judged = {claim["id"] for claim in json.loads(verdicts.read_text(encoding="utf-8"))["claims"]}
+    assert judged <= {claim for entry in CATALOGUE.figures.values() for claim in entry.claims}
 
 
 def test_claims_are_listed_as_they_are_registered() -> None:
