@@ -28,7 +28,7 @@ class Site:
         evidence: by claim.
         stated: the module that states each claim.
         figures: those that were drawn.
-        pictures: of figures and of claims, by name: "svg", and "thumbnail" as PNG of those that stand for claims in lists.
+        pictures: of figures and of claims, by name: "svg" and, where it stands for claims in lists, "thumbnail" as PNG.
         prose: Markdown that tells of a paper (see `paper_of`), in the order of the papers.
         captions: of figures, in Markdown.
     """
