@@ -25,7 +25,7 @@ EVERYWHERE = "closer to every bound on every manifold"
 class Sizes(Networks):
     """Of networks by plain SGD, by SGD with weight decay, and by FG-SGD on one manifold after the other."""
 
-    draws: int = varies("independent ones of the images", 72, smoke=80, low=64, high=300)
+    draws: int = varies("independent ones of the images", 72, smoke=96, low=64, high=300)
     steps: int = varies("of training", 400, smoke=120, low=100, high=5000)
     rates: tuple[float, ...] = varies(
         "first steps on Stiefel, sphere and oblique manifold, as many as are compared",
