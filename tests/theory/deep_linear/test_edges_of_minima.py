@@ -155,12 +155,16 @@ def test_fills_at_the_ends_of_what_numbers_can_be() -> None:
     assert completion.nuclear_fill(1e250, 1e200, 1e200) == pytest.approx(1e150)
     assert completion.nuclear_fill(1e-200, 1e-200, -1e-200) == pytest.approx(-1e-200)
     assert completion.nuclear_fill(1e-300, 1e10, 0.0) == 0
+    assert completion.rank_one_fill(1e250, 1e200, 1e200) == pytest.approx(1e150)
+    assert completion.rank_one_fill(0.0, 1.0, 2.0) == 0
+    assert completion.rank_one_fill(1e-300, 1.0, -1e300) == -np.inf
     assert completion.schatten_fill(1e-12, 1.0, 1.0, 30) == pytest.approx(2.9e-11)
     assert completion.schatten_fill(1.0, 2.0, 3.0, 3000) == 6
     with pytest.raises(InvalidArgument, match="a relative to the largest entry = 1e-200"):
         completion.schatten_fill(1e-200, 1.0, 1.0, 3)
     for arguments in ((np.inf, 1.0, 1.0), (1.0, np.nan, 1.0)):
-        for call in (completion.nuclear_fill, lambda a, b, c: completion.schatten_fill(a, b, c, 3)):
+        deep = lambda a, b, c: completion.schatten_fill(a, b, c, 3)  # noqa: E731
+        for call in (completion.nuclear_fill, completion.rank_one_fill, deep):
             with pytest.raises(InvalidArgument, match="[abc] = "):
                 call(*arguments)
 
