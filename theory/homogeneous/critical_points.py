@@ -11,7 +11,7 @@ from theory.core.separable import Separable, apply
 from theory.core.validation import reject
 from theory.homogeneous.decomposition import log_slope
 
-NEWTON_STEPS = 200
+NEWTON_STEPS = 1000
 SETTLED = 1e-14  # of a step, against the 1 / rho over which the softmax varies
 FAR = 1e30  # rho |z| of the shortest example from which on V* is the max-margin direction, to all digits
 
@@ -50,8 +50,8 @@ def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, 
     start does not enter here: at rest nothing of V lies off the span of the examples.
 
     Raises:
-        InvalidArgument: a size that is negative or NaN, or at which Newton's method did not settle: it is too small
-            for its start, the max-margin direction.
+        InvalidArgument: a size that is negative or NaN, or at which Newton's method did not settle in a thousand
+            steps from the max-margin direction.
     """
     if not (np.asarray(rho) >= 0).all():
         reject("rho", np.min(rho), "sizes of at least 0")
@@ -62,15 +62,16 @@ def equilibrium(problem: Separable, rho: Float[Array, "*runs"]) -> Float[Array, 
     V = np.broadcast_to(best, np.broadcast_shapes(best.shape, (*rho.shape, 1)))
     scale = rho * lengths.max(-1)
     with np.errstate(divide="ignore"):
-        reach = 0.5 / scale[..., None]
+        finest = np.maximum(SETTLED * np.minimum(0.5 / scale, 1), 4 * EPS)
     for _ in range(NEWTON_STEPS):
         step = np.linalg.solve(curvature(problem, rho, V), tangential_gradient(problem, rho, V)[..., None])[..., 0]
-        # Far from rest a full step overshoots where the softmax saturates: never turn by more than half the
-        # 1 / (rho |z|) over which it varies.
-        length = np.linalg.norm(step, axis=-1, keepdims=True)
-        V = V + step * np.minimum(1, reach / np.maximum(length, 1e-300))
+        length = np.linalg.norm(step, axis=-1)
+        # Far from rest a full step overshoots where the softmax saturates: no margin moves by more than half the
+        # 1 / rho over which it varies, and V turns by half a radian at most.
+        moved = np.maximum(rho * np.abs(apply(problem.Z, step)).max(-1), length)
+        V = V + step * np.minimum(1, 0.5 / np.maximum(moved, 0.5))[..., None]
         V = V / np.linalg.norm(V, axis=-1, keepdims=True)
-        if (length <= np.maximum(SETTLED * np.minimum(reach, 1), 4 * EPS)).all():
+        if (length <= finest).all():
             break
     left = np.linalg.norm(tangential_gradient(problem, rho, V), axis=-1)
     if (left > (1e-9 + 16 * EPS * scale) * np.abs(problem.Z).max()).any():  # margins round by EPS rho |z|

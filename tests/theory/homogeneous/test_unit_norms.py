@@ -18,7 +18,9 @@ SEEDS, SIZES = st.integers(0, 10**6), st.floats(0.1, 60)
 def problem(seed: int, n: int = 9, d: int = 5) -> np.ndarray:
     """Separable examples times labels."""
     rng = np.random.default_rng(seed)
-    return rng.standard_normal((n, d)) + 2.5 * rng.choice([-1.0, 1.0], d)
+    mean = 2.5 * rng.choice([-1.0, 1.0], d)
+    Z = rng.standard_normal((n, d)) + mean
+    return Z * np.sign(Z @ mean)[:, None]
 
 
 def metric(seed: int, d: int = 5) -> np.ndarray:
@@ -55,6 +57,16 @@ def test_in_an_ellipsoid_the_slope_is_along_the_normal(seed, rho):
     steep = slope(Z, rho, beta)
     assert steep == pytest.approx(normal * (steep @ beta), abs=1e-6 * np.abs(steep).max())
     assert unit_norms.in_ellipsoid(Z, np.eye(5), rho) == pytest.approx(equilibrium(Separable(Z), np.float64(rho)))
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS, SIZES)
+def test_inputs_of_very_different_sizes_are_no_hindrance(seed, rho):
+    Z = problem(seed) * np.logspace(-1.5, 1.5, 5)
+    V = equilibrium(Separable(Z), np.float64(rho))
+    force = slope(Z, rho, V)
+    assert force == pytest.approx(V * (force @ V), abs=1e-7 * np.abs(Z).max())
+    assert force @ V > 0  # of the convex problem's two signs that of the minimum
 
 
 @settings(deadline=None, max_examples=20)
