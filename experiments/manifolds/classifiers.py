@@ -26,7 +26,6 @@ from theory.core.validation import reject
 SLOWS = 50  # a: steps after which they are half as long
 TURN = 0.03  # of s, the first step
 PLAIN, DECAYED = "SGD", "SGD + decay"
-SKEWED = 3.0, "the near end tells the sign; an ill-fitted draw's skewness moves the far end, and so the half-width"
 
 
 @dataclass(frozen=True)
@@ -173,6 +172,11 @@ class Trained:
     def gap(self) -> Array:
         """Error of generalisation (seeds,)."""
         return self.error - self.unfitted
+
+    def of(self, seeds: Array) -> "Trained":
+        """Some of the networks, by a mask or numbers."""
+        arrays = (each[seeds] for each in (self.outputs, self.margins, self.unfitted, self.error, self.scale))
+        return Trained([W[seeds] for W in self.layers], *arrays)
 
 
 def train(study: Study, task: Task, hidden: tuple[int, ...], batch: int, steps: int, moves: Moves) -> Trained:
