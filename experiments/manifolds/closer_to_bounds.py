@@ -62,7 +62,7 @@ class Sizes(Networks):
         " starts, batches and schedule; first steps chosen for accuracy on other draws",
         "epsilon, epsilon^: errors on a thousand other digits, on the n learned; m_0.1: the margin that a tenth miss",
         "C: complexities of Bartlett, Neyshabur and Golowich, leading terms as recalled",
-        "over independent draws of the digits in which every network fits nine tenths of its examples, so that m_0.1 > 0;"
+        "over independent draws of the digits in which all networks fit nine tenths of their examples (m_0.1 > 0);"
         " by order statistics, each of several differences at its part of the significance",
     ),
     theory_side="bound",
