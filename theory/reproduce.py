@@ -26,7 +26,7 @@ FOREST = "figures.forest"  # draws the checks of any claim
 # How each is saved, with no date in it: equal evidence gives equal bytes.
 FORMATS = {
     "png": {"format": "png"},
-    "svg": {"format": "svg", "metadata": {"Date": None}},
+    "svg": {"format": "svg", "metadata": {"Date": None}, "backend": "module://theory.harness.svg"},
     "pdf": {"format": "pdf", "metadata": {"CreationDate": None}},
     "thumbnail": {"format": "png", "dpi": 40},
 }
