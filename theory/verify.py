@@ -91,8 +91,6 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated], drawn: Mapp
 
 def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     """Exit status 0 if every claim holds on every seed."""
-    from dataclasses import replace
-
     from theory.core.validation import reject
     from theory.harness.provenance import provenance
     from theory.harness.seeds import Survey, seed_range
@@ -105,8 +103,8 @@ def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     study = options.conditions(arguments)
     survey = Survey.read(arguments.json) if arguments.json else Survey()
     survey.begin(seeds, provenance(study, 0.0))
-    for seed in seeds:
-        survey.add(seed, options.run(arguments, claims, replace(study, seed=seed)))
+    for seed, results in options.run_seeds(arguments, claims, study, seeds):
+        survey.add(seed, results)
     print("\n".join(survey.lines()))
     if arguments.json:
         _write(arguments.json, survey.document())

@@ -26,10 +26,14 @@ DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError
 LIBRARIES = ("numpy", "scipy", "sympy", "torch", "scikit-learn")  # whatever can change a number
 
 
-def key(claim: Stated, study: Study) -> str:
-    """Name of a claim's evidence under the conditions of `study`, the code and the libraries as they are now."""
+def key(claim: Stated, study: Study, code: str | None = None) -> str:
+    """Name of a claim's evidence under the conditions of `study`, the code and the libraries as they are now.
+
+    `code` is the fingerprint of the claim's module, for whoever has it already.
+    """
     data = None if study.data is None else digest(study.data)
-    conditions = [study.profile, study.seed, study.device, data, dict(study.given), fingerprint(claim.module)]
+    code = fingerprint(claim.module) if code is None else code
+    conditions = [study.profile, study.seed, study.device, data, dict(study.given), code]
     versions = [platform.python_version(), *(version(library) for library in LIBRARIES)]
     name = hashlib.sha256(json.dumps([claim.id, *conditions, *versions]).encode()).hexdigest()
     return f"{claim.id}-{study.profile}-{name[:20]}"
@@ -41,7 +45,7 @@ class Cache:
 
     folder: Path
     scratches: dict[str, Path] = field(default_factory=dict, compare=False)
-    locks: list[IO[bytes]] = field(default_factory=list, compare=False)
+    locks: dict[Path, IO[bytes]] = field(default_factory=dict, compare=False)
 
     def find(self, key: str) -> Evidence | None:
         """The evidence stored under `key`; a file that is damaged, changed or of another form counts as none."""
@@ -57,7 +61,7 @@ class Cache:
         """Keep finished evidence, and drop the checkpoints that led to it."""
         archive.write(self.folder / key, [evidence], provenance(study, evidence.provenance["seconds"]))
         write_atomically(self.folder / f"{key}.sum", self._checksum(key).encode())
-        shutil.rmtree(self.scratch(key), ignore_errors=True)
+        self._remove_scratch(key)
 
     def _checksum(self, key: str) -> str:
         contents = [(self.folder / f"{key}.{ending}").read_bytes() for ending in ("npz", "json")]
@@ -82,14 +86,22 @@ class Cache:
         except OSError:
             lock.close()
             return False
-        self.locks.append(lock)
+        self.locks[folder] = lock
         return True
 
     def discard(self, key: str) -> None:
         """Forget the evidence and the checkpoints of `key`, but not those that another run is writing."""
         for ending in ("sum", "json", "npz"):
             (self.folder / f"{key}.{ending}").unlink(missing_ok=True)
-        shutil.rmtree(self.scratch(key), ignore_errors=True)
+        self._remove_scratch(key)
+
+    def _remove_scratch(self, key: str) -> None:
+        """And let other runs work there: a range of seeds has more claims than a process may have open files."""
+        folder = self.scratch(key)
+        shutil.rmtree(folder, ignore_errors=True)
+        del self.scratches[key]
+        if folder in self.locks:
+            self.locks.pop(folder).close()
 
     def last_seconds(self, claim: Stated, profile: str) -> float:
         """How long the claim took the last time in this profile, whatever has changed since; infinity if unknown."""

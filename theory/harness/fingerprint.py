@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,19 +22,31 @@ class Import(NamedTuple):
     names: tuple[str, ...]
 
 
-def fingerprint(module: str) -> str:
+def module_text(module: str) -> str:
+    """What the file of a module says now.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+    """
+    file = module_file(module)
+    if file is None:
+        raise ModuleNotFoundError(f"no module named {module}")
+    return file.read_text(encoding="utf-8")
+
+
+def fingerprint(module: str, text_of: Callable[[str], str] = module_text) -> str:
     """Digest of `module` and all it imports, directly or not, from `theory`, its own package, or files beside its own.
 
     Comments, docstrings and layout do not count. The `__init__` of a package counts where a name is taken from it,
     not where it is merely on the way to a submodule: claims of one setting do not depend on each other.
     """
     digest = hashlib.sha256()
-    for name in dependencies(module):
-        digest.update(f"{name} {_read(_text(name))[0]}\n".encode())
+    for name in dependencies(module, text_of):
+        digest.update(f"{name} {_read(text_of(name))[0]}\n".encode())
     return digest.hexdigest()
 
 
-def dependencies(module: str) -> list[str]:
+def dependencies(module: str, text_of: Callable[[str], str] = module_text) -> list[str]:
     """`module` and the modules it imports, directly or not, in alphabetical order.
 
     Raises:
@@ -44,7 +56,7 @@ def dependencies(module: str) -> list[str]:
     found, left = {module}, [module]
     while left:
         name = left.pop()
-        named = _imported(name, _text(name)) - found
+        named = _imported(name, text_of(name)) - found
         new = {other for other in named if other.split(".")[0] in packages and module_file(other)}
         found |= new
         left += new
@@ -69,13 +81,6 @@ def _beside(module: str) -> Iterator[str]:
 def code_digest(text: str) -> str:
     """Digest of one file's code, the same under every version of Python that can parse it."""
     return hashlib.sha256(" ".join(_words(ast.parse(text))).encode()).hexdigest()
-
-
-def _text(module: str) -> str:
-    file = module_file(module)
-    if file is None:
-        raise ModuleNotFoundError(f"no module named {module}")
-    return file.read_text(encoding="utf-8")
 
 
 @cache

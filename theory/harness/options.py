@@ -5,7 +5,7 @@ import difflib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from theory.claims.study import Study
     from theory.harness.catalogue import Reader
     from theory.harness.discovery import Stated
-    from theory.harness.runner import Results, Task
+    from theory.harness.runner import Engine, Results, Task
 
 HOLD, FAIL, BAD_REQUEST, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 CACHE = ".cache"
+CELLS = 1000  # claims on seeds that are asked for at once: their evidence is in memory together
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -38,7 +39,10 @@ def parser(command: str, description: str, readers: "Collection[Reader]") -> Par
     new.add_argument("--profile", default="quick", help="quick (default), paper (its parameters in full) or smoke")
     new.add_argument("--device", default="auto", help="auto (default: CUDA where there is one), cpu or cuda")
     new.add_argument("--seed", type=int, default=0, help="of every random number (default 0)")
-    new.add_argument("--jobs", type=int, help="processes (default: one a core); the numbers do not depend on it")
+    where = new.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=int, help="processes (default: one a core); the numbers do not depend on it")
+    text = "judge on dask's workers: tcp://HOST:PORT of a scheduler, or local:N for N workers on this machine"
+    where.add_argument("--cluster", metavar="ADDRESS", help=text)
     new.add_argument("--out", type=Path, default=Path("results"), help="folder for the results (default: results)")
     new.add_argument("--format", default="png", help="of figures: png (default), svg, pdf, or several with commas")
     data = new.add_mutually_exclusive_group()
@@ -117,6 +121,8 @@ def conditions(arguments: argparse.Namespace) -> "Study":
     formats(arguments)
     if arguments.jobs is not None:
         positive_integer("jobs", arguments.jobs)
+    if arguments.cluster is not None:
+        _cluster(arguments.cluster)
     if arguments.device != "cpu":
         study = _with_device(study)
     writable_folder("out", arguments.out)
@@ -197,13 +203,46 @@ def swept(arguments: argparse.Namespace, claims: "Collection[Stated]", study: "S
 
 
 def run_tasks(arguments: argparse.Namespace, named: "Mapping[str, Task]") -> "Results":
-    """Run the tasks, by name, in as many processes as the options say."""
+    """Run the tasks, by name, in as many processes as the options say, or on a cluster."""
     import joblib
 
     from theory.harness import runner
 
     jobs = arguments.jobs or joblib.cpu_count()
-    return runner.run_tasks(named, folder=arguments.out / CACHE, jobs=jobs, fresh=arguments.fresh)
+    engine = None if arguments.cluster is None else _cluster(arguments.cluster)
+    return runner.run_tasks(named, folder=arguments.out / CACHE, jobs=jobs, fresh=arguments.fresh, engine=engine)
+
+
+def _cluster(address: str) -> "Engine":
+    """What judges tasks on the cluster there.
+
+    Raises:
+        InvalidArgument: it is no address of one, or dask is not installed.
+    """
+    from theory.harness import cluster
+
+    cluster.check_address(address)
+    return partial(cluster.outcomes, address)
+
+
+def run_seeds(
+    arguments: argparse.Namespace, claims: "Sequence[Stated]", study: "Study", seeds: range
+) -> "Iterator[tuple[int, Results]]":
+    """Run the claims on each seed; on a cluster on many seeds at once, so that no worker waits for others."""
+    from dataclasses import replace
+
+    from theory.harness.runner import Results, Task
+
+    own = tasks(arguments, claims, study)
+    together = 1 if arguments.cluster is None else max(1, CELLS // len(claims))
+    for some in (seeds[first : first + together] for first in range(0, len(seeds), together)):
+        cells = {(seed, claim.id): Task(claim, replace(at, seed=seed)) for seed in some for claim, at in own}
+        found = run_tasks(arguments, {f"{id} on seed {seed}": cell for (seed, id), cell in cells.items()})
+        for seed in some:
+            names = {f"{claim.id} on seed {seed}": claim.id for claim, _ in own}
+            evidence = {id: found.evidence[name] for name, id in names.items() if name in found.evidence}
+            stopped = [replace(each, id=names[each.id]) for each in found.stopped if each.id in names]
+            yield seed, Results(evidence, stopped)
 
 
 def show(arguments: argparse.Namespace, claims: "Collection[Stated]") -> int:

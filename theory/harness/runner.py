@@ -1,7 +1,6 @@
 """Judge many claims: what is known already is not computed again, the rest is shared among processes.
 
-Each process computes in one thread, so that the numbers do not depend on how many there are. `joblib.parallel_config`
-chooses another engine than local processes, e.g. `backend="dask"` on a cluster whose nodes share the output folder.
+Each process computes in one thread, so that the numbers do not depend on how many there are, nor where they are.
 """
 
 import os
@@ -65,29 +64,43 @@ def run(claims: Sequence[Stated], study: Study, *, folder: Path, jobs: int, fres
     return run_tasks(tasks, folder=folder, jobs=jobs, fresh=fresh)
 
 
-def run_tasks(tasks: Mapping[str, Task], *, folder: Path, jobs: int, fresh: bool) -> Results:
-    """Evidence for each task, by its name.
+# Judges tasks, given by name, elsewhere than in processes of this machine; each has a folder for unfinished work.
+Engine = Callable[[Mapping[str, Task], Callable[[str], Path]], Iterator[tuple[str, Evidence | Stopped]]]
+
+
+def run_tasks(
+    tasks: Mapping[str, Task], *, folder: Path, jobs: int, fresh: bool, engine: Engine | None = None
+) -> Results:
+    """Evidence for each task, by its name; a task that stopped has its name for id.
 
     Args:
         tasks: claims from `theory.harness.discovery.stated_claims`, with profile, seed, device, data and parameters.
         folder: where finished evidence is found and kept, and unfinished training too.
         jobs: how many processes to use; 1 stays in this one.
         fresh: forget what is kept.
+        engine: what judges the tasks in place of these processes.
     """
     kept = Cache(folder)
-    keys = {name: key(task.claim, task.study) for name, task in tasks.items()}
+    code = cache(fingerprint)
+    keys = {name: key(task.claim, task.study, code(task.claim.module)) for name, task in tasks.items()}
     if fresh:
         for under in keys.values():
             kept.discard(under)
     found = {name: kept.find(under) for name, under in keys.items()}
     left = [name for name in tasks if found[name] is None]
     # The longest first, so that none is left running alone at the end.
-    left.sort(key=lambda name: -kept.last_seconds(tasks[name].claim, tasks[name].study.profile))
+    last_seconds = cache(kept.last_seconds)
+    left.sort(key=lambda name: -last_seconds(tasks[name].claim, tasks[name].study.profile))
     results = Results()
     with Progress(len(left)) as progress:
-        for name, outcome in _outcomes({name: tasks[name] for name in left}, kept, keys, jobs, progress.training):
+        asked = {name: tasks[name] for name in left}
+        if engine is None or not asked:
+            outcomes = _outcomes(asked, kept, keys, jobs, progress.training)
+        else:
+            outcomes = engine(asked, lambda name: kept.scratch(keys[name]))
+        for name, outcome in outcomes:
             if isinstance(outcome, Stopped):
-                results.stopped.append(outcome)
+                results.stopped.append(replace(outcome, id=name))
             else:
                 kept.store(keys[name], outcome, tasks[name].study)
                 # Evidence that was computed says the same of itself as evidence that was found.
