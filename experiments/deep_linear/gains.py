@@ -48,8 +48,9 @@ def orthogonal_start(study: Study, rng: np.random.Generator, levels: int) -> Ite
     yield from tends_to("gain from an orthogonal start", gains, predicted, 1e-9)
     wrong = extrapolated("gain from an orthogonal start", gains, 1e-9)
     yield wrong.control("kappa 10 % larger").equals(predicted(1.1))
-    flow, within = integrated(lambda tolerance: _gain_of_flow(problem, W, 40.0, tolerance))
-    solved = measured("gain from an orthogonal start, flow integrated", flow, within=within)
+    # At rest a solver's error is noise of the size of its tolerance: at a single time two may agree by chance.
+    flow, within = integrated(lambda tolerance: _gain_of_flow(problem, W, np.linspace(4, 40, 10), tolerance))
+    solved = measured("gain from an orthogonal start, flow integrated", flow[-1], within=within)
     yield solved.supporting().equals(predicted(1)[0])
 
 
@@ -111,9 +112,10 @@ def _fitted_by(problem: TeacherStudent, W: Layers) -> float:
     return t + 30
 
 
-def _gain_of_flow(problem: TeacherStudent, W: Layers, t: float, relative_tolerance: float) -> Array:
-    _, layers = frozen.seen_flow(problem, W, np.array([t]), relative_tolerance=relative_tolerance)
-    return frozen.output_gain(layers)[0]
+def _gain_of_flow(problem: TeacherStudent, W: Layers, t: Array, relative_tolerance: float) -> Array:
+    """Gains (T, runs) at the times t (T,)."""
+    _, layers = frozen.seen_flow(problem, W, t, relative_tolerance=relative_tolerance)
+    return frozen.output_gain(layers)
 
 
 def fused(study: Study, problem: TeacherStudent, W: Layers) -> Trainee:
