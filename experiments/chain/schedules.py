@@ -19,6 +19,9 @@ from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 from theory.core.validation import reject
 
+# Of learning rate x the rate of the steepest start: beyond it Simpson's rule on its steps hides their first order.
+SMOOTH = 0.2
+
 
 @dataclass(frozen=True)
 class Schedules(Chains):
@@ -82,7 +85,9 @@ def _balance(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
     k, power, case = np.array([0.4, 1.25, 0.8]), np.array([0.0, 1.0, 2.0]), f"depth {chain.L}"
     w, unit = _starts(study, chain, 3), Units(chain).time
     trainee = decayed_descent(study, chain, w, _decreasing(k, power, unit))
-    runs = trainee.refine(learning_rate=size.eta / 2.5 * unit, horizon=4.0 * unit, records=201)
+    eta = min(size.eta / 2.5 * unit, SMOOTH / _steepest(chain, w))
+    intervals = 2 * int(np.ceil(2.0 * unit / eta))  # as many as Simpson's rule can take: one a step
+    runs = trainee.refine(learning_rate=eta, horizon=4.0 * unit, records=intervals + 1)
     t = runs[0].t / unit
     integral = np.stack([k[0] * t, k[1] * np.log1p(t), k[2] * t / (1 + t)], axis=-1)
     values = [imbalance(run["w"]) for run in runs]
@@ -110,6 +115,11 @@ def _balance(study: Study, chain: Chain, size: Schedules) -> Iterator[Check]:
         yield extrapolated("balance", unchanged, quadrature).control("balance without the change of p").equals(0)
         shallower = [e - (chain.L - 1) * f - d for e, f, d in zip(error, forgotten, change)]
         yield extrapolated("balance", shallower, quadrature).control("balance with L - 1 layers").equals(0)
+
+
+def _steepest(chain: Chain, w: Array) -> float:
+    """The largest rate sigma sum_l q_l^2 at which p of a start (runs, L) moves towards s."""
+    return chain.sigma * float(((product(w)[:, None] / w) ** 2).sum(-1).max())
 
 
 def _integral(t: Array, values: Array) -> Array:
