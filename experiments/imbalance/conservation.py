@@ -111,9 +111,10 @@ def _drawn(study: Study, sizes: Sizes) -> Setting:
     problem = random_regression(rng, D=D, n=n, m=sizes.outputs, singular_values=np.linspace(1.6, 0.5, min(D, n)))
     scale = sizes.scale / np.sqrt(sizes.width)
     network = gaussian(problem, sizes.width, rng, scales=(scale, scale), runs=sizes.runs)
-    curvature = largest_curvature(problem, network)
-    if eta * curvature > LARGEST_STEP:
-        reject("learning_rate", eta, f"at most {LARGEST_STEP / curvature:.3g} at these sizes and scale")
+    largest = LARGEST_STEP / largest_curvature(problem, network)
+    if eta > largest and study.given:
+        reject("learning_rate", eta, f"at most {largest:.3g} at these sizes and scale")
+    eta = min(eta, largest)  # a start in some thousands is as steep as that
     return Setting(problem, network, 3.0, 0.01, eta, round(HORIZON / eta) * eta)
 
 

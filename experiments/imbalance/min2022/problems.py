@@ -202,9 +202,10 @@ def trained_near_the_target(study: Study, sizes: NearTheTarget) -> tuple[Regress
     noise = gaussian(problem, sizes.width, rng, scales=(0.3 * widen, 0.5 * widen), runs=sizes.runs)
     start, eta, time = towards(problem, noise, 0.9), sizes.learning_rate, sizes.time
     largest = LARGEST_STEP / largest_curvature(problem, start)
-    if eta > largest:
+    if eta > largest and study.given:
         reject("learning_rate", eta, f"at most {largest:.3g} near the target")
-    return problem, refined(study, problem, start, learning_rate=eta, horizon=time, levels=4)
+    # Where V is nearly of lower rank, as one start in thousands is, U has to be large.
+    return problem, refined(study, problem, start, learning_rate=min(eta, largest), horizon=time, levels=4)
 
 
 def trained_factorisation(study: Study, sizes: Factorisation) -> Iterator[tuple[str, Regression, list[Trajectory]]]:
