@@ -116,10 +116,10 @@ def _problems(study: Study, race: Race) -> Separable:
         Z = Z / np.linalg.norm(Z, axis=-1).max(-1)[:, None, None]
         problems = Separable(Z)
         clear = np.where(problems.support, np.inf, problems.slack).min(-1) > CLEAR
-        fits = (problems.condition > WELL) & (problems.condition < BADLY) & clear
-        if fits.mean() < 0.02:
+        found.append(Z[(problems.condition > WELL) & (problems.condition < BADLY) & clear])
+        # One in five fits; of the first 64 one at most does once in 30 000 seeds, none once in 400 000.
+        if sum(map(len, found)) < 0.01 * len(found) * race.draws:
             reject("examples", race.examples, f"numbers whose condition is mostly between {WELL} and {BADLY}")
-        found.append(Z[fits])
     return Separable(np.concatenate(found)[: race.draws])
 
 
