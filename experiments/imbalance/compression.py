@@ -101,7 +101,7 @@ def _recursion_against_torch(study: Study, sizes: Sizes) -> Iterator[Check]:
     one = Compressed(problem, small.problem, small.network, small.frozen[0])
 
     def predicted(rate: float) -> Array:
-        recursion = compression.gradient_descent(small, learning_rate=rate, steps=steps, record=record)
+        recursion = compression.gradient_descent_in_numpy(small, learning_rate=rate, steps=steps, record=record)
         return one.end_to_end(recursion["U"], recursion["V"])
 
     within = rounding(steps, np.sqrt(problem.D + h), of=ROUNDING)

@@ -6,21 +6,22 @@ import numpy as np
 
 from experiments.imbalance import own_data
 from experiments.imbalance.compression import compressed_network
-from theory.claims import Study, samples, varies
+from theory.claims import Study, Training, samples, varies
 from theory.claims.random_numbers import Samples
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.validation import reject
 from theory.imbalance import wide_limit, width
-from theory.imbalance.compression import Compressed, compressed_problem, gaussian_compressed
-from theory.imbalance.problem import Network, fan_in_scale, paper_regression
+from theory.imbalance.compression import Compressed, gaussian_compressed, gradient_descent_in_numpy
+from theory.imbalance.problem import fan_in_scale, paper_regression
 
 EXPONENTS = (0.5, 0.4, 0.3)
 DELTA = 0.05
 FIGURE_WIDTHS = np.logspace(2.5, 9.2, 68)
+MOST = 1_000_000  # steps of a sweep
 
 
-WORK = 600_000  # squared examples x networks: about two minutes; networks of any width take as long
+WORK = 600_000  # squared examples x networks: about half a minute; networks of any width take as long
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Figure4:
             reject("examples", self.examples, f"at most half of the inputs {self.inputs}: X would be ill-conditioned")
 
     def require_affordable(self, networks: int) -> None:
-        """Refuse more networks than a sweep of two minutes trains."""
+        """Refuse more networks than a sweep of half a minute trains."""
         if networks * self.examples**2 > WORK:
             most = f"at most {WORK // self.examples**2} on {self.examples} examples"
             reject("widths x runs", networks, most)
@@ -96,34 +97,36 @@ def steps_to_the_end(study: Study, data: Regression, networks: int, h: int) -> i
 
 
 def sweep(study: Study, problem: Regression, widths: Array, *, runs: int, stop_below: float) -> dict[str, Array]:
-    """Train `runs` networks of every width, all in one batch, until the paper's loss (2/n) L is below `stop_below`.
+    """Train `runs` networks of every width by the recursion until the paper's loss (2/n) L is below `stop_below`.
 
     Returns:
         The widths (W,), and of every run, (W, runs): distance to the minimum-norm solution, |U2 V^T| before and after
         training, |V|^2 after it, and the number of iterations.
     """
-    starts = [
-        gaussian_compressed(problem, int(h), study.rng("sweep", h), scales=(fan_in_scale(int(h), 0.5),) * 2, runs=runs)
-        for h in widths
-    ]
-    networks = Network(*(np.concatenate([getattr(s.network, name) for s in starts]) for name in ("U", "V")))
-    frozen = np.concatenate([s.frozen for s in starts])
-    start = Compressed(problem, compressed_problem(problem), networks, frozen)
-    run = compressed_network(study, start).train(
-        learning_rate=learning_rate_of_figure_4(problem),
-        steps=1_000_000,
-        record=[0],
-        stop_below=problem.X.shape[0] / 2 * stop_below,
-    )
-    V = run["V"]
-    by_width = {
-        "distance": start.distance_to_minimum_norm(run["U"][-1], V[-1]),
-        "initial_unseen": start.unseen(V[0]),
-        "unseen": start.unseen(V[-1]),
-        "output_squared": (V[-1] ** 2).sum((-2, -1)),
-        "iterations": run.facts["steps"],
-    }
-    return {"widths": widths, **{name: array.reshape(len(widths), runs) for name, array in by_width.items()}}
+    eta, found = learning_rate_of_figure_4(problem), []
+    for number, h in enumerate(widths):
+        start = wide_start(problem, int(h), 0.5, runs, study.rng("sweep", h))
+        shapes = {"U": start.network.U.shape, "V": start.network.V.shape}
+        study.record(Training("gradient descent", shapes, (eta, eta), MOST))
+        run = gradient_descent_in_numpy(
+            start,
+            learning_rate=eta,
+            steps=MOST,
+            record=[0, MOST],
+            stop_below=problem.X.shape[0] / 2 * stop_below,
+        )
+        U, V = run["U"][-1], run["V"]
+        found.append(
+            {
+                "distance": start.distance_to_minimum_norm(U, V[-1]),
+                "initial_unseen": start.unseen(V[0]),
+                "unseen": start.unseen(V[-1]),
+                "output_squared": (V[-1] ** 2).sum((-2, -1)),
+                "iterations": run.facts["steps"],
+            }
+        )
+        study.progress((number + 1) / len(widths))
+    return {"widths": widths, **{name: np.stack([each[name] for each in found]) for name in found[0]}}
 
 
 def law(problem: Regression, widths: Array) -> Array:

@@ -13,16 +13,17 @@ lower triangle, standard normal below a diagonal of chi variables with h, h - 1,
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
-from scipy.linalg import blas
 
 from theory.core.arrays import Array
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
 from theory.core.validation import positive, positive_integer, reject
 from theory.imbalance.problem import Network, coordinates, frozen_weights
+from theory.imbalance.recursion import FASTEST, InNumpy
 
 
 @dataclass(frozen=True)
@@ -103,44 +104,94 @@ def gaussian_compressed(
     return _assemble(problem, row_scale * L, U2Q)
 
 
-def gradient_descent(compressed: Compressed, *, learning_rate: float, steps: int, record: Sequence[int]) -> Trajectory:
-    """Gradient descent on the network, predicted without torch: the recursion of one run, as three BLAS calls a step.
+def gradient_descent(
+    compressed: Compressed,
+    *,
+    learning_rate: float,
+    steps: int,
+    record: Sequence[int],
+    stop_below: float | None = None,
+) -> Trajectory:
+    """Gradient descent on every run of the network, predicted without torch.
 
-        V+ = V + eta (S E)^T U1,   U1+ = U1 + eta S E V
+        V+ = V + eta (S E)^T U1,   U1+ = U1 + eta S E V,   E = y~ - S U1 V^T
+
+    It is compiled where numba is installed (the extra `fast`), and `facts["kernel"]` says "numba" or "numpy".
+
+    Args:
+        steps: none is recorded beyond.
+        stop_below: hold a run from the first step at which its excess loss is below this; its records stay the same.
 
     Returns:
-        Trajectory with U (T, r, w), V (T, m, w) and the excess loss (T,) at the recorded steps.
+        Trajectory with U (T, runs, r, w), V (T, runs, m, w) and the excess loss (T, runs) at the recorded steps; of a
+        single run (T, r, w), (T, m, w) and (T,). `facts`: `steps` taken by each run (runs,), and the `kernel`.
 
     Raises:
-        InvalidArgument: more than one run, a record outside 0 ... steps, or a learning rate at which descent diverges
-            beyond what is a number.
+        InvalidArgument: a record outside 0 ... steps, or a learning rate at which descent diverges beyond what is a
+            number.
     """
-    network, problem = compressed.network, compressed.problem
-    if network.U.shape[:-2] not in ((), (1,)):
-        reject("compressed.network.U.shape", network.U.shape, "one run")
+    return _descent(FASTEST, compressed, learning_rate, steps, record, stop_below)
+
+
+def gradient_descent_in_numpy(
+    compressed: Compressed,
+    *,
+    learning_rate: float,
+    steps: int,
+    record: Sequence[int],
+    stop_below: float | None = None,
+) -> Trajectory:
+    """`gradient_descent` to the same bits with numba and without it, for results that others are to reproduce."""
+    return _descent(InNumpy, compressed, learning_rate, steps, record, stop_below)
+
+
+def _descent(
+    kernel: type[InNumpy],
+    compressed: Compressed,
+    learning_rate: float,
+    steps: int,
+    record: Sequence[int],
+    stop_below: float | None,
+) -> Trajectory:
     wanted = sorted(set(record))
     if not wanted or wanted[0] < 0 or wanted[-1] > positive_integer("steps", steps):
         reject("record", f"{len(wanted)} steps", f"steps between 0 and {steps}")
     eta = positive("learning_rate", learning_rate)
-    # Column-major, so that the rank-m update runs in place.
-    U, V = np.asfortranarray(network.U.reshape(network.U.shape[-2:])), network.V.reshape(network.V.shape[-2:]).copy()
-    S, targets = np.diag(problem.X)[:, None].copy(), problem.Y
-    rate = eta * S
-    states = []
-    with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, refused below
-        for step in range(wanted[-1] + 1):
-            E = targets - S * (U @ V.T)
-            if step == wanted[len(states)]:
-                states.append((U.copy(), V.copy(), 0.5 * float((E * E).sum())))
-            SE = rate * E
-            change = SE.T @ U
-            blas.dgemm(1.0, SE, V, beta=1.0, c=U, overwrite_c=1)
-            V += change
-    Us, Vs, losses = (np.array(part) for part in zip(*states))
-    if not np.isfinite(losses).all():
-        reject("learning_rate", learning_rate, "one at which descent does not diverge")
-    t = eta * np.array(wanted)
-    return Trajectory(t, {"U": Us, "V": Vs, "excess_loss": losses}, {"steps": steps})
+    enough = 0.0 if stop_below is None else positive("stop_below", stop_below)
+    problem, network = compressed.problem, compressed.network
+    S, batch = np.diag(problem.X), network.U.shape[:-2]
+    starts = zip(*(weights.reshape(-1, *weights.shape[-2:]) for weights in (network.U, network.V)))
+    followed = []
+    with np.errstate(over="ignore", invalid="ignore"):  # of what diverges, refused
+        for number, (U, V) in enumerate(starts):
+            run = kernel(S, problem.Y, U, V, eta)
+            followed.append(_follow(run, wanted, enough))
+            if not np.isfinite(run.loss):
+                after, stable = followed[-1][-1], 2 / _curvature(problem, U, V)
+                found = f"run {number} does after {after} steps, from a start at which {stable:.3g} would be stable"
+                reject("learning_rate", learning_rate, f"one at which descent does not diverge: {found}")
+    runs = () if len(followed) == 1 else batch
+    *records, taken = zip(*followed)
+    U, V, losses = (np.stack(part, axis=1).reshape(-1, *runs, *part[0].shape[1:]) for part in records)
+    facts = {"steps": np.reshape(taken, runs), "kernel": kernel.name}
+    return Trajectory(eta * np.array(wanted), {"U": U, "V": V, "excess_loss": losses}, facts)
+
+
+def _follow(run: InNumpy, wanted: Sequence[int], enough: float) -> tuple[Array, Array, Array, int]:
+    """U, V and the loss at the steps wanted, or where the run is held by then; and the steps it took."""
+    taken, states = 0, []
+    for before, step in pairwise([0, *wanted]):
+        taken += run.advance(step - before, enough)
+        states.append((run.U, run.V, run.loss))
+    U, V, losses = (np.array(part) for part in zip(*states))
+    return U, V, losses, taken
+
+
+def _curvature(problem: Regression, U: Array, V: Array) -> float:
+    """Of the loss, at most: s_1^2 (|U|^2 + |V|^2) + s_1 |E|, as |S (dU V^T + U dV^T)| <= s_1 (|dU| |V| + |U| |dV|)."""
+    E = np.linalg.norm(problem.Y - problem.X @ U @ V.T)
+    squares = np.linalg.norm(U, ord=2) ** 2 + np.linalg.norm(V, ord=2) ** 2
+    return float(problem.S[0] * (problem.S[0] * squares + E))
 
 
 def _assemble(problem: Regression, Z: Array, frozen: Array) -> Compressed:

@@ -93,11 +93,6 @@ def test_descent_outside_its_domain_is_refused(change: dict, message: str) -> No
         compression.gradient_descent(compression.compress(problem, network), **options)
 
 
-def test_descent_takes_one_run() -> None:
-    with pytest.raises(InvalidArgument, match="one run"):
-        compression.gradient_descent(compression.compress(*setting(20)), learning_rate=0.1, steps=1, record=[0])
-
-
 def test_descent_is_that_of_every_weight() -> None:
     """The recursion against plain gradient descent on U and V, by the gradient of the loss."""
     problem, network = setting(20, runs=1)
