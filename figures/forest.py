@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
+from matplotlib.textpath import TextToPath
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from figures.style import COLOURS, canvas
@@ -12,7 +15,13 @@ from theory.claims import Check, Evidence
 from theory.claims.check import CONTROL, HAVE_TO_FAIL
 from theory.claims.verdicts import LIMIT, percent, times
 
-ROW = 0.2  # inches
+ROW = 0.2  # inches, as are the next two lines
+EDGE, GAP, NUMBERS = 0.04, 0.19, 2.75  # around the picture, and between places and numbers; what these need
+UNDER, OVER, TICK = 0.52, 0.34, 0.1  # what the axes have around them: ticks and their label, the legend, a tick's mark
+PLACES = 0.59  # of what is left by labels
+INCH = 72  # points
+LABELS = FontProperties(size=7)
+SLACK = 1.04  # as much wider than the font says letters may be in a picture of dots
 REACH = 1e4  # tolerances; what lies beyond is drawn at the end
 LABEL = 74  # characters of a label, the rest is left out
 TICKS = (-1e4, -1e2, -10, -1, 0, 1, 10, 1e2, 1e4)
@@ -32,10 +41,31 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     controls = sum(check.is_control for check in rows)
     title = f"What {item.id} rests on: {len(rows) - controls} checks of theory against training, {controls} controls"
     figure = canvas(title, evidence, width=10.0, height=1.5 + ROW * (len(rows) + 2))
-    axes, numbers = figure.subplots(1, 2, width_ratios=(3, 2.1))
+    axes, numbers = _arranged(figure, rows)
     _places(axes, rows)
     _numbers(numbers, rows)
     return figure
+
+
+def _arranged(figure: Figure, rows: Sequence[Check]) -> tuple[Axes, Axes]:
+    """Axes for places and for numbers, as a layout engine would arrange them, which takes longer than all the rest."""
+    figure.set_layout_engine(None)
+    width, height = figure.get_size_inches()
+    heading, foot = figure.texts
+    heading.set_y(1 - EDGE / height)
+    foot.set_y(EDGE / height)
+    widths = [TextToPath().get_text_width_height_descent(_label(check), LABELS, False)[0] for check in rows]
+    left, right = EDGE + SLACK * max(widths, default=0) / INCH + TICK, width - EDGE
+    bottom, top = UNDER + _room(foot), height - OVER - _room(heading)
+    middle = min(left + PLACES * (right - GAP - left), right - GAP - NUMBERS)
+    sides = ((left, middle), (middle + GAP, right))
+    first, second = (((a / width, bottom / height, (b - a) / width, (top - bottom) / height)) for a, b in sides)
+    return figure.add_axes(first), figure.add_axes(second)
+
+
+def _room(text: Text) -> float:
+    """Inches that the lines of a text take."""
+    return 1.2 * text.get_fontsize() / INCH * (1 + text.get_text().count("\n"))
 
 
 def group(check: Check) -> str:
@@ -67,12 +97,12 @@ def _places(axes: Axes, rows: Sequence[Check]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(_tick))
     axes.set_xlabel("measured less predicted, over what it may be off by")
-    axes.set_yticks(range(len(rows)), [_label(check) for check in rows], fontsize=7)
+    axes.set_yticks(range(len(rows)), [_label(check) for check in rows], fontsize=LABELS.get_size())
     _rows(axes, rows)
     for name in dict.fromkeys(group(check) for check in rows):
         axes.plot([], [], linestyle="none", label=name, **LOOKS[name])
     tight = {"handletextpad": 0, "columnspacing": 0.8, "borderaxespad": 0.2, "fontsize": 7.5}
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.05, 1), ncols=len(GROUPS), **tight)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.02, 1), ncols=len(GROUPS), **tight)
 
 
 def _tick(x: float, _: object) -> str:

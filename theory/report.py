@@ -56,16 +56,18 @@ def write(
     jobs: int | None = None,
 ) -> Path:
     """Write the pages of the evidence, with every figure all of whose claims are there; returns the index."""
+    import joblib
+
     from theory.harness.site import Site, write_site
 
     drawn = {name: entry for name, entry in figures.items() if set(entry.claims) <= set(evidence)}
     shown = {id for entry in drawn.values() for id in entry.claims}
-    entries = {id: of_claim(id) for id in evidence} | drawn
+    entries = drawn | {id: of_claim(id) for id in evidence}  # what takes longest first
     formats = {name: ("svg",) if name in shown else ("svg", "thumbnail") for name in entries}
     pictures = _pictures(entries, formats, evidence, jobs)
     drawn = {name: entry for name, entry in drawn.items() if name in pictures}
     stated = {id: known[id].module for id in evidence}
-    return write_site(Site(evidence, stated, drawn, pictures, texts(), captions()), folder)
+    return write_site(Site(evidence, stated, drawn, pictures, texts(), captions()), folder, jobs or joblib.cpu_count())
 
 
 def _pictures(

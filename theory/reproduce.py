@@ -143,14 +143,18 @@ def draw(module: str, evidence: "Mapping[str, Evidence]", endings: Sequence[str]
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    from theory.harness.svg import lay_out
+
     drawing = import_module(module)
     matplotlib.rcParams["svg.hashsalt"] = "theory"
     figure = drawing.draw(evidence)
+    if list(endings)[:1] == ["svg"]:
+        lay_out(figure)
     pictures = {}
     for ending in endings:
         buffer = io.BytesIO()
         figure.savefig(buffer, **FORMATS[ending])
-        figure.set_layout_engine("none")  # found once, for all formats
+        figure.set_layout_engine(None)  # found once, for all formats; at "none" matplotlib would look for it again
         pictures[ending] = buffer.getvalue()
     pyplot.close(figure)
     return pictures

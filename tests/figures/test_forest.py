@@ -57,5 +57,28 @@ def test_a_row_a_check_in_three_groups() -> None:
     figure.canvas.draw()
 
 
+@pytest.mark.parametrize("name", ["x", "a name of many words, which goes on, " * 3])
+def test_nothing_lies_on_another_or_outside(name: str) -> None:
+    far = Tolerance(1e-9, "a toy")
+    shown = measured(name, 1.0, within=WITHIN)
+    checks = (
+        shown.equals(1.0),
+        shown.supporting().equals(1.0),
+        measured(name, 1.0, within=far).control(name).equals(2.0),
+    )
+    figure = draw(evidence(*checks))
+    figure.dpi = 160  # that of pictures in files
+    figure.canvas.draw()
+    axes, numbers = figure.axes
+    assert min(label.get_window_extent().x0 for label in axes.get_yticklabels()) >= 0
+    cells = [text.get_window_extent() for text in numbers.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(cells) for b in cells[:i])
+    legend = axes.get_legend().get_window_extent()
+    heading, foot, *_ = (text.get_window_extent() for text in figure.texts)
+    ticks = axes.xaxis.get_tightbbox()
+    assert legend.x1 < min(cell.x0 for cell in cells)
+    assert foot.y0 >= 0 and foot.y1 < ticks.y0 and legend.y1 < heading.y1 < figure.bbox.y1
+
+
 def test_nothing_measured_is_at_the_end() -> None:
     assert place(number(np.nan).equals(1.0)) in (REACH, -REACH)

@@ -13,26 +13,29 @@ import base64
 import codecs
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from inspect import signature
 from itertools import count, groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from matplotlib import cbook
+from matplotlib import cbook, rcParams
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import FigureCanvasSVG, RendererSVG
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font, ttfFontProperty
 from matplotlib.mathtext import MathTextParser
-from matplotlib.textpath import text_to_path
+from matplotlib.textpath import TextToPath
 
 from theory.harness.subset import Subset, embeddable
 
-SCALE = text_to_path.FONT_SCALE  # points at which text is laid out
+SCALE, DPI = TextToPath.FONT_SCALE, TextToPath.DPI  # points at which text is laid out
 # Newer versions of matplotlib join letters such as f and i, which are two characters here.
-APART = {"features": ("-liga",)} if "features" in signature(text_to_path.get_glyphs_with_font).parameters else {}
+APART = {"features": ("-liga",)} if "features" in signature(TextToPath.get_glyphs_with_font).parameters else {}
 SPACE = {"{http://www.w3.org/XML/1998/namespace}space": "preserve"}
+FONTS = [name for name in rcParams if name.startswith(("font.", "mathtext."))]
 
 
 class Place(NamedTuple):
@@ -74,6 +77,36 @@ class Face(NamedTuple):
         return f"@font-face {{font-family: '{self.family}'; {kind}; src: {source}}}"
 
 
+class Formulas(MathTextParser):
+    """Parses a formula once."""
+
+    def __init__(self) -> None:
+        super().__init__("path")
+        parsed = super().parse
+        self._once = lru_cache(10_000)(lambda s, dpi, prop, _: parsed(s, dpi, prop))
+
+    def parse(self, s: str, dpi: float = 72, prop: FontProperties | None = None, **_: Any) -> Any:
+        """The glyphs and bars of a line with formulas."""
+        return self._once(s, dpi, prop and prop.copy(), _fonts())
+
+
+class Layout(TextToPath):
+    """Lays text out, for all pictures of a process: matplotlib would do it again each time that it looks at a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mathtext_parser = Formulas()
+        measured = super().get_text_width_height_descent
+        self._once = lru_cache(10_000)(lambda s, prop, ismath, _: measured(s, prop, ismath))
+
+    def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: bool | str) -> tuple[float, ...]:
+        """Of one line of text, in points."""
+        return self._once(s, prop.copy(), ismath, _fonts())
+
+
+LAYOUT = Layout()
+
+
 class Renderer(RendererSVG):
     """Draws text as text, and writes the fonts for it at the end."""
 
@@ -83,7 +116,7 @@ class Renderer(RendererSVG):
         self.subsets: dict[str, Subset] = {}  # by file
         self.faces: dict[str, Face] = {}  # of the files that were used
         self.outlines: dict[str, Any] = {}  # of the glyphs laid out before
-        self.formulas = MathTextParser("path")
+        self._text2path = LAYOUT
 
     def draw_text(
         self,
@@ -147,8 +180,8 @@ class Renderer(RendererSVG):
         if not (embeddable(file) and all(map(_stands_alone, text)) and self._subset(file).has(text)):
             return []
         font = get_font(file)
-        font.set_size(SCALE, text_to_path.DPI)
-        glyphs, *_ = text_to_path.get_glyphs_with_font(font, text, glyph_map=self.outlines, **APART)
+        font.set_size(SCALE, DPI)
+        glyphs, *_ = LAYOUT.get_glyphs_with_font(font, text, glyph_map=self.outlines, **APART)
         if len(glyphs) != len(text):
             return []
         self._subset(file).add(text)
@@ -160,7 +193,7 @@ class Renderer(RendererSVG):
         scale = prop.get_size_in_points() / SCALE
         prop = prop.copy()
         prop.set_size(SCALE)  # as text is measured: matplotlib rounds the heights of formulas to points
-        parsed = self.formulas.parse(text, text_to_path.DPI, prop)
+        parsed = LAYOUT.mathtext_parser.parse(text, DPI, prop)
         if not all(embeddable(font.fname) for font, *_ in parsed.glyphs):
             return [], []
         places = []
@@ -187,6 +220,19 @@ class FigureCanvas(FigureCanvasSVG):
             renderer.finalize()
 
 
+def lay_out(figure: Figure) -> None:
+    """Find a figure's layout, for text as it is in SVG; `savefig` draws the whole figure once more to find it."""
+    engine, canvas, dpi = figure.get_layout_engine(), figure.canvas, figure.dpi
+    if engine is None:
+        return
+    FigureCanvas(figure)  # what text is measured by from now on
+    figure.dpi = 72
+    engine.execute(figure)
+    figure.set_canvas(canvas)
+    figure.dpi = dpi
+    figure.set_layout_engine(None)
+
+
 def _look(gc: Any) -> dict[str, str]:
     color, alpha = gc.get_rgb()[:3], gc.get_alpha() if gc.get_forced_alpha() else gc.get_rgb()[3]
     return ({"fill": to_hex(color)} if any(color) else {}) | ({"opacity": _short(alpha)} if alpha != 1 else {})
@@ -199,6 +245,11 @@ def _stands_alone(character: str) -> bool:
         and not unicodedata.combining(character)
         and unicodedata.bidirectional(character) not in ("R", "AL")
     )
+
+
+def _fonts() -> tuple[str, ...]:
+    """All settings that decide in which fonts text is set."""
+    return tuple(str(rcParams[name]) for name in FONTS)
 
 
 def _short(x: float) -> str:

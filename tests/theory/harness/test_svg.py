@@ -16,6 +16,7 @@ from matplotlib.textpath import TextPath
 
 from theory.harness import subset
 from theory.harness.subset import Subset, embeddable, meant
+from theory.harness.svg import lay_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 FORMULA = r"at $\frac{1}{2}\sqrt{\sigma_1}\|W^\top\| \leq \sum_i \hat w_i$ — é"
@@ -128,6 +129,18 @@ def test_equal_pictures_have_equal_bytes() -> None:
     first = drawn()
     subset._built.cache_clear()
     assert drawn() == first
+
+
+def test_a_layout_is_that_of_matplotlib() -> None:
+    pictures = []
+    for first in (lay_out, lambda _: None):
+        figure = Figure(layout="constrained")
+        figure.suptitle("heading")
+        figure.subplots(2, 1)[0].set_ylabel(r"label $\alpha^2$")
+        first(figure)
+        pictures.append(saved(figure))
+        first(figure)
+    assert pictures[0] == pictures[1]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import joblib
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -72,8 +73,8 @@ class Site:
         return [view for id, view in views.items() if key[id] == name or (name == OTHERS and key[id] not in placed)]
 
 
-def write_site(site: Site, folder: Path) -> Path:
-    """Write all pages under `folder`; returns that of the index."""
+def write_site(site: Site, folder: Path, jobs: int = 1) -> Path:
+    """Write all pages under `folder`, with that many processes at the code; returns that of the index."""
     views, told = site.views(), site.papers()
     common = {"site": site, "views": views, "papers": told}
 
@@ -97,8 +98,10 @@ def write_site(site: Site, folder: Path) -> Path:
 
         prose = as_html(paper, site.figures, views, table) if paper.text else Markup(table(OTHERS))
         put(f"papers/{paper.name}.html", site.page("paper", root="../", paper=paper, prose=prose, **common))
-    for module in {name for view in views.values() for name in view.modules} | _drawing(site):
-        put(f"code/{module}.html", site.page("code", root="../", module=module, source=source(module), **common))
+    named = sorted({name for view in views.values() for name in view.modules} | _drawing(site))
+    sources = joblib.Parallel(n_jobs=jobs)(joblib.delayed(source)(module) for module in named)
+    for module, text in zip(named, sources):
+        put(f"code/{module}.html", site.page("code", root="../", module=module, source=text, **common))
     for name, formats in site.pictures.items():
         put(f"pictures/{name}.svg", formats["svg"])
         if "thumbnail" in formats:
