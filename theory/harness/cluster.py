@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -26,11 +27,12 @@ from theory.harness.discovery import module_file
 from theory.harness.fingerprint import INSTALLED
 from theory.harness.provenance import ROOT
 from theory.harness.runner import Stopped, Task, interrupt_once, on_interrupt
-from theory.harness.worker import Refused, Terms, judge_here, refusal, versions
+from theory.harness.worker import ABSENT, Refused, Terms, judge_here, refusal, versions
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
+PACKAGE = "deep-learning-theory"
 ADDRESS = re.compile(r"(?:tcp|tls)://(?:[^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})")
 LOCAL = re.compile(r"local:([1-9]\d*)")
 CONNECT, PATIENCE, LOOK = 8.0, 60.0, 1.0  # seconds: to reach the scheduler, without a worker, between two looks
@@ -50,7 +52,7 @@ def check_address(address: str) -> None:
         expected = "local:N, for N workers on this machine, or a scheduler's address, tcp://HOST:PORT"
         reject("cluster", repr(address), expected)
     if find_spec("distributed") is None:
-        reject("cluster", repr(address), "dask to be installed: pip install 'deep-learning-theory[cluster]'")
+        reject("cluster", repr(address), f"dask to be installed: pip install '{PACKAGE}[cluster]'")
 
 
 def outcomes(address: str, tasks: Mapping[str, Task], scratch: Callable[[str], Path]) -> Iterator[Outcome]:
@@ -189,8 +191,11 @@ def _refuse_others(client: "Client", address: str, asked: Terms) -> None:
     with _reaching(address):
         answers = client.run(refusal, asked, on_error="return")
     for worker, answer in answers.items():
-        if isinstance(answer, Exception):
-            answer = Refused(worker, f"another version of theory ({type(answer).__name__}: {answer})")
+        if isinstance(answer, Exception):  # it does not know the question
+            with _reaching(address):
+                (found,) = client.run(version, PACKAGE, workers=[worker], on_error="return").values()
+            own = ABSENT if isinstance(found, Exception) else found
+            answer = Refused(worker, f"{PACKAGE} {own} instead of {version(PACKAGE)} ({answer})")
         if answer is not None:
             _refuse(address, answer)
 

@@ -158,7 +158,7 @@ def test_a_scheduler_from_its_start_to_its_end(
     with dask(*start, "--scheduler-file", file) as scheduler:
         wait_for(file, 1, scheduler)
         address = json.loads(file.read_text())["address"]
-        monkeypatch.setattr(cluster, "CONNECT", 0.5)
+        monkeypatch.setattr(cluster, "CONNECT", 3.0)
         assert ask(f"{own}::own.fast") == 2
         assert one_line(capsys) == (
             f"python -m theory.verify: cluster = {address}: expected a scheduler with workers: "
