@@ -43,7 +43,7 @@ class Sizes:
     """
 
     images: int = IMAGES(150, smoke=50)
-    draws: int = DRAWS(120, smoke=88, paper=192)
+    draws: int = DRAWS(120, smoke=128, paper=192)
     width: int = WIDTH(32)
     steps: int = STEPS(520, smoke=220, paper=1500)
     learning_rate: float = LEARNING_RATE(0.03, smoke=0.04, paper=0.01)
