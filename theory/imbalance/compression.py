@@ -116,7 +116,8 @@ def gradient_descent(
 
         V+ = V + eta (S E)^T U1,   U1+ = U1 + eta S E V,   E = y~ - S U1 V^T
 
-    It is compiled where numba is installed (the extra `fast`), and `facts["kernel"]` says "numba" or "numpy".
+    Where numba is installed (the extra `fast`) it is compiled, which the first call waits a second or two for, and then
+    a step takes a third of the time. `facts["kernel"]` says "numba" or "numpy"; the two are equal to rounding.
 
     Args:
         steps: none is recorded beyond.

@@ -5,8 +5,9 @@ With H = S U1, what the hidden units make of the data, a step is
     E = y~ - H V^T,   H+ = H + eta S^2 E V,   V+ = V + eta E^T H.
 
 numpy passes over H three times. One pass will do, as row i of E needs row i of H alone: while the row is at hand it is
-brought up to date, read for E, and added to E^T H; V follows when all rows are through. Blocks of steps that leave H
-as it is, its changes of low rank kept apart, write less and are no faster: arithmetic takes the time, not memory.
+brought up to date, read for E, and added to E^T H; V follows when all rows are through. Blocks of steps that leave H,
+or H H^T, as it is, its changes of low rank kept apart, move fewer bytes and are no faster, compiled or in numpy: what
+takes the time is arithmetic.
 
 The two round differently. E is a difference of numbers of the size of y~, so it is known to a few eps |y~|, and losses
 agree to a relative eps |y~| / |E|; where |E| is eps |y~| itself they agree in size alone.
