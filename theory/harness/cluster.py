@@ -191,6 +191,8 @@ def _refuse_others(client: "Client", address: str, asked: Terms) -> None:
     with _reaching(address):
         answers = client.run(refusal, asked, on_error="return")
     for worker, answer in answers.items():
+        if isinstance(answer, OSError):  # it is gone
+            continue
         if isinstance(answer, Exception):  # it does not know the question
             with _reaching(address):
                 (found,) = client.run(version, PACKAGE, workers=[worker], on_error="return").values()
@@ -216,6 +218,9 @@ def _finished(running: "Collection[Future]") -> "list[Future]":
     """Those that are finished, after a look of at most LOOK seconds."""
     from distributed import wait
 
+    if not running:  # no worker is there
+        time.sleep(LOOK)
+        return []
     try:
         wait(list(running), timeout=LOOK, return_when="FIRST_COMPLETED")
     except TimeoutError:

@@ -332,3 +332,29 @@ def test_what_no_worker_can_judge() -> None:
         InvalidArgument, match=r"expected workers that can judge own.slow \(ModuleNotFoundError: no x\)"
     ):
         cluster._outcome("tcp://x:1", "own.slow", ModuleNotFoundError("no x"))
+
+
+def test_a_worker_that_is_gone_is_none_that_is_refused(asked: worker.Terms) -> None:
+    def run(function: object, *_: object, **__: object) -> dict[str, object]:
+        return {"tcp://x:1": OSError("gone"), "tcp://x:2": None}
+
+    cluster._refuse_others(SimpleNamespace(run=run), "tcp://x:8786", asked)
+
+
+def test_a_worker_without_this_module(asked: worker.Terms) -> None:
+    def run(function: object, *_: object, **__: object) -> dict[str, object]:
+        return {"tcp://x:1": "0.0.1" if function is cluster.version else ModuleNotFoundError("no theory.harness")}
+
+    with pytest.raises(
+        InvalidArgument, match=r"but tcp://x:1 has deep-learning-theory 0.0.1 instead of \d.* theory.harn"
+    ):
+        cluster._refuse_others(SimpleNamespace(run=run), "tcp://x:8786", asked)
+
+
+def test_no_worker_is_left(own: Path, asked: worker.Terms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 0.05)
+    monkeypatch.setattr(cluster, "LOOK", 0.01)
+    nobody = SimpleNamespace(nthreads=dict)
+    answers = cluster._answers(nobody, "tcp://x:8786", asked, {"own.slow": slow(own, None)}, lambda name: own.parent)
+    with pytest.raises(ConnectionError, match="no worker has been there for 0 s; what is finished is kept"):
+        list(answers)
