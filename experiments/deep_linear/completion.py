@@ -48,7 +48,7 @@ class Completing:
         "numbers of layers; 1, 2 and 3 beside them", (1, 2, 3, 4), smoke=(1, 2, 3), low=1, high=4
     )
     runs: int = varies("starts of each depth", 6, smoke=3, paper=24, low=1, high=200)
-    horizon: float = varies("until when they are trained", 32.0, smoke=16.0, paper=48.0, low=16, high=100, unit="time")
+    horizon: float = varies("until when they are trained", 32.0, smoke=24.0, paper=48.0, low=16, high=100, unit="time")
     width: int = varies("of hidden layers", 4, low=2, high=20)
     certified: int = varies(
         "starts whose multipliers certify the least nuclear norm", 8, smoke=3, paper=32, low=1, high=200
