@@ -49,7 +49,7 @@ def test_a_row_a_check_in_three_groups() -> None:
     assert [group(check) for check in checks] == [CONTROLS, SUPPORTING, OWN, OWN, OWN]
     figure = draw(evidence(*checks))
     axes, numbers = figure.axes
-    labels = [label.get_text() for label in axes.get_yticklabels()]
+    labels = [label.get_text() for label in axes.texts]
     assert labels[0] == "x" and labels[1].startswith(r"a name with \$ and _") and labels[1].endswith("…")
     assert labels[-1] == "half" and len(labels) == len(checks)
     texts = {text.get_text() for text in numbers.texts}
@@ -70,7 +70,7 @@ def test_nothing_lies_on_another_or_outside(name: str) -> None:
     figure.dpi = 160  # that of pictures in files
     figure.canvas.draw()
     axes, numbers = figure.axes
-    assert min(label.get_window_extent().x0 for label in axes.get_yticklabels()) >= 0
+    assert min(label.get_window_extent().x0 for label in axes.texts) >= 0
     cells = [text.get_window_extent() for text in numbers.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(cells) for b in cells[:i])
     legend = axes.get_legend().get_window_extent()

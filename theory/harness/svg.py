@@ -13,7 +13,7 @@ import base64
 import codecs
 import unicodedata
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from inspect import signature
 from itertools import count, groupby
 from operator import attrgetter
@@ -82,29 +82,30 @@ class Formulas(MathTextParser):
 
     def __init__(self) -> None:
         super().__init__("path")
-        parsed = super().parse
-        self._once = lru_cache(10_000)(lambda s, dpi, prop, _: parsed(s, dpi, prop))
+        self._once = lru_cache(10_000)(super().parse)
 
     def parse(self, s: str, dpi: float = 72, prop: FontProperties | None = None, **_: Any) -> Any:
         """The glyphs and bars of a line with formulas."""
-        return self._once(s, dpi, prop and prop.copy(), _fonts())
+        return self._once(s, dpi, prop and prop.copy())
 
 
 class Layout(TextToPath):
-    """Lays text out, for all pictures of a process: matplotlib would do it again each time that it looks at a text."""
+    """Lays text out once; matplotlib would do it again in every picture, and each time that it looks at the text."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mathtext_parser = Formulas()
-        measured = super().get_text_width_height_descent
-        self._once = lru_cache(10_000)(lambda s, prop, ismath, _: measured(s, prop, ismath))
+        self._once = lru_cache(10_000)(super().get_text_width_height_descent)
 
     def get_text_width_height_descent(self, s: str, prop: FontProperties, ismath: bool | str) -> tuple[float, ...]:
         """Of one line of text, in points."""
-        return self._once(s, prop.copy(), ismath, _fonts())
+        return self._once(s, prop.copy(), ismath)
 
 
-LAYOUT = Layout()
+@cache
+def _layout(fonts: tuple[str, ...]) -> Layout:
+    """For all pictures of a process with these settings of fonts."""
+    return Layout()
 
 
 class Renderer(RendererSVG):
@@ -116,7 +117,7 @@ class Renderer(RendererSVG):
         self.subsets: dict[str, Subset] = {}  # by file
         self.faces: dict[str, Face] = {}  # of the files that were used
         self.outlines: dict[str, Any] = {}  # of the glyphs laid out before
-        self._text2path = LAYOUT
+        self._text2path = _layout(tuple(str(rcParams[name]) for name in FONTS))
 
     def draw_text(
         self,
@@ -181,7 +182,7 @@ class Renderer(RendererSVG):
             return []
         font = get_font(file)
         font.set_size(SCALE, DPI)
-        glyphs, *_ = LAYOUT.get_glyphs_with_font(font, text, glyph_map=self.outlines, **APART)
+        glyphs, *_ = self._text2path.get_glyphs_with_font(font, text, glyph_map=self.outlines, **APART)
         if len(glyphs) != len(text):
             return []
         self._subset(file).add(text)
@@ -193,7 +194,7 @@ class Renderer(RendererSVG):
         scale = prop.get_size_in_points() / SCALE
         prop = prop.copy()
         prop.set_size(SCALE)  # as text is measured: matplotlib rounds the heights of formulas to points
-        parsed = LAYOUT.mathtext_parser.parse(text, DPI, prop)
+        parsed = self._text2path.mathtext_parser.parse(text, DPI, prop)
         if not all(embeddable(font.fname) for font, *_ in parsed.glyphs):
             return [], []
         places = []
@@ -245,11 +246,6 @@ def _stands_alone(character: str) -> bool:
         and not unicodedata.combining(character)
         and unicodedata.bidirectional(character) not in ("R", "AL")
     )
-
-
-def _fonts() -> tuple[str, ...]:
-    """All settings that decide in which fonts text is set."""
-    return tuple(str(rcParams[name]) for name in FONTS)
 
 
 def _short(x: float) -> str:
