@@ -195,15 +195,22 @@ def _at_infinity(scaled: Array, off_by: Array, case: str) -> Measured:
 
 
 def _problems(rng: np.random.Generator, count: int) -> list[Separable]:
-    """Problems whose examples are all support vectors or far from being any, with unequal duals. Searched for: of 200
-    random ones for each that is wanted, those that settle the soonest."""
-    candidates = Separable(labelled_by_a_teacher(rng, n=6, d=4, runs=200 * count, least=0.4))
+    """Clear ones, searched for: of 200 random problems for each that is wanted, and of as many again while too few of
+    them are clear, those that settle the soonest."""
+    found: list[Separable] = []
+    while len(found) < count:
+        found += _clear(Separable(labelled_by_a_teacher(rng, n=6, d=4, runs=200 * count, least=0.4)))
+    return sorted(found, key=_settling, reverse=True)[:count]
+
+
+def _clear(candidates: Separable) -> list[Separable]:
+    """Those whose examples are all support vectors or far from being any, with unequal duals."""
     slack = np.where(candidates.support, np.inf, apply(candidates.Z, candidates.w) - 1).min(-1)
     shares = candidates.duals / candidates.duals.sum(-1, keepdims=True)
     least = np.where(candidates.support, shares, 1.0).min(-1)
     spanning = candidates.support.sum(-1) == 4
     found = np.flatnonzero((slack > 0.5) & (candidates.condition < 20) & (least > 0.1) & spanning)
-    return sorted((candidates.run(int(i)) for i in found), key=_settling, reverse=True)[:count]
+    return [candidates.run(int(i)) for i in found]
 
 
 def _settling(problem: Separable) -> float:
