@@ -14,7 +14,7 @@ from theory.tensor.coordinates import dimension, rank_in_integers
 from theory.tensor.generic import lazy_width, tangent_dimension
 
 CLASSICAL = ((3, 5, 7), (4, 3, 5), (4, 4, 9), (4, 5, 14))  # l, d, m: one less than m d or D, the smaller
-LARGEST = 1000  # of the whole numbers drawn
+LARGEST = 3000  # of the whole numbers drawn: two of a plane are parallel once in a million, and powers fit 64 bits
 COORDINATES = 500
 GAP = 1e-13  # singular values below this share of the largest are 0: rounding leaves 2e-16; at m d = D, D of hundreds,
 # the least of the others is near 1e-6, and ten times smaller once in ten times
