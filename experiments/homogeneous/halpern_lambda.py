@@ -64,7 +64,7 @@ class Sizes:
         high=40,
     )
     step: float = varies(
-        "weight normalisation: by which layers move at most, the largest of three", 0.1, smoke=0.2, low=0.005, high=0.3
+        "weight normalisation: by which layers move at most, the largest of three", 0.1, smoke=0.15, low=0.005, high=0.3
     )
     runs: int = varies("starts", 4, smoke=2, paper=16, low=1, high=64)
     examples: int = varies("batch normalisation: of the batch", 24, low=8, high=200)
