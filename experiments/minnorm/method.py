@@ -20,6 +20,7 @@ from theory.core.separable import Separable, apply
 from theory.minnorm.problems import well_conditioned
 
 CHANGE = 1e-4  # of a constant, from which the slope is taken
+CONVERGED, ROUNDS = 0.003, 20  # of |theta|^2 that may be left of a network's training; how often it is trained on
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,20 @@ def _eulers_identity(study: Study, width: int, steps: int) -> Iterator[Check]:
 
 
 def _solution(study: Study, network: nn.Module, data: Data) -> tuple[float, float, float]:
+    """`_reached`, once hardly anything is left: a network may stay near a saddle for long."""
+    method = around(network, Margin(len(data[1])), (0.04, 0.5, 1.0))
+    fit(study, network, method, data)
+    for _ in range(ROUNDS):
+        squared, _, left = _reached(network, method, data)
+        if left < CONVERGED * squared:
+            break
+        path(network, method, data)
+    return _reached(network, method, data)
+
+
+def _reached(network: nn.Module, method: Minnorm, data: Data) -> tuple[float, float, float]:
     """|theta|^2, sum_i lambda_i, and sum_i |lambda_i h_i| + |theta| |s| with s the Lagrangian's gradient."""
     inputs, targets, _ = data
-    method = around(network, Margin(len(targets)), (0.04, 0.5, 1.0))
-    fit(study, network, method, data)
     squared = sum(weight.square().sum() for weight in network.parameters())
     complementary = method.multipliers * (1 - targets * network(inputs))
     gradients = torch.autograd.grad(squared / 2 + complementary.sum(), list(network.parameters()))
