@@ -41,7 +41,7 @@ CLEAR = 0.1  # the others' slack: one that is nearly on the margin shows on whic
 class Race:
     """Random problems, and how long each method has."""
 
-    draws: int = varies("random problems", 160, smoke=64, paper=400, low=64, high=500)
+    draws: int = varies("random problems", 160, smoke=96, paper=400, low=64, high=500)
     examples: int = varies("of a problem, with a teacher's labels", 40, low=10, high=100)
     inputs: int = varies("of each example", 8, low=3, high=20)
     settings: int = varies("of each method, on each problem: a square number", 16, smoke=9, low=9, high=49)
