@@ -117,7 +117,7 @@ def _problems(study: Study, race: Race) -> Separable:
         problems = Separable(Z)
         clear = np.where(problems.support, np.inf, problems.slack).min(-1) > CLEAR
         found.append(Z[(problems.condition > WELL) & (problems.condition < BADLY) & clear])
-        # One in five fits; of the first 64 one at most does once in 30 000 seeds, none once in 400 000.
+        # One in five fits: that so few of all that were drawn do by chance is rarer than one seed in 400 000.
         if sum(map(len, found)) < 0.01 * len(found) * race.draws:
             reject("examples", race.examples, f"numbers whose condition is mostly between {WELL} and {BADLY}")
     return Separable(np.concatenate(found)[: race.draws])
