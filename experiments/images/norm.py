@@ -151,12 +151,9 @@ def _starts(solved: Runs, free: Runs) -> Iterator[Check]:
 def _alike(name: str, ratio: Array) -> Measured:
     """The ratio of what two solutions have, (seeds,): as far from 1 as it is in the root mean square over seeds."""
     off = ratio - 1
-    return _nearly(name, 1 + float(np.copysign(np.sqrt(np.mean(off**2)), off.mean())))
-
-
-def _nearly(name: str, ratio: float) -> Measured:
+    typical = 1 + float(np.copysign(np.sqrt(np.mean(off**2)), off.mean()))
     because = "empirical: rectifiers are not convex, and starts lead to solutions that differ by a few percent"
-    return measured(name, ratio, within=Tolerance(ALIKE, because)).resolving(2 * ALIKE, because=because)
+    return measured(name, typical, within=Tolerance(ALIKE, because)).resolving(2 * ALIKE, because=because)
 
 
 def _ratio(runs: Runs) -> Array:
@@ -179,9 +176,8 @@ def _exact_penalty(degree: int, solved: Runs, free: Runs, penalised: Runs) -> It
     yield measured("training accuracy", fits, within=fitted).supporting().at_least(1.0)
     margin = _margin(solved, degree)[:, 1]
     exact, other = _margin(penalised, degree)[:, 0], _margin(free, degree)[:, 1]
-    yield _nearly("normalised margin over that of hinge + L2", float(np.mean(margin / exact))).at_least(1.0)
-    less = _nearly("normalised margin", float(np.mean(other / margin)))
-    yield less.control("cross-entropy: normalised margin").at_least(1.0)
+    yield _alike("normalised margin over that of hinge + L2", margin / exact).equals(1.0)
+    yield _alike("normalised margin", other / margin).control("cross-entropy: normalised margin").equals(1.0)
 
 
 def _homogeneous(solved: Runs, degree: int) -> Iterator[Check]:
