@@ -142,9 +142,10 @@ def _trained(study: Study, problem: Regression, network: Network, eta: float, st
     stable = 1 / largest_curvature(problem, network)
     if eta > stable:
         reject("learning_rate", eta, f"at most {stable:.3g}, half of where descent from these starts may diverge")
-    slowest = _slowest_rate(problem, network)
-    if eta * steps * slowest < DECAY:
-        reject("steps", steps, f"at least {DECAY / (eta * slowest):.0f} of {eta:g}, for the residual to vanish")
+    needed = DECAY / (eta * _slowest_rate(problem, network))
+    if steps < needed and study.given:
+        reject("steps", steps, f"at least {needed:.0f} of {eta:g}, for the residual to vanish")
+    steps = max(steps, int(np.ceil(needed)))  # one start in tens of thousands is so slow
     if study.data is None and (work := network.U.size * problem.m * steps) > WORK:
         reject("steps", steps, f"at most {steps * WORK / work:.0f} at these sizes: two minutes of them")
     return linear_network(study, problem, network).train(
