@@ -20,7 +20,7 @@ from theory.imbalance.problem import coordinates, fan_in_scale, gaussian, paper_
 # Rules that commute with a rotation of the hidden layer: what they do to (U Q, V Q) is what they do to (U, V), times Q.
 EQUIVARIANT: tuple[type, ...] = (LinearDescent, GradientDescent, Momentum)
 CONVERGED = 60.0  # slowest rate x time: later no record would tell one learning rate from another
-STABLE = 1.0  # of learning rate x curvature: half of where descent may diverge
+STABLE = 1.0  # of learning rate x `largest_curvature`: from there on descent may diverge
 WORK = 1e11  # inputs x width x steps: about two minutes
 ROUNDING = "the (D + h)-term products, one a step, added up as a worst case"
 
@@ -91,7 +91,7 @@ def _recursion_against_torch(study: Study, sizes: Sizes) -> Iterator[Check]:
     eta = sizes.learning_rate
     largest = STABLE / largest_curvature(problem, network)
     if eta > largest:
-        reject("learning_rate", eta, f"at most {largest:.3g}, half of where descent from this start may diverge")
+        reject("learning_rate", eta, f"at most {largest:.3g}, up to where descent from this start is stable")
     fitted = CONVERGED / (eta * convergence.slowest_rate(problem, coordinates(problem, network)).item())
     steps = min(steps, max(round(fitted), 100))
     record = recording_steps(steps, 5)

@@ -87,7 +87,11 @@ def trained_product(problem: Regression, run: Trajectory) -> Array:
 
 
 def largest_curvature(problem: Regression, network: Network) -> float:
-    """Of the loss at the starts, at most: sigma_1^2 |Z|^2 + sigma_1 |E|, the largest of the runs."""
+    """Of the loss at the starts, to a factor of 2: sigma_1^2 |Z|^2 + sigma_1 |E|, the largest of the runs.
+
+    The curvature is at most sigma_1^2 (|U1|^2 + |V|^2) + sigma_1 |E|, no more than twice that: descent is stable at the
+    start up to the inverse of what is returned.
+    """
     Z = coordinates(problem, network)
     E = np.linalg.norm(residual(problem, Z), axis=(-2, -1))
     return float(((problem.S[0] * np.linalg.norm(Z, ord=2, axis=(-2, -1))) ** 2 + problem.S[0] * E).max())

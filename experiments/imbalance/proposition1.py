@@ -141,7 +141,7 @@ def _trained(study: Study, problem: Regression, network: Network, eta: float, st
     """All starts trained, where that is stable and leaves nothing of the residual of those inside the set."""
     stable = 1 / largest_curvature(problem, network)
     if eta > stable:
-        reject("learning_rate", eta, f"at most {stable:.3g}, half of where descent from these starts may diverge")
+        reject("learning_rate", eta, f"at most {stable:.3g}, up to where descent from these starts is stable")
     needed = DECAY / (eta * _slowest_rate(problem, network))
     if steps < needed and study.given:
         reject("steps", steps, f"at least {needed:.0f} of {eta:g}, for the residual to vanish")
