@@ -41,7 +41,7 @@ class Sizes:
         "of the part that is not seen; log t", 15.0, smoke=10.0, paper=100.0, low=5, high=200
     )
     scale: float = varies("rank one: of the random start of three layers", 0.5, low=0.2, high=0.8)
-    runs: int = varies("rank one: random starts", 8, smoke=3, paper=32, low=1, high=100)
+    runs: int = varies("rank one: random starts", 8, paper=32, low=1, high=100)
     horizon: float = varies("rank one: log t", 80.0, smoke=30.0, paper=1000.0, low=10, high=1000)
     angle: float = varies("between neighbouring layers where the bound is an equality", 0.3, low=0.27, high=1)
     learning_rate: float = varies("there; of descent on log Loss", 0.05, smoke=0.1, paper=0.01, low=0.001, high=0.1)
