@@ -13,6 +13,7 @@ from theory.core.validation import reject
 from theory.cost_sensitive.margins import limit_margins, limit_move, scaled
 
 CANDIDATES = 40
+FADED = 6.0  # -log of what half of the steps have to leave of examples beyond the margin, where limits are read
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _examples(rng: np.random.Generator, sizes: Examples) -> tuple[Array, Array]:
     """Examples and their gains: of several sets those in which descent comes soonest to its limit.
 
     It comes late where a dual is small, or an example lies hardly beyond the margin, of the examples themselves or
-    scaled by factors; and where the Gram matrix has a bad condition.
+    scaled by factors; where one is so long that steps are short; and where the Gram matrix has a bad condition.
     """
     shares = 0.5 + rng.random(sizes.support)
     drawn = planted(rng, shares / shares.sum(), d=sizes.inputs, spread=sizes.spread, runs=CANDIDATES * sizes.runs)
@@ -128,8 +129,20 @@ def _examples(rng: np.random.Generator, sizes: Examples) -> tuple[Array, Array]:
     other = scaled(drawn, terms("factors", gains).factors)
     clear = np.where(other.support, other.duals / other.duals.sum(-1, keepdims=True), other.slack).min(-1)
     clearest = np.argsort(-clear)[: len(drawn) // 4]
-    best = clearest[np.argsort(np.linalg.cond(drawn[clearest]))[: sizes.runs]]
+    late = _fading(other, sizes)[clearest] < FADED
+    best = clearest[np.lexsort((np.linalg.cond(drawn[clearest]), late))[: sizes.runs]]
     return drawn[best], gains[best]
+
+
+def _fading(problem: Separable, sizes: Examples) -> Array:
+    """-log of what half of the steps leave of the examples beyond the margin (sets,).
+
+    w grows along w_hat, z . w by margin^2 z . w_hat / |z|^2 a step, |z| the longest: the shares of examples with
+    z . w_hat above 1 fall behind those of the support.
+    """
+    longest = np.linalg.norm(problem.Z, axis=-1).max(-1)
+    beyond = np.where(problem.support, np.inf, problem.slack).min(-1)
+    return np.asarray(sizes.step * sizes.steps / 2 * beyond * (problem.margin / longest) ** 2)
 
 
 def _moves(problem: Separable, runs: dict[str, Array], gains: Array, svm: Array) -> Iterator[Check]:
