@@ -20,7 +20,7 @@ from theory.core.trajectory import Trajectory
 from theory.core.validation import entries_inside, finite_matrix, inside, reject, times
 
 NEWTON_STEPS = 200
-EVALUATIONS = 10_000  # of a velocity: about half a second
+EVALUATIONS = 40_000  # of a velocity: about two seconds
 VANISHING = 1e-8  # a share of the largest dual below which one counts as tending to 0
 
 
