@@ -13,7 +13,7 @@ from theory.core.validation import reject
 from theory.cost_sensitive.margins import limit_margins, limit_move, scaled
 
 CANDIDATES = 40
-FADED = 6.0  # -log of what half of the steps have to leave of examples beyond the margin, where limits are read
+FADED = 6.0  # -log of what half of the steps have to leave on the way to the limit
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,17 @@ def _examples(rng: np.random.Generator, sizes: Examples) -> tuple[Array, Array]:
 
 
 def _fading(problem: Separable, sizes: Examples) -> Array:
-    """-log of what half of the steps leave of the examples beyond the margin (sets,).
+    """-log of what half of the steps, each of 1 / |z|^2, |z| the longest, leave on the way to the limit (sets,).
 
-    w grows along w_hat, z . w by margin^2 z . w_hat / |z|^2 a step, |z| the longest: the shares of examples with
-    z . w_hat above 1 fall behind those of the support.
+    w grows by margin^2 w_hat a step, so that shares of examples beyond the margin fall at margin^2 (z . w_hat - 1); the
+    others settle at the curvatures of log L across w_hat, where their shares p of L are those of the duals.
     """
-    longest = np.linalg.norm(problem.Z, axis=-1).max(-1)
-    beyond = np.where(problem.support, np.inf, problem.slack).min(-1)
-    return np.asarray(sizes.step * sizes.steps / 2 * beyond * (problem.margin / longest) ** 2)
+    p = problem.duals / problem.duals.sum(-1, keepdims=True)
+    curvatures = np.linalg.svd(np.sqrt(p)[..., None] * (problem.Z - p[..., None, :] @ problem.Z), compute_uv=False) ** 2
+    across = np.arange(curvatures.shape[-1]) < problem.support.sum(-1, keepdims=True) - 1
+    beyond = problem.margin**2 * np.where(problem.support, np.inf, problem.slack).min(-1)
+    slowest = np.minimum(beyond, np.where(across, curvatures, np.inf).min(-1))
+    return np.asarray(sizes.step * sizes.steps / 2 * slowest / np.square(problem.Z).sum(-1).max(-1))
 
 
 def _moves(problem: Separable, runs: dict[str, Array], gains: Array, svm: Array) -> Iterator[Check]:
