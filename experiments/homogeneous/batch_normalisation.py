@@ -25,6 +25,7 @@ from theory.homogeneous.decomposition import Examples
 
 # torch refuses eps = 0 while training; below the smallest variance times the machine epsilon it is 0 to all digits.
 NO_EPS = 1e-100
+LEAST = 1 / 15  # of the largest variance, that the least has to be: the time to come to rest grows as the square
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Sizes:
     inputs: int = varies("entries of an example", 3, low=2, high=8)
     examples: int = varies("of a batch, or of three", 24, low=12, high=240)
     gains: tuple[float, ...] = varies("g at which the direction comes to rest", (1.0, 2.0, 3.0), low=0.3, high=4)
-    rest_steps: int = varies("to there", 4000, smoke=1500, paper=20_000, low=500, high=50_000)
+    rest_steps: int = varies("to there", 4000, smoke=2000, paper=20_000, low=500, high=50_000)
     size: float = varies("norm of the weights at the start", 2.0, low=0.5, high=10)
     learning_rate: float = varies("where each step is judged, eta", 0.2, low=0.01, high=0.5)
     decay: float = varies("weight decay, lambda", 0.3, low=0.01, high=1)
@@ -263,7 +264,16 @@ def _spread_examples(rng: np.random.Generator, n: int, d: int) -> Examples:
 
 
 def _separable_after_centring(rng: np.random.Generator, sizes: Sizes) -> Examples:
-    """Inputs on other scales in each coordinate, two halves either side of a plane through their mean."""
+    """Two halves either side of a plane through their mean; drawn again where a variance is below `LEAST`."""
+    while True:
+        examples = _two_halves(rng, sizes)
+        variances = np.linalg.eigvalsh(normalisation.covariance(examples.X))
+        if variances[0] > LEAST * variances[-1]:
+            return examples
+
+
+def _two_halves(rng: np.random.Generator, sizes: Sizes) -> Examples:
+    """Inputs on other scales in each coordinate, moved apart across the plane."""
     n, d = sizes.examples, sizes.inputs
     scales = np.geomspace(0.6, 1.5, d)
     X = rng.standard_normal((n, d)) * scales
