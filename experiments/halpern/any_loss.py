@@ -41,7 +41,7 @@ class Sizes:
 
     unseen: int = varies("dimensions that the examples do not span", 3, low=1, high=100)
     steps: int = varies("of which each is judged", 500, smoke=100, paper=5000, low=50, high=10_000)
-    late: int = varies("at which the direction is read", 8192, smoke=4096, paper=65_536, low=4096, high=131_072)
+    late: int = varies("at which the direction is read", 8192, paper=65_536, low=4096, high=131_072)
     runs: int = varies("problems", 6, smoke=3, paper=24, low=3, high=100)
 
 
