@@ -34,7 +34,7 @@ Time = Callable[[Trajectory], Array]
 class Growth:
     """Aligned networks and two points: their sizes, how long they are trained, by what steps."""
 
-    depths: tuple[int, ...] = varies("of the networks, L", (1, 2, 3, 4), low=1, high=8)
+    depths: tuple[int, ...] = varies("of the networks, L", (1, 2, 3, 4), smoke=(1, 2, 4), low=1, high=8)
     gain: float = varies("margin of the normalised networks, gamma", 0.7, low=0.3, high=3)
     examples: int = varies("that share it, n", 3, low=2, high=30)
     inputs: int = varies("entries of an example", 4, low=2, high=100)

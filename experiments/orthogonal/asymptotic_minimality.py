@@ -39,7 +39,7 @@ class Sizes:
 
     narrowest: int = varies("neurons of the first layer", 10, smoke=8, low=8, high=40)
     doublings: int = varies("of it", 4, smoke=3, paper=5, low=3, high=5)
-    starts: int = varies("of the descent to the least energy", 1, smoke=6, paper=8, low=1, high=20)
+    starts: int = varies("of the descent to the least energy", 1, smoke=4, paper=8, low=1, high=20)
     draws: int = varies("random layers of the median, at each width", 400, low=100, high=1000)
 
     def __post_init__(self) -> None:

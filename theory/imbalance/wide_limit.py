@@ -40,12 +40,14 @@ def output_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch
     Raises:
         InvalidArgument: here and below, a k or an entry of p that is not finite, or so large that squares overflow.
     """
-    return _root(_checked(p, k), k)
+    _, sigma, inputs = np.linalg.svd(_checked(p, k), full_matrices=False)
+    return _root(sigma, inputs.mT, k)
 
 
 def hidden_gram(p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r r"]:
     """U1 U1^T = (k^2 I + p p^T)^(1/2)."""
-    return _root(_checked(p, k).mT, k)
+    outputs, sigma, _ = np.linalg.svd(_checked(p, k), full_matrices=False)
+    return _root(sigma, outputs, k)
 
 
 def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Float[Array, "*batch r m"]:
@@ -56,7 +58,8 @@ def velocity(problem: Regression, p: Float[Array, "*batch r m"], k: float) -> Fl
 
 
 def _moved(SE: Array, p: Array, k: float) -> Array:
-    return SE @ _root(p, k) + _root(p.mT, k) @ SE
+    outputs, sigma, inputs = np.linalg.svd(p, full_matrices=False)
+    return SE @ _root(sigma, inputs.mT, k) + _root(sigma, outputs, k) @ SE
 
 
 def limit(problem: Regression) -> Float[Array, "r m"]:
@@ -152,9 +155,8 @@ def _checked(p: Array, k: float) -> Array:
     return entries_inside("p", p, -SQUARABLE, SQUARABLE, "[]")
 
 
-def _root(p: Array, k: float) -> Array:
-    """(k^2 I + p^T p)^(1/2), no singular value of p squared."""
-    _, sigma, vectors = np.linalg.svd(p, full_matrices=False)
+def _root(sigma: Array, vectors: Array, k: float) -> Array:
+    """(k^2 I + V diag(sigma^2) V^T)^(1/2), no singular value squared."""
     # (k^2 + sigma^2)^(1/2) - k
     above = sigma * np.divide(sigma, np.hypot(k, sigma) + k, out=np.zeros_like(sigma), where=sigma > 0)
-    return k * np.eye(p.shape[-1]) + vectors.mT @ (above[..., None] * vectors)
+    return k * np.eye(vectors.shape[-2]) + (vectors * above[..., None, :]) @ vectors.mT
