@@ -162,9 +162,9 @@ def _rank_one(study: Study, sizes: Sizes) -> Iterator[Check]:
             yield tenth.control("sigma_2 bounded by a tenth").at_most(1.0)
     misaligned = [_misalignments(W, each) for each in layers]
     for l in range(len(W) - 1):
-        ratios, case = [each[l] for each in misaligned], f"layers {l + 1} and {l + 2}"
+        ratios, case = np.stack([each[l] for each in misaligned]), f"layers {l + 1} and {l + 2}"
         told = ~np.isnan(ratios).any(0)  # at each of the step sizes: only then is the last a limit of the others
-        below = extrapolated_ratio("misalignment over its bound", np.where(told, ratios, 0.0), case=case)
+        below = extrapolated_ratio("misalignment over its bound", list(np.where(told, ratios, 0.0)), case=case)
         yield below.within_factor(FAR, because=LOOSE).at_most(scaled(1.0))
 
 

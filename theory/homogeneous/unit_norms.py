@@ -65,7 +65,9 @@ def in_l1_ball(Z: Float[Array, "n d"], rho: float) -> Float[Array, " d"]:
     vertices = np.hstack([Z, -Z]) / scale
     theta, slack = _interior_point(vertices, rho * scale)
     on = theta > slack
-    theta = _on_the_face(vertices, rho * scale, np.where(on, theta, 0.0), on)
+    centred = theta
+    while ((theta := _on_the_face(vertices, rho * scale, np.where(on, centred, 0.0), on)) < 0).any():
+        on &= theta > 0  # share and slack of a vertex that is about to leave the face are both next to 0
     slope, _ = _derivatives(vertices, rho * scale, theta)
     if not ((theta >= 0).all() and slope.min() >= slope @ theta - 1e-9):
         raise Uncertified("the face found does not satisfy the conditions of optimality")
