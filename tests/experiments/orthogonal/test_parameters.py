@@ -96,7 +96,7 @@ for module in MODULES:
             {"block": 6},
             "block = 6: expected a third of the 6 inputs at least, and fewer than these",
         ),
-        ("liu2021.superiority", {"beside": 250}, "beside = 250: expected a number in [64, 160]"),
+        ("liu2021.superiority", {"beside": 250}, "beside = 250: expected a number in [64, 192]"),
         ("liu2021.coordinate_system", {"few": 81}, "few = 81: expected a number in [40, 80]"),
         ("orthogonal.neumann_map", {"angles": (0.4, 0.4)}, "angles = (0.4, 0.4): expected different numbers"),
         (
