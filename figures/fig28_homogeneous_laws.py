@@ -77,33 +77,43 @@ def _draw_forces(axes: Axes, residual: Axes, evidence: Evidence) -> None:
 
 
 def _draw_dynamics(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> None:
-    five, free = evidence["banburski2019.five_dynamics"], evidence[FREE_SIZES]
-    series = {
-        name: [check for check in named(five, "learning rate 0") if name in check.case and "change" not in check.name]
-        for name in DYNAMICS
-    }
-    series["multipliers, sizes freed"] = named(free, "sizes, learning rate 0", "directions, learning rate 0")
-    diagonal(axes, residual, series, [*controls(five, ""), *controls(free, "")])
-    axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylabel="trained, learning rate 0")
-    room(axes)
-    residual.set(xlabel="flow: a size or an entry of a direction")
+    """How far the directions of one start have turned; the freed sizes have a start of their own."""
+    five = evidence["banburski2019.five_dynamics"]
+    turns = {name: five.group(f"depth 2, {name}") for name in DYNAMICS}
+    turns["multipliers, sizes freed (another start)"] = evidence[FREE_SIZES].curves
+    for i, (name, curves) in enumerate(turns.items()):
+        t, trained, law = (curves[key] for key in ("t", "trained", "law"))
+        axes.plot(t, law[:, 0], **line(i, linewidth=1.0))
+        axes.plot(t, trained[:, 0], **markers(i), label=name)
+        residual.plot(t, 1e3 * (trained - law)[:, 0], **markers(i, markersize=3))
+    slow = turns["tangent gradient"]["law"][:, 0]
+    axes.plot(turns["tangent gradient"]["t"], 1.1 * slow, **GREY, label="tangent gradient, 10 % further")
+    residual.axhline(0, color="0.3", linewidth=0.8)
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="upper left", fontsize=7, borderaxespad=0.1)
+    axes.set(ylabel="how far directions have turned")
+    axes.set_ylim(bottom=0)
+    room(axes, 0.75)
+    residual.set(xlabel="time (step x learning rate)", ylabel="trained $-$ flow\n(thousandths)", xlim=axes.get_xlim())
     letter(axes, "C", "five dynamics of one network: each has its rates")
 
 
 def _draw_unseen(axes: Axes, residual: Axes, evidence: Evidence) -> None:
-    """Of what no example sees: logarithms, along the flow or at the learning rate 0."""
-    flows = "log V_perp along the flow", "log V_perp = -int A dt rho^-1 or rho, learning rate 0"
+    """The part of a direction that no example sees, of one start."""
     texts = (r"1 / \rho", r"e^{-\rho a}", r"e^{-a / \rho},\ a = \int A dt", r"e^{-\rho^2 / 2 c^2}", r"\rho^{-1/c^2}")
-    series = {
-        rf"{name}: ${text}$": [check for check in named(evidence, *flows) if check.case == name]
-        for name, text in zip(DYNAMICS, texts)
-    }
-    diagonal(axes, residual, series, controls(evidence, "keeps rho", "without c", "at the rate of"))
-    axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
-    axes.set(ylabel=r"trained: $\log |V_\perp|$")
-    room(axes)
-    residual.set(xlabel=r"law of $\log |V_\perp|$")
+    for i, (name, text) in enumerate(zip(DYNAMICS, texts)):
+        t, trained, law = (evidence.group(name)[key] for key in ("t", "trained", "law"))
+        axes.semilogy(t, law, **line(i, linewidth=1.0))
+        axes.semilogy(t, trained, **markers(i), label=f"{name}: ${text}$")
+        residual.plot(t, 1e3 * (trained / law - 1), **markers(i, markersize=3))
+    slower = evidence.group("Lagrange multiplier")
+    axes.semilogy(slower["t"], slower["law"] ** 0.9, **GREY, label="Lagrange multiplier, at 0.9 of its rate")
+    residual.axhline(0, color="0.3", linewidth=0.8)
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="lower left", fontsize=7.5, borderaxespad=0.1)
+    low, high = axes.get_ylim()
+    axes.set(ylabel=r"$|V_\perp(t)| / |V_\perp(0)|$", ylim=(low * (low / high) ** 0.9, high))
+    residual.set(xlabel="time (step x learning rate)", ylabel="trained / law\n$- 1$ (thousandths)")
     letter(axes, "D", "what no example sees is forgotten by five laws")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures.agreement import GREY, controls, diagonal, named, room
+from figures.agreement import GREY, ROUNDING, controls, diagonal, named, room
 from figures.style import COLOURS, canvas, letter, line, markers
 from theory.chain.problem import Chain
 from theory.claims import Evidence
@@ -16,6 +16,7 @@ DEPTH = 4  # of the chain that collapses
 END = 16.0  # time
 STARTS = (0.5, 0.8, 0.95)  # of its threshold
 RULES = ("GradientDescent", "Momentum")
+OTHERS = {"no anchoring: the start fades": "no anchor", "Adam: steps outside the span": "Adam, anchored"}
 LOSSES = ("exponential", "logistic", "squared hinge")
 ANY_LOSS, LEAST_SQUARES, CHAINS, RELU = (
     "banburski2019.nmgd_any_loss",
@@ -48,32 +49,45 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
 
 
 def _draw_steps(axes: Axes, residual: Axes, evidence: Evidence) -> None:
-    series = {
-        "weights after $k$ steps": named(evidence, "every step"),
-        "of them, what the data do not see": named(evidence, "do not see"),
-        "Halpern around torch's SGD": named(evidence, "torch.optim"),
-        "$(k + 1) \\times$ error, $k$ to infinity": named(evidence, "(k + 1) x"),
-    }
-    diagonal(axes, residual, series, controls(evidence, "start kept", "no anch", "1/(k + 3)", "before", "constant 10"))
+    """(k + 1) times the error comes to its constant; without the anchor it grows with what is kept of the start."""
+    trained, law, plain = (evidence.group(name) for name in ("trained", "law", "without anchor"))
+    k = trained["k"] + 1
+    for run in range(min(4, trained["error"].shape[1])):
+        axes.loglog(law["k"] + 1, law["error"][:, run], **line(run, linewidth=1.0))
+        axes.loglog(k, trained["error"][:, run], **markers(run), label=None if run else "trained, a start each")
+        axes.plot(2 * k[-1], law["limit"][run], **line(run, "none", marker="_", markersize=12, markeredgewidth=2))
+        axes.loglog(k, plain["error"][:, run], **GREY, label=None if run else "gradient descent, no anchor")
+        off = trained["off"][:, run] / trained["error"][:, run]
+        residual.loglog(k, np.maximum(off, ROUNDING), **markers(run, markersize=3))
+    axes.plot([], [], color="black", linewidth=1.0, label="formula of every step; right: its limit")
+    axes.tick_params(labelbottom=False)
     axes.legend(loc="upper left", fontsize=7.5)
-    room(axes)
-    residual.set(xlabel="formula, at the worst entry")
+    axes.set(ylabel=r"$(k + 1)\,|w_k - w^*|$")
+    residual.set(xlabel="$k + 1$ (steps)", ylabel="share that\nis off", xlim=axes.get_xlim(), ylim=(ROUNDING, 1e-9))
     letter(axes, "A", "least squares: the formula of every step")
 
 
 def _draw_unseen(axes: Axes, residual: Axes, evidence: Evidence) -> None:
-    series = {
-        f"{loss}, {'descent' if rule == RULES[0] else 'momentum'}": named(evidence, f"{loss} loss, {rule}:")
-        for loss in LOSSES
-        for rule in RULES
-        if named(evidence, f"{loss} loss, {rule}:")
-    }
-    series["the flow, exponential"] = named(evidence, "the flow: what")
-    diagonal(axes, residual, series, controls(evidence, "10 % stronger", "fades", "Adam", "without regul"))
-    axes.legend(loc="upper left", fontsize=7.5, borderaxespad=0.1)
-    axes.set(ylabel="trained: what is left of the start")
-    room(axes, 1.0)
-    residual.set(xlabel=r"$P_n w_0 / (1 + t)$, at the worst entry")
+    """Six ways to train, one law: markers of each in turn, so that they do not hide one another."""
+    names = [f"{loss} loss, {rule}" for loss in LOSSES for rule in RULES]
+    for i, name in enumerate(names):
+        curves = evidence.group(name)
+        t, left = curves["t"], curves["left"]
+        seen = slice(i * len(t) // 60, None, len(t) // 10)
+        label = name.replace(" loss", "").replace(RULES[0], "descent").replace(RULES[1], "momentum")
+        axes.loglog(1 + t[seen], left[seen], **markers(i), label=label)
+        residual.loglog(1 + t[seen], np.maximum(np.abs(left * (1 + t) - 1)[seen], ROUNDING), **markers(i, markersize=3))
+    axes.loglog(1 + t, 1 / (1 + t), color="black", linewidth=1.0, zorder=1, label="$1 / (1 + t)$")
+    for word, text in OTHERS.items():
+        curves = evidence.group(word)
+        axes.loglog(1 + t, curves["left"], **GREY)
+        axes.annotate(text, (1 + t[-1], curves["left"][-1]), xytext=(-2, 4), ha="right", fontsize=7.5, color="0.35",
+                      textcoords="offset points")  # fmt: skip
+    axes.tick_params(labelbottom=False)
+    axes.legend(loc="lower left", fontsize=7.5)
+    axes.set(ylabel=r"$|P_n w(t)| / |P_n w(0)|$")
+    residual.set(xlabel="$1 + t$ (t = step $\\times$ learning rate)", ylabel="share that\nis off", xlim=axes.get_xlim())
+    residual.set_ylim(ROUNDING, 1e-9)
     letter(axes, "B", "any loss: what no example sees is left alike")
 
 

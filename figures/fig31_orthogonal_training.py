@@ -25,18 +25,19 @@ COMPARED = (
 
 
 def draw(evidence: Mapping[str, Evidence]) -> Figure:
-    """Three flows, the losses where they end, edges of spectra, the clock of blocks, their rounds, and a gain."""
+    """Two flows, the losses where they end, edges of spectra, the clock of blocks, their rounds, and a gain."""
     title = "Rotations in training follow closed forms: where they end, and at what speed in blocks of the coordinates"
     figure = canvas(title, evidence, width=14.0, height=9.8)
     panels = figure.subplot_mosaic(
         [
-            ["flows", "ends", "edges"],
-            ["flows apart", "ends apart", "edges"],
+            ["coordinates", "ends", "edges"],
+            ["sorting", "ends apart", "edges"],
             ["blocks", "rounds", "gain"],
         ],
-        height_ratios=(3, 1.3, 4),
+        height_ratios=(2.5, 1.8, 4),
     )
-    _draw_flows(panels["flows"], panels["flows apart"], evidence)
+    _draw_coordinates(panels["coordinates"], evidence[PROCRUSTES])
+    _draw_sorting(panels["sorting"], evidence[BRACKET])
     _draw_ends(panels["ends"], panels["ends apart"], evidence)
     _draw_edges(panels["edges"], evidence["liu2021.spectrum"])
     _draw_blocks(panels["blocks"], evidence["liu2021.scalability"])
@@ -45,20 +46,41 @@ def draw(evidence: Mapping[str, Evidence]) -> Figure:
     return figure
 
 
-def _draw_flows(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> None:
-    procrustes, bracket, two_sided = (evidence[name] for name in (PROCRUSTES, BRACKET, TWO_SIDED))
-    series = {
-        r"$R(t)$, tight frame or white inputs": named(procrustes, "R(t), learning rate 0"),
-        r"$H(t)$, double bracket": named(bracket, "H(t), learning rate 0"),
-        "planes, turned from both sides": named(two_sided, "planes, learning rate 0"),
-    }
-    wrong = [*controls(procrustes, ""), *controls(bracket, "greatest", "Brockett"), *controls(two_sided, "angle of")]
-    diagonal(axes, residual, series, wrong)
-    axes.legend(loc="upper left", fontsize=7.5)
-    axes.set(ylabel="trained, learning rate 0")
-    room(axes)
-    residual.set(xlabel="flow, at its worst entry")
-    letter(axes, "A", "flows of rotations: the wrong ones miss by far")
+def _draw_coordinates(axes: Axes, evidence: Evidence) -> None:
+    """One line a plane: the slope is the rate. Grey: the fastest, were it twice as fast."""
+    curves = evidence.group("tight frame")
+    t, law = curves["t"], curves["law"]
+    order = np.argsort(curves["rates"])
+    axes.semilogy(t, law[:, order], **line(0, linewidth=1.0))
+    axes.semilogy(t, curves["trained"][:, order], **markers(0, markersize=3))
+    fastest = order[-1]
+    axes.semilogy(t, law[0, fastest] * np.exp(-2 * curves["rates"][fastest] * t), **GREY)
+    for k in order[[0, -1]]:
+        axes.annotate(f"rate {curves['rates'][k]:.3g}", (t[-1], law[-1, k]), xytext=(4, 0), va="center", fontsize=7.5,
+                      textcoords="offset points")  # fmt: skip
+    axes.plot([], [], **line(0, linewidth=1.0), label=r"$|A_{ij}(0)|\,e^{-(s_i + s_j) t / 2}$")
+    axes.plot([], [], **markers(0, markersize=3), label="trained")
+    axes.plot([], [], **GREY, label="twice as fast")
+    axes.set(ylabel=r"$|A_{ij}|$ of $R(t)$", ylim=(law.min() / 30, None), xlim=(0, 1.22 * t[-1]))
+    room(axes, 0.25)
+    axes.legend(loc="upper right", fontsize=7.5, ncols=3, columnspacing=1.0)
+    letter(axes, "A", "one rotation: every plane turns at its own rate")
+
+
+def _draw_sorting(axes: Axes, evidence: Evidence) -> None:
+    """Neurons along each direction of the inputs: the largest end where the inputs are least."""
+    curves = evidence.group("sorting")
+    t = curves["t"]
+    axes.plot(t, curves["twice_as_fast"], **(GREY | {"linewidth": 0.9}))
+    for i in range(curves["law"].shape[1]):
+        axes.plot(t, curves["law"][:, i], **line(i))
+        axes.plot(t, curves["trained"][:, i], **markers(i, markersize=3))
+    axes.plot([], [], **line(0), label="double bracket, integrated")
+    axes.plot([], [], **markers(0, markersize=3), label="trained")
+    axes.plot([], [], **GREY, label="twice as fast")
+    axes.set(xlabel=r"time $t$ (step $\times$ learning rate)", ylabel="$H_{ii}$ along input $i$")
+    room(axes, 0.3)
+    axes.legend(loc="upper right", fontsize=7.5, ncols=3, columnspacing=1.0)
 
 
 def _draw_ends(axes: Axes, residual: Axes, evidence: Mapping[str, Evidence]) -> None:

@@ -83,7 +83,7 @@ def anchoring_alone_rules_what_the_data_do_not_see(study: Study, sizes: Sizes) -
 
 
 @on_data
-def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
+def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     """What no example sees, where there is such a thing; and where a classifier separates them, the flow."""
     data, runs = own_data.examples(study, runs=sizes.runs, steps=sizes.steps), sizes.runs
     w = _start(study.rng("starts on the data"), data.Z, runs)
@@ -123,16 +123,18 @@ def _step(Z: Array) -> float:
     return float(0.2 / (np.exp(0.5) * np.square(Z).sum((-2, -1)).max()))
 
 
-def _unseen(study: Study, Z: Array, w: Array, steps: int, case: str = "") -> Iterator[Check]:
+def _unseen(study: Study, Z: Array, w: Array, steps: int, case: str = "") -> Iterator[Check | Curves]:
     """Three losses, with and without momentum: at every step what is left is 1/(1 + t), whatever the loss did."""
     for word, make in LOSSES.items():
         loss = make(Z, study.device)
         for inner in (GradientDescent(loss), Momentum(loss, 0.5)):
             rule, each = RegularisedDescent(inner), f"{case}{word} loss, {type(inner).__name__}"
-            yield _left(Trainee(study, loss, {"w": w}, rule), Z, steps, each).equals(_share(Z, w, steps))
+            left = _left(Trainee(study, loss, {"w": w}, rule), Z, steps, each)
+            yield left.equals(_share(Z, w, steps))
+            yield _shrinking(each, left, Z)
 
 
-def _other_rules(study: Study, Z: Array, w: Array, steps: int) -> Iterator[Check]:
+def _other_rules(study: Study, Z: Array, w: Array, steps: int) -> Iterator[Check | Curves]:
     loss, predicted = exponential_loss(Z, study.device), _share(Z, w, steps)
     left = _left(Trainee(study, loss, {"w": w}, RegularisedDescent(GradientDescent(loss))), Z, steps)
     yield left.control("anchoring 10 % stronger").equals(predicted(1.1))
@@ -143,6 +145,13 @@ def _other_rules(study: Study, Z: Array, w: Array, steps: int) -> Iterator[Check
     for control, rule in others.items():
         left = _left(Trainee(study, loss, {"w": w}, rule), Z, steps)
         yield left.control(control).equals(predicted)
+        yield _shrinking(control, left, Z)
+
+
+def _shrinking(group: str, left: Measured, Z: Array) -> Curves:
+    """|P_n w(t)| / |P_n w(0)| (steps + 1,) of the first run."""
+    size = np.linalg.norm(left.value[:, 0], axis=-1)
+    return curves(group, t=_step(Z) * np.arange(len(size)), left=size / size[0])
 
 
 def _share(Z: Array, w: Array, steps: int) -> Callable[[float], Array]:

@@ -18,7 +18,19 @@ from experiments.halpern.networks import (
 from experiments.methods.halpern import Halpern
 from experiments.training import Trainee, recording_steps
 from experiments.training.updates import DecayedDescent
-from theory.claims import RECONSTRUCTED, Check, Measured, Study, Tolerance, claim, measured, on_data, varies
+from theory.claims import (
+    RECONSTRUCTED,
+    Check,
+    Curves,
+    Measured,
+    Study,
+    Tolerance,
+    claim,
+    curves,
+    measured,
+    on_data,
+    varies,
+)
 from theory.claims.study import Training
 from theory.core.arrays import Array
 from theory.core.regression import Regression
@@ -66,14 +78,14 @@ class Sizes(LeastSquares):
     accepts_data="regression",
     parameters=Sizes,
 )
-def norm_minimising_descent_is_solved_at_every_step(study: Study, sizes: Sizes) -> Iterator[Check]:
+def norm_minimising_descent_is_solved_at_every_step(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     problem = regression(study.rng("problem"), sizes)
     yield from _on_our_problem(study, problem, sizes)
     if study.data is not None:
         yield from _on_the_data(study, sizes)
 
 
-def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check]:
+def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check | Curves]:
     w, v = starts(study.rng("starts"), problem, sizes.runs)
     steps, eta = sizes.steps, sizes.step * least_squares.largest_step(problem)
     record, loss = recording_steps(steps, 26), squared_loss(problem, study.device)
@@ -97,6 +109,12 @@ def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator
     scaled, limit = _limit(problem, run, w, v, eta)
     yield scaled.equals(limit)
     yield scaled.control("constant 10 % larger").equals(1.1 * limit)
+    goal = least_squares.nearest_solution(problem, v)
+    k, every = np.array(record), np.unique(np.geomspace(1, steps + 1, 60).astype(int)) - 1
+    yield curves("trained", k=k, error=_scaled(k, run["w"] - goal), off=_scaled(k, run["w"] - predicted(1.0)))
+    yield curves("without anchor", k=k, error=_scaled(k, plain["w"] - goal))
+    law = least_squares.solution(problem, eta, w, v, every)
+    yield curves("law", k=every, error=_scaled(every, law - goal), limit=np.linalg.norm(limit, axis=(-2, -1)))
     zero = anchored(study, loss, np.zeros((1, problem.D, problem.m)))
     from_zero = zero.train(learning_rate=eta, steps=steps, record=record)
     yield from _ridge(problem, from_zero, eta)
@@ -164,6 +182,11 @@ def _limit(
     within += carried_rounding(problem, last, run["w"], v) * (k + 1)
     scaled = (k + 1) * (run["w"][-1:] - solution)
     return measured("(k + 1) x error", scaled, within=within, case=case, axes=("record", "run")), limit
+
+
+def _scaled(k: Array, error: Array) -> Array:
+    """(k + 1) |w_k - w*| (T, runs)."""
+    return (k + 1)[:, None] * np.linalg.norm(error, axis=(-2, -1))
 
 
 def _ridge(problem: Regression, run: Trajectory, eta: float) -> Iterator[Check]:

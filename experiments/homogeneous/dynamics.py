@@ -9,8 +9,9 @@ from experiments.homogeneous.networks import all_directions
 from experiments.homogeneous.predictions import departing, in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.trainees import EXAMPLES, RUNS, SOLVER, STEPS, flows, refined, trainee, turned
+from experiments.homogeneous.turning import turned_by
 from experiments.training import extrapolated, tends_to
-from theory.claims import RECONSTRUCTED, Check, Study, claim, varies
+from theory.claims import RECONSTRUCTED, Check, Curves, Study, claim, curves, varies
 from theory.core.linear_networks import Layers
 from theory.core.trajectory import Trajectory
 from theory.core.validation import reject
@@ -68,7 +69,7 @@ class Sizes:
     controls=("|v| of weight normalisation 5 % larger", "sizes of the exponential on the flow of the linear gains"),
     parameters=Sizes,
 )
-def each_is_on_its_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
+def each_is_on_its_flow(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     for widths, scales in sizes.networks():
         rng = study.rng("flows", len(scales))
         examples = unit_examples(rng, sizes.examples, widths[0])
@@ -77,7 +78,7 @@ def each_is_on_its_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
             yield from _on_its_flow(study, sizes, name, examples, W)
 
 
-def _on_its_flow(study: Study, sizes: Sizes, name: str, examples: Examples, W: Layers) -> Iterator[Check]:
+def _on_its_flow(study: Study, sizes: Sizes, name: str, examples: Examples, W: Layers) -> Iterator[Check | Curves]:
     start, case, c = polar(W), f"depth {len(W)}, {name}", sizes.vector
     horizon = _horizon(name, examples, start)
     t = np.linspace(0, horizon, 9)
@@ -94,6 +95,7 @@ def _on_its_flow(study: Study, sizes: Sizes, name: str, examples: Examples, W: L
         yield from tends_to("change of the sizes", [each - start.rho for each in rho], departing(free), case=case)
     elif name != "Lagrange multiplier":  # whose sizes are not stepped at all
         yield from tends_to("sizes", rho, in_time(t, exact["rho"]), SOLVER, case=case)
+    yield curves(case, t=t, trained=turned_by(turns[-1]), law=turned_by(all_directions(exact)))
     if case == "depth 2, weight normalisation":
         slower = extrapolated("directions", turns, SOLVER).control("|v| of weight normalisation 5 % larger")
         yield slower.equals(all_directions(along(name, 1.05 * c)))

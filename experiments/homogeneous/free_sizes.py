@@ -9,8 +9,9 @@ from experiments.homogeneous.networks import all_directions, sizes_and_direction
 from experiments.homogeneous.predictions import departing, in_time
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.trainees import EXAMPLES, RUNS, SOLVER, constrained, flows, turned
+from experiments.homogeneous.turning import turned_by
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Study, claim, varies
+from theory.claims import OURS, Check, Curves, Study, claim, curves, varies
 from theory.core.validation import reject
 from theory.homogeneous import dynamics
 from theory.homogeneous.decomposition import log_slope, polar
@@ -47,7 +48,7 @@ class Sizes:
     controls=("weight normalisation with |v| = 1.05",),
     parameters=Sizes,
 )
-def multipliers_with_free_sizes_are_weight_normalisation(study: Study, sizes: Sizes) -> Iterator[Check]:
+def multipliers_with_free_sizes_are_weight_normalisation(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("layers")
     examples = unit_examples(rng, sizes.examples, sizes.inputs)
     start = polar(sized_layers(rng, (sizes.inputs, sizes.width, 1), sizes.scales, sizes.runs))
@@ -61,6 +62,7 @@ def multipliers_with_free_sizes_are_weight_normalisation(study: Study, sizes: Si
     yield from tends_to("directions", turned(seen), in_time(t, all_directions(exact)), SOLVER)
     slower = extrapolated("directions", turned(seen), SOLVER).control("weight normalisation with |v| = 1.05")
     yield slower.equals(all_directions(longer))
+    yield curves(t=t, trained=turned_by(turned(seen)[-1]), law=turned_by(all_directions(exact)))
     excess = [np.stack([np.square(run[V]).sum((-2, -1)) for V in ("V1", "V2")], axis=-1) - 1 for run in trained]
     # |V_k|^2 would grow by twice the part of the force along V_k, rho A, if no multiplier held it.
     unheld = exact["work"][..., None] * start.product[:, None]

@@ -10,7 +10,7 @@ from experiments.homogeneous.predictions import departing
 from experiments.homogeneous.problems import as_examples, classifying_directions, partly_seen
 from experiments.homogeneous.trainees import RUNS, SOLVER, STEPS, flows, refined, trainee
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Study, Tolerance, claim, measured, varies
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable
 from theory.core.trajectory import Trajectory
@@ -53,7 +53,7 @@ class Sizes:
     ),
     parameters=Sizes,
 )
-def each_dynamics_has_its_law_of_what_no_example_sees(study: Study, sizes: Sizes) -> Iterator[Check]:
+def each_dynamics_has_its_law_of_what_no_example_sees(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
     rng = study.rng("unseen")
     problem = partly_seen(rng, sizes.inputs)
     unseen = np.linalg.svd(problem.Z)[2][-1]
@@ -70,7 +70,9 @@ def _share(V: Array, unseen: Array) -> Array:
     return part / part[0]
 
 
-def _gradient_descent(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _gradient_descent(
+    study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array
+) -> Iterator[Check | Curves]:
     seen = refined(trainee(study, "gradient flow", as_examples(problem), [W]), sizes.horizon, sizes.steps)[-1]
     rho, share, first = seen.rho[..., 0], _share(seen.V[0], unseen), np.abs(seen.V[0][0, :, 0] @ unseen)
     steps = 4 * sizes.steps
@@ -78,13 +80,16 @@ def _gradient_descent(study: Study, sizes: Sizes, problem: Separable, unseen: Ar
     tolerance = (steps + 16) * 5 * EPS * np.abs(rho).max() / (first * rho[0]) * share
     within = Tolerance(tolerance, "one rounding of |w| times 5 a step, relative to the part")
     name = "gradient descent: V_perp rho stays, at every step size"
-    frozen = measured(name, share, within=within, axes=("t", "run"))
-    yield frozen.equals(lambda k: dynamics.unseen_of_gradient_flow(rho[0], rho) ** k)
+    frozen, law = measured(name, share, within=within, axes=("t", "run")), dynamics.unseen_of_gradient_flow(rho[0], rho)
+    yield frozen.equals(lambda k: law**k)
+    yield _forgotten("gradient flow", sizes.horizon, share, law)
     other = frozen.control("gradient flow forgets V_perp as weight normalisation does")
     yield other.equals(dynamics.unseen_of_weight_normalisation(rho[0], rho))
 
 
-def _weight_normalisation(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _weight_normalisation(
+    study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array
+) -> Iterator[Check | Curves]:
     """log V_perp of both weight normalisations, less its law at the sizes trained: 0 at learning rate 0."""
     for name, law in (
         ("weight normalisation", dynamics.unseen_of_weight_normalisation),
@@ -96,6 +101,7 @@ def _weight_normalisation(study: Study, sizes: Sizes, problem: Separable, unseen
         laws = [np.log(law(sizes.size, rho, sizes.vector)) for rho in grown]
         off = [share - predicted for share, predicted in zip(shares, laws)]
         yield from tends_to("log V_perp against its law in rho", off, departing(laws[-1]), case=name)
+        yield _forgotten(name, _horizon(name, sizes, problem, W), np.exp(shares[-1]), np.exp(laws[-1]))
         if name == "weight normalisation":
             power = [share - np.log(sizes.size / rho) for share, rho in zip(shares, grown)]
             yield extrapolated("unseen", power).control("weight normalisation keeps rho V_perp").equals(0.0)
@@ -103,7 +109,7 @@ def _weight_normalisation(study: Study, sizes: Sizes, problem: Separable, unseen
             yield extrapolated("unseen", plain).control("law of V_perp without c").equals(0.0)
 
 
-def _frozen_sizes(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check]:
+def _frozen_sizes(study: Study, sizes: Sizes, problem: Separable, unseen: Array, W: Array) -> Iterator[Check | Curves]:
     """Where sizes are frozen, V_perp falls by the work int A dt, which is the flow's."""
     for name, power in (("tangent gradient", -1), ("Lagrange multiplier", 1)):
         # Of three learning rates the last correction is too small where its two leading terms cancel all along the way.
@@ -111,9 +117,15 @@ def _frozen_sizes(study: Study, sizes: Sizes, problem: Separable, unseen: Array,
         shares, work = [np.log(_share(s.V[0], unseen)) for s in seen], _along(name, sizes, problem, W, 9)["work"]
         law = partial(_worn, work * sizes.size**power)
         yield from tends_to("log V_perp = -int A dt rho^-1 or rho", shares, law, SOLVER, case=name)
+        yield _forgotten(name, sizes.horizon, np.exp(shares[-1]), np.exp(law(1.0)))
         if power < 0:
             control = "V_perp of the tangent gradient at the rate of the Lagrange multiplier"
             yield extrapolated("unseen", shares, SOLVER).control(control).equals(-work * sizes.size)
+
+
+def _forgotten(name: str, horizon: float, trained: Array, law: Array) -> Curves:
+    """|V_perp| / |V_perp(0)| (T,) of the first run, trained at the smallest step, and its law."""
+    return curves(name, t=np.linspace(0, horizon, len(trained)), trained=trained[:, 0], law=law[:, 0])
 
 
 def _worn(work: Array, k: float) -> Array:

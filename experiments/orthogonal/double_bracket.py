@@ -8,7 +8,7 @@ import numpy as np
 from experiments.methods.orthogonal.descent import PreservingUpdate, two_iterations
 from experiments.orthogonal.linear import curvatures, descent, require_decreasing, squared_loss
 from experiments.training import Trainee, extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
+from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import double_bracket
@@ -118,15 +118,17 @@ def _orthonormal_neurons(study: Study, d: int, gain: float, eta: float, runs: in
     yield extrapolated("H(t)", values).control("the greatest directions of the inputs").equals(greatest)
 
 
-def _any_neurons(study: Study, problem: LinearOPT, largest: float, eta: float) -> Iterator[Check]:
+def _any_neurons(study: Study, problem: LinearOPT, largest: float, eta: float) -> Iterator[Check | Curves]:
     """The bracket integrated, against training, and the spectrum that training keeps."""
     t, values = _trained(study, problem, eta)
     exact, error = _solved(problem, t)
     # At k times the speed, to first order in k - 1.
     later = t[:, None, None, None] * double_bracket.velocity(problem.Sigma, exact)
     yield from tends_to("H(t)", values, lambda k: exact + (k - 1) * later, error, case="any neurons")
-    twice = extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast")
-    yield twice.equals(_integrated(problem, t, tolerance=1e-9, speed=2.0))
+    twice = _integrated(problem, t, tolerance=1e-9, speed=2.0)
+    yield extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast").equals(twice)
+    seen, law, wrong = (_against_inputs(problem, each) for each in (values[-1], exact, twice))
+    yield curves("sorting", t=t, trained=seen, law=law, twice_as_fast=wrong)
     steps = 4 * round(t[-1] / eta)
     within = rounding(10 * problem.d * steps, largest, of="the largest eigenvalue, 10 d a step")
     kept, lost = (
@@ -137,6 +139,12 @@ def _any_neurons(study: Study, problem: LinearOPT, largest: float, eta: float) -
     yield changed.equals(0, against=float(np.abs(lost).max()))
     published = measured("change of the spectrum of H", lost, within=within, axes=("run",))
     yield published.control("two iterations a step keep the spectrum").equals(0)
+
+
+def _against_inputs(problem: LinearOPT, H: Array) -> Array:
+    """H_ii (T, d) of the first run along the eigenvectors of its Sigma, whose eigenvalues ascend."""
+    _, vectors = np.linalg.eigh(problem.Sigma[0])
+    return np.einsum("ki,tkl,li->ti", vectors, H[:, 0], vectors)
 
 
 def _sorted(study: Study, problem: LinearOPT, omega: Array) -> Iterator[Check]:

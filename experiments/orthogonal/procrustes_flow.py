@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.orthogonal.linear import Spectrum, both_components, descent, random_data, squared_loss, twice
 from experiments.training import extrapolated, tends_to
-from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, measured, rounding, varies
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
 from theory.orthogonal import procrustes
@@ -53,6 +53,7 @@ def the_flow_is_solved(study: Study, sizes: Sizes) -> Iterator[Check | Curves]:
         yield _integrated(case, problem, R, t).supporting().equals(exact)
         yield _linear_fractional(case, problem, R, t).supporting().equals(_aligned(problem, R, exact))
         yield from tends_to("R(t)", values, solution, case=case)
+        yield _coordinates(case, problem, R, t, values[-1])
     trained = extrapolated("R(t)", values)
     larger = LinearOPT(problem.X, 1.05 * problem.Y, problem.W0)
     yield trained.control("singular values 5 % larger").equals(procrustes.solution(larger, R, t))
@@ -84,6 +85,16 @@ def _integrated(case: str, problem: LinearOPT, R: Array, t: Array) -> Measured:
     within = Tolerance(np.abs(fine - coarse).max(), "what a hundred times the solver's tolerance changes")
     within += rounding(1e3, of="entries no larger than 1")
     return measured("against the ODE", fine, within=within, case=case, axes=("t", "run"))
+
+
+def _coordinates(case: str, problem: LinearOPT, start: Array, t: Array, trained: Array) -> Curves:
+    """|A_ij| (T, pairs) of the first run, in whose coordinates the flow is linear; pairs with their rates."""
+    chart = component(problem, start)
+    i, j = np.triu_indices(problem.d, 1)
+    A = procrustes.coordinates(chart, start)
+    seen, law = procrustes.coordinates(chart, trained), procrustes.coordinates_solution(chart, A, t)
+    pairs = {name: np.abs(value[:, 0, i, j]) for name, value in (("trained", seen), ("law", law))}
+    return curves(case, t=t, rates=chart.rates[0, i, j], **pairs)
 
 
 def _aligned(problem: LinearOPT, start: Array, R: Array) -> Array:
