@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+from theory.harness.remembered import read_once
+
 
 class Stated(NamedTuple):
     """A claim as its `@claim(...)` states it.
@@ -45,7 +47,7 @@ def stated_claims(packages: Iterable[str]) -> dict[str, Stated]:
     """
     found: dict[str, Stated] = {}
     for package in packages:
-        found = joined(found, [claim for module, file in _files(package) for claim in _claims(module, file)])
+        found = joined(found, _claims(list(_files(package))))
     return found
 
 
@@ -80,11 +82,21 @@ def _files(package: str) -> Iterator[tuple[str, Path]]:
         yield ".".join((package, *words)).removesuffix(".__init__"), member
 
 
-def _claims(module: str, file: Path) -> Iterator[Stated]:
-    text = file.read_bytes()
-    if b"@claim(" in text:
+def _claims(files: list[tuple[str, Path]]) -> Iterator[Stated]:
+    """What the modules of one package state. Syntax trees take most of the time of a list: they are made once."""
+    paths = [file for _, file in files]
+    index = paths[0].parent / "__pycache__" / "stated.json"
+    for (module, file), claims in zip(files, read_once(index, paths, _stated, Path(__file__))):
         depth = module.count(".") + (file.name == "__init__.py")
-        yield from claims_in(ast.parse(text), module, Path(*file.parts[-depth - 1 :]))
+        place = Path(*file.parts[-depth - 1 :])
+        yield from (Stated(name, source, module, place, accepts) for name, source, accepts in claims)
+
+
+def _stated(file: Path) -> list[tuple[str, str, str]]:
+    """Id, source and kind of data of each claim in a file."""
+    text = file.read_bytes()
+    claims = claims_in(ast.parse(text), "", file) if b"@claim(" in text else ()
+    return [(claim.id, claim.source, claim.accepts_data) for claim in claims]
 
 
 def claims_in(tree: ast.Module, module: str, place: Path) -> Iterator[Stated]:
