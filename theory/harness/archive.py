@@ -21,7 +21,7 @@ def document(evidence: Sequence[Evidence], provenance: Mapping[str, Any]) -> str
     """The verdict file: {"provenance": {...}, "claims": [{..., "checks": [...]}]}.
 
     NaN and infinities are the strings "NaN", "Infinity", "-Infinity". Beside what is listed there, a claim's entry
-    has the "fingerprint" of the code that was judged.
+    has the "fingerprint" of the code that was judged, and "memory", the MiB that its process held at most.
     """
     content = {"provenance": dict(provenance), "claims": [_entry(item) for item in evidence]}
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -37,7 +37,7 @@ def write(stem: Path, evidence: Sequence[Evidence], provenance: Mapping[str, Any
 
 
 def read(stem: Path) -> dict[str, Evidence]:
-    """Evidence by claim id, as `write` was given it. Its provenance is the file's, with the claim's own seconds.
+    """Evidence by claim id, as `write` was given it. Its provenance is the file's, with what the claim itself took.
 
     Raises:
         OSError, ValueError, KeyError, zipfile.BadZipFile: the files are missing, damaged, or of another form.
@@ -51,7 +51,8 @@ def restore(content: Mapping[str, Any], arrays: Mapping[str, Array]) -> dict[str
     """Evidence by claim id from a verdict file's content and the curves beside it (empty: none)."""
     found = {}
     for entry in content["claims"]:
-        own = {"seconds": float(entry["seconds"]), "fingerprint": entry["fingerprint"]}
+        memory = entry.get("memory")
+        own = {"seconds": float(entry["seconds"]), "memory": memory, "fingerprint": entry["fingerprint"]}
         prefix = f"{entry['id']}/"
         curves = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
         found[entry["id"]] = Evidence(
@@ -88,6 +89,7 @@ def _entry(evidence: Evidence) -> dict[str, Any]:
         "in_words": evidence.in_words,
         "resolution": _number(evidence.resolution),
         "seconds": round(evidence.provenance["seconds"], 3),
+        "memory": evidence.provenance.get("memory"),
         "fingerprint": evidence.provenance["fingerprint"],
         "checks": [_line(check) for check in evidence.checks],
     }

@@ -47,6 +47,7 @@ def story(evidence: Evidence) -> Iterator[str]:
     shown = evidence.trained[:TRAININGS] or ("nothing: the checks are of formulas",)
     rest = len(evidence.trained) - len(shown)
     yield from _listed("trained", (*shown, f"and {rest} more networks") if rest > 0 else shown)
+    yield from _listed("took", (_cost(evidence),))
     yield from _listed("verdict", (evidence.in_words,))
     yield from (line(evidence.id, check) for check in evidence.checks)
 
@@ -113,6 +114,13 @@ def _fineness(check: Check) -> str:
         found = "exact" if check.resolution == 0 else f"resolves {percent(check.resolution)}"
         asked = f"{percent(check.resolves)} at most"
     return f", {found}{role}{f', and has to, {asked}' if check.is_undecided else ''}"
+
+
+def _cost(evidence: Evidence) -> str:
+    """Seconds, and the most memory that the process held where that was measured."""
+    memory = evidence.provenance.get("memory")
+    held = "" if memory is None else f", {memory} MiB of memory at most, with Python and its libraries"
+    return f"{evidence.provenance['seconds']:.1f} s{held}"
 
 
 def _listed(heading: str, items: Iterable[str]) -> Iterator[str]:

@@ -26,6 +26,7 @@ from theory.core.validation import InvalidArgument
 from theory.harness.cache import Cache, key
 from theory.harness.discovery import Stated
 from theory.harness.fingerprint import fingerprint
+from theory.harness.memory import forget_peak, peak_memory
 from theory.harness.progress import Progress
 from theory.harness.provenance import provenance
 from theory.harness.settings import registered
@@ -174,14 +175,16 @@ def attempt(claim: Stated, study: Study) -> Evidence | Stopped:
     try:
         subject = registered(claim)
         with one_thread():
+            forget_peak()
             start = time.perf_counter()
             evidence = judge(subject, study)
-            seconds = time.perf_counter() - start
+            seconds, memory = time.perf_counter() - start, peak_memory()
     except Exception as error:  # the boundary of a process: nothing but a value can cross it
         invalid = isinstance(error, InvalidArgument)
         reason = str(error) if invalid else f"{type(error).__name__}: {error}"
         return Stopped(claim.id, reason, invalid, traceback.format_exc())
-    return replace(evidence, provenance={"seconds": round(seconds, 3), "fingerprint": fingerprint(claim.module)})
+    cost = {"seconds": round(seconds, 3), "memory": round(memory)}
+    return replace(evidence, provenance=cost | {"fingerprint": fingerprint(claim.module)})
 
 
 @contextmanager

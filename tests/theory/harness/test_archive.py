@@ -19,7 +19,7 @@ PROVENANCE = provenance(Study("toy.claim", "smoke", 3), 1.5)
 
 
 def evidence(*checks: Check, **curves: Any) -> Evidence:
-    facts = {"seconds": 1.25, "fingerprint": "abc"}
+    facts = {"seconds": 1.25, "memory": 512, "fingerprint": "abc"}
     stated = "toy.claim", "Toys, 1", "ours", r"\alpha \le |x|", ("flow", "c > 0"), "bound", ("w (1, 2) by Adam",)
     return Evidence(*stated, checks, curves, facts)
 
@@ -52,7 +52,7 @@ def test_the_form_of_the_verdict_file() -> None:
     names = "version commit python numpy scipy torch device dtype threads seed profile data seconds"
     assert list(content["provenance"]) == names.split()
     names = "id statement source source_kind hypotheses theory_side parameters given remarks trained verdict"
-    names += " in_words resolution seconds fingerprint checks"
+    names += " in_words resolution seconds memory fingerprint checks"
     assert list(content["claims"][0]) == names.split()
     names = "name kind predicted measured tolerance reason passed headroom part case where own resolution resolves"
     names += " significance data varied"

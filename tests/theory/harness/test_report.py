@@ -20,6 +20,7 @@ EVIDENCE = Evidence(
     "bound",
     ("w (1, 2) by Adam",),
     (CHECK,),
+    provenance={"seconds": 1.25, "memory": 512},
 )
 
 
@@ -51,6 +52,7 @@ def test_a_claim_in_full() -> None:
         "hypotheses  flow",
         "            c > 0",
         "trained     w (1, 2) by Adam",
+        "took        1.2 s, 512 MiB of memory at most, with Python and its libraries",
         "verdict     undecided",
         line("a.b", CHECK),
     ]
