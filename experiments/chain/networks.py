@@ -8,7 +8,7 @@ from torch import Tensor
 from experiments.chain.parameters import Units
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
 from experiments.training import Loss, State, Trainee
-from experiments.training.updates import DecayedDescent, Schedule, constant
+from experiments.updates import DecayedDescent, Schedule, constant
 from theory.chain.problem import Chain
 from theory.claims import Study
 from theory.core.arrays import Array

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from experiments.chain.networks import decayed_descent, minnorm_descent
 from experiments.training import State, Trainee
-from experiments.training.updates import Schedule
+from experiments.updates import Schedule
 from theory.chain import minnorm, times, weight_decay
 from theory.chain.problem import Chain, distance
 from theory.claims import Study

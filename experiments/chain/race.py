@@ -14,7 +14,7 @@ from torch import Tensor
 
 from experiments.minnorm.arrivals import gradients_until
 from experiments.training import State
-from experiments.training.updates import GradientDescent
+from experiments.updates import GradientDescent
 from theory.claims import Study
 from theory.core.arrays import Array
 

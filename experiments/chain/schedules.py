@@ -11,7 +11,7 @@ from torch import Tensor
 from experiments.chain.networks import decayed_descent, minnorm_descent, random_weights
 from experiments.chain.parameters import Chains, Units
 from experiments.training import extrapolated, tends_to
-from experiments.training.updates import Schedule
+from experiments.updates import Schedule
 from theory.chain import gradient_flow, minnorm, weight_decay
 from theory.chain.problem import Chain, distance, imbalance, product
 from theory.claims import OURS, Check, Study, Tolerance, claim, measured, varies

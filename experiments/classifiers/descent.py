@@ -7,7 +7,7 @@ from torch import Tensor
 
 from experiments.training import Loss, Observe, State, Trainee, Update
 from experiments.training.batches import state_of
-from experiments.training.updates import Adam
+from experiments.updates import Adam
 from theory.claims import Study
 from theory.core.linear_networks import Layers
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from experiments.classifiers.tasks import Split
 from experiments.training.batches import layers_of, outputs
-from experiments.training.updates import State
+from experiments.updates import State
 from theory.core.validation import reject
 
 ORDERS = 64  # random orders of the examples, one an epoch, before they are used again

@@ -13,7 +13,7 @@ from experiments.deep_linear.gains import SINGULAR_VALUES, WIDTH, D, fused, one_
 from experiments.deep_linear.networks import Constraint, by_descent, squared_loss, students
 from experiments.training import extrapolated, tends_to
 from experiments.training.batches import layers_of
-from experiments.training.updates import Adam, DecayedDescent, constant
+from experiments.updates import Adam, DecayedDescent, constant
 from theory.claims import (
     RECONSTRUCTED,
     Check,

@@ -10,7 +10,7 @@ from torch import Tensor
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent
 from experiments.training import Loss, Observe, State, Trainee, Update, along
 from experiments.training.batches import layers_of, outputs, stack, state_of
-from experiments.training.updates import DecayedDescent, constant
+from experiments.updates import DecayedDescent, constant
 from theory.claims import Study
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers

@@ -10,7 +10,7 @@ from experiments.halpern.networks import GrowingSteps, squared_hinge_loss
 from experiments.methods.halpern import RegularisedDescent
 from experiments.shallow.classifiers import exponential_loss, logistic_loss
 from experiments.training import GradientDescent, Loss, Trainee, Update, extrapolated, tends_to
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims import (
     RECONSTRUCTED,
     Check,

@@ -17,7 +17,7 @@ from experiments.halpern.networks import (
 )
 from experiments.methods.halpern import Halpern
 from experiments.training import Trainee, recording_steps
-from experiments.training.updates import DecayedDescent
+from experiments.updates import DecayedDescent
 from theory.claims import (
     RECONSTRUCTED,
     Check,

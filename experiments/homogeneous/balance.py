@@ -15,7 +15,7 @@ from experiments.homogeneous.problems import unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims import (
     RECONSTRUCTED,
     Check,

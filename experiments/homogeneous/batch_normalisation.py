@@ -14,7 +14,7 @@ from experiments.homogeneous.predictions import departing
 from experiments.homogeneous.problems import sized_layers
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, State, Trainee, along, tends_to
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable

@@ -23,7 +23,7 @@ from experiments.homogeneous.rules import LayerwiseDescent, gradients_at
 from experiments.homogeneous.short_steps import CountedSteps
 from experiments.homogeneous.six_networks import Network
 from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
-from experiments.training.updates import Momentum
+from experiments.updates import Momentum
 from theory.claims import (
     AS_THE_ABSTRACT_SAYS,
     Check,

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.utils.parametrizations import weight_norm
 
 from experiments.training import Loss, State
-from experiments.training.updates import Momentum
+from experiments.updates import Momentum
 
 # torch refuses eps = 0 while training; below the smallest variance times the machine epsilon it is 0 to all digits.
 NO_EPS = 1e-100

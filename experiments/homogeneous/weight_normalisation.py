@@ -16,7 +16,7 @@ from experiments.homogeneous.predictions import departing
 from experiments.homogeneous.problems import sized_layers, unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Loss, Trainee
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims import RECONSTRUCTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import EPS
 from theory.core.validation import reject

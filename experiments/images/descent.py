@@ -14,7 +14,7 @@ from experiments.classifiers.descent import FallingAdam
 from experiments.classifiers.examples import Batch, Examples
 from experiments.classifiers.losses import Losses
 from experiments.training.batches import layers_of
-from experiments.training.updates import State, along
+from experiments.updates import State, along
 from theory.core.arrays import Array
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from experiments.classifiers.examples import Batch, Examples
 from experiments.images.descent import Averaged, by_columns, shortfalls, squared_norm
 from experiments.methods.minnorm import Margin
-from experiments.training.updates import State, along
+from experiments.updates import State, along
 
 
 class MinibatchMinnorm(Averaged):

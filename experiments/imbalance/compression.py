@@ -8,7 +8,7 @@ from scipy import stats
 
 from experiments.imbalance.networks import LinearDescent, largest_curvature, linear_network, squared_loss
 from experiments.training import GradientDescent, Observe, State, Trainee, Update, recording_steps
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, samples, varies
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.imbalance import own_data
 from experiments.imbalance.networks import largest_curvature, linear_network, squared_loss, trained, trained_coordinates
 from experiments.training import recording_steps
-from experiments.training.updates import Adam
+from experiments.updates import Adam
 from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, on_data, varies
 from theory.core.arrays import EPS, Array
 from theory.core.regression import Regression, random_regression

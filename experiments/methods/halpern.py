@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from experiments.methods.steps import was_skipped
-from experiments.training.updates import State, Update, along
+from experiments.updates import State, Update, along
 from theory.core.validation import positive, reject
 
 Schedule = Callable[[Any], Any]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from experiments.methods.minnorm.descent import SimultaneousMinnormDescent, positive_part
 from experiments.training import State
-from experiments.training.updates import GradientDescent
+from experiments.updates import GradientDescent
 from theory.core.arrays import Array
 from theory.minnorm.tuning import Tuning
 

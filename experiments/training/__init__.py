@@ -6,7 +6,7 @@
 from experiments.training.loop import Observe, recording_steps, train
 from experiments.training.refinement import extrapolated, extrapolated_ratio, tends_to
 from experiments.training.trainee import Trainee
-from experiments.training.updates import GradientDescent, Loss, State, Update, along
+from experiments.updates import GradientDescent, Loss, State, Update, along
 
 __all__ = [
     "GradientDescent",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from experiments.training.updates import State
+from experiments.updates import State
 from theory.core.arrays import Array
 from theory.core.linear_networks import Layers
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.training.updates import GradientDescent, Loss, State, Update, along
+from experiments.updates import GradientDescent, Loss, State, Update, along
 from theory.core.arrays import Array
 from theory.core.files import write_atomically
 from theory.core.trajectory import Trajectory

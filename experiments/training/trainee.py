@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from experiments.training.loop import Observe, train
-from experiments.training.updates import GradientDescent, Loss, Update
+from experiments.updates import GradientDescent, Loss, Update
 from theory.claims.study import Study, Training
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.timing import interleaved
 from experiments.imbalance.networks import LinearDescent, squared_loss
-from experiments.training.updates import GradientDescent, State, Update
+from experiments.updates import GradientDescent, State, Update
 from theory.core.regression import Regression
 from theory.core.trajectory import Trajectory
 from theory.imbalance.compression import (

@@ -15,7 +15,7 @@ from experiments.images.minnorm import MinibatchMinnorm
 from experiments.imbalance.networks import LinearDescent, squared_loss, weights
 from experiments.training.batches import stack
 from experiments.training.loop import sharpness
-from experiments.training.updates import Adam, GradientDescent, Momentum, State, Update
+from experiments.updates import Adam, GradientDescent, Momentum, State, Update
 from one_device import MixedDevices, OneDevice
 from theory.core.regression import random_regression
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from experiments.methods.factors import widened
 from experiments.methods.groups import Grouped
 from experiments.methods.manifolds.spaces import Manifold
-from experiments.training.updates import GradientDescent, Loss, State, along
+from experiments.updates import GradientDescent, Loss, State, along
 from theory.core.validation import inside, positive, reject
 from theory.manifolds.schedules import Schedule
 

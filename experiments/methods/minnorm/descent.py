@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from experiments.methods.minnorm.constraints import any_sign, ascended, positive_part
-from experiments.training.updates import State, along
+from experiments.updates import State, along
 from theory.core.arrays import Array
 from theory.core.validation import reject
 from theory.minnorm.tuning import Number, Tuning

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from experiments.methods.groups import Grouped
 from experiments.methods.orthogonal.maps import defect
-from experiments.training.updates import GradientDescent, Loss, State, along
+from experiments.updates import GradientDescent, Loss, State, along
 from theory.core.validation import inside, positive, reject
 
 Step = Callable[[Tensor, Tensor], Tensor]

@@ -8,7 +8,7 @@ import pytest
 from experiments.imbalance.compression import compressed_network
 from experiments.imbalance.networks import linear_network, squared_loss
 from experiments.training import GradientDescent, State
-from experiments.training.updates import Adam, Momentum
+from experiments.updates import Adam, Momentum
 from theory.claims.study import Study
 from theory.core.regression import random_regression
 from theory.core.trajectory import Trajectory

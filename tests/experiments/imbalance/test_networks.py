@@ -19,7 +19,7 @@ from experiments.imbalance.networks import (
 )
 from experiments.training import State, Trainee, Update
 from experiments.training.loop import TrainingDiverged
-from experiments.training.updates import Adam
+from experiments.updates import Adam
 from theory.claims.study import Study
 from theory.core.arrays import EPS
 from theory.core.regression import Regression, random_regression

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Adam, Optimizer
 
 from experiments.methods.halpern import Halpern, HalpernDescent, halpern_, vanishing
-from experiments.training.updates import GradientDescent
+from experiments.updates import GradientDescent
 from theory.core.validation import InvalidArgument
 
 KINDS = pytest.mark.parametrize("how", ["deepcopy", "pickle"])

@@ -11,7 +11,7 @@ from torch.optim import SGD
 from experiments.methods.minnorm import Constraint, Equality, Margin, SimultaneousMinnorm
 from experiments.methods.minnorm.constraints import any_sign, positive_part
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent, SimultaneousMinnormDescent
-from experiments.training.updates import State
+from experiments.updates import State
 from one_device import OneDevice
 from theory.core.validation import InvalidArgument
 from theory.minnorm.tuning import Tuning

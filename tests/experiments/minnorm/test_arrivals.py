@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from experiments.minnorm.arrivals import Counted, gradients_until
-from experiments.training.updates import GradientDescent, State
+from experiments.updates import GradientDescent, State
 from theory.claims import Study
 
 STUDY = Study("minnorm.arrivals_test", "smoke")

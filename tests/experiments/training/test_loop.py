@@ -15,7 +15,7 @@ from torch import Tensor
 
 from experiments.training import loop as training
 from experiments.training.loop import TrainingDiverged, recording_steps, sharpness, train
-from experiments.training.updates import Adam, Momentum, State
+from experiments.updates import Adam, Momentum, State
 from theory.core.trajectory import Trajectory
 from theory.core.validation import InvalidArgument
 from theory.harness.devices import select_device

@@ -8,7 +8,7 @@ import pytest
 from torch import Tensor
 
 from experiments.training import GradientDescent, State, Trainee, extrapolated, extrapolated_ratio, tends_to
-from experiments.training.updates import Momentum
+from experiments.updates import Momentum
 from theory.claims import Study
 
 START = np.array([[1.0, -2.0], [0.5, 3.0]])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.training.updates import Adam, GradientDescent, Momentum, State, along
+from experiments.updates import Adam, GradientDescent, Momentum, State, along
 from theory.core.arrays import EPS
 
 RUNS, STEPS = 3, 40
