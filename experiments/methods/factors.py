@@ -1,5 +1,6 @@
 """Functions of matrices where torch's own are inexact or have no gradient; linear algebra asks for single precision."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,12 @@ def widened(tensor: Tensor) -> Tensor:
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
+def unrounded(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast: products in half precision would round lengths."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
+
+
 def orthonormal(P: Tensor) -> Tensor:
     """The columns of P (..., A, B) made orthonormal from the first to the last: Q of QR, the diagonal of R positive."""
     Q, r = torch.linalg.qr(P)
@@ -18,16 +25,18 @@ def orthonormal(P: Tensor) -> Tensor:
     return Q * torch.where(signs == 0, 1, signs).unsqueeze(-2)
 
 
-def exponential(A: Tensor) -> Tensor:
-    """exp A of A (..., d, d).
+def reorthonormal(R: Tensor) -> Tensor:
+    """`orthonormal` where only rounding has left R (..., d, d) off unitary: that it is mended has no derivative."""
+    at = R.detach()
+    return R + (orthonormal(at) - at)
 
-    torch's own takes too few terms of the series in places: it is 10^6 eps off near |A| = 0.06 in double precision, 400
-    eps near 0.5 in single. A corner of 1 beside A makes it take all of them.
-    """
-    d = A.shape[-1]
-    corner = torch.zeros(d + 1, dtype=A.dtype, device=A.device)
-    corner[d] = 1
-    return torch.matrix_exp(torch.nn.functional.pad(A, (0, 1, 0, 1)) + corner.diag())[..., :d, :d]
+
+def unitary(R: Tensor) -> Tensor:
+    """R (..., d, d) that rounding has left off unitary by little: by 3/4 the square of it, after a step of Newton and
+    Schulz. What is mended is rounding's, and has no derivative."""
+    at = R.detach()
+    identity = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
+    return R + at @ (identity - at.mH @ at) / 2
 
 
 def polar(P: Tensor) -> Tensor:

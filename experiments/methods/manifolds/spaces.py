@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from experiments.methods.factors import exponential, orthonormal, polar, widened
+from experiments.methods.exponentials import exponential, skew_exponential
+from experiments.methods.factors import orthonormal, polar, widened
 from theory.core.validation import reject
 
 
@@ -120,7 +121,7 @@ class Stiefel:
         s = torch.linalg.matrix_norm(n.detach(), keepdim=True).clamp_min(1)
         identity = torch.eye(p, dtype=w.dtype, device=w.device).expand_as(a)
         top, bottom = torch.cat([2 * a, -n.mH @ n / s], -1), torch.cat([s * identity, 0 * a], -1)
-        turned = exponential(torch.cat([top, bottom], -2))[..., :p] @ exponential(-a)
+        turned = exponential(torch.cat([top, bottom], -2))[..., :p] @ skew_exponential(-a)
         # The exponential's rounding would take the point off the manifold, and add up.
         return orthonormal(torch.cat([w, n / s], -1) @ turned)
 

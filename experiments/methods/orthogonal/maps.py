@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from experiments.methods.factors import exponential, orthonormal, polar, widened
+from experiments.methods.exponentials import skew_exponential
+from experiments.methods.factors import orthonormal, polar, reorthonormal, unrounded, widened
 from theory.core.validation import reject
 
 
@@ -67,8 +68,9 @@ class Based(nn.Module):
         raise NotImplementedError
 
     def forward(self, P: Tensor) -> Tensor:
-        R = self.turn(widened(P))
-        return R if self.base is None else self.base.to(R.dtype) @ R
+        with unrounded(P.device):
+            R = self.turn(widened(P))
+            return R if self.base is None else self.base.to(R.dtype) @ R
 
     @torch.no_grad()
     def right_inverse(self, R: Tensor) -> Tensor:
@@ -79,30 +81,43 @@ class Based(nn.Module):
 
 
 class Cayley(Based):
-    """(I - A/2)^-1 (I + A/2), A = tril P - (tril P)^H, made orthonormal anew: solving leaves d eps |A|."""
+    """(I - A/2)^-1 (I + A/2), A = tril P - (tril P)^H, made orthonormal anew: solving leaves d eps |A|.
+
+    As 2 (I - A/2)^-1 - I, whose derivative is two products.
+    """
 
     def turn(self, P: Tensor) -> Tensor:
-        A = P.tril() - P.tril().mH
+        A = _skew(P)
         identity = torch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
-        return orthonormal(torch.linalg.solve(identity - A / 2, identity + A / 2))
+        return reorthonormal(2 * torch.linalg.inv(identity - A / 2) - identity)
 
 
 class Exponential(Based):
-    """exp A, A = tril P - (tril P)^H, made orthonormal anew: squaring leaves d eps |A|."""
+    """exp A, A = tril P - (tril P)^H."""
 
     def turn(self, P: Tensor) -> Tensor:
-        return orthonormal(exponential(P.tril() - P.tril().mH))
+        return skew_exponential(_skew(P))
 
 
 class Householder(Based):
-    """-H_1 ... H_d, H_k the reflection along e_k + the k-th column of P below the diagonal; real P.
+    """-H_1 ... H_d, H_k the reflection along v_k = e_k + the k-th column of P below the diagonal; real P.
 
     torch's own map reads signs from the diagonal of the trained P, as integers: weight decay turns them, and R, to 0.
     """
 
     def turn(self, P: Tensor) -> Tensor:
-        below = P.tril(-1)
-        return -torch.linalg.householder_product(below, 2 / (1 + below.square().sum(-2)))
+        """H_1 ... H_d = I - V T V^T, V = (v_1 / |v_1|, ...), T^-1 the upper triangle of V^T V, its diagonal halved
+        (Puglisi 1992). V_k of length 1 bounds T by 4, however large P is."""
+        identity = torch.eye(P.shape[-1], dtype=P.dtype, device=P.device)
+        V = P.tril(-1) + identity
+        V = V / torch.linalg.vector_norm(V, dim=-2, keepdim=True)
+        inverse = (V.mT @ V).triu(1) + identity / 2
+        return V @ torch.linalg.solve_triangular(inverse, V.mT, upper=True) - identity
+
+
+def _skew(P: Tensor) -> Tensor:
+    below = P.tril()
+    return below - below.mH
 
 
 MAPS: Mapping[str, Callable[[], nn.Module] | None] = {

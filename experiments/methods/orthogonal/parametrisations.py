@@ -7,7 +7,7 @@ one in front of a layer's fixed weight: one line a layer.
     name          map                                    det R         |R R^H - I|
     gram_schmidt  rows of P made orthonormal in turn     sign det P    d eps, whatever the condition of P
     loewdin       P (P^H P)^(-1/2), nearest to P         sign det P    d eps, whatever the condition of P
-    householder   reflections along columns, real P      fixed         d eps
+    householder   reflections along columns, real P      fixed         d eps, whatever the size of P
     cayley        (I - A/2)^(-1) (I + A/2)               +1            d eps; eigenvalue -1 out of reach
     matrix_exp    exp A                                  +1            d eps, whatever the size of A
     free          none: for `descent.PreservingDescent`, or `penalties`
@@ -19,13 +19,12 @@ freshly based R, Cayley and the exponential run twice as fast as gradient descen
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
-from experiments.methods.factors import widened
+from experiments.methods.factors import unrounded, widened
 from experiments.methods.orthogonal.maps import MAPS, GramSchmidt, Loewdin
 from theory.core.validation import inside, positive_integer, reject
 
@@ -89,9 +88,7 @@ class Rotation(nn.Module):
 
 def turned(rotation: Rotation, x: Tensor) -> Tensor:
     """R x of the last dimension, in the wider of the two precisions, also under autocast: it would round lengths."""
-    device = x.device.type
-    available = torch.amp.is_autocast_available(device)
-    with torch.autocast(device, enabled=False) if available else nullcontext():
+    with unrounded(x.device):
         R = rotation.weight
         wide = torch.promote_types(x.dtype, R.dtype)
         return (x.to(wide) @ R.to(wide).mT).to(x.dtype)

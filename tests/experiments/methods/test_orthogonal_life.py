@@ -60,6 +60,32 @@ def test_rotations_of_parameters_of_every_size(map: str, size: float) -> None:
     assert float((R @ R.mT - torch.eye(5)).abs().max()) < 1e-14
 
 
+@pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])
+@pytest.mark.parametrize("graded", ["columns", "rows", "neither"])
+def test_products_of_reflections_of_every_size(size: float, graded: str) -> None:
+    """Against the reflections one by one. V has columns of length 1 and T V^T rows of length 2, 2 v_k^T H_k+1 ... H_d:
+    sums of d products are d eps off in V^T V, in the solution and in V T V^T, some three times that together."""
+    grades = torch.logspace(-6, 6, 40, dtype=torch.float64)
+    P = size * normal(40, 40) * {"columns": grades, "rows": grades[:, None], "neither": torch.ones(40)}[graded]
+    expected = -torch.eye(40, dtype=torch.float64)
+    for k in range(40):
+        v = torch.where(torch.arange(40) > k, P[:, k], torch.eye(40)[k])
+        v = v / v.norm()
+        expected = expected - 2 * (expected @ v)[:, None] * v
+    R = Rotation(40, "householder", dtype=torch.float64).map(P)
+    within = 10 * 40 * torch.finfo(torch.float64).eps
+    assert float((R - expected).abs().max()) < within
+    assert float((R @ R.mT - torch.eye(40)).abs().max()) < within
+
+
+@pytest.mark.parametrize("map", ["householder", "cayley", "matrix_exp"])
+def test_autocast_does_not_round_the_maps(map: str) -> None:
+    turn, P = Rotation(4, map).map, normal(4, 4, dtype=torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = turn(P)
+    assert torch.equal(inside, turn(P))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("t", [1e-8, 3e-3, 0.03, 0.06, 0.07, 0.3, 0.5, 1.0, 1.4, 100.0])
 def test_the_exponential_turns_by_the_angle(dtype: torch.dtype, t: float) -> None:
@@ -263,8 +289,10 @@ def test_copies_and_loaded_networks_are_equal_and_independent(map: str) -> None:
         assert layer.weight is layer.weight
 
 
-@pytest.mark.parametrize("map", ["gram_schmidt", "loewdin", "cayley", "matrix_exp"])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+@pytest.mark.parametrize(
+    ("map", "dtype"),
+    [(map, torch.float64) for map in EXACT] + [(map, torch.complex128) for map in EXACT if map != "householder"],
+)
 def test_first_and_second_derivatives(map: str, dtype: torch.dtype) -> None:
     P = normal(3, 3, dtype=dtype).requires_grad_()
     turn = Rotation(3, map, dtype=dtype).map
