@@ -134,8 +134,8 @@ class MulticlassMargin(_Inequality):
 def _require_alike(outputs: Tensor, targets: Tensor, shape: tuple[int, ...]) -> None:
     """Both (batch, *shape), of one floating dtype: (batch,) and (batch, 1) would broadcast to something else."""
     _require_real(outputs)
-    expected = f"({', '.join(['batch', *map(str, shape)])}), one entry a multiplier"
     if outputs.dim() == 0 or outputs.shape[1:] != shape:
+        expected = f"({', '.join(['batch', *map(str, shape)])}), one entry a multiplier"
         reject("outputs.shape", tuple(outputs.shape), expected)
     if targets.shape != outputs.shape:
         reject("targets.shape", tuple(targets.shape), f"{tuple(outputs.shape)}, the shape of the outputs")

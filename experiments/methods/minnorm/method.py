@@ -1,9 +1,11 @@
 """The method itself: a loss whose gradient is that of the Lagrangian, and a step that also moves the multipliers."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial, reduce
+from functools import reduce
+from math import isfinite
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
@@ -15,11 +17,12 @@ from theory.minnorm.stability import Mode, require_stable
 
 
 class _Batch(NamedTuple):
-    """What a step needs of a loss: its examples, their h, and the backward pass that has reached it."""
+    """What a loss was of: its examples, their h, the c that was in force, and how many times it counts."""
 
     rows: Tensor | slice
     values: Tensor
-    backward: int
+    augmentation: float
+    share: float
 
 
 class Minnorm(nn.Module):
@@ -82,7 +85,7 @@ class Minnorm(nn.Module):
         like = torch.zeros((), dtype=_precision(self.weights), device=self.weights[0].device)
         self.register_buffer("multipliers", like.new_zeros(constraint.shape))
         self.register_buffer("values", like.new_full(constraint.shape, torch.inf))
-        self._pending: list[_Batch] = []
+        self._pending: list[tuple[_Batch, int]] = []
         self._hang()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -110,21 +113,17 @@ class Minnorm(nn.Module):
         """
         self._require_stable()
         rows = slice(None) if index is None else self._checked(index)
-        values = self.constraint.values(outputs, targets).to(self.multipliers.dtype)
-        count = len(self.multipliers) if index is None else len(index)
-        if len(values) != count:
-            reject("outputs.shape", tuple(outputs.shape), f"a batch of {count}, one example an index")
+        multipliers = self.multipliers
+        values = self.constraint.values(outputs, targets).to(multipliers.dtype)
+        before = multipliers[rows]
+        if values.shape[0] != before.shape[0]:
+            reject("outputs.shape", tuple(outputs.shape), f"a batch of {before.shape[0]}, one example an index")
         seen = values.detach()
         _require_finite(seen, index)
-        share = len(self.multipliers) / count
-        before = self.multipliers[rows]
+        share = multipliers.shape[0] / before.shape[0]
         after = self.constraint.ascended(before, seen, share * self.dual_learning_rate)
-        multipliers, c = self._in_force(before, after), self.augmentation
-        excess = self.constraint.slackened(values, multipliers, c)
-        loss = self._squared_norm() / 2 + share * ((multipliers + c / 2 * excess) * excess).sum()
-        if loss.requires_grad:
-            loss.register_hook(partial(self._felt, rows, seen))
-        return loss
+        batch = _Batch(rows, seen, self.augmentation, share)
+        return _AugmentedLagrangian.apply(self, batch, self._in_force(before, after), values, *self.weights)
 
     def step(self, closure: Callable[[], Tensor] | None = None) -> Any:
         """Move weights and multipliers as the last losses say, and clear the gradients.
@@ -175,42 +174,37 @@ class Minnorm(nn.Module):
         """Where simultaneous steps have c, this order of updates has c plus this much."""
         return self.dual_learning_rate
 
-    def _squared_norm(self) -> Tensor:
-        """|theta|^2, of complex weights too, in the multipliers' precision."""
-        like = self.multipliers
-        real = (torch.view_as_real(weight) if weight.is_complex() else weight for weight in self.weights)
-        return sum(weight.square().sum(dtype=like.dtype).to(like.device) for weight in real)  # type: ignore[return-value]
-
     def _hang(self) -> None:
         """Onto the optimiser's steps."""
         self.optimizer.register_step_pre_hook(self._before_step)
         self.optimizer.register_step_post_hook(self._after_step)
 
-    def _felt(self, rows: Tensor | slice, values: Tensor, _: Tensor) -> None:
+    def _felt(self, batch: _Batch) -> None:
         """A backward pass has reached a loss: the next step moves its multipliers, unless its gradient is cleared."""
         current = torch._C._current_graph_task_id()
         self._forget_cleared(current)
-        self._pending.append(_Batch(rows, values, current))
+        self._pending.append((batch, current))
 
     def _forget_cleared(self, current: int | None = None) -> None:
         """Where there are no gradients, only batches of a backward pass under way have not been cleared."""
-        if all(weight.grad is None for weight in self.weights):
-            self._pending[:] = [batch for batch in self._pending if batch.backward == current]
+        groups = self.optimizer.param_groups
+        if all(weight.grad is None for group in groups for weight in group["params"]):
+            self._pending[:] = [(batch, backward) for batch, backward in self._pending if backward == current]
 
     def _before_step(self, *_: Any) -> None:
         self._forget_cleared()
 
     def _after_step(self, *_: Any) -> None:
         """The weights have moved, so the multipliers do: batches that were accumulated count as one."""
-        batches = self._pending.copy()
+        batches = [batch for batch, _ in self._pending]
         self._pending.clear()
         if not batches or was_skipped(self.optimizer):
             return
-        share = len(self.multipliers) / sum(len(batch.values) for batch in batches)
-        for rows, values, _ in batches:
-            step = share * self.dual_learning_rate
-            self.multipliers[rows] = self.constraint.ascended(self.multipliers[rows], values, step)
-            self.values[rows] = values
+        multipliers, last_seen = self.multipliers, self.values
+        step = self.dual_learning_rate * multipliers.shape[0] / sum(batch.values.shape[0] for batch in batches)
+        for rows, values, *_ in batches:
+            multipliers[rows] = self.constraint.ascended(multipliers[rows], values, step)
+            last_seen[rows] = values
 
     def _anew(self, closure: Callable[[], Tensor]) -> Callable[[], Tensor]:
         """The closure, each of whose evaluations replaces the one before."""
@@ -233,7 +227,7 @@ class Minnorm(nn.Module):
     def _require_stable(self) -> None:
         """Refuse what the optimiser's groups are now, where it has changed and would not do."""
         groups = self.optimizer.param_groups
-        if not self.weights:
+        if not any(group["params"] for group in groups):
             reject("optimizer", "one without parameters", "one that trains some")
         now = (self.dual_learning_rate, self.augmentation, *(_settings(group) for group in groups))
         if now != self._accepted:
@@ -265,12 +259,13 @@ class Minnorm(nn.Module):
             reject("index.shape", tuple(index.shape), "(batch,), at least one example")
         if index.dtype != torch.int64:
             reject("index.dtype", index.dtype, "torch.int64")
-        distinct = index.unique()
-        for bad in (distinct[0], distinct[-1]):
-            if not 0 <= bad < len(self.multipliers):
-                reject("index", f"a tensor with the entry {bad.item()}", f"0 to {len(self.multipliers) - 1}")
-        if len(distinct) < len(index):
-            reject("index", f"{len(index)} entries, {len(distinct)} of them distinct", "every example at most once")
+        ordered, examples = np.sort(index.numpy(force=True)), self.multipliers.shape[0]
+        for bad in (ordered[0], ordered[-1]):
+            if not 0 <= bad < examples:
+                reject("index", f"a tensor with the entry {bad}", f"0 to {examples - 1}")
+        if repeated := np.count_nonzero(ordered[1:] == ordered[:-1]):
+            distinct = len(ordered) - repeated
+            reject("index", f"{len(ordered)} entries, {distinct} of them distinct", "every example at most once")
         return index.to(self.multipliers.device, copy=True)
 
 
@@ -290,6 +285,38 @@ class SimultaneousMinnorm(Minnorm):
         return 0.0
 
 
+class _AugmentedLagrangian(torch.autograd.Function):
+    """N(theta) + share sum_i (lambda_i + c/2 e_i) e_i, e = h + slack, of the multipliers that are in force.
+
+    Its gradient is theta and share [lambda_i + c h_i]_P: the slack is the smallest there is, so it has no part in it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, method: Minnorm, batch: _Batch, multipliers: Tensor, values: Tensor, *weights: Tensor
+    ) -> Tensor:
+        ctx.method, ctx.batch = method, batch
+        ctx.save_for_backward(multipliers, values, *weights)
+        excess = method.constraint.slackened(values, multipliers, batch.augmentation)
+        violated = (torch.add(multipliers, excess, alpha=batch.augmentation / 2) * excess).sum()
+        return _squared_norm(weights, violated) / 2 + batch.share * violated
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        batch: _Batch = ctx.batch
+        ctx.method._felt(batch)
+        multipliers, values, *weights = ctx.saved_tensors
+        force = ctx.method.constraint.ascended(multipliers, values, batch.augmentation)
+        decay = (weight * gradient.to(weight.device) for weight in weights)
+        return None, None, None, batch.share * gradient * force, *decay
+
+
+def _squared_norm(weights: Iterable[Tensor], like: Tensor) -> Tensor:
+    """|theta|^2, of complex weights too, on the device and in the precision of another number."""
+    real = (torch.view_as_real(weight) if weight.is_complex() else weight for weight in weights)
+    return reduce(torch.add, (weight.square().sum(dtype=like.dtype).to(like.device) for weight in real))
+
+
 def _settings(group: dict[str, Any]) -> tuple[float, ...]:
     """Learning rate, decays (ASGD has one of its own), momentum and direction of a group of parameters."""
     return tuple(float(group.get(name) or 0) for name in ("lr", "weight_decay", "lambd", "momentum", "maximize"))
@@ -302,7 +329,8 @@ def _precision(weights: Iterable[Tensor]) -> torch.dtype:
 
 def _require_finite(values: Tensor, index: Tensor | None) -> None:
     """Refuse values that are not, and say of which training example; on `meta` there are none to look at."""
-    if values.is_meta or bool(values.isfinite().all()):
+    # A finite sum has finite terms, and is quicker to look at.
+    if values.is_meta or isfinite(values.sum()) or bool(values.isfinite().all()):
         return
     first = (~values.isfinite()).nonzero()[0].tolist()
     example = first[0] if index is None else int(index[first[0]])

@@ -125,6 +125,26 @@ def test_the_loss_is_the_augmented_lagrangian(kind: str, augmentation: float) ->
     assert torch.allclose(loss, squared / 2 + tried.min(0).values.sum(), rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("index", [None, torch.tensor([7, 0, 4])], ids=["all", "a batch"])
+@pytest.mark.parametrize("kind", [Equality, Margin])
+def test_second_derivatives_of_the_loss(kind: type[Equality | Margin], index: Tensor | None) -> None:
+    """Those of 1/2 |theta|^2 + n/b sum_i (lambda_i + c/2 e_i) e_i, e the h with its slack, by torch."""
+    rows = slice(None) if index is None else index
+    (x, y), w = data(), torch.linspace(-2, 2, 3, dtype=torch.float64).requires_grad_()
+    optimizer = SGD([w], lr=0.1)
+    subject = SimultaneousMinnorm(optimizer, kind(10), dual_learning_rate=0.1, augmentation=0.7)
+    multipliers = subject.multipliers.copy_(torch.arange(10) % 3 / 2)[rows]
+    share = 10 / len(multipliers)
+    h = subject.constraint.values(torch.sin(x[rows] @ w), y[rows])
+    e = h if kind is Equality else torch.maximum(h, -multipliers / 0.7)
+    expected = w.square().sum() / 2 + share * ((multipliers + 0.35 * e) * e).sum()
+    hessians = []
+    for loss in (subject(torch.sin(x[rows] @ w), y[rows], index), expected):
+        (gradient,) = torch.autograd.grad(loss, w, create_graph=True)
+        hessians.append(torch.stack([torch.autograd.grad(entry, w, retain_graph=True)[0] for entry in gradient]))
+    assert torch.allclose(*hessians, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("make", [SGD, Adam, RMSprop], ids=lambda make: make.__name__)
 def test_any_optimizer_fits_the_data(make: Callable[..., Optimizer]) -> None:
     (x, y), model = data(4, 6), network(6)

@@ -233,6 +233,15 @@ def test_accumulated_batches_all_move_their_multipliers(order: type[Minnorm], on
             assert all(torch.allclose(p, q, rtol=0, atol=1e-14) for p, q in zip(model.parameters(), whole.parameters()))
 
 
+def test_a_loss_whose_multipliers_have_moved_since_has_no_gradient() -> None:
+    w = nn.Parameter(torch.ones(1, dtype=torch.float64))
+    subject, two = method(SGD([w], lr=0.0), Equality(1), SimultaneousMinnorm), torch.full((1,), 2.0).double()
+    late = subject(w, two)
+    subject.multipliers.fill_(3.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        late.backward()
+
+
 @pytest.mark.parametrize("clear", ["method", "optimizer"])
 def test_what_zero_grad_clears_moves_nothing(clear: str) -> None:
     w, optimizer = scalar()
