@@ -26,7 +26,7 @@ def orthonormal(P: Tensor) -> Tensor:
 
 
 def reorthonormal(R: Tensor) -> Tensor:
-    """`orthonormal` where only rounding has left R (..., d, d) off unitary: that it is mended has no derivative."""
+    """`orthonormal` where rounding alone has left the columns of R (..., A, B) off: its mending has no derivative."""
     at = R.detach()
     return R + (orthonormal(at) - at)
 

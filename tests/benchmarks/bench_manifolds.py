@@ -1,4 +1,5 @@
-"""Steps on Stiefel and on spheres against geoopt's: milliseconds, and that both end at the same point. One thread.
+"""Steps on Stiefel, on spheres and on products of them against geoopt's: milliseconds, and that both end at the same
+point. One thread.
 
 geoopt's reference is `EuclideanStiefel(Exact)`; its default `Stiefel` has the canonical metric, and another step.
 """
@@ -16,6 +17,13 @@ from experiments.methods.manifolds.spaces import Sphere, Stiefel
 from theory.manifolds.schedules import Schedule
 
 SHAPES = ((64, 16), (256, 64), (576, 64))
+PRODUCTS = ((3, 3), (16, 16), (64, 16), (64, 64), (256, 16), (256, 64), (256, 256))
+FACTORS = 16  # matrices in a product
+SPACES = {
+    "Stiefel, exponential": (RiemannianStep(Stiefel()), geoopt.EuclideanStiefelExact()),
+    "Stiefel, retraction": (RiemannianStep(Stiefel(), "retraction"), geoopt.EuclideanStiefel()),
+    "spheres": (RiemannianStep(Sphere()), geoopt.SphereExact()),
+}
 ETA = 0.01
 
 
@@ -59,3 +67,28 @@ def test_steps_on_spheres(A: int, B: int, report: Callable[[str], None]) -> None
     assert torch.allclose(ours[:, 0], theirs, atol=1e-12)
     for name, seconds in interleaved({name: step.step for name, step in steps.items()}, rounds=3).items():
         report(f"{A * B}: {name:20s} {1e3 * seconds:8.2f} ms")
+
+
+@pytest.mark.parametrize(("A", "B"), PRODUCTS)
+@pytest.mark.parametrize("name", SPACES)
+def test_steps_on_products(name: str, A: int, B: int, report: Callable[[str], None]) -> None:
+    step, peer = SPACES[name]
+    shape = (-1,) if name == "spheres" else (A, B)
+    points = [step.manifold.project(normal(A, B, seed)) for seed in range(FACTORS)]
+    ours = [point.clone().requires_grad_() for point in points]
+    theirs = [geoopt.ManifoldParameter(point.reshape(shape).clone(), manifold=peer) for point in points]
+    for seed, (w, their) in enumerate(zip(ours, theirs)):
+        w.grad = normal(A, B, FACTORS + seed) / A**0.5
+        their.grad = w.grad.reshape(shape).clone()
+    steps = {
+        "ours": FineGrainedSGD(ours, step, Schedule(ETA, q=0)),
+        "geoopt": geoopt.optim.RiemannianSGD(theirs, lr=ETA),
+    }
+    for each in steps.values():
+        each.step()
+    for w, their in zip(ours, theirs):
+        assert torch.allclose(w, their.reshape(A, B), atol=1e-12)
+    seconds = interleaved({name: each.step for name, each in steps.items()}, rounds=3)
+    ratio = seconds["geoopt"] / seconds["ours"]
+    both = ", ".join(f"{each} {1e3 * value:8.2f} ms" for each, value in seconds.items())
+    report(f"{name}, {FACTORS} of {A} x {B}: {both} ({ratio:.2f} x)")

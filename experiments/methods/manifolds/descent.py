@@ -8,7 +8,7 @@ the components w_dc (A, B); its groups are our reading of the paper:
     PIO    all kernels of the layer;                                  alone each matrix by itself
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from experiments.updates import GradientDescent, Loss, State, along
 from theory.core.validation import inside, positive, reject
 from theory.manifolds.schedules import Schedule
 
+TOGETHER = 2**14  # entries of the largest weights that step with others of their shape: larger ones gain nothing
 GROUPS: dict[str, tuple[int, ...]] = {"alone": (), "PI": (-4,), "PO": (-3,), "PIO": (-4, -3)}  # pooled dimensions
 
 
@@ -96,7 +97,7 @@ class FineGrainedStep(RiemannianStep):
 class FineGrainedSGD(Grouped):
     """FG-SGD for weights that lie on a manifold: put them there with `manifold.project` first.
 
-    Steps in half precision are taken in single, and rounded.
+    Steps in half precision are taken in single, and rounded. Small weights of one shape step together.
 
     Args:
         params: weights, or groups of them with steps of their own, `{"params": ..., "step": FineGrainedStep(...)}`.
@@ -135,14 +136,23 @@ class FineGrainedSGD(Grouped):
         with torch.enable_grad():
             loss = closure() if closure else None
         for group in self.param_groups:
-            for w in group["params"]:
-                if w.grad is None:
-                    continue
-                count = self.state[w].get("count", 0)
+            for count, weights in self._alike(group["params"]):
                 g = float(group["lr"] * group["schedule"](count))
-                w.copy_(group["step"](widened(w), widened(w.grad.to_dense()), g))
-                self.state[w]["count"] = count + 1
+                w, G = _stacked(weights), _stacked([weight.grad.to_dense() for weight in weights])
+                for weight, moved in zip(weights, group["step"](w, G, g), strict=True):
+                    weight.copy_(moved)
+                    self.state[weight]["count"] = count + 1
         return loss
+
+    def _alike(self, params: Iterable[Tensor]) -> Iterator[tuple[int, list[Tensor]]]:
+        """How many steps weights with gradients have taken, and those of one kind that step at once."""
+        kinds: dict[Any, list[Tensor]] = {}
+        for index, w in enumerate(params):
+            if w.grad is not None:
+                count, alone = self.state[w].get("count", 0), index if w.numel() > TOGETHER else None
+                kinds.setdefault((count, w.shape, w.dtype, w.device, alone), []).append(w)
+        for (count, *_), weights in kinds.items():
+            yield count, weights
 
 
 class FineGrainedUpdate(GradientDescent):
@@ -174,6 +184,11 @@ class FineGrainedUpdate(GradientDescent):
             w, size = state[name], along(g, gradient)
             w.copy_(self.steps[name](w, gradient, size) if name in self.steps else w - size * gradient)
         state["count"] += 1
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """(k, ...) of k tensors (...), in single precision at least."""
+    return widened(tensors[0][None] if len(tensors) == 1 else torch.stack(list(tensors)))
 
 
 def _on(manifold: Manifold, w: Tensor) -> None:

@@ -3,14 +3,18 @@ metric of the embedding, the real part of the inner product. Every manifold has 
 on any of them."""
 
 from dataclasses import dataclass
+from math import factorial
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from experiments.methods.exponentials import exponential, skew_exponential
-from experiments.methods.factors import orthonormal, polar, widened
+from experiments.methods.factors import orthonormal, polar, reorthonormal, widened
 from theory.core.validation import reject
+
+TERMS = 11  # those of cos 1 beyond are below 1 / 22!
+COS_AND_SINC = [[(-1) ** k / factorial(2 * k), (-1) ** k / factorial(2 * k + 1)] for k in range(TERMS)]
 
 
 @runtime_checkable
@@ -42,12 +46,13 @@ class Spheres:
         return moderate / self._size(moderate)
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
-        return G - w * (w.conj() * G).real.sum(self.dims, keepdim=True)
+        return torch.addcmul(G, w, (w.conj() * G).real.sum(self.dims, keepdim=True), value=-1)
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
         cos, sinc = _cos_and_sinc(self._square(v))
+        moved = torch.addcmul(w * cos, v, sinc)
         # Rounding would take the point off the sphere, a little more every step.
-        return self.project(w * cos + v * sinc)
+        return moved / self._size(moved)
 
     def retraction(self, w: Tensor, v: Tensor) -> Tensor:
         return self.project(w + v)
@@ -105,24 +110,32 @@ class Stiefel:
 
     def tangent(self, w: Tensor, G: Tensor) -> Tensor:
         inner = w.mH @ G
-        return G - w @ (inner + inner.mH) / 2
+        return G - w @ ((inner + inner.mH) / 2)
 
     def exponential(self, w: Tensor, v: Tensor) -> Tensor:
-        """Edelman, Arias & Smith 1998, section 2.2.2, with v = w a + n, w^H n = 0, and for any s
+        """exp(v w^H - w v^H) w exp(-a), v = w a + n, w^H n = 0: by rotations alone, the error is |v| eps.
 
-            [w, n / s] exp [[2 a, -n^H n / s], [s I, 0]] [I; 0] exp(-a);
+        With A = B that is w exp a. With A > 2 B, by matrices of that size (Edelman, Arias & Smith 1998, section 2.2.2):
 
-        s = max(|n|, 1) balances the blocks: the error is |v| eps, and not |v|^2 eps, as long as |v| < eps^(-1/2).
-        Beyond, where it ends is not to be trusted, but that is a point of the manifold.
+            [w, n / s] exp [[2 a, -n^H n / s], [s I, 0]] [I; 0] exp(-a)
+
+        for any s; s = max(|n|, 1) balances the blocks: the error is |v| eps, and not |v|^2 eps, for n of full rank and
+        |v| < eps^(-1/2). Beyond, where it ends is not to be trusted, but that is a point of the manifold.
         """
-        a, p = w.mH @ v, w.shape[-1]
+        A, p = w.shape[-2:]
+        a = w.mH @ v
         a = (a - a.mH) / 2
+        # The exponential's rounding would take the point off the manifold, and add up.
+        if A == p:
+            return reorthonormal(w @ skew_exponential(a))
+        if A <= 2 * p:
+            outer = v @ w.mH
+            return reorthonormal(skew_exponential(outer - outer.mH) @ (w @ skew_exponential(-a)))
         n = v - w @ a
         s = torch.linalg.matrix_norm(n.detach(), keepdim=True).clamp_min(1)
         identity = torch.eye(p, dtype=w.dtype, device=w.device).expand_as(a)
         top, bottom = torch.cat([2 * a, -n.mH @ n / s], -1), torch.cat([s * identity, 0 * a], -1)
         turned = exponential(torch.cat([top, bottom], -2))[..., :p] @ skew_exponential(-a)
-        # The exponential's rounding would take the point off the manifold, and add up.
         return orthonormal(torch.cat([w, n / s], -1) @ turned)
 
     def retraction(self, w: Tensor, v: Tensor) -> Tensor:
@@ -139,10 +152,11 @@ class Stiefel:
 def _cos_and_sinc(square: Tensor) -> tuple[Tensor, Tensor]:
     """cos x and sin x / x of x^2: entire functions of it, whose derivatives at 0 the root would lose."""
     near, x = square.clamp_max(1), square.clamp_min(1).sqrt()
-    cos, sinc = torch.ones_like(near), torch.ones_like(near)
-    for k in range(10, 0, -1):
-        cos = 1 - cos * near / (2 * k * (2 * k - 1))
-        sinc = 1 - sinc * near / (2 * k * (2 * k + 1))
+    terms = torch.tensor(COS_AND_SINC, dtype=square.dtype, device=square.device)
+    series, each = terms[-1], near.unsqueeze(-1)
+    for term in reversed(terms[:-1].unbind()):
+        series = torch.addcmul(term, each, series)
+    cos, sinc = series.unbind(-1)
     return torch.where(square <= 1, cos, x.cos()), torch.where(square <= 1, sinc, x.sin() / x)
 
 

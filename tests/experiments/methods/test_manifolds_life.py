@@ -10,7 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -23,6 +23,7 @@ from experiments.methods.manifolds import (
     RiemannianStep,
     Sphere,
     Stiefel,
+    descent,
 )
 from experiments.methods.orthogonal import PreservingDescent, orthogonalise
 from theory.core.validation import InvalidArgument
@@ -51,8 +52,9 @@ def test_projections_at_every_scale(manifold: Manifold, scale: float) -> None:
 
 @on_all
 @settings(max_examples=20, deadline=None)
+@example((3, 2), 1e3, torch.float32, False, 8)
 @given(
-    st.sampled_from([(3, 1), (3, 2), (3, 3), (6, 3), (1, 1)]),
+    st.sampled_from([(3, 1), (3, 2), (3, 3), (6, 3), (7, 3), (1, 1)]),
     st.sampled_from([0.0, 1e-12, 1e-4, 0.06, 1.0, 1e3, 1e5]),
     st.sampled_from([torch.float32, torch.float64]),
     st.booleans(),
@@ -201,6 +203,27 @@ def step(convolution: nn.Conv2d, optimizer: torch.optim.Optimizer, steps: int = 
 
 def sgd(params, **how) -> FineGrainedSGD:
     return FineGrainedSGD(params, how.pop("step", FineGrainedStep(Sphere())), Schedule(0.5, 3.0, 0.75), **how)
+
+
+@pytest.mark.parametrize("entries", [0, 2**14])
+def test_weights_of_a_product_step_as_they_would_alone(entries: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several shapes and precisions, one without a gradient, one that has taken more steps than the others."""
+    monkeypatch.setattr(descent, "TOGETHER", entries)
+    points = [Stiefel().project(normal(*shape, seed=i)) for i, shape in enumerate([(4, 2)] * 4 + [(3, 3), (5, 2)])]
+    points.append(points[0].float())
+    how = dict(step=FineGrainedStep(Stiefel()))
+    weights, others = ([nn.Parameter(point.clone()) for point in points] for _ in range(2))
+    product, alone = sgd(weights, **how), [sgd([weight], **how) for weight in others]
+    for missing in (range(1, 7), [2], []):
+        for i, (weight, other, optimizer) in enumerate(zip(weights, others, alone, strict=True)):
+            gradient = None if i in missing else normal(*weight.shape, seed=10 + i).to(weight.dtype)
+            weight.grad, other.grad = gradient, gradient
+            optimizer.step()
+        product.step()
+    for point, weight, other in zip(points, weights, others, strict=True):
+        assert torch.allclose(weight, other, rtol=0, atol=20 * torch.finfo(weight.dtype).eps)
+        assert not torch.allclose(weight, point)
+    assert [product.state[weight]["count"] for weight in weights] == [3, 2, 1, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("key", ["step", "move"])
