@@ -68,7 +68,7 @@ class Outcome:
 
 
 def stress(function: Function, seeds: range, *, seconds: float = 5.0) -> Outcome:
-    """Call `function` once a seed; a call longer than `seconds` counts as one without end."""
+    """Call `function` once a seed; one that computes longer than `seconds` counts as one without end."""
     outcome = Outcome()
     for seed in seeds:
         draw = Draw(np.random.default_rng(seed), wildness=(0.0, 0.2, 0.6)[seed % 3])
@@ -155,13 +155,13 @@ def _no_longer_than(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise _TooLong
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    previous = signal.signal(signal.SIGPROF, stop)  # of computing time: other processes do not count
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
 
 
 def with_recipes() -> None:

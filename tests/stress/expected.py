@@ -17,6 +17,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "adversarial.kernel.squared_norm": {"infinity": "of a polynomial that is not in the space"},
     "chain.gradient_flow.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "chain.weight_decay.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
+    "homogeneous.unit_norms.distance_in_l1_ball": {"infinity": "two features are alike: the optimum is not unique"},
     "imbalance.convergence.pointwise_rate": {"NaN": "at E = 0 no loss decays"},
     "chain.problem.imbalance_after_step": {"NaN": "two terms beyond the range of floats against each other"},
     "minnorm.stability.critical_augmentation": {"infinity": "no mode reaches a constraint: any augmentation will do"},

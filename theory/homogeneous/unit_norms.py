@@ -111,7 +111,8 @@ def distance_in_l1_ball(Z: Float[Array, "n d"], rho: float, beta: Float[Array, "
     """How far beta, of the ball, is from `in_l1_ball`: twice its first order in what is left to descend.
 
     F(beta) - F* <= grad . beta + |grad|_inf =: gap. Off the face of the optimum lies |beta_j| of at most gap over how
-    much less steep the steepest vertex there is; on it (2 gap / mu)^(1/2), mu the least curvature along the face.
+    much less steep the steepest vertex there is; on it (2 gap / mu)^(1/2), mu the least curvature along the face. Where
+    either is 0 to rounding, as with two features that are alike, there may be more than one optimum: infinity.
 
     Raises as `in_l1_ball`.
     """
@@ -121,10 +122,17 @@ def distance_in_l1_ball(Z: Float[Array, "n d"], rho: float, beta: Float[Array, "
     slope, hessian = _derivatives(Z, rho, best)
     on = best != 0
     level = -float(slope @ best)
-    spare = level - np.abs(slope[~on]).max(initial=0.0)
+    spare = _above_rounding(level - np.abs(slope[~on]).max(initial=0.0), level)
     frame = np.linalg.svd(np.sign(best[on])[None])[2][1:]  # along the face, sum_j |beta_j| = 1
-    curvature = np.linalg.eigvalsh(frame @ hessian[np.ix_(on, on)] @ frame.T).min(initial=np.inf)
-    return 2 * (gap / spare + float(np.sqrt(2 * gap / curvature)))
+    curvatures = np.linalg.eigvalsh(frame @ hessian[np.ix_(on, on)] @ frame.T)
+    curvature = _above_rounding(curvatures.min(initial=np.inf), curvatures.max(initial=0.0))
+    with np.errstate(divide="ignore"):
+        return 2 * float(np.divide(gap, spare) + np.sqrt(np.divide(2 * gap, curvature)))
+
+
+def _above_rounding(value: float, of: float) -> float:
+    """The value, 0 where it is below the rounding of a sum of such terms."""
+    return float(value) if value > ROUNDINGS * EPS * of else 0.0
 
 
 def _derivatives(vertices: Array, rho: float, theta: Array) -> tuple[Array, Array]:

@@ -112,6 +112,13 @@ def test_the_distance_of_the_optimum_is_rounding():
     assert unit_norms.distance_in_l1_ball(Z, 5.0, unit_norms.in_l1_ball(Z, 5.0)) < 1e-5
 
 
+@pytest.mark.parametrize("alike", [[0, 1, 2, 0], [0, 0, 0], [2, 1, 1]])
+def test_features_that_are_alike_leave_more_than_one_optimum(alike):
+    Z = np.array([[0.46, 0.88, 0.08], [0.50, 0.19, 0.57], [0.45, 0.22, 0.38], [0.58, 0.37, 0.72]])
+    assert unit_norms.distance_in_l1_ball(Z, 3.0, unit_norms.in_l1_ball(Z, 3.0)) < 1e-9
+    assert unit_norms.distance_in_l1_ball(Z[:, alike], 3.0, unit_norms.in_l1_ball(Z[:, alike], 3.0)) == np.inf
+
+
 def test_a_general_solver_finds_no_lower_loss():
     Z = problem(1)
     best = unit_norms.in_l1_ball(Z, 7.0)
