@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -123,6 +124,8 @@ def _outcomes(
         for name, (claim, own) in left.items():
             yield name, attempt(claim, replace(own, progress=training))
         return
+    # A worker that has come to hold much memory ends after its claim, and another is started: nothing is lost.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     while left:
         yield from _until_one_is_killed(left, jobs)
         # Those that were being judged are the first of what is left: each alone, so that it is known which one it is.
