@@ -46,7 +46,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, folder)
     rendered = Path("figures", "rendered")
     (folder / rendered).mkdir(parents=True)
-    for file in (*(ROOT / rendered).glob("*-by-*.json"), ROOT / rendered / "mnist.json"):
+    others = (ROOT / rendered / name for name in ("mnist.json", "seeds.json"))
+    for file in (*(ROOT / rendered).glob("*-by-*.json"), *others):
         shutil.copy(file, folder / rendered)
     (folder / "experiments" / "oscillator").mkdir()
     (folder / "experiments" / "oscillator" / "energy.py").write_text(THEOREM)

@@ -3,9 +3,10 @@
 In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
 table of `others` those whose paper or setting has no table of its own. `<!-- abstract: min2021 -->` ... `<!-- end -->`
 holds what theory/papers/min2021.md says of the paper's abstract, `<!-- figures -->` ... `<!-- end -->` where the names
-of figures lead, and `<!-- sweep: rate-by-width :: width -->` ... `<!-- end -->` the verdict at each value of the
-parameter `width` in the evidence file `rate-by-width.json`. How a number stands in the prose of the papers and of
-README.md is said in `theory.harness.prose`.
+of figures lead, `<!-- seeds -->` ... `<!-- end -->` on how many seeds claims were judged by their code as it is, and
+`<!-- sweep: rate-by-width :: width -->` ... `<!-- end -->` the verdict at each value of the parameter `width` in the
+evidence file `rate-by-width.json`. How a number stands in the prose of the papers and of README.md is said in
+`theory.harness.prose`.
 """
 
 import argparse
@@ -31,7 +32,9 @@ TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- e
 SWEEP = re.compile(r"(?P<begin><!-- sweep: (?P<file>\S+) :: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 DIGEST = re.compile(r"(?P<begin><!-- abstract: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 LINKS = re.compile(r"(?P<begin><!-- figures -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+SEEDS = re.compile(r"(?P<begin><!-- seeds -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+MANY = 100  # seeds that every claim is to be judged on
 HEADINGS = ("theorem", "claim", "verdict", "figure")
 
 
@@ -75,6 +78,7 @@ def _tabled(pages: Mapping[Path, str], root: Path) -> str:
     page = SWEEP.sub(
         lambda match: match["begin"] + swept(_claims(root, match["file"]), match["name"]) + match["end"], page
     )
+    page = SEEDS.sub(lambda match: match["begin"] + _judged_on_seeds(root) + match["end"], page)
     return DIGEST.sub(
         lambda match: match["begin"] + abstract(pages[PAPERS / f"{match['name']}.md"]) + match["end"], page
     )
@@ -112,6 +116,31 @@ def swept(claims: Sequence[Mapping[str, Any]], name: str) -> str:
         value = claim["parameters"][name]
         text = written(tuple(value) if isinstance(value, list) else value)
         rows.append((text, claim["in_words"], _cell(_numbers(_decisive(claim["checks"])))))
+    return _table(rows)
+
+
+def _judged_on_seeds(root: Path) -> str:
+    return judged_on_seeds(_claims(root, "seeds"), _claims(root, VERDICTS.stem))
+
+
+def judged_on_seeds(records: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> str:
+    """One row a set of conditions: how many claims were judged on how many seeds by their code as it is now."""
+    from theory.harness.seeds import of_ranges
+
+    now = {claim["id"]: claim["fingerprint"] for claim in claims}
+    several = f"on {MANY} seeds or more", f"on 1 to {MANY - 1}", "on none", "failed or undecided", "by earlier code"
+    rows: list[Sequence[str]] = [("profile", "claims", *several), ["---"] * 7]
+    for under in sorted({record["conditions"] for record in records}):
+        counts, failed, before = dict.fromkeys(now, 0), 0, 0
+        for record in (record for record in records if record["conditions"] == under):
+            found = len(record["failures"]) + len(record["stopped"])
+            before += sum(len(past["failures"]) + len(past["stopped"]) for past in record["earlier"])
+            if now.get(record["claim"]) == record["code"]:
+                counts[record["claim"]], failed = len(of_ranges(record["seeds"])), failed + found
+            else:
+                before += found
+        many, none = sum(n >= MANY for n in counts.values()), sum(n == 0 for n in counts.values())
+        rows.append((under, *map(str, (len(now), many, len(now) - many - none, none, failed, before))))
     return _table(rows)
 
 

@@ -92,22 +92,29 @@ def _verify(arguments: argparse.Namespace, known: dict[str, Stated], drawn: Mapp
 def _survey(arguments: argparse.Namespace, claims: Sequence[Stated]) -> int:
     """Exit status 0 if every claim holds on every seed."""
     from theory.core.validation import reject
-    from theory.harness.provenance import provenance
-    from theory.harness.seeds import Survey, seed_range
+    from theory.harness.fingerprint import fingerprint
+    from theory.harness.provenance import ROOT, commit
+    from theory.harness.seeds import Survey, conditions, seed_range
 
     if arguments.compare:
         reject("compare", arguments.compare[0], "nothing beside --seeds: an evidence file is of one seed")
     seeds = seed_range(arguments.seeds)
     if arguments.json:
         _check_file(arguments.json)
-    study = options.conditions(arguments)
-    survey = Survey.read(arguments.json) if arguments.json else Survey()
-    survey.begin(seeds, provenance(study, 0.0))
-    for seed, results in options.run_seeds(arguments, claims, study, seeds):
-        survey.add(seed, results)
+    asked = options.tasks(arguments, claims, options.conditions(arguments))
+    survey, source = Survey.read(arguments.json) if arguments.json else Survey(), commit(ROOT)
+    records = {
+        claim.id: survey.record(claim.id, conditions(study), fingerprint(claim.module), source)
+        for claim, study in asked
+    }
+    for seed, results in options.run_seeds(arguments, asked, seeds, lambda id, seed: seed not in records[id].seeds):
+        for id, evidence in results.evidence.items():
+            records[id].add(seed, evidence.checks)
+        for stopped in results.stopped:
+            records[stopped.id].stop(seed, stopped.reason)
+        if arguments.json:
+            _write(arguments.json, survey.document())
     print("\n".join(survey.lines()))
-    if arguments.json:
-        _write(arguments.json, survey.document())
     return options.HOLD if survey.holds else options.FAIL
 
 

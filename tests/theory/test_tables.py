@@ -52,6 +52,25 @@ def test_every_claim_has_a_table_and_every_table_claims() -> None:
         tables.rewritten(PAGE, [*CLAIMS, claim("other.x")], FIGURES)
 
 
+def test_seeds_count_for_the_code_that_was_judged() -> None:
+    claims = [claim(id) | {"fingerprint": f"{id} now"} for id in ("a.many", "a.few", "a.changed", "a.none")]
+    failure = {"seed": 3, "check": "x"}
+
+    def record(id: str, code: str, seeds: str, failures: int = 0, earlier: int = 0) -> dict[str, Any]:
+        past = [{"failures": [], "stopped": [failure] * earlier}]
+        judged = {"claim": id, "conditions": "smoke", "code": f"{id} {code}", "seeds": seeds}
+        return judged | {"failures": [failure] * failures, "stopped": [], "earlier": past}
+
+    records = [
+        record("a.many", "now", "0:60,70:110", failures=1),
+        record("a.few", "now", "0:99", earlier=2),
+        record("a.changed", "before", "0:500", failures=3),
+    ]
+    printed = tables.judged_on_seeds([*records, records[1] | {"conditions": "quick"}], claims).splitlines()
+    assert printed[0].startswith("| profile | claims | on 100 seeds or more | on 1 to 99 | on none |")
+    assert printed[2:] == ["| quick | 4 | 0 | 1 | 3 | 0 | 2 |", "| smoke | 4 | 1 | 1 | 2 | 1 | 5 |"]
+
+
 def test_a_sweep_is_a_row_a_value() -> None:
     claims = [
         claim("paper.one", headroom=2.0) | {"parameters": {"width": width, "scales": [1, 2]}} for width in (3, 10**6)

@@ -221,13 +221,13 @@ def test_the_command_itself() -> None:
 def test_a_range_of_seeds(ask, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert ask("toy.holds", "toy.waits", "--seeds", "3:5", "--json", tmp_path / "seeds.json") == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-1] == "2 seeds, 4 checks: 0 failed, 0 stopped"
+    assert printed[-1] == "smoke: 2 claims on 2 seeds, 4 checks: 0 failed, 0 stopped"
     assert sum(line.startswith("headroom") for line in printed) == 4
-    content = json.loads((tmp_path / "seeds.json").read_text())
-    assert content["failures"] == content["stopped"] == []
-    assert [(run["seeds"], run["profile"]) for run in content["runs"]] == [("3:5", "smoke")]
-    headrooms = [float(check["headroom"]) for check in content["checks"]]
-    assert headrooms == sorted(headrooms) and {check["seed"] for check in content["checks"]} <= {3, 4}
+    for record in json.loads((tmp_path / "seeds.json").read_text())["claims"]:
+        assert (record["seeds"], record["conditions"]) == ("3:5", "smoke")
+        assert record["failures"] == record["stopped"] == record["earlier"] == []
+        headrooms = [float(check["headroom"]) for check in record["checks"]]
+        assert headrooms == sorted(headrooms) and {check["seed"] for check in record["checks"]} <= {3, 4}
 
 
 def test_a_survey_of_seeds_grows(ask, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -235,21 +235,37 @@ def test_a_survey_of_seeds_grows(ask, tmp_path: Path, capsys: pytest.CaptureFixt
     file = tmp_path / "seeds.json"
     assert ask("toy.fails", "toy.stops", "--seeds", "3:5", "--json", file) == 1
     assert ask("toy.holds", "--seeds", "5:8", "--json", file) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "5 seeds, 4 checks: 2 failed, 2 stopped"
-    content = json.loads(file.read_text())
-    assert [run["seeds"] for run in content["runs"]] == ["3:5", "5:8"] and len(content["stopped"]) == 2
-    assert ask("toy.holds", "--seeds", "7:9", "--json", file) == 2
-    assert "seeds = 7:9: expected seeds that the survey does not have: 5:8 is in it" in refusal(capsys)
+    assert ask("toy.holds", "toy.fails", "--seeds", "7:9", "--json", file) == 1
+    last = "smoke: 3 claims on 2 to 4 seeds, 4 checks: 4 failed, 2 stopped"
+    assert capsys.readouterr().out.splitlines()[-1] == last
+    records = {record["claim"]: record for record in json.loads(file.read_text())["claims"]}
+    assert {id: record["seeds"] for id, record in records.items()} == {
+        "toy.fails": "3:5,7:9",
+        "toy.holds": "5:9",
+        "toy.stops": "3:5",
+    }
     file.write_text("[]")
     assert ask("toy.holds", "--seeds", "0:1", "--json", file) == 2
     assert "expected a new file, or one that --seeds has written, to add to" in refusal(capsys)
+
+
+def test_seeds_that_a_survey_has_are_not_judged_again(
+    ask, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if their evidence is not kept any more."""
+    file = tmp_path / "seeds.json"
+    assert ask("toy.holds", "--seeds", "0:3", "--json", file) == 0
+    before = file.read_text()
+    monkeypatch.setattr("theory.harness.runner.attempt", None)
+    assert ask("toy.holds", "--seeds", "0:3", "--json", file, "--fresh") == 0
+    assert file.read_text() == before
 
 
 def test_a_range_of_seeds_with_failures(ask, capsys: pytest.CaptureFixture) -> None:
     assert ask("toy.fails", "toy.stops", "--seeds", "0:2") == 1
     printed = capsys.readouterr().out
     assert "FAILED   seed 1  toy.fails: 1 = 2" in printed and "stopped  seed 0  toy.stops: ArithmeticError" in printed
-    assert "2 seeds, 2 checks: 2 failed, 2 stopped" in printed
+    assert "smoke: 2 claims on 2 seeds, 2 checks: 2 failed, 2 stopped" in printed
 
 
 def test_a_range_of_seeds_with_a_claim_that_is_undecided(ask, capsys: pytest.CaptureFixture) -> None:

@@ -226,20 +226,28 @@ def _cluster(address: str) -> "Engine":
 
 
 def run_seeds(
-    arguments: argparse.Namespace, claims: "Sequence[Stated]", study: "Study", seeds: range
+    arguments: argparse.Namespace,
+    asked: "Sequence[Task]",
+    seeds: range,
+    wanted: "Callable[[str, int], bool]",
 ) -> "Iterator[tuple[int, Results]]":
-    """Run the claims on each seed; on a cluster on many seeds at once, so that no worker waits for others."""
+    """Run the tasks on each seed, those whose claim is wanted on it; on a cluster on many seeds at once, so that no
+    worker waits for others."""
     from dataclasses import replace
 
     from theory.harness.runner import Results, Task
 
-    own = tasks(arguments, claims, study)
-    together = 1 if arguments.cluster is None else max(1, CELLS // len(claims))
+    together = 1 if arguments.cluster is None else max(1, CELLS // len(asked))
     for some in (seeds[first : first + together] for first in range(0, len(seeds), together)):
-        cells = {(seed, claim.id): Task(claim, replace(at, seed=seed)) for seed in some for claim, at in own}
+        cells = {
+            (seed, claim.id): Task(claim, replace(study, seed=seed))
+            for seed in some
+            for claim, study in asked
+            if wanted(claim.id, seed)
+        }
         found = run_tasks(arguments, {f"{id} on seed {seed}": cell for (seed, id), cell in cells.items()})
         for seed in some:
-            names = {f"{claim.id} on seed {seed}": claim.id for claim, _ in own}
+            names = {f"{claim.id} on seed {seed}": claim.id for claim, _ in asked}
             evidence = {id: found.evidence[name] for name, id in names.items() if name in found.evidence}
             stopped = [replace(each, id=names[each.id]) for each in found.stopped if each.id in names]
             yield seed, Results(evidence, stopped)
