@@ -7,7 +7,8 @@
 # make mutants SETTING=imbalance   what its tests and claims catch of a sample of wrong formulas
 # make stress FUNCTION="core.*"     a hundred thousand random and extreme arguments for each public function
 # make paper                       the committed pictures, verdicts and tables
-# make gpu                         every claim in smoke on CUDA, at most five minutes, compared with the CPU's evidence
+# make gpu                         every claim in smoke on CUDA, at most five minutes, compared with the CPU's evidence;
+#                                  and what a step takes on both
 # make setup TORCH=cpu             only the environment; TORCH=cpu or e.g. TORCH=cu130 picks torch's own build of that name
 # ARGS="--profile paper --jobs 8"  is handed on to the command or to pytest
 
@@ -69,6 +70,8 @@ SWEEPS = figures/rendered
 
 gpu: $(READY)
 	timeout 300 $(BIN)/python -m theory.verify --profile smoke --device cuda --json $(SMOKE)-cuda.json --compare $(SMOKE).json
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.accelerator cuda --json figures/rendered/accelerator.json
+	$(BIN)/python -m theory.tables
 
 setup: $(READY)
 

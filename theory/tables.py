@@ -5,8 +5,9 @@ table of `others` those whose paper or setting has no table of its own. `<!-- ab
 holds what theory/papers/min2021.md says of the paper's abstract, `<!-- figures -->` ... `<!-- end -->` where the names
 of figures lead, `<!-- seeds -->` ... `<!-- end -->` on how many seeds claims were judged by their code as it is, and
 `<!-- sweep: rate-by-width :: width -->` ... `<!-- end -->` the verdict at each value of the parameter `width` in the
-evidence file `rate-by-width.json`. How a number stands in the prose of the papers and of README.md is said in
-`theory.harness.prose`.
+evidence file `rate-by-width.json`; the last may stand on a page of theory/papers as well. `<!-- accelerator -->` ...
+`<!-- end -->` holds what `make gpu` has timed. How a number stands in the prose of the papers and of README.md is said
+in `theory.harness.prose`.
 """
 
 import argparse
@@ -33,6 +34,7 @@ SWEEP = re.compile(r"(?P<begin><!-- sweep: (?P<file>\S+) :: (?P<name>\S+) -->\n)
 DIGEST = re.compile(r"(?P<begin><!-- abstract: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 LINKS = re.compile(r"(?P<begin><!-- figures -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 SEEDS = re.compile(r"(?P<begin><!-- seeds -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+ACCELERATOR = re.compile(r"(?P<begin><!-- accelerator -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 MANY = 100  # seeds that every claim is to be judged on
 HEADINGS = ("theorem", "claim", "verdict", "figure")
@@ -54,7 +56,7 @@ def _rewrite(arguments: argparse.Namespace, root: Path) -> int:
         reject("page", root / PAGE, "a checkout of this project, whose pages hold the tables")
     pages = {PAGE, Path("README.md"), *(file.relative_to(root) for file in (root / PAPERS).glob("*.md"))}
     written = {name: (root / name).read_text(encoding="utf-8") for name in sorted(pages)}
-    fresh = {name: _numbered(page, root) for name, page in written.items()}
+    fresh = {name: _swept(_numbered(page, root), root) for name, page in written.items()}
     fresh[PAGE] = _tabled(fresh, root)
     stale = {name: page for name, page in fresh.items() if page != written[name]}
     if stale and arguments.check:
@@ -72,13 +74,17 @@ def _numbered(page: str, root: Path) -> str:
     return prose.written(page, {stem: _by_id(_claims(root, stem)) for stem in {prose.USUAL} | prose.files(page)})
 
 
+def _swept(page: str, root: Path) -> str:
+    return SWEEP.sub(
+        lambda match: match["begin"] + swept(_claims(root, match["file"]), match["name"]) + match["end"], page
+    )
+
+
 def _tabled(pages: Mapping[Path, str], root: Path) -> str:
     page = rewritten(pages[PAGE], _claims(root, VERDICTS.stem), CATALOGUE.figures)
     page = LINKS.sub(lambda match: match["begin"] + _links(CATALOGUE.figures) + match["end"], page)
-    page = SWEEP.sub(
-        lambda match: match["begin"] + swept(_claims(root, match["file"]), match["name"]) + match["end"], page
-    )
     page = SEEDS.sub(lambda match: match["begin"] + _judged_on_seeds(root) + match["end"], page)
+    page = ACCELERATOR.sub(lambda match: match["begin"] + _on_an_accelerator(root) + match["end"], page)
     return DIGEST.sub(
         lambda match: match["begin"] + abstract(pages[PAPERS / f"{match['name']}.md"]) + match["end"], page
     )
@@ -141,6 +147,25 @@ def judged_on_seeds(records: Sequence[Mapping[str, Any]], claims: Sequence[Mappi
                 before += found
         many, none = sum(n >= MANY for n in counts.values()), sum(n == 0 for n in counts.values())
         rows.append((under, *map(str, (len(now), many, len(now) - many - none, none, failed, before))))
+    return _table(rows)
+
+
+def _on_an_accelerator(root: Path) -> str:
+    file = root / EVIDENCE / "accelerator.json"
+    return on_an_accelerator(json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None)
+
+
+def on_an_accelerator(timed: Mapping[str, Any] | None) -> str:
+    """One row a step that `make gpu` timed on both devices, or that nothing has been timed."""
+    if timed is None:
+        return (
+            "Not measured: no machine with one was at hand. On one `make gpu` judges all claims in smoke, compares\n"
+            "them with the evidence of the CPU, and writes here what a step takes on both.\n"
+        )
+    rows: list[Sequence[str]] = [("one step of", timed["cpu"], timed["device"], "ratio"), ["---"] * 4]
+    for row in timed["rows"]:
+        times = (f"{row[name] * 1e3:.3g} ms" for name in ("cpu", "device"))
+        rows.append((row["step"], *times, f"{row['cpu'] / row['device']:.3g}"))
     return _table(rows)
 
 

@@ -71,6 +71,14 @@ def test_seeds_count_for_the_code_that_was_judged() -> None:
     assert printed[2:] == ["| quick | 4 | 0 | 1 | 3 | 0 | 2 |", "| smoke | 4 | 1 | 1 | 2 | 1 | 5 |"]
 
 
+def test_what_was_timed_on_an_accelerator() -> None:
+    assert tables.on_an_accelerator(None).startswith("Not measured: ")
+    rows = [{"step": "h = 10^4", "cpu": 4.2e-3, "device": 5e-5}]
+    printed = tables.on_an_accelerator({"cpu": "8 cores", "device": "a GPU", "rows": rows}).splitlines()
+    assert printed[0] == "| one step of | 8 cores | a GPU | ratio |"
+    assert printed[2] == "| h = 10^4 | 4.2 ms | 0.05 ms | 84 |"
+
+
 def test_a_sweep_is_a_row_a_value() -> None:
     claims = [
         claim("paper.one", headroom=2.0) | {"parameters": {"width": width, "scales": [1, 2]}} for width in (3, 10**6)
