@@ -1,0 +1,127 @@
+"""The largest learning rate at which one mode converges, found by training at many: from its start alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.imbalance.one_mode_descent import ESCAPED, UntilDecided, mode_loss, one_mode
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, varies
+from theory.core.arrays import Array
+from theory.core.validation import reject
+from theory.imbalance import finite_step
+
+AT_REST = 0.05  # |u . v - y| / y of a run that is taken to converge
+ROUNDS, RATES = 3, 40  # of the search; each looks at so many learning rates
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Starts of one mode, of all sizes."""
+
+    target: float = varies("y", 1.3, low=0.01, high=100)
+    width: int = varies("h, numbers in each of u and v", 4, low=2, high=50)
+    squares: tuple[float, float] = varies(
+        "|u|^2 + |v|^2 over y, of the smallest start and of the largest", (0.5, 200.0), low=0.1, high=1000
+    )
+    runs: int = varies("Gaussian starts, and as many with u . v = 0", 16, smoke=6, paper=60, low=4, high=500)
+    steps: int = varies("of each training", 800, smoke=600, paper=3000, low=600, high=10**5)
+
+    def __post_init__(self) -> None:
+        if len(self.squares) != 2 or self.squares[0] > 1 or self.squares[1] < 100:
+            reject("squares", self.squares, "two numbers, the first at most 1 and the second at least 100")
+
+
+@claim(
+    "imbalance.critical_learning_rate",
+    source="ours; Liang & Montufar 2025 (abstract: an exact critical step), Lewkowycz et al. 2020 (4 / lambda_0)",
+    source_kind=OURS,
+    statement=r"\eta^* = \min\Big(\frac{1}{y},\ \frac{8}{Q + (Q^2 - 16\, y\, e)^{1/2}}\Big),\quad"
+    r" Q = |u|^2 + |v|^2,\ e = u \cdot v - y;\quad u \cdot v = 0:"
+    r"\ \frac{4}{Q/2 + (Q^2/4 + 4 y^2)^{1/2}} \to \frac{4}{Q}\ (Q \gg y)",
+    hypotheses=(
+        "u, v in R^h, loss (y - u . v)^2 / 2, y > 0, constant learning rate; almost every start",
+        "above eta* descent diverges, or comes to no rest where eta* = 1 / y",
+    ),
+    theory_side="closed form",
+    controls=(
+        "4 over the sharpness at the start",
+        "no cap at 1 / y",
+        "5 % larger",
+        "without the sign of the residual",
+    ),
+    parameters=Starts,
+)
+def learning_rates_are_critical_where_the_ellipse_is(study: Study, size: Starts) -> Iterator[Check | Curves]:
+    y = size.target
+    for case, (u, v) in _starts(study, size).items():
+        found = _critical(study, size, u, v, case)
+        law = finite_step.critical_learning_rate(u, v, y)
+        Q, p = (u**2 + v**2).sum(-1), (u * v).sum(-1)
+        yield found.equals(lambda k, law=law: k * law)
+        yield curves(case, size=Q / y, law=law * y, trained=found.value * y)
+        if case == "Gaussian":
+            yield found.control("no cap at 1 / y").equals(8 / (Q + np.sqrt(Q**2 - 16 * y * (p - y))))
+            yield found.control("5 % larger").equals(1.05 * law)
+        elif case == "aligned":
+            other = np.minimum(1 / y, 8 / (Q + np.sqrt(Q**2 + 16 * y * np.abs(p - y))))
+            yield found.control("without the sign of the residual").equals(other)
+        else:
+            yield found.control("4 over the sharpness at the start").equals(4 / Q)
+            yield from _catapult(size, Q, found)
+    Q = np.geomspace(size.squares[0], size.squares[1], 200) * y
+    u, v = (np.sqrt(Q / 2)[:, None] * np.eye(2)[i] for i in (0, 1))
+    yield curves("at 0", size=Q / y, law=finite_step.critical_learning_rate(u, v, y) * y)
+
+
+def _starts(study: Study, size: Starts) -> dict[str, tuple[Array, Array]]:
+    """Starts (runs, h) of sizes spread evenly in their logarithm: Gaussian ones, and some with u . v = 0."""
+    rng, y = study.rng("starts"), size.target
+    Q = y * np.geomspace(*size.squares, size.runs)
+    u, v = rng.standard_normal((2, size.runs, size.width))
+    scale = np.sqrt(Q / (u**2 + v**2).sum(-1))[:, None]
+    gaussian = scale * u, scale * v
+    # A product above y: where sqrt(Q^2 - 16 y e) is the smaller.
+    near = np.where(np.arange(size.runs)[:, None] % 2, 0.8 * u + 0.6 * v, v)
+    scale = np.sqrt(Q / (u**2 + near**2).sum(-1))[:, None]
+    aligned = scale * u, scale * near
+    across = v - (u * v).sum(-1, keepdims=True) / (u**2).sum(-1, keepdims=True) * u
+    scale = np.sqrt(Q / (u**2 + across**2).sum(-1))[:, None]
+    return {"Gaussian": gaussian, "aligned": aligned, "u . v = 0": (scale * u, scale * across)}
+
+
+def _critical(study: Study, size: Starts, u: Array, v: Array, case: str) -> Measured:
+    """The smallest learning rate (runs,) from which training comes to no rest, by search in ever finer steps."""
+    y, Q = size.target, (u**2 + v**2).sum(-1)
+    low, high = 1 / (y + Q), 4 / y + 0 * Q
+    for _ in range(ROUNDS):
+        eta = np.exp(np.linspace(np.log(low), np.log(high), RATES))
+        rests = _rests(study, size, u, v, eta)
+        first = np.argmin(np.concatenate([rests, np.zeros_like(rests[:1])]), axis=0)
+        low, high = (np.take_along_axis(eta, np.clip(first + k, 0, RATES - 1)[None], 0)[0] for k in (-1, 0))
+    found = np.sqrt(low * high)
+    # From 1 / y on the two products of a cycle multiply to 1 / eta^2 and add to y + 1 / eta: the nearer is AT_REST from
+    # y at eta y = 1 + AT_REST^2 and a little. Below, where eta y = 1 - x, errors fall by 1 - 2 x a step at least.
+    slow = AT_REST**2 * (1 + 4 * AT_REST) + np.log(10 / AT_REST) / (2 * size.steps)
+    within = Tolerance(found * slow + (high - low), "the last gap of the search, and how near 1 / y rest is told")
+    return measured("critical learning rate", found, within=within, case=case, axes=("run",))
+
+
+def _rests(study: Study, size: Starts, u: Array, v: Array, eta: Array) -> Array:
+    """Whether runs from each start come to rest at y, of learning rates (RATES, runs)."""
+    y, many = size.target, len(eta)
+    u, v = (np.broadcast_to(each, (many, *each.shape)).reshape(-1, size.width) for each in (u, v))
+    rule = UntilDecided(mode_loss(y), low=0.0, high=0.5 * (ESCAPED / eta.ravel()) ** 2)
+    steps = [size.steps - 1, size.steps]
+    end = one_mode(study, y, u, v, rule).train(learning_rate=eta.ravel(), steps=size.steps, record=steps)
+    off = np.abs((end["u"] * end["v"]).sum(-1) / y - 1).max(0)
+    return (off < AT_REST).reshape(eta.shape)
+
+
+def _catapult(size: Starts, Q: Array, found: Measured) -> Iterator[Check]:
+    """The limit of large starts: 4 over the sharpness, from which the law is (4 y / Q)^2 / 4 away."""
+    y, largest = size.target, Q.argmax()
+    within = Tolerance(found.within.value[largest] + 4 / Q[largest] * (2 * y / Q[largest]) ** 2 * 1.1,
+                       "of the search, and (2 y / Q)^2 of the limit")  # fmt: skip
+    limit = measured("largest start: critical learning rate", found.value[largest], within=within)
+    yield limit.equals(4 / Q[largest])
