@@ -15,6 +15,7 @@ NO_NUMBERS = {
 # function: {problem: why it is none}
 EXPECTED: dict[str, dict[str, str]] = {
     "adversarial.kernel.squared_norm": {"infinity": "of a polynomial that is not in the space"},
+    "chain.flow_sharpness.contraction": {"infinity": "products of a hundred weights are beyond the floats"},
     "chain.gradient_flow.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "chain.weight_decay.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "homogeneous.unit_norms.distance_in_l1_ball": {"infinity": "two features are alike: the optimum is not unique"},
@@ -62,6 +63,8 @@ EXPECTED: dict[str, dict[str, str]] = {
     "imbalance.invariant_set.growth_bound": {"infinity": "exp of a thousand: it bounds nothing"},
     "imbalance.largest_weights.distance_from_limit": {"infinity": "without imbalance nothing is known"},
     "imbalance.largest_weights.growth_exponent": {"infinity": "without imbalance nothing is known"},
+    "imbalance.minimal_model.tangent": {"infinity": "w is across the targets"},
+    "imbalance.mixed_regime.passage_time": {"infinity": "the target is never reached"},
     "imbalance.width.distance_bound": {"infinity": "far below the width of the theorem it bounds nothing"},
     "imbalance.width.printed_theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},
     "imbalance.width.theorem_width": {"infinity": "h0 to the power 1 / (4a - 1), a near 1/4"},

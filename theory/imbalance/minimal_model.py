@@ -52,28 +52,32 @@ def solution(
            [ 0.4925,  2.0303,  1.0151]])
     """
     y, Z = _checked(y, Z)
-    unit = np.maximum(np.linalg.norm(y), np.square(Z).max(-1, keepdims=True))
+    s, direction = _polar(y)
+    unit = np.maximum(s, np.square(Z).max(-1, keepdims=True))
     t = np.expand_dims(times(t), tuple(range(-Z.ndim, 0)))
-    return np.sqrt(unit) * _solved(y / unit, Z / np.sqrt(unit), np.minimum(t * unit, FOREVER))
+    return np.sqrt(unit) * _solved(s / unit, direction, Z / np.sqrt(unit), np.minimum(t * unit, FOREVER))
 
 
-def _solved(y: Array, Z: Array, t: Array) -> Array:
-    """Z(t) where the larger of |y| and |Z|^2 is about 1; nothing in it grows."""
-    s = np.linalg.norm(y, axis=-1, keepdims=True)
+def _solved(s: Array, direction: Array, Z: Array, t: Array) -> Array:
+    """Z(t) where the larger of s = |y| and |Z|^2 is about 1; nothing in it grows."""
     lam = _imbalance(Z)[..., None]
     K, mu = np.hypot(s, lam / 2), _slope(s, lam)
-    along = np.concatenate([s, mu * (y / s)], axis=-1) / np.hypot(s, mu)
-    against = np.concatenate([mu, -y], axis=-1) / np.hypot(s, mu)
-    parts = [(Z * axis).sum(-1, keepdims=True) * axis for axis in (along, against)]
+    size = np.hypot(s, mu)
+    # Targets that are nothing beside the weights turn nothing: any axes will do.
+    cos, sin = (np.divide(x, size, out=np.full_like(size, other), where=size > 0) for x, other in ((s, 1), (mu, 0)))
+    axes = np.concatenate([cos, sin * direction], axis=-1), np.concatenate([sin, -cos * direction], axis=-1)
+    unit = np.abs(Z).max(-1, keepdims=True)
+    unit = np.where(unit > 0, unit, 1.0)
+    Z = Z / unit
+    parts = [(Z * axis).sum(-1, keepdims=True) * axis for axis in axes]
     parts.append(Z - parts[0] - parts[1])
     rates = (K, -K, lam / 2)
     fastest = np.max([np.where(part.any(-1, keepdims=True), rate, 0) for part, rate in zip(parts, rates)], axis=0)
-    total = np.exp(-2 * fastest * t)
-    moved = np.zeros(np.broadcast_shapes(Z.shape, t.shape))
+    moved, grown = np.zeros((2, *np.broadcast_shapes(Z.shape, t.shape)))
     for part, rate in zip(parts, rates):
         moved += part * np.exp(np.minimum(rate - fastest, 0) * t)
-        total = total + (part**2).sum(-1, keepdims=True) * _integral(rate, fastest, t)
-    return moved / np.sqrt(total)
+        grown += (part**2).sum(-1, keepdims=True) * _integral(rate, fastest, t)
+    return moved / np.hypot(np.exp(-fastest * t) / unit, np.sqrt(grown))
 
 
 def _slope(s: Array, lam: Array) -> Array:
@@ -115,22 +119,22 @@ def tangent(
         InvalidArgument: a negative or NaN time.
     """
     y, Z = _checked(y, Z)
-    s, a = np.linalg.norm(y), Z[..., 0]
+    s, a = _polar(y)[0], Z[..., 0]
     along, across = _parts(y, Z[..., 1:])
     lam = imbalance(y, Z)
     K = np.hypot(s, lam / 2)
     t = np.minimum(np.expand_dims(times(t), tuple(range(-a.ndim, 0))), FOREVER)
     x = np.exp(-2 * K * t)
     turned = ((1 + x) * along + (1 - x) * (s * a + lam * along / 2) / K) / 2
+    left = across * np.exp(-_slope(s, -lam) * t)
     with np.errstate(divide="ignore"):
-        # lam/2 - K = -s^2 / (K + lam/2)
-        return np.divide(across * np.exp(-s * (s / _slope(s, lam)) * t), turned)
+        return np.divide(left, turned, out=np.zeros_like(turned), where=left != 0)
 
 
 def separation(y: Float[Array, " r"], Z: Float[Array, "*runs size"]) -> Float[Array, "*runs"] | float:
     """s a + (K + lam/2) y.w / s: 0 on the surface between the starts that end with a > 0 and those with a < 0."""
     y, Z = _checked(y, Z)
-    s = np.linalg.norm(y)
+    s, _ = _polar(y)
     return s * Z[..., 0] + _slope(s, imbalance(y, Z)) * _parts(y, Z[..., 1:])[0]
 
 
@@ -147,16 +151,23 @@ def separating_length(
     y, a, along = _targets(y), entries_inside("a", a), entries_inside("along", along)
     ratio = np.divide(-a, along, out=np.zeros(np.broadcast_shapes(a.shape, along.shape)), where=along != 0)
     ratio = entries_inside("-a / along", ratio, 1, SQUARABLE, "()")
-    mu = np.linalg.norm(y) * ratio
+    mu = _polar(y)[0] * ratio
     # lam = mu (1 - 1 / ratio^2)
     return np.sqrt((1 - 1 / ratio) * (1 + 1 / ratio) * (mu + a**2))
 
 
 def _parts(y: Array, w: Array) -> tuple[Array, Array]:
     """(y.w / s, |w_perp|)."""
-    direction = y / np.linalg.norm(y)
+    _, direction = _polar(y)
     along = w @ direction
     return along, np.linalg.norm(w - along[..., None] * direction, axis=-1)
+
+
+def _polar(y: Array) -> tuple[Array, Array]:
+    """|y| and y / |y|; no square underflows."""
+    largest = np.abs(y).max()
+    length = np.linalg.norm(y / largest)
+    return largest * length, y / largest / length
 
 
 def _targets(y: Array) -> Array:
