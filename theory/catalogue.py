@@ -399,6 +399,29 @@ FIGURES = {
             "weight_sampling.reshuffling",
         ),
     ),
+    "fig40": Entry(
+        "figures.fig40_finite_steps",
+        "Finite steps: the ellipse that descent converges from, two-cycles and chaos, and what large steps forget",
+        (
+            "imbalance.descent_ellipse",
+            "imbalance.critical_learning_rate",
+            "chain.two_cycles",
+            "chain.large_steps_forget",
+            "chain.solvable_chaos",
+            "chain.minnorm_quadratic",
+        ),
+    ),
+    "fig41": Entry(
+        "figures.fig41_clocks",
+        "The max margin: one constant over the clock of each descent, rescaling's border, and steps that are trapped",
+        (
+            "shallow.scoreboard",
+            "shallow.three_clocks",
+            "shallow.rescaling",
+            "shallow.large_steps_freeze",
+            "shallow.alternating_traps",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

@@ -101,6 +101,7 @@ def _forgets(study: Study, chain: Chain, size: Annealed) -> Iterator[Check | Cur
         within = Tolerance(1e-3 * chain.omega, "a thousandth of a weight")
         end = measured("distance at the end of small steps", distance(chain, still[-1]), within=within)
         yield end.control("small steps throughout end as near").equals(bound)
+        yield curves("small steps", steps=looks, end=distance(chain, _anneal(study, chain, still)))
     yield curves(case, steps=looks, imbalance=off[0], end=off[1], rate=k)
 
 
@@ -140,7 +141,7 @@ def _at_rest(study: Study, chain: Chain, size: Annealed) -> Iterator[Check]:
 
 def _exponents(study: Study, chain: Chain, multiple: float, size: Annealed) -> Curves:
     """log of what a step multiplies the imbalance by, on average, at learning rates up to this multiple of the edge."""
-    runs, settled, steps = 30, 400, 12
+    runs, settled, steps = 60, 400, 12
     multiples = np.linspace(1.0, multiple, size.pixels + 1)[1:]
     eta = np.repeat(multiples * 2 / chain.g, runs)
     w = chain.omega * study.rng("exponents", chain.L).uniform(0.85, 0.95, len(eta))[:, None]

@@ -41,7 +41,7 @@ class Chaos:
 
     target: float = varies("s, of the product of the weights", TARGET, low=0.1, high=10)
     input: float = varies("x", INPUT, low=0.1, high=10)
-    runs: int = varies("starts at each of them", 20_000, smoke=8000, paper=200_000, low=2000, high=10**6)
+    runs: int = varies("starts at each learning rate", 50_000, smoke=8000, paper=200_000, low=2000, high=10**6)
 
 
 @claim(

@@ -46,8 +46,8 @@ class OneMode:
     )
     starts: int = varies("Gaussian starts at each of them", 20_000, smoke=2000, paper=200_000, low=2000, high=10**6)
     steps: int = varies("until which a run has diverged, or does not", 250, smoke=200, paper=400, low=200, high=10**4)
-    pixels: int = varies("of the picture, to a side", 280, smoke=48, paper=800, low=8, high=2000)
-    shown: float = varies("a = eta y of the picture", 0.9, low=0.1, high=0.98)
+    pixels: int = varies("of the picture, to a side", 320, smoke=64, paper=800, low=8, high=2000)
+    shown: float = varies("a = eta y of the picture", 0.6, low=0.1, high=0.98)
 
     def __post_init__(self) -> None:
         if len(set(self.rates)) < len(self.rates):
@@ -176,7 +176,7 @@ def _lost_on_the_edge(size: OneMode, E: Array, a: Array) -> Array:
 
 def _leaving_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
     """The rate at which F - 1 grows, from starts at uniform angles beside the edge."""
-    rng, y, runs, h = study.rng("leaving"), size.target, size.starts, size.width
+    rng, y, runs, h = study.rng("leaving"), size.target, 2 * size.starts, size.width
     found = []
     for a in size.rates:
         eta, (sine, cosine) = a / y, _circle(rng, runs)
