@@ -64,8 +64,8 @@ class Traps:
     hypotheses=(
         "examples separable; multipliers kept at 0 or above; the energy: from any weights and multipliers",
         "the path in closed form: support vectors alone, from 0, no multiplier held at 0 on the way",
-        "from w = 0 and lambda = 0; tuned to the support: A = 1 - rho^2, B = (g_min g_max)^(-1/2), the best near the end",
-        "tuned to all examples: g_max replaced by |Z|^2, faster than safe steps and trapped on few problems",
+        "from w = 0 and lambda = 0; tuned to the support: A = 1 - rho^2, B = (g_min g_max)^(-1/2), best near the end",
+        "tuned to all examples: g_max replaced by |Z|^2, faster than safe steps, trapped on few problems",
     ),
     theory_side="closed form",
     controls=(

@@ -20,5 +20,10 @@ multipliers integrate the error over training. Time is step x learning rate. Arr
     minnorm_flow   Lyapunov function, spectrum, rate, and the solution on a fixed active set, also by integration
     event_driven   the exact solution through every change of the active set
     heavy_ball     discrete time: Polyak's heavy ball on the dual, best steps, stability limits
+    alternating    Minnorm's path from zero in closed form, and steps that converge from everywhere
+    clocks         one constant of direction, and the clock of each descent: plain, normalised, accelerated, rescaled
+    transients     how each of them forgets where it started
+    rescaling      normalised descent whose weights are multiplied now and then, and its border with Minnorm
+    freezing       large constant steps: where the first one leaves the direction
     nonseparable   the slopes at which multipliers grow where no classifier fits
 """
