@@ -57,7 +57,7 @@ class Scoreboard:
     "shallow.scoreboard",
     source="ours; accelerated: Ji, Srebro & Telgarsky 2021 (recalled); rescaled: Wang, Min & Wu 2024",
     source_kind=OURS,
-    statement=r"N(\epsilon) \text{ steps from } w = 0 \text{ until } \big|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\big|"
+    statement=r"N(\epsilon) \text{ steps from } 0 \text{ until } \big|\tfrac{w}{|w|} - \tfrac{\hat w}{|\hat w|}\big|"
     r" \le \epsilon \text{ for good:}\quad E \log N_m(10^{-3}) > E \log N_{\text{Minnorm}}(10^{-3}),\ m:\text{ gradient"
     r" descent, normalised, accelerated, rescaled};\quad N \approx \tfrac{|P \tilde w|}{\eta \gamma\, \epsilon}"
     r" \text{ (normalised)},\ 2 \sqrt{\tfrac{|P \tilde w|}{\eta \gamma\, \epsilon}} \text{ (accelerated)}",
