@@ -80,12 +80,19 @@ def _beside(module: str) -> Iterator[str]:
 
 def code_digest(text: str) -> str:
     """Digest of one file's code, the same under every version of Python that can parse it."""
-    return hashlib.sha256(" ".join(_words(ast.parse(text))).encode()).hexdigest()
+    return _digest(ast.parse(text))
 
 
 @cache
 def _read(text: str) -> tuple[str, tuple[Import, ...]]:
-    return code_digest(text), tuple(_imports(ast.parse(text)))
+    tree = ast.parse(text)
+    return _digest(tree), tuple(_imports(tree))
+
+
+def _digest(tree: ast.Module) -> str:
+    words: list[str] = []
+    _spell(tree, words.append)
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()
 
 
 def _imports(tree: ast.Module) -> Iterator[Import]:
@@ -109,21 +116,21 @@ def _named(line: Import, importer: str) -> Iterator[str]:
         yield f"{base}.{name}" if module_file(f"{base}.{name}") else base
 
 
-def _words(node: Any) -> Iterator[str]:
-    """The syntax tree in words."""
+def _spell(node: Any, say: Callable[[str], None]) -> None:
+    """The syntax tree in words: by calls, as generators hand every word through all levels of the tree."""
     if isinstance(node, list):
-        yield "["
+        say("[")
         for item in node:
-            yield from _words(item)
-        yield "]"
+            _spell(item, say)
+        say("]")
     elif isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
+        say(f"{type(node).__name__}(")
         for name, value in _fields(node):
-            yield f"{name}="
-            yield from _words(value)
-        yield ")"
+            say(f"{name}=")
+            _spell(value, say)
+        say(")")
     else:
-        yield ascii(node)
+        say(ascii(node))
 
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, Any]]:
