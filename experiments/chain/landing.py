@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.chain.networks import plain_descent
 from experiments.chain.parameters import INPUT, TARGET
+from experiments.training.passages import at_passage
 from theory.chain import flow_sharpness
 from theory.chain.problem import Chain, imbalance, product
 from theory.claims import (
@@ -120,8 +121,9 @@ def _swing(
     middle, F = np.sqrt(g[1:] * g[:-1]), np.abs(E[1:] * E[:-1])
     top, bottom = 2 * room + start - 2, 2 * room + landing - 2
     levels = top + SHARES[:, None] * (bottom - top)
-    at_levels = np.stack([np.interp(-levels[:, run], -middle[:, run], F[:, run]) for run in range(eta.size)], axis=-1)
-    values = (at_levels / room).reshape(len(SHARES), *shape).swapaxes(0, 1)
+    # The swing turns from step to step, and with it how fast D shrinks: smooth is what every second step shows.
+    even, odd = (at_passage(-middle[turn::2, None], -levels, F[turn::2, None]) for turn in (0, 1))
+    values = (np.sqrt(even * odd) / room).reshape(len(SHARES), *shape).swapaxes(0, 1)
     law = (flow_sharpness.amplitude(chain, eta, start, levels) / room).reshape(len(SHARES), *shape)[:, 0]
     yield from _tends_to_the_edge("swing on the way", values, lambda k: k * law)
     found = _at_the_edge("swing on the way", values)

@@ -8,6 +8,7 @@ import torch
 
 from experiments.imbalance.networks import by_autograd
 from experiments.training import State, extrapolated, tends_to
+from experiments.training.passages import at_passage
 from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves, measured, rounding, slope, varies
 from theory.claims.estimates import loglog_slope, richardson
 from theory.core.arrays import Array
@@ -34,7 +35,7 @@ class Lengths:
         "k, squared, of the rows of Z", (0.01, 0.07, 0.5, 3.0), smoke=(0.03, 2.0), low=1e-4, high=20
     )
     widths: tuple[int, ...] = varies(
-        "units of the hidden layer of Gaussian starts", (10**3, 10**4, 10**5, 10**6), low=300, high=10**9
+        "units of the hidden layer of Gaussian starts", (10**4, 10**5, 10**6, 10**7), low=300, high=10**9
     )
     length: float = varies("k of the Gaussian starts", 0.2, low=0.05, high=2)
     shown: tuple[int, ...] = varies(
@@ -126,15 +127,8 @@ def _train(study: Study, sizes: Lengths, problem: Regression, network: Network, 
 
 
 def _half_times(run: Trajectory) -> Array:
-    """When the output has half the target of each mode (runs, modes): the fifth degree in p through six steps."""
-    p = np.diagonal(run["modes"], axis1=-2, axis2=-1) - TARGETS / 2
-    first = (p >= 0).argmax(0)
-    steps = np.maximum(first, 3) + np.arange(-3, 3)[:, None, None]
-    near = np.take_along_axis(p, steps, 0)
-    t = np.take_along_axis(run.t[..., None], steps.reshape(6, len(first), -1), 0)
-    others = near - near[:, None] + np.eye(6)[..., None, None] * near  # p_j - p_i, and p_i on the diagonal
-    weights = (near / others).prod(1)
-    return np.where(first >= 3, (weights * t).sum(0), np.nan)
+    """When the output has half the target of each mode (runs, modes)."""
+    return at_passage(np.diagonal(run["modes"], axis1=-2, axis2=-1), TARGETS / 2, run.t[..., None])
 
 
 def _orthogonal_rows(study: Study, sizes: Lengths) -> Iterator[Check | Curves]:
