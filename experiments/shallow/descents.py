@@ -9,7 +9,7 @@ from experiments.shallow.classifiers import classifier, log_loss
 from experiments.training import GradientDescent, Loss, State, Trainee
 from theory.claims import Study
 from theory.core.arrays import Array
-from theory.core.separable import Separable, apply, planted
+from theory.core.separable import Separable, planted
 from theory.core.validation import reject
 from theory.shallow import gradient_flow, transients
 
@@ -116,9 +116,3 @@ def along(problem: Separable, w: Array) -> Array:
 def across(problem: Separable, w: Array) -> Array:
     """P w (T, runs, d)."""
     return w - along(problem, w)[..., None] * problem.w
-
-
-def farthest_across(problem: Separable, w: Array) -> Array:
-    """-min_i z_i . P w over the support (T, runs)."""
-    seen = apply(problem.Z, across(problem, w))
-    return -np.where(problem.support, seen, np.inf).min(-1)

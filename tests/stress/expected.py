@@ -16,6 +16,8 @@ NO_NUMBERS = {
 EXPECTED: dict[str, dict[str, str]] = {
     "adversarial.kernel.squared_norm": {"infinity": "of a polynomial that is not in the space"},
     "chain.flow_sharpness.contraction": {"infinity": "products of a hundred weights are beyond the floats"},
+    "chain.escape_time.elliptic": {"infinity": "two weights of 0 never leave"},
+    "chain.escape_time.escape_time": {"infinity": "two weights of 0 never leave; the target itself is never reached"},
     "chain.gradient_flow.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "chain.weight_decay.velocity": {"infinity": "products of a hundred weights are beyond the floats"},
     "homogeneous.unit_norms.distance_in_l1_ball": {"infinity": "two features are alike: the optimum is not unique"},
@@ -26,6 +28,7 @@ EXPECTED: dict[str, dict[str, str]] = {
     "core.linear_networks.layer_gradients": {"NaN": "of infinite layers"},
     "core.separable.direction_error": {"NaN": "w = 0 has no direction"},
     "core.separable.margin_gap": {"NaN": "w = 0 has no direction"},
+    "shallow.rescaling.steps_for_one_of_minnorm": {"infinity": "at kappa_G = 1 Minnorm's best steps arrive at once"},
     "shallow.event_driven.solve_to_convergence": {"infinity": "known for all times"},
     "shallow.minnorm_flow.velocity": {"NaN": "of infinite weights, where a flow stops"},
     "chain.collapse.size_bound": {"infinity": "it says nothing from some time on, unless the chain must collapse"},
@@ -46,6 +49,11 @@ EXPECTED: dict[str, dict[str, str]] = {
     "chain.times.hitting_times": {"infinity": "it has not arrived at the end"},
     "chain.times.two_phase_times": {"infinity": "it takes longer than what is integrated"},
     "chain.weight_decay.collapse_threshold": {"infinity": "one layer never collapses"},
+    "deep_linear.saddle_to_saddle.correction": {
+        "infinity": "of a start that is far from small",
+        "NaN": "of such a start, of both neighbours against each other",
+    },
+    "deep_linear.saddle_to_saddle.jump_times": {"infinity": "a mode that has no direction left is never learned"},
     "deep_linear.generalisation.error": {"infinity": "of noise that is learned at a rate of 0"},
     "generalisation.seen_features.minimum_norm": {"infinity": "of as many features as examples |w|^2 has no mean"},
     "halpern.nonconvex.collapse_bound": {"infinity": "from above the threshold a chain is not bounded for ever"},

@@ -85,8 +85,10 @@ def accelerated_steps(problem: Separable, learning_rate: Numbers, clock: Numbers
     """Steps at which `accelerated_clock` is `clock`; 2 (clock / (learning_rate gamma^2))^(1/2) when large. Raises as it
     does."""
     counted = normalised_steps(problem, learning_rate, clock)
-    # (9 + 16 x)^(1/2) - 3, without a difference.
-    return 8 * counted / (3 + np.sqrt(9 + 16 * counted))
+    root = np.sqrt(counted)
+    # ((9 + 16 x)^(1/2) - 3) / 2, without a difference, and infinite at x = inf.
+    with np.errstate(divide="ignore"):
+        return root * 8 / (3 / root + np.sqrt(9 / counted + 16))
 
 
 def error_at(constant: Numbers, clock: Numbers) -> Float[Array, "*batch"]:

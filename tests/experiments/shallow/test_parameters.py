@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 
 from experiments.shallow import (
+    clocks,
     closed_forms,
     degenerate,
     direction,
     event_driven,
     flow,
+    frozen,
     heavy_ball,
     hitting_times,
     margin,
     nonseparable,
+    rescaling,
+    scoreboard,
+    traps,
 )
 from theory.claims import REGISTRY, Study, judge
 from theory.claims.parameters import at
@@ -28,7 +33,12 @@ ALL = {
     "minnorm.shallow_heavy_ball": heavy_ball.Ball,
     "minnorm.shallow_hitting_times": hitting_times.Race,
     "minnorm.shallow_nonseparable": nonseparable.Contradicting,
+    "shallow.alternating_traps": traps.Traps,
     "shallow.closed_forms": closed_forms.Orthogonal,
+    "shallow.large_steps_freeze": frozen.Frozen,
+    "shallow.rescaling": rescaling.Rescaled,
+    "shallow.scoreboard": scoreboard.Scoreboard,
+    "shallow.three_clocks": clocks.Clocks,
     "soudry2018.direction": direction.Directions,
     "soudry2018.margin": margin.Starts,
 }
@@ -55,7 +65,12 @@ def test_each_claim_declares_its_parameters(claim: str) -> None:
         ("minnorm.shallow_hitting_times", {"longer": 300}, "longer = 300: expected at least the budget 1500"),
         ("minnorm.shallow_nonseparable", {"b": 0.1}, "time = 90.0: expected at least 353, at these speeds a and b"),
         ("minnorm.shallow_nonseparable", {"learning_rate": 0.005, "time": 300.0}, "time = 300.0: expected at most 200"),
+        ("shallow.alternating_traps", {"shares": (1.0, 1.0)}, "shares = 2 of them: expected 3 at least"),
         ("shallow.closed_forms", {"lengths": (1.0,)}, "lengths = 1 of them: expected 2 at least"),
+        ("shallow.large_steps_freeze", {"learning_rate": 1.0}, "learning_rate = 1.0: expected a number in [80, 500]"),
+        ("shallow.rescaling", {"shares": (1.0, 2.0)}, "shares = 2 of them: expected 3 at least"),
+        ("shallow.scoreboard", {"shares": (1.0, 2.0)}, "shares = 2 of them: expected 3 at least"),
+        ("shallow.three_clocks", {"inputs": 3}, "shares = 3 of them: expected 3 at least, and fewer than the 3 inputs"),
         ("soudry2018.direction", {"horizon": 20.0, "steps": 100}, "steps = 100: expected at least 200"),
         ("soudry2018.direction", {"inputs": 3}, "shares = 3 of them: expected 2 at least, and fewer than the 3 inputs"),
         ("soudry2018.margin", {"shares": (1.0, 1.0)}, "shares = (1.0, 1.0): expected a largest at least 1.2 times"),
