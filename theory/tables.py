@@ -2,12 +2,12 @@
 
 In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
 table of `others` those whose paper or setting has no table of its own. `<!-- abstract: min2021 -->` ... `<!-- end -->`
-holds what theory/papers/min2021.md says of the paper's abstract, `<!-- figures -->` ... `<!-- end -->` where the names
-of figures lead, `<!-- seeds -->` ... `<!-- end -->` on how many seeds claims were judged by their code as it is, and
-`<!-- sweep: rate-by-width :: width -->` ... `<!-- end -->` the verdict at each value of the parameter `width` in the
-evidence file `rate-by-width.json`; the last may stand on a page of theory/papers as well. `<!-- accelerator -->` ...
-`<!-- end -->` holds what `make gpu` has timed. How a number stands in the prose of the papers and of README.md is said
-in `theory.harness.prose`.
+holds what theory/papers/min2021.md says of the paper's abstract, `<!-- told: frontier -->` ... `<!-- end -->` all that
+theory/papers/frontier.md says, `<!-- figures -->` ... `<!-- end -->` where the names of figures lead, `<!-- seeds -->`
+... `<!-- end -->` on how many seeds claims were judged by their code as it is, and `<!-- sweep: rate-by-width :: width
+-->` ... `<!-- end -->` the verdict at each value of the parameter `width` in the evidence file `rate-by-width.json`; the
+last may stand on a page of theory/papers as well. `<!-- accelerator -->` ... `<!-- end -->` holds what `make gpu` has
+timed. How a number stands in the prose of the papers and of README.md is said in `theory.harness.prose`.
 """
 
 import argparse
@@ -31,6 +31,7 @@ ABSTRACT = "Its abstract, sentence by sentence"
 OTHERS = "others"
 TABLE = re.compile(r"(?P<begin><!-- table: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 SWEEP = re.compile(r"(?P<begin><!-- sweep: (?P<file>\S+) :: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
+TOLD = re.compile(r"(?P<begin><!-- told: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 DIGEST = re.compile(r"(?P<begin><!-- abstract: (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 LINKS = re.compile(r"(?P<begin><!-- figures -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 SEEDS = re.compile(r"(?P<begin><!-- seeds -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
@@ -85,6 +86,7 @@ def _tabled(pages: Mapping[Path, str], root: Path) -> str:
     page = LINKS.sub(lambda match: match["begin"] + _links(CATALOGUE.figures) + match["end"], page)
     page = SEEDS.sub(lambda match: match["begin"] + _judged_on_seeds(root) + match["end"], page)
     page = ACCELERATOR.sub(lambda match: match["begin"] + _on_an_accelerator(root) + match["end"], page)
+    page = TOLD.sub(lambda match: match["begin"] + told(pages[PAPERS / f"{match['name']}.md"]) + match["end"], page)
     return DIGEST.sub(
         lambda match: match["begin"] + abstract(pages[PAPERS / f"{match['name']}.md"]) + match["end"], page
     )
@@ -102,6 +104,12 @@ def abstract(paper: str) -> str:
     if not found:
         reject("paper", paper.partition("\n")[0], f"one with a section '{ABSTRACT}'")
     return COMMENT.sub("", found["said"]).strip() + "\n"
+
+
+def told(paper: str) -> str:
+    """All that a paper's file says under its heading, a level down, without the comments."""
+    text = COMMENT.sub("", paper.partition("\n")[2])
+    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^(#+ )", r"#\1", text, flags=re.MULTILINE)).strip() + "\n"
 
 
 def _claims(root: Path, stem: str) -> list[Mapping[str, Any]]:

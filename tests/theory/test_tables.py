@@ -71,6 +71,11 @@ def test_seeds_count_for_the_code_that_was_judged() -> None:
     assert printed[2:] == ["| quick | 4 | 0 | 1 | 3 | 0 | 2 |", "| smoke | 4 | 1 | 1 | 2 | 1 | 5 |"]
 
 
+def test_what_a_file_tells_stands_a_level_down() -> None:
+    paper = "# Title\n\n## One\n\nIt is <!-- number: a -->3<!-- / -->.\n\n<!-- claims: x -->\n\n## Two\n\nToo.\n"
+    assert tables.told(paper) == "### One\n\nIt is 3.\n\n### Two\n\nToo.\n"
+
+
 def test_what_was_timed_on_an_accelerator() -> None:
     assert tables.on_an_accelerator(None).startswith("Not measured: ")
     rows = [{"step": "h = 10^4", "cpu": 4.2e-3, "device": 5e-5}]
