@@ -1,13 +1,17 @@
 """Tables and numbers in prose, made from the evidence in figures/rendered: `python -m theory.tables [--check]`.
 
-In paper_repro.md `<!-- table: min2021 -->` ... `<!-- end -->` holds the claims whose id begins with `min2021.`, and the
-table of `others` those whose paper or setting has no table of its own. `<!-- abstract: min2021 -->` ... `<!-- end -->`
-holds what theory/papers/min2021.md says of the paper's abstract, `<!-- told: frontier -->` ... `<!-- end -->` all that
-theory/papers/frontier.md says, `<!-- figures -->` ... `<!-- end -->` where the names of figures lead, `<!-- seeds -->`
-... `<!-- end -->` on how many seeds claims were judged by their code as it is, and `<!-- sweep: rate-by-width :: width
--->` ... `<!-- end -->` the verdict at each value of the parameter `width` in the evidence file `rate-by-width.json`; the
-last may stand on a page of theory/papers as well. `<!-- accelerator -->` ... `<!-- end -->` holds what `make gpu` has
-timed. How a number stands in the prose of the papers and of README.md is said in `theory.harness.prose`.
+They stand on the pages between a marker and `<!-- end -->`:
+
+    <!-- table: min2021 -->                 the claims whose id begins with `min2021.`; `others`: those without a table
+    <!-- abstract: min2021 -->              what theory/papers/min2021.md says of the paper's abstract
+    <!-- told: frontier -->                 all that theory/papers/frontier.md says
+    <!-- figures -->                        where the names of figures lead
+    <!-- seeds -->                          on how many seeds claims were judged by their code as it is
+    <!-- accelerator -->                    what `make gpu` has timed
+    <!-- sweep: rate-by-width :: width -->  the verdict at each value of `width` in the evidence file rate-by-width.json
+
+The last may stand on any page, the others in paper_repro.md. How a number stands in prose is said in
+`theory.harness.prose`.
 """
 
 import argparse
