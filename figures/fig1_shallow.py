@@ -20,7 +20,7 @@ STEPS = (
     "gradient descent, 1/curvature",
     r"loss-normalised, $1/\max |z_i|^2$",
     "Minnorm, simultaneous, default",
-    "Minnorm, alternating, best",
+    r"Minnorm, alternating, best for all: $|Z|^2$",
 )
 STYLES = ("-", "--", ":", "-.")
 
