@@ -73,6 +73,7 @@ def chains_beyond_the_edge_come_back_after_two_steps(study: Study, size: Cycles)
         yield from _doubles(study, chain)
         if L <= DEEPEST_FOUND:
             yield from _found(study, chain, size)
+    yield _grow(study, size.chain(2))
     yield from _below_the_edge(study, size.chain(size.shown), size)
     for L, multiple in BIFURCATIONS.items():
         yield _bifurcation(study, size.chain(L), multiple, size)
@@ -116,18 +117,22 @@ def _two_steps(study: Study, chain: Chain, w: Array, eta: Array) -> Array:
 def _multipliers(study: Study, chain: Chain, size: Cycles) -> Iterator[Check]:
     r, case = np.array(size.ratios), f"depth {chain.L}"
     across, along = _beside(study, chain, r)
-    yield _named("imbalance after two steps", across, case).equals(lambda k: 5 - 2 * k * (r + 1 / r))
-    law = beyond.cycle_multiplier(chain, r)
+    multiplier, law = beyond.imbalance_multiplier(r), beyond.cycle_multiplier(chain, r)
+    yield _named("imbalance after two steps", across, case).equals(lambda k: k * multiplier)
     yield _named("along the cycle", along, case).equals(lambda k: k * law)
     if chain.L == size.shown:
         step = r * (2 - r)
         yield _named("imbalance", across, "").control("one step squared").equals(step**2)
         constant = _slope(chain, r, beyond.cycle_weight(chain, r)) ** 2
         yield _named("along", along, "").control("along the cycle without its change of slope").equals(constant)
-        beyond_golden = np.array([1.02 * beyond.FORGETS_BELOW, 1.1 * beyond.FORGETS_BELOW])
-        grows = _named("imbalance", _beside(study, chain, beyond_golden)[0], "")
-        shrinks = Measured(grows.name, np.abs(grows.value), grows.within)
-        yield shrinks.control("imbalances die out at every ratio").at_most(1.0)
+
+
+def _grow(study: Study, chain: Chain) -> Check:
+    """Beyond the square of the golden ratio imbalances grow, at every depth: here of two weights."""
+    r = np.array([1.02, 1.1]) * beyond.FORGETS_BELOW
+    value, error = _beside(study, chain, r)[0]
+    found = _named("imbalance after two steps", (np.abs(value), error), "")
+    return found.control("imbalances die out at every ratio").at_most(1.0)
 
 
 def _beside(study: Study, chain: Chain, r: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:

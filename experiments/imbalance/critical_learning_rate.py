@@ -25,11 +25,15 @@ class Starts:
         "|u|^2 + |v|^2 over y, of the smallest start and of the largest", (0.5, 200.0), low=0.1, high=1000
     )
     runs: int = varies("Gaussian starts, and as many with u . v = 0", 16, smoke=6, paper=60, low=4, high=500)
-    steps: int = varies("of each training", 800, smoke=600, paper=3000, low=600, high=10**5)
+    steps: int = varies("of each training", 800, paper=3000, low=400, high=10**5)
 
     def __post_init__(self) -> None:
         if len(self.squares) != 2 or self.squares[0] > 1 or self.squares[1] < 100:
             reject("squares", self.squares, "two numbers, the first at most 1 and the second at least 100")
+        if self.steps < 4 * self.squares[1]:
+            reject(
+                "steps", self.steps, f"at least {4 * self.squares[1]:g}, for the slowest of the search to come to rest"
+            )
 
 
 @claim(
@@ -54,8 +58,11 @@ class Starts:
 )
 def learning_rates_are_critical_where_the_ellipse_is(study: Study, size: Starts) -> Iterator[Check | Curves]:
     y = size.target
-    for case, (u, v) in _starts(study, size).items():
-        found = _critical(study, size, u, v, case)
+    starts = _starts(study, size)
+    u, v = (np.concatenate(each) for each in zip(*starts.values()))
+    critical = np.split(np.array(_search(study, size, u, v)), len(starts), axis=1)
+    for (case, (u, v)), between in zip(starts.items(), critical):
+        found = _measured(size, *between, case)
         law = finite_step.critical_learning_rate(u, v, y)
         Q, p = (u**2 + v**2).sum(-1), (u * v).sum(-1)
         yield found.equals(lambda k, law=law: k * law)
@@ -90,15 +97,19 @@ def _starts(study: Study, size: Starts) -> dict[str, tuple[Array, Array]]:
     return {"Gaussian": gaussian, "aligned": aligned, "u . v = 0": (scale * u, scale * across)}
 
 
-def _critical(study: Study, size: Starts, u: Array, v: Array, case: str) -> Measured:
-    """The smallest learning rate (runs,) from which training comes to no rest, by search in ever finer steps."""
+def _search(study: Study, size: Starts, u: Array, v: Array) -> tuple[Array, Array]:
+    """Two learning rates (runs,) between which training first comes to no rest, found in ever finer steps."""
     y, Q = size.target, (u**2 + v**2).sum(-1)
-    low, high = 1 / (y + Q), 4 / y + 0 * Q
+    low, high = 1 / (y + Q), np.full_like(Q, 4 / y)
     for _ in range(ROUNDS):
         eta = np.exp(np.linspace(np.log(low), np.log(high), RATES))
         rests = _rests(study, size, u, v, eta)
         first = np.argmin(np.concatenate([rests, np.zeros_like(rests[:1])]), axis=0)
         low, high = (np.take_along_axis(eta, np.clip(first + k, 0, RATES - 1)[None], 0)[0] for k in (-1, 0))
+    return low, high
+
+
+def _measured(size: Starts, low: Array, high: Array, case: str) -> Measured:
     found = np.sqrt(low * high)
     # From 1 / y on the two products of a cycle multiply to 1 / eta^2 and add to y + 1 / eta: the nearer is AT_REST from
     # y at eta y = 1 + AT_REST^2 and a little. Below, where eta y = 1 - x, errors fall by 1 - 2 x a step at least.

@@ -7,11 +7,13 @@ import numpy as np
 from scipy.stats import chi2, ortho_group
 
 from experiments.imbalance.networks import linear_network, squared_loss, trained
-from experiments.imbalance.one_mode_descent import ESCAPED, UntilDecided, mode_loss, one_mode
+from experiments.imbalance.one_mode_descent import UntilDecided, escaped_loss, held_one_mode, one_mode
+from experiments.training import Trainee
 from theory.claims import (
     OURS,
     Check,
     Curves,
+    Estimated,
     Measured,
     Study,
     Tolerance,
@@ -30,6 +32,7 @@ from theory.imbalance import finite_step
 from theory.imbalance.problem import Network
 
 STEPS_OF_THE_LAW, TRIPLINGS, LEAVING = 5, 9, 8
+LEAVERS = 4  # of them for each start that is trained to its end
 OFF_THE_EDGE = 1e-9  # of F, where it is watched leaving
 SHARES, SINGULAR_VALUES = (0.45, 0.6), (1.4, 0.9)  # a of two modes of one network, and S of their data
 YES_OR_NO = Tolerance(0.5, "yes or no, of each start")
@@ -44,7 +47,7 @@ class OneMode:
     rates: tuple[float, ...] = varies(
         "a = eta y, learning rates in units of the target", (0.3, 0.7, 0.95, 1.1, 1.5, 1.9), low=0.1, high=1.9
     )
-    starts: int = varies("Gaussian starts at each of them", 20_000, smoke=2000, paper=200_000, low=2000, high=10**6)
+    starts: int = varies("Gaussian starts at each of them", 12_000, smoke=2000, paper=200_000, low=2000, high=10**6)
     steps: int = varies("until which a run has diverged, or does not", 250, smoke=200, paper=400, low=200, high=10**4)
     pixels: int = varies("of the picture, to a side", 320, smoke=64, paper=800, low=8, high=2000)
     shown: float = varies("a = eta y of the picture", 0.6, low=0.1, high=0.98)
@@ -152,7 +155,8 @@ def _on_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
                        "in the angle after another, and across the edge 1 + E P times")  # fmt: skip
 
     def errors(u: Array, v: Array) -> Measured:
-        run = one_mode(study, y, u, v).train(learning_rate=eta, steps=TRIPLINGS, record=range(TRIPLINGS + 1))
+        trainee = held_one_mode(study, y, u, v, eta)
+        run = trainee.train(learning_rate=eta, steps=TRIPLINGS, record=range(TRIPLINGS + 1))
         found = finite_step.scaled_error(run["u"], run["v"], y, np.broadcast_to(eta, run["u"].shape[:-1]))
         return measured("E on the edge", found, within=within, axes=("t", "run"))
 
@@ -176,7 +180,7 @@ def _lost_on_the_edge(size: OneMode, E: Array, a: Array) -> Array:
 
 def _leaving_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
     """The rate at which F - 1 grows, from starts at uniform angles beside the edge."""
-    rng, y, runs, h = study.rng("leaving"), size.target, 2 * size.starts, size.width
+    rng, y, runs, h = study.rng("leaving"), size.target, LEAVERS * size.starts, size.width
     found = []
     for a in size.rates:
         eta, (sine, cosine) = a / y, _circle(rng, runs)
@@ -185,9 +189,9 @@ def _leaving_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
         )
         U, V = np.sqrt(2 + a) * cosine[:, None] * along, np.sqrt(2 - a) * sine[:, None] * across
         inside = np.sqrt((1 - OFF_THE_EDGE) / eta)
-        trainee = one_mode(study, y, inside * (U + V), inside * (U - V))
+        trainee = held_one_mode(study, y, inside * (U + V), inside * (U - V), eta)
         run = trainee.train(learning_rate=eta, steps=LEAVING, record=[0, LEAVING])
-        start, end = np.log(1 - finite_step.ellipse(run["u"], run["v"], y, eta))
+        start, end = np.log(np.abs(finite_step.ellipse(run["u"], run["v"], y, eta) - 1))
         estimate = mean((end - start) / LEAVING)
         predicted = finite_step.edge_repulsion(a)
         yield rate("rate at which the edge repels", estimate, case=f"a = {a:g}").equals(predicted)
@@ -208,24 +212,20 @@ def _who_diverges(study: Study, size: OneMode) -> Iterator[Check]:
     """Of Gaussian starts: exactly those outside diverge, and up to a = 1 the others converge."""
     y, (u, v, eta) = size.target, _gaussian(study, size, size.starts, "who diverges")
     F, a = finite_step.ellipse(u, v, y, eta), eta * y
-    escaped, loss = _trained_on(study, size, y, u, v, eta)
+    escaped, loss = _ended(held_one_mode(study, y, u, v, eta), size, y, eta)
     found = measured("diverges", escaped.astype(float), within=YES_OR_NO)
     yield found.equals(lambda k: (F > k).astype(float))
     yield found.control("the circle of sharpness 4").equals((eta * ((u**2).sum(-1) + (v**2).sum(-1)) > 4).astype(float))
     wider = finite_step.ellipse(u, v, y, 1.05 * eta)
     yield found.control("the edge of a learning rate 5 % larger").equals((wider > 1).astype(float))
-    slow = a < 1
-    # Minima at which descent is slow are left out: a share of starts ends within 1 / steps of them.
-    converges = np.mean(loss[slow & (F < 1)] < 1e-4 * y**2)
-    ends = measured(
-        "share of starts inside that converges, a < 1", converges, within=Tolerance(0.02, "the others are slow")
-    )
-    yield ends.supporting().equals(1.0)
-    shares = np.array([finite_step.chance_inside(size.width, float(_tau(size, eta)), y, eta)
-                       for eta in np.array(size.rates) / y])  # fmt: skip
-    circle = np.array([chi2(2 * size.width).cdf(4 / (eta * _tau(size, eta) ** 2)) for eta in np.array(size.rates) / y])
+    converges = np.mean(loss[(a < 1) & (F < 1)] < 1e-4 * y**2)
+    few = Tolerance(0.02, "of minima few are so sharp that descent is slow beside them")
+    yield measured("share inside that converges, a < 1", converges, within=few).supporting().equals(1.0)
+    each = [(eta, float(_tau(size, eta))) for eta in np.array(size.rates) / y]
+    shares = np.array([finite_step.chance_inside(size.width, tau, y, eta) for eta, tau in each])
+    circle = np.array([chi2(2 * size.width).cdf(4 / (eta * tau**2)) for eta, tau in each])
 
-    def share(predicted: Array):  # type: ignore[no-untyped-def]
+    def share(predicted: Array) -> Estimated:
         law = np.repeat(predicted, size.starts)
         return rate("share of Gaussian starts that stay, over its law", mean(1 + (~escaped - law) / law.mean()))
 
@@ -233,31 +233,30 @@ def _who_diverges(study: Study, size: OneMode) -> Iterator[Check]:
     yield share(circle).control("the circle's share of starts").equals(1.0)
 
 
-def _trained_on(study: Study, size: OneMode, y: float, u: Array, v: Array, eta: Array) -> tuple[Array, Array]:
-    """Whether runs (runs,) have escaped, and their loss at the end."""
-    high = 0.5 * (ESCAPED / eta) ** 2
-    rule = UntilDecided(mode_loss(y), low=0.0, high=high)
-    end = one_mode(study, y, u, v, rule).train(learning_rate=eta, steps=size.steps, record=[size.steps])
+def _ended(trainee: Trainee, size: OneMode, y: float, eta: Array) -> tuple[Array, Array]:
+    """Whether runs (runs,) have escaped at the end of training, and their loss there."""
+    end = trainee.train(learning_rate=eta, steps=size.steps, record=[size.steps])
     loss = 0.5 * (y - (end["u"][0] * end["v"][0]).sum(-1)) ** 2
-    return loss >= high, loss
+    return loss >= escaped_loss(eta), loss
 
 
 def _on_data(study: Study, size: OneMode) -> Iterator[Check]:
     """A network trained on data of one singular value; and on data of two, each mode with hidden units of its own."""
-    found, F = _network(study, size, "one singular value", np.array([SINGULAR_VALUES[0]]))
+    found, F = _network(study, size, "one singular value", np.array([SINGULAR_VALUES[0]]), size.width)
     yield found.equals(lambda k: (F[:, 0] > k).astype(float))
-    # Rounding couples two modes, and where eta S^2 (|u|^2 + |v'|^2) > 2 across them they part, though each is inside.
-    found, F = _network(study, size, "two modes", np.array(SINGULAR_VALUES))
+    # Rounding couples two modes, and grows where eta S^2 (|u|^2 + |v'|^2) > 2 across them, though each is inside. One
+    # unit each: wide starts are balanced, of which fewer are as sharp across.
+    found, F = _network(study, size, "two modes", np.array(SINGULAR_VALUES), 1)
     yield found.control("two modes stay apart").equals((F > 1).any(-1).astype(float))
 
 
-def _network(study: Study, size: OneMode, case: str, S: Array) -> tuple[Measured, Array]:
-    """Which runs of x -> V U^T x diverge on data of singular values S (r,), each mode in units of its own; and the
-    ellipse of each mode (runs, r)."""
-    rng, h, r, runs = study.rng("data", case), size.width, len(S), max(size.starts // 8, 500)
+def _network(study: Study, size: OneMode, case: str, S: Array, h: int) -> tuple[Measured, Array]:
+    """Which runs diverge on data of singular values S (r,), each mode with h units of its own; and the ellipse of each
+    mode (runs, r)."""
+    rng, r, runs = study.rng("data", case), len(S), size.starts // 4
     a = np.array(SHARES[:r])
-    y = size.target * S[0] * (a / a[0]) / (S / S[0])
-    eta = a[0] / (S[0] * y[0])
+    eta = a[0] / (S[0] * size.target)
+    y = a / (eta * S)
     right, outputs = ortho_group(dim=5).rvs(random_state=rng)[:, :r], np.linalg.qr(rng.standard_normal((r, r)))[0]
     left = ortho_group(dim=6).rvs(random_state=rng)[:, :r]
     problem = Regression(left * S @ right.T, left * y @ outputs.T)
@@ -265,7 +264,7 @@ def _network(study: Study, size: OneMode, case: str, S: Array) -> tuple[Measured
     u, v = tau[:, None] * rng.standard_normal((2, runs, r, h))
     blocks = np.eye(r)[:, :, None]
     U, V = (base @ (blocks * each[:, :, None]).reshape(runs, r, r * h) for base, each in ((right, u), (outputs, v)))
-    high = 0.5 * (ESCAPED / (eta * S.min())) ** 2
+    high = escaped_loss(eta * S.min())
     rule = UntilDecided(squared_loss(problem, study.device), low=0.0, high=high)
     trainee = linear_network(study, problem, Network(U, V), rule=rule)
     end = trained(trainee.train(learning_rate=eta, steps=size.steps, record=[size.steps])).end_to_end[0]
@@ -277,12 +276,10 @@ def _network(study: Study, size: OneMode, case: str, S: Array) -> tuple[Measured
 def _picture(study: Study, size: OneMode) -> Iterator[Curves]:
     """Steps until each start of the plane, h = 1, has converged or escaped."""
     y, a, n = 1.0, size.shown, size.pixels
-    reach = 1.18 * np.sqrt(2 + a)
-    grid = np.linspace(-1, 1, n) * reach * (1 + 1e-9 * np.pi)
-    U, V = (each.ravel()[:, None] for each in np.meshgrid(grid, grid))
-    u, v, eta = (U + V) / np.sqrt(a), (U - V) / np.sqrt(a), np.full(n * n, a)
-    high = 0.5 * (ESCAPED / eta) ** 2
-    rule = UntilDecided(mode_loss(y), low=1e-6, high=high)
-    end = one_mode(study, y, u, v, rule).train(learning_rate=a, steps=size.steps, record=[size.steps])
+    axis = np.linspace(-1, 1, n) * 1.18 * np.sqrt(2 + a)
+    U, V = (each.ravel()[:, None] for each in np.meshgrid(axis, axis))
+    trainee = held_one_mode(study, y, (U + V) / np.sqrt(a), (U - V) / np.sqrt(a), a, low=1e-6)
+    end = trainee.train(learning_rate=a, steps=size.steps, record=[size.steps])
     loss = 0.5 * (y - (end["u"][0] * end["v"][0]).sum(-1)) ** 2
-    yield curves("plane", axis=grid, a=a, taken=end["taken"][0].reshape(n, n), escaped=(loss >= high).reshape(n, n))
+    escaped = (loss >= escaped_loss(a)).reshape(n, n)
+    yield curves("plane", axis=axis, a=a, taken=end["taken"][0].reshape(n, n), escaped=escaped)

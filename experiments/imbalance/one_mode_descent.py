@@ -16,6 +16,16 @@ def one_mode(study: Study, y: float, u: Array, v: Array, rule: Update | None = N
     return Trainee(study, mode_loss(y), {"u": u, "v": v}, rule)
 
 
+def held_one_mode(study: Study, y: float, u: Array, v: Array, eta: Array | float, low: float = 0.0) -> Trainee:
+    """The same, to be trained at eta, one number or one a run: runs that escape are held where they are."""
+    return one_mode(study, y, u, v, UntilDecided(mode_loss(y), low, escaped_loss(eta)))
+
+
+def escaped_loss(eta: Array | float) -> Array | float:
+    """The loss of a run that has escaped."""
+    return 0.5 * (ESCAPED / eta) ** 2
+
+
 def mode_loss(y: float) -> Loss:
     """1/2 (y - u . v)^2 of each run."""
     return lambda state: 0.5 * (y - (state["u"] * state["v"]).sum(-1)).square()

@@ -25,6 +25,7 @@ GOLDEN = float((1 + np.sqrt(5)) / 2)
 FORGETS_BELOW = GOLDEN**2  # of r: there imbalances are multiplied by -1, at every depth
 LARGEST_RATIO = 100.0
 MOST_TRIPLINGS = 33  # of an angle of 16 digits: then none is left
+LARGEST_ANGLE = 1e3
 
 Ratio = Float[Array, "*runs"] | float
 
@@ -110,10 +111,10 @@ def chaotic_weights(chain: Chain, angle: Float[Array, "*runs"], steps: Int[Array
     The product p = w^2 has the arcsine law on (0, 2 s), and so the means s of p and s^2 / 4 of (s - p)^2 / 2.
 
     Raises:
-        InvalidArgument: a depth other than 2, an angle outside [-4, 4], more than 33 steps.
+        InvalidArgument: a depth other than 2, an angle outside [-1000, 1000], more than 33 steps.
     """
     _require_depth_2(chain)
-    angle = entries_inside("angle", angle, -4, 4, "[]")
+    angle = entries_inside("angle", angle, -LARGEST_ANGLE, LARGEST_ANGLE, "[]")
     entries_inside("steps", steps, 0, MOST_TRIPLINGS, "[]")
     return np.sqrt(2 * chain.s) * np.sin(np.multiply.outer(3.0**steps, angle))
 

@@ -21,6 +21,7 @@ from theory.core.arrays import Array
 from theory.core.validation import entries_inside, inside, positive_integer, reject
 
 MOST_TRIPLINGS = 33  # of an angle of 16 digits: then none is left
+LARGEST_ANGLE = 1e3
 POINTS = 1001  # of the trapezoidal rule
 FAINT = 40.0  # e^-40 is what is left of a density where it is cut
 
@@ -97,10 +98,10 @@ def edge_errors(angle: Float[Array, "*runs"], steps: Int[Array, " times"]) -> Ar
     """E = 2 cos(3^t theta) (times, *runs) after t steps from the edge, Chebyshev's map E -> E^3 - 3 E again and again.
 
     Raises:
-        InvalidArgument: an angle that is not finite; more than 33 steps, of which the 16 digits of an angle tell
+        InvalidArgument: an angle outside [-1000, 1000]; more than 33 steps, of which the 16 digits of an angle tell
             nothing.
     """
-    angle = entries_inside("angle", angle, -4, 4, "[]")
+    angle = entries_inside("angle", angle, -LARGEST_ANGLE, LARGEST_ANGLE, "[]")
     entries_inside("steps", steps, 0, MOST_TRIPLINGS, "[]")
     return 2 * np.cos(np.multiply.outer(3.0**steps, angle))
 
