@@ -19,7 +19,6 @@ from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves, o
 from theory.claims.estimates import observed_order, richardson
 from theory.core.arrays import Array
 from theory.core.trajectory import Trajectory
-from theory.core.validation import reject
 
 DEPTHS = (3, 4)
 SHARES = (0.3, 0.5, 0.8, 0.95)  # of the target
@@ -32,16 +31,12 @@ BETWEEN = 1  # steps of the coarsest between records
 class Escaping:
     """Small starts at three sizes, each half the one before."""
 
-    size: float = varies("of the largest weights, as a share of the minimum's", 0.3, smoke=0.4, low=0.1, high=0.4)
+    size: float = varies("of the largest weights, as a share of the minimum's", 0.3, smoke=0.4, low=0.2, high=0.4)
     runs: int = varies("starts, one of them with a weight of 0", 8, smoke=4, paper=40, low=2, high=1000)
     target: float = varies("s, of the product of the weights; other numbers are in its units", TARGET, low=0.1, high=10)
     input: float = varies("x; other numbers are in its units", INPUT, low=0.1, high=10)
     learning_rate: float = varies("of the coarsest run", 0.02, smoke=0.03, low=1e-3, high=0.03)
     refinements: int = varies("learning rates, each half the one before", 4, paper=5, low=4, high=6)
-
-    def __post_init__(self) -> None:
-        if self.runs < 2:
-            reject("runs", self.runs, "two at least, one of them with a weight of 0")
 
 
 @claim(

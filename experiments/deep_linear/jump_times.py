@@ -50,8 +50,8 @@ class Drawn(Whitened):
         s = np.array(self.strengths)
         if (s[:-1] < 1.4 * s[1:]).any() or s[0] > 5 * s[-1]:
             reject("strengths", self.strengths, "each 1.4 times the next at least, none 5 times another")
-        if len(self.deviations) != 2:
-            reject("deviations", self.deviations, "two, one a layer")
+        if len(self.deviations) != 2 or max(self.deviations) > 2.5 * min(self.deviations):
+            reject("deviations", self.deviations, "two, one a layer, neither above 2.5 times the other")
         if self.width < len(s) + 2:
             reject("width", self.width, f"at least two more than the modes, {len(s) + 2}: chi-squares with a variance")
 
@@ -150,8 +150,8 @@ def _wrong_laws(size: Drawn, modes: Modes, t: Array) -> Iterator[Check]:
 
 
 def _correlation(t: Array, laws: list[theory.JumpTime]) -> Measured:
-    """Of the times of two modes, the mean over all pairs: of independent ones it varies least."""
-    z = np.stack([(times - times.mean()) / np.sqrt(law.var()) for times, law in zip(t.T, laws)])
+    """Of what the laws make of the times of two modes, uniform numbers; the mean over all pairs, which varies least."""
+    z = np.sqrt(12) * np.stack([law.cdf(times) - 0.5 for times, law in zip(t.T, laws)])
     products = np.mean([z[i] * z[j] for i in range(len(z)) for j in range(i)], axis=0)
     return measured("correlation of the times of two modes", products.mean(), within=by_chance(mean(products)))
 

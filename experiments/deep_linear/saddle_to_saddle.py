@@ -41,13 +41,13 @@ SETTLED = 5.0  # of 2 x^2 s t after the last jump: what is left of the loss is s
 
 @dataclass(frozen=True)
 class Saddles(Whitened):
-    strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 2.4, 1.1), low=0.5, high=4)
+    strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 2.4, 1.1), low=0.8, high=4)
     start: float = varies("size of the smallest start, for the law", 1e-14, smoke=1e-12, low=1e-16, high=1e-11)
     sizes: tuple[float, ...] = varies(
         "of starts, decreasing, for what neighbours change", (1e-3, 1e-4, 1e-5, 1e-6), low=1e-8, high=1e-2
     )
-    draws: int = varies("examples, labels and starts", 6, smoke=4, paper=40, low=3, high=200)
-    learning_rate: float = varies("of the coarsest run", 0.02, low=5e-3, high=0.03)
+    draws: int = varies("examples, labels and starts", 6, smoke=4, paper=40, low=4, high=200)
+    learning_rate: float = varies("of the coarsest run", 0.02, low=5e-3, high=0.02)
     refinements: int = varies("learning rates, each half the one before", 4, smoke=3, paper=5, low=3, high=6)
 
     def __post_init__(self) -> None:
@@ -55,10 +55,10 @@ class Saddles(Whitened):
         s, sizes = np.array(self.strengths), np.array(self.sizes)
         if (s[:-1] < 1.2 * s[1:]).any() or s[0] > 5 * s[-1]:
             reject("strengths", self.strengths, "each 1.2 times the next at least, none 5 times another")
-        if len(s) < 3 or s[0] / s[1] - 1 > 0.6 * (1 - s[2] / s[1]):
-            reject(
-                "strengths", self.strengths, "three or more, the second by far nearer to the first than to the third"
-            )
+        if len(s) < 3 or s[0] / s[1] - 1 > 0.5 * (1 - s[2] / s[1]):
+            reject("strengths", self.strengths, "three or more, the second far nearer to the first than to the third")
+        if self.width < len(s) + 2:
+            reject("width", self.width, f"at least two more than the modes, {len(s) + 2}: no mode has little left")
         if len(sizes) < 4 or (sizes[:-1] < 9.9 * sizes[1:]).any():
             reject("sizes", self.sizes, "four or more, each ten times the next at least")
 
@@ -168,14 +168,14 @@ def _paths(size: Saddles, modes: Modes, runs: list[Trajectory], shares: Array) -
 def _neighbours(size: Saddles, one: Modes, unit: list[Array], runs: list[Trajectory]) -> Iterator[Check | Curves]:
     """By how much, and by which power of its size, a start changes times: against the smallest, which changes least.
 
-    The last mode has no next one, and terms of second order may change it more than the one before: it is left out.
-    Of the others that part of the change is judged that is along what is predicted, over all draws.
+    Of the first two modes that part of the change is judged that is along what is predicted, over all draws: of weaker
+    ones terms of second order may change more than neighbours.
     """
     sizes, s, x = np.array([*size.sizes, size.start]), one.s[0], one.x
     G = one.effective_start(unit)[:, None] * sizes[:, None, None]
 
     def from_smallest(times: Array) -> Array:
-        times = times.reshape(size.draws, len(sizes), -1)[..., :-1]
+        times = times.reshape(size.draws, len(sizes), -1)[..., :2]
         return times[:, :-1] - times[:, -1:]
 
     law = theory.jump_times(s, x, G)

@@ -4,9 +4,9 @@ Gradient flow keeps w_i^2 - w_j^2, so that w_l(t)^2 = w_l^2 + z and p = prod (w_
 
     t = int_0^z dz / (2 sigma (s - p) p) = (1 / (2 sigma s)) (int_0^z dz / p + int_0^z dz / (s - p)).
 
-The first integral, from 0 to infinity, is 2 R of `elliptic`, and all that tells weights apart while they are small. With
-the mean square m = sum w_l^2 / L the rest is that of weights which are all alike, up to m^2: z + m in place of z leaves
-no term of first order in w_l^2 - m. So a small chain is later than the balanced one of the same norm by
+The first integral, from 0 to infinity, is 2 R of `elliptic`, and all that tells weights apart while they are small.
+With the mean square m = sum w_l^2 / L the rest is that of weights which are all alike, up to m^2: z + m in place of z
+leaves no term of first order in w_l^2 - m. So a small chain is later than the balanced one of the same norm by
 
     (R(w) - R(m^(1/2), ..., m^(1/2))) / (sigma s) + O(m^2),
 
@@ -56,8 +56,8 @@ def elliptic(w: Float[Array, "*runs L"]) -> Float[Array, "*runs"] | float:
 
 
 def escape_time(
-    chain: Chain, w: Float[Array, "*runs L"], share: Float[Array, "*#runs"] | float = 0.5
-) -> Float[Array, "*runs"] | float:
+    chain: Chain, w: Float[Array, "*#shape L"], share: Float[Array, "*#shape"] | float = 0.5
+) -> Float[Array, "*shape"] | float:
     """When the product of a small chain passes this share of s, off by the order of the fourth power of its weights.
 
     In units step x learning rate; infinite where two weights are 0, and at share = 1.
@@ -69,7 +69,7 @@ def escape_time(
     if chain.L not in DEPTHS:
         reject("chain.L", chain.L, "depth 3 or 4")
     if w.shape[-1:] != (chain.L,):
-        reject("w.shape", w.shape, f"(*runs, {chain.L})")
+        reject("w.shape", w.shape, f"(*shape, {chain.L})")
     R = elliptic(w)
     p = chain.s * entries_inside("share", share, 0, 1, "(]")
     alike = np.sqrt((w**2).mean(-1, keepdims=True)) * np.ones(chain.L)

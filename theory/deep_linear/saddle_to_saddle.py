@@ -51,7 +51,8 @@ def correction(s: Float[Array, " r"], x: float, G: Float[Array, "*runs h r"]) ->
         2 x^2 s_k (t_k's change) = R_{k,k+1}^2 e^(2 x^2 s_{k+1} t_k) / s_{k+1}
                                    - (R_{k-1,k} / R_kk)^2 e^(-2 x^2 s_{k-1} (t_k - t_{k-1})).
 
-    What is left out is smaller by a power of G again, or of the order |G|^2 log |G|.
+    What is left out is smaller by a power of G again, or of the order |G|^2 log |G|. Of a G that is far from small it is
+    no correction, and may be beyond all numbers.
 
     Raises:
         InvalidArgument: as in `jump_times`.
@@ -67,7 +68,8 @@ def correction(s: Float[Array, " r"], x: float, G: Float[Array, "*runs h r"]) ->
         added[..., :n] += np.exp(2 * (log_beside + rate[1 : n + 1] * jumps[..., :n])) / s[1 : n + 1]
         waited = rate[:n] * (jumps[..., 1 : n + 1] - jumps[..., :n])
         log_start = np.log(decoupled_starts(G))[..., 1 : n + 1] / 2
-        added[..., 1 : n + 1] -= np.exp(2 * (log_beside - log_start - waited))
+        taken = np.exp(2 * (log_beside - log_start - waited))
+        added[..., 1 : n + 1] -= np.where(np.isfinite(jumps[..., :n]) & (beside > 0), taken, 0.0)
     return np.where(np.isfinite(jumps), added, 0.0) / (2 * rate)
 
 
@@ -105,8 +107,8 @@ def strengths(
     jumps = entries_inside("jumps", jumps, -np.inf, np.inf, "(]")
     rate = inside("x", x, SMALLEST, LARGEST) ** 2 * s
     t = times(t)
-    since = np.where(np.isinf(jumps), -np.inf, t.reshape((*t.shape, *[1] * jumps.ndim)) - jumps)
-    return s * special.expit(2 * rate * since)
+    since = t.reshape((*t.shape, *[1] * jumps.ndim)) - np.where(np.isinf(jumps), 0.0, jumps)
+    return s * special.expit(np.where(np.isinf(jumps), -np.inf, 2 * rate * since))
 
 
 def flow_time(

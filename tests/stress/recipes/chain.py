@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from arguments import ARGUMENTS, RECIPES, Draw
 
-from theory.chain import collapse, gradient_flow, minnorm, problem, times, weight_decay
+from theory.chain import collapse, escape_time, gradient_flow, minnorm, problem, times, weight_decay
 from theory.chain.problem import Chain
 
 
@@ -83,6 +83,17 @@ def accuracies(draw: Draw) -> dict[str, Any]:
     return {"t": t, "distances": distances, "epsilons": np.abs(draw.entries((3,)))}
 
 
+def small(draw: Draw) -> dict[str, Any]:
+    """Three or four weights, small and not below 0 most of the time, and now and then one that is 0."""
+    made = Chain(draw.number(), int(draw.rng.choice((3, 4))), draw.number())
+    w = np.abs(draw.entries((int(draw.rng.integers(1, 4)), made.L))) * (1 if draw.chance(0.9) else -1)
+    w[0, 0] *= draw.chance(0.8)
+    if draw.chance(0.9):
+        with np.errstate(invalid="ignore"):
+            w = 0.3 * made.omega * w / max(np.abs(w).max(), 1)
+    return {"chain": made, "w": w, "share": draw.rng.choice([0.5, 0.9, 1.0, draw.number()])}
+
+
 STATES = (
     gradient_flow.velocity,
     gradient_flow.product_velocity,
@@ -98,6 +109,8 @@ ARGUMENTS |= {function: of_a_state(function) for function in STATES} | {
     collapse.collapse_criterion: of_depth(collapse.collapse_criterion, 2, 3, 4, 7),
     collapse.size_bound: of_depth(collapse.size_bound, 2, 3, 4, 7),
     collapse.growth_criterion: of_depth(collapse.growth_criterion, 2, 3, 4, 7),
+    escape_time.escape_time: small,
+    escape_time.elliptic: lambda draw: {"w": small(draw)["w"]},
     gradient_flow.two_layer_solution: of_depth(gradient_flow.two_layer_solution, 1, 2, 2, 2),
     gradient_flow.balanced_time: on_the_way,
     minnorm.orbit_energy: of_depth(minnorm.orbit_energy, 1, 2, 2, 2),

@@ -11,7 +11,7 @@ from recipes.problems import ensemble, of_a_function, runs, sized, teacher_stude
 
 from theory.chain.problem import Chain
 from theory.core.arrays import Array
-from theory.deep_linear import frozen, generalisation, minnorm, modes, weight_decay
+from theory.deep_linear import frozen, generalisation, minnorm, modes, saddle_to_saddle, weight_decay
 from theory.deep_linear import problem as problems
 from theory.deep_linear.problem import TeacherStudent
 from theory.deep_linear.problem import draw as drawn
@@ -165,6 +165,22 @@ def a_flows_or_a_ridges(function: Callable) -> Callable[[Draw], dict[str, Any]]:
     return arguments
 
 
+def in_order(function: Callable) -> Callable[[Draw], dict[str, Any]]:
+    """Strengths that decrease, but for one now and then; a learning rate that may be stable."""
+
+    def arguments(draw: Draw) -> dict[str, Any]:
+        s = np.abs(draw.entries(sized(draw, "r")))
+        given = {"s": -np.sort(-s) if draw.chance(0.9) else s}
+        hints = typing.get_type_hints(function)
+        made = given | {name: draw.value(hint) for name, hint in hints.items() if name not in ("s", "return")}
+        if "learning_rate" in made and draw.chance(0.9):
+            with np.errstate(all="ignore"):
+                made["learning_rate"] *= 0.1 / (1 + np.square(made["x"]) * s.max(initial=0))
+        return made
+
+    return arguments
+
+
 STUDENTS = (
     frozen.seen_layers,
     frozen.frozen_layer,
@@ -176,11 +192,20 @@ STUDENTS = (
     minnorm.deviation,
 )
 SEEN = (frozen.velocity, frozen.error_given_seen)
+SADDLES = (
+    saddle_to_saddle.jump_times,
+    saddle_to_saddle.correction,
+    saddle_to_saddle.strengths,
+    saddle_to_saddle.flow_time,
+    saddle_to_saddle.jump_time_laws,
+    saddle_to_saddle.error_exponents,
+)
 STOPPED = (generalisation.best_time, generalisation.best_stopped_error, generalisation.crossover)
 ARGUMENTS |= (
     {function: of_a_student(function) for function in STUDENTS}
     | {function: of_a_student(function, seen=True) for function in SEEN}
     | {function: a_flows_or_a_ridges(function) for function in STOPPED}
+    | {function: in_order(function) for function in SADDLES}
     | {
         frozen.seen_flow: moving,
         frozen.typical_start: with_room,
