@@ -1,10 +1,12 @@
 """Descents on the log of the exponential loss: accelerated, with momentum, rescaled. Problems on which they settle."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.minnorm.classifiers import MomentumDescent, Steps
+from experiments.minnorm.classifiers import BoxedMinnorm, MomentumDescent, Steps
 from experiments.shallow.classifiers import classifier, log_loss
 from experiments.training import GradientDescent, Loss, State, Trainee
 from theory.claims import Study
@@ -59,9 +61,7 @@ def accelerated_classifier(study: Study, Z: Array, w: Array) -> Trainee:
     """The dual is accelerated (Ji, Srebro & Telgarsky 2021): g <- t / (t + 1) (g + u), w <- w - eta (g + u)."""
     loss, ones = log_loss(Z, study.device), np.ones(len(w))
     steps = Steps(rate=ones, power=0 * ones, momentum=np.inf * ones, decay=0 * ones)
-    examples = torch.tensor(Z, dtype=torch.float64, device=study.device)
-    rule = MomentumDescent(lambda state: (examples @ state["w"].unsqueeze(-1)).squeeze(-1), steps)
-    return classifier(study, loss, w, rule)
+    return classifier(study, loss, w, MomentumDescent(_margins(study, Z), steps))
 
 
 def momentum_classifier(study: Study, Z: Array, w: Array) -> Trainee:
@@ -72,6 +72,17 @@ def momentum_classifier(study: Study, Z: Array, w: Array) -> Trainee:
 def rescaled_classifier(study: Study, Z: Array, w: Array, factor: Array, between: Array) -> Trainee:
     loss = log_loss(Z, study.device)
     return classifier(study, loss, w, RescaledDescent(loss, factor, between))
+
+
+def boxed_minnorm(study: Study, Z: Array, A: Array, B: Array) -> Trainee:
+    """Alternating Minnorm from 0, multipliers first, held in a box where it diverges, as steps that are trapped may."""
+    rule = BoxedMinnorm(_margins(study, Z), A, B, np.full(len(Z), True))
+    return Trainee(study, rule.loss, {"w": np.zeros((len(Z), Z.shape[-1]))}, rule)
+
+
+def _margins(study: Study, Z: Array) -> Callable[[State], Tensor]:
+    examples = torch.tensor(Z, dtype=torch.float64, device=study.device)
+    return lambda state: (examples @ state["w"].unsqueeze(-1)).squeeze(-1)
 
 
 def conditioned(

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.methods.minnorm.descent import AlternatingMinnormDescent
 from experiments.shallow import descents
-from experiments.shallow.classifiers import minnorm_classifier
 from experiments.shallow.descents import along
 from experiments.shallow.examples import adding_to_one
 from experiments.shallow.last_times import last_above
@@ -27,7 +25,6 @@ from theory.claims import (
 from theory.core.arrays import EPS, Array
 from theory.core.separable import Separable, direction_error, planted
 from theory.core.validation import reject
-from theory.minnorm.tuning import Tuning
 from theory.shallow import clocks, gradient_flow, heavy_ball, rescaling, transients
 
 CONDITIONS = (4.0, 8.0)  # mu_max / mu_min, so that rho is not small
@@ -40,7 +37,7 @@ PARALLEL = (0.3, 0.1, 0.03, 0.01)  # spreads of two support vectors about their 
 ROUNDS = 25  # cycles on these
 EVERY = exactly("every one of the problems")
 ALIKE = (1.002, 1.0, 0.998)  # duals that are nearly equal
-CURVED, LARGE = 0.02, 50.0
+CURVED, LARGE = 0.03, 50.0
 SERIES = "what is left of a geometric series, twice, and rounding"
 SPREADS = np.geomspace(0.02, 1.0, 12)  # of the support vectors about their mean: parallel ones, and others
 GOAL = 1e-10  # the error that is raced to
@@ -232,9 +229,7 @@ def _best_conditioned(drawn: Separable, runs: int) -> Separable:
 def _minnorm_errors(study: Study, problem: Separable, steps: int) -> Array:
     """Of alternating steps at their best for |Z|^2 of all examples, from 0: errors (steps + 1, runs)."""
     best = heavy_ball.best_alternating(problem.gram_range[0], np.linalg.norm(problem.Z, ord=2, axis=(-2, -1)) ** 2)
-    trainee = minnorm_classifier(
-        study, problem.Z, Tuning(best.A, best.B), np.zeros_like(problem.w), kind=AlternatingMinnormDescent
-    )
+    trainee = descents.boxed_minnorm(study, problem.Z, best.A, best.B)
     return _no_direction_is_an_error(
         direction_error(problem, trainee.train(learning_rate=1.0, steps=steps, record=range(steps + 1))["w"])
     )

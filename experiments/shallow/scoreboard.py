@@ -115,7 +115,7 @@ def _field(study: Study, problem: Separable) -> dict[str, tuple[Trainee, Array |
         NORMALISED: (normalised_classifier(study, Z, start), 1 / high),
         ACCELERATED: (descents.accelerated_classifier(study, Z, start), 1 / (Z**2).sum(-1).max(-1)),
         RESCALED: (descents.rescaled_classifier(study, Z, start, np.full(len(Z), FACTOR), between), eta),
-        MINNORM: (minnorm_classifier(study, Z, Tuning(best.A, best.B), start, kind=AlternatingMinnormDescent), 1.0),
+        MINNORM: (descents.boxed_minnorm(study, Z, best.A, best.B), 1.0),
     }
 
 

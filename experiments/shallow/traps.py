@@ -7,6 +7,7 @@ import numpy as np
 
 from experiments.methods.minnorm.descent import AlternatingMinnormDescent
 from experiments.shallow.classifiers import minnorm_classifier
+from experiments.shallow.descents import boxed_minnorm
 from experiments.shallow.examples import adding_to_one
 from experiments.shallow.propagators import propagators
 from experiments.training.together import copies
@@ -154,8 +155,9 @@ def _from_zero(study: Study, sizes: Traps, problem: Separable) -> Iterator[Check
     g_min, g_max = problem.gram_range
     squared = _squared_norm(problem.Z)
     both = [heavy_ball.best_alternating(g_min, largest) for largest in (g_max, squared)]
-    start, steps = np.zeros((2 * len(squared), sizes.inputs)), Steps(*map(np.concatenate, zip(*both)))
-    w = _trained(study, copies(problem.Z, 2), steps, (start, 0.0), range(sizes.steps - 1, sizes.steps + 1))["w"]
+    A, B, _ = map(np.concatenate, zip(*both))
+    trainee = boxed_minnorm(study, copies(problem.Z, 2), A, B)
+    w = trainee.train(learning_rate=1.0, steps=sizes.steps, record=range(sizes.steps - 1, sizes.steps + 1))["w"]
     errors = [direction_error(problem, each).max(0) for each in np.split(w, 2, axis=1)]
     ends = {name: np.where(np.isfinite(error), error, 2.0) for name, error in zip((SUPPORT, ALL), errors)}
     slow = ends[ALL] > ARRIVED

@@ -72,3 +72,19 @@ def test_places_along_and_across(problem: Separable) -> None:
     w = 3 * problem.w + beside
     assert np.allclose(descents.along(problem, w), 3)
     assert np.allclose(descents.across(problem, w), beside, atol=1e-12)
+
+
+def test_minnorm_in_a_box_moves_its_multipliers_first(problem: Separable) -> None:
+    A, B = np.array([0.5, 0.7, 0.9]), np.array([0.3, 0.2, 0.1])
+    w, multipliers = np.zeros_like(problem.w), np.zeros_like(problem.duals)
+    for _ in range(STEPS):
+        multipliers = np.maximum(multipliers + B[:, None] * (1 - apply(problem.Z, w)), 0)
+        w = (1 - A[:, None]) * w + A[:, None] * apply(problem.Z.mT, multipliers)
+    run = descents.boxed_minnorm(STUDY, problem.Z, A, B).train(learning_rate=1.0, steps=STEPS, record=[STEPS])
+    assert np.allclose(run["w"][-1], w, atol=1e-12)
+
+
+def test_what_diverges_is_held_in_the_box(problem: Separable) -> None:
+    steps = np.full(3, 0.9), np.full(3, 1e3)
+    run = descents.boxed_minnorm(STUDY, problem.Z, *steps).train(learning_rate=1.0, steps=200, record=[200])
+    assert np.isfinite(run["w"]).all()
