@@ -118,17 +118,12 @@ def _every_step(study: Study, size: OneMode) -> Iterator[Check]:
     )
     u, v, eta = run["u"], run["v"], np.broadcast_to(eta, run["u"].shape[:-1])
     before, after = (u[:-1], v[:-1], y, eta[:-1]), (u[1:], v[1:], y, eta[1:])
-    F, E = finite_step.ellipse(*before), np.abs(finite_step.scaled_error(*before))
-    a = eta[:-1] * y
+    F, E, a = finite_step.ellipse(*before), finite_step.scaled_error(*before), eta[:-1] * y
     # E rounds h products and a few sums of numbers below q + a, q <= 8 F: so does 1 +- E, whose square F is multiplied
     # by. What u and v lose moves the shorter of u + v and u - v, which F divides by (2 - a)^(1/2).
-    terms, scale = 16 * (size.width + 4), (1 + E) ** 2 * (1 + F) ** 2 / np.sqrt(2 - a)
+    terms, scale = 16 * (size.width + 4), (1 + np.abs(E)) ** 2 * (1 + F) ** 2 / np.sqrt(2 - a)
     within = rounding(terms, scale, of="(1 + |E|)^2 (1 + F)^2 / (2 - a)^(1/2): products of h terms, then squares")
-
-    def ellipse(after: Array, within: Tolerance) -> Measured:
-        return measured("F after a step", after, within=within, axes=("step", "run"))
-
-    found = ellipse(finite_step.ellipse(*after), within)
+    found = measured("F after a step", finite_step.ellipse(*after), within=within, axes=("step", "run"))
     yield found.equals(lambda k: 1 + k * (finite_step.ellipse_after_step(*before) - 1))
     yield found.control("E^2 in place of E P").equals(1 + (1 + E**2) * (F - 1))
     lost = rounding(terms, scale * 8 * (1 + F) / eta[:-1], of="(1 + |E|)^2 (1 + F)^3 8 / (eta (2 - a)^(1/2))")
@@ -136,13 +131,8 @@ def _every_step(study: Study, size: OneMode) -> Iterator[Check]:
     kept = measured("imbalance after a step", imbalance[1:], within=lost, axes=("step", "run"))
     yield kept.equals(lambda k: k * finite_step.imbalance_after_step(*before))
     yield kept.control("the imbalance keeps its size to first order").equals(imbalance[:-1])
-    smallest = measured("1 + E P, least", _factor(before), within=within, axes=("step", "run"))
+    smallest = measured("1 + E P, least", 1 + E * (E + a), within=within, axes=("step", "run"))
     yield smallest.supporting().at_least(1 - a**2 / 4)
-
-
-def _factor(mode: tuple) -> Array:
-    E = finite_step.scaled_error(*mode)
-    return 1 + E * (E + mode[3] * mode[2])
 
 
 def _on_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
@@ -183,11 +173,9 @@ def _leaving_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
     rng, y, runs, h = study.rng("leaving"), size.target, LEAVERS * size.starts, size.width
     found = []
     for a in size.rates:
-        eta, (sine, cosine) = a / y, _circle(rng, runs)
-        along, across = (
-            each / np.linalg.norm(each, axis=1, keepdims=True) for each in rng.standard_normal((2, runs, h))
-        )
-        U, V = np.sqrt(2 + a) * cosine[:, None] * along, np.sqrt(2 - a) * sine[:, None] * across
+        eta, phi = a / y, rng.uniform(0, np.pi / 2, (runs, 1))
+        along, across = (each / np.linalg.norm(each, axis=1)[:, None] for each in rng.standard_normal((2, runs, h)))
+        U, V = np.sqrt(2 + a) * np.cos(phi) * along, np.sqrt(2 - a) * np.sin(phi) * across
         inside = np.sqrt((1 - OFF_THE_EDGE) / eta)
         trainee = held_one_mode(study, y, inside * (U + V), inside * (U - V), eta)
         run = trainee.train(learning_rate=eta, steps=LEAVING, record=[0, LEAVING])
@@ -201,11 +189,6 @@ def _leaving_the_edge(study: Study, size: OneMode) -> Iterator[Check | Curves]:
     fine = np.linspace(0, 2, 200)
     law = [finite_step.edge_repulsion(a) for a in fine]
     yield curves("leaving", a=fine, law=law, rates=size.rates, trained=found)
-
-
-def _circle(rng: np.random.Generator, runs: int) -> tuple[Array, Array]:
-    phi = rng.uniform(0, np.pi / 2, runs)
-    return np.sin(phi), np.cos(phi)
 
 
 def _who_diverges(study: Study, size: OneMode) -> Iterator[Check]:

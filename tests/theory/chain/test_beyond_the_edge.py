@@ -48,16 +48,21 @@ def test_multipliers_are_those_of_two_steps(chain: Chain, r: float) -> None:
 @few
 @given(st.integers(2, 60), st.floats(0.001, 0.3), st.floats(0.01, 0.5))
 def test_ratios_grow_with_the_learning_rate(L: int, log_r: float, more: float) -> None:
-    """The edge at r = 1, in 40 digits beside it, and larger for larger r: the cycle is born above the edge."""
+    """The edge at r = 1, in 40 digits beside it, even in log r, and larger for larger r: cycles are born above it."""
     chain = Chain(1.7, L)
     assert beyond.cycle_learning_rate(chain, 1.0) == pytest.approx(2 / chain.g, rel=1e-13)
     here, there = (float(beyond.cycle_learning_rate(chain, np.exp(x))) for x in (log_r, log_r + more))
     assert 2 / chain.g < here < there
     with mpmath.workdps(40):
         r = mpmath.mpf(np.exp(log_r))
-        A = (r - 1) * (r ** (L - 1) + 1) / (r ** (L - 1) * (r**L - 1))
-        strength = A ** (mpmath.mpf(2) / L - 1) * (r - 1 + A) ** (2 - mpmath.mpf(2) / L)
+        strength, turned = (_strength(L, each) for each in (r, 1 / r))
     assert here * chain.g / L == pytest.approx(float(strength), rel=1e-12)
+    assert float(turned / strength) == pytest.approx(1, rel=1e-15)
+
+
+def _strength(L: int, r: mpmath.mpf) -> mpmath.mpf:
+    A = (r - 1) * (r ** (L - 1) + 1) / (r ** (L - 1) * (r**L - 1))
+    return A ** (mpmath.mpf(2) / L - 1) * (r - 1 + A) ** (2 - mpmath.mpf(2) / L)
 
 
 @few
