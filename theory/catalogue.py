@@ -422,6 +422,17 @@ FIGURES = {
             "shallow.alternating_traps",
         ),
     ),
+    "fig43": Entry(
+        "figures.fig43_regimes",
+        "Where descent lands below the edge of stability, and learning between lazy and rich, solved",
+        (
+            "chain.landing",
+            "chain.flow_sharpness",
+            "imbalance.minimal_model",
+            "imbalance.kernel_of_product",
+            "imbalance.mixed_regime",
+        ),
+    ),
 }
 
 CATALOGUE = Catalogue(("experiments",), FIGURES, READERS, group="theory.claims")

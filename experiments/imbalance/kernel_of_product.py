@@ -9,7 +9,7 @@ import torch
 from experiments.imbalance.networks import by_autograd, largest_curvature, trained_coordinates
 from experiments.imbalance.solved import not_whitened
 from experiments.training import extrapolated
-from theory.claims import OURS, Check, Measured, Study, Tolerance, claim, measured, order, varies
+from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, order, varies
 from theory.claims.estimates import observed_order, richardson
 from theory.core.arrays import Array
 from theory.core.regression import Regression, random_regression
@@ -67,7 +67,7 @@ class Imbalances:
     ),
     parameters=Imbalances,
 )
-def the_kernel_is_a_function_of_the_product(study: Study, sizes: Imbalances) -> Iterator[Check]:
+def the_kernel_is_a_function_of_the_product(study: Study, sizes: Imbalances) -> Iterator[Check | Curves]:
     for lam in sizes.imbalances:
         yield from _grams(study, sizes, lam)
     strongest = max(sizes.imbalances, key=abs)
@@ -160,7 +160,7 @@ def _kernels(study: Study, problem: Regression, run: Trajectory) -> Array:
     return (J @ J.mT).cpu().numpy()
 
 
-def _movement(study: Study, sizes: Imbalances, sign: int) -> Iterator[Check]:
+def _movement(study: Study, sizes: Imbalances, sign: int) -> Iterator[Check | Curves]:
     """From one product, at three imbalances each twice the one before: what the law leaves falls like lambda^-2."""
     problem, case = _whitened(study), f"lambda {'above' if sign > 0 else 'below'} 0"
     rng = study.rng("movement", sign)
@@ -187,6 +187,8 @@ def _movement(study: Study, sizes: Imbalances, sign: int) -> Iterator[Check]:
     estimate = observed_order(*left())
     yield order("movement, order in 1/lambda", estimate, case=case).equals(2, excludes=(1.5, 2.5))
     yield _at_infinity(*left(), case).equals(0, against=1)
+    norms = [[np.linalg.norm(rest) for rest in left(terms=terms)[0]] for terms in ((1, 1), (1, 0))]
+    yield curves(case, size=sizes.largest / np.array([4, 2, 1]), left=norms[0], one_term=norms[1])
     if sign < 0:
         yield _at_infinity(*left(-1), case).control("movement with lambda for its size").equals(0)
     else:

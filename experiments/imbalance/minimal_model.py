@@ -36,7 +36,7 @@ class Starts:
     learning_rate: float = varies(
         "the largest of those that are extrapolated to 0, times the curvature", 0.2, low=0.05, high=0.4
     )
-    levels: int = varies("how many learning rates, each half the one before", 4, smoke=3, low=3, high=5)
+    levels: int = varies("how many learning rates, each half the one before", 3, paper=4, low=3, high=5)
 
     def __post_init__(self) -> None:
         if len(set(self.imbalances)) < len(self.imbalances) or not max(self.imbalances) >= 2:
@@ -240,6 +240,8 @@ def _either_side(study: Study, sizes: Starts, problem: Regression) -> Iterator[C
     within = Tolerance(0.5, "signs")
     side = measured("the minimum that is reached", np.sign(ends * a), within=within)
     yield side.equals(lambda k: np.sign(k * minimal_model.separating_length(y, a, along) - across))
+    sign = measured("the sign of a at the end", np.sign(ends).astype(int), within=Tolerance(0.25, "signs"))
+    yield sign.equals(np.sign(minimal_model.separation(y, Z)).astype(int))
     lam = minimal_model.imbalance(y, Z)
     other = np.sign(SIZE * a + np.hypot(SIZE, lam / 2) * along)
     yield side.control("the surface with K for K + lam/2").equals(other * np.sign(a))
@@ -249,10 +251,10 @@ def _shown(study: Study, sizes: Starts, problem: Regression) -> Iterator[Curves]
     """Loss and angle of one training for all imbalances, and of the solution, from the same direction of w."""
     y, lam = problem.targets[:, 0], np.array(sizes.shown)
     Z = _starts(study, y, lam)
-    Z[:, 1:] = np.linalg.norm(Z[:, 1:], axis=1, keepdims=True) * Z[0, 1:] / np.linalg.norm(Z[0, 1:])
-    Z[:, 0] = np.abs(Z[:, 0])
+    towards = np.sign(Z[0, 1:] @ y) * Z[0, 1:] / np.linalg.norm(Z[0, 1:])
+    Z = np.concatenate([np.abs(Z[:, :1]), np.linalg.norm(Z[:, 1:], axis=1, keepdims=True) * towards], axis=1)
     network = _network(problem, Z)
-    eta = sizes.learning_rate / 2 / largest_curvature(problem, network)
+    eta = sizes.learning_rate / largest_curvature(problem, network)
     steps = int(max(4 * lam.max() / SIZE**2, 6.0) / eta)
     record = sorted({0, *np.geomspace(1, steps, 60).astype(int).tolist()})
     run = by_autograd(study, problem, network).train(learning_rate=eta, steps=steps, record=record)
