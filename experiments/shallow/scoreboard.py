@@ -140,7 +140,7 @@ def _laws(problem: Separable, k: int, counts: dict[str, Array]) -> Iterator[Chec
     slower = clocks.clock_of(constant, ERRORS[MIDDLE]), clocks.clock_of(constant, ERRORS[BEFORE])
     normalised = clocks.normalised_steps(problem, 1 / high, slower[0] - slower[1])
     late, early = counts[NORMALISED][:, MIDDLE], counts[NORMALISED][:, BEFORE]
-    between = np.where(np.isfinite(early), late - np.minimum(early, late), np.inf)
+    between = late - np.where(np.isfinite(early), early, 0.0)  # infinite past the budget
     yield from _median(NORMALISED, "steps from an error of 0.03 to 0.01", (between / normalised)[settled], normalised)
     rate = 1 / (problem.Z**2).sum(-1).max(-1)
     accelerated = clocks.accelerated_steps(problem, rate, clocks.clock_of(constant, ERRORS[SMALL]))

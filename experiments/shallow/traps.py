@@ -23,7 +23,7 @@ from theory.shallow.heavy_ball import Steps
 EVERY = exactly("every one of the problems")
 ARRIVED = 1e-3  # a direction error
 SUPPORT, ALL = "best for the support", "best for all examples"
-ROUNDS = 2500  # steps on six examples
+ROUNDS = 1800  # steps on six examples
 WORST = 100  # condition of the paths in closed form
 LOOKED, ENOUGH = 60, 3.0  # steps at which the energy is looked at; times a bound below what it loses
 SLACK = np.array([0.3, 0.6, 1.0])  # of the examples beyond the margin
