@@ -422,6 +422,11 @@ FIGURES = {
             "shallow.alternating_traps",
         ),
     ),
+    "fig42": Entry(
+        "figures.fig42_saddle_to_saddle",
+        "From saddle to saddle: when each mode is learned, by what law, and how long small chains wait",
+        ("deep_linear.saddle_to_saddle", "deep_linear.jump_times", "chain.escape_time"),
+    ),
     "fig43": Entry(
         "figures.fig43_regimes",
         "Where descent lands below the edge of stability, and learning between lazy and rich, solved",

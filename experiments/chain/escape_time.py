@@ -100,9 +100,9 @@ def _escapes(study: Study, chain: Chain, size: Escaping) -> Iterator[Check | Cur
         # The first start has a weight of 0, which no sign changes.
         below = extrapolated("time of chains with a weight below 0", [each[4][:, 1:] for each in times])
         yield below.control("one weight below 0").equals(_law(chain, np.abs(turned))[:, 1:])
-    at = SHARES.index(0.5)
-    yield curves(case, R=elliptic(w).ravel(), time=limit[:, at].ravel(), balanced=elliptic(_alike(w)).ravel())
-    yield from _path(chain, runs[-1], starts[: 3 * size.runs], case)
+    unit, at = chain.sigma * chain.s, SHARES.index(0.5)
+    yield curves(case, R=elliptic(w), time=unit * limit[:, at], law=unit * law[:, at], balanced=elliptic(_alike(w)))
+    yield from _path(chain, runs[-1], 2 * size.runs, w[2], case)
 
 
 def _controls(chain: Chain, w: Array, law: Array, found: Measured) -> Iterator[Check]:
@@ -119,15 +119,14 @@ def _controls(chain: Chain, w: Array, law: Array, found: Measured) -> Iterator[C
         yield found.control("depth 4: pairs without their partners").equals(alone)
 
 
-def _path(chain: Chain, run: Trajectory, w: Array, case: str) -> Iterator[Curves]:
-    """Products of all starts in their common time, sigma s t - R(w), and the curve they are on."""
+def _path(chain: Chain, run: Trajectory, first: int, w: Array, case: str) -> Iterator[Curves]:
+    """Products of the smallest starts in their common time, sigma s t - R(w), and the curve they are on."""
     shares = special.expit(np.linspace(-3, 5, 100))
     small = 1e-3 * chain.omega * np.ones(chain.L)
     common = chain.sigma * chain.s * escape_time(chain, small, shares) - elliptic(small)
     since = chain.sigma * chain.s * run.t[:, None] - elliptic(w)
-    yield curves(
-        f"path, {case}", since=since, share=product(run["w"][:, : len(w)]) / chain.s, common=common, shares=shares
-    )
+    share = product(run["w"][:, first : first + len(w)]) / chain.s
+    yield curves(f"path, {case}", since=since, share=share, common=common, shares=shares)
 
 
 def _alike(w: Array) -> Array:

@@ -31,7 +31,7 @@ from theory.deep_linear.modes import Modes
 EVERY = 0.1  # time between records
 RARE = 1e-10  # of the times of a mode, what is not waited for
 SETTLED = 2.5  # of x^2 s t: until the last mode is learned
-SHOWN = 20  # runs in the figure
+SHOWN, SHORTER = 20, 4  # runs of the figure, and how much shorter their steps are
 ALONG = "a mode is learned along what of its start the modes before leave"
 
 
@@ -108,10 +108,7 @@ def jump_times_are_logarithms_of_chi_squares(study: Study, size: Drawn) -> Itera
     yield from _wrong_laws(size, modes, equal)
     yield _correlation(equal, laws).equals(0.0, against=1.0)
     yield _correlation(of_random_size, laws).control("starts of random size are as independent").equals(0.0)
-    x = np.stack([np.linspace(law.ppf(1e-4), law.ppf(1 - 1e-4), 200) for law in laws])
-    density = np.stack([law.pdf(t) for law, t in zip(laws, x)])
-    yield curves(times=equal, x=x, density=density, degrees=[law.degrees for law in laws])
-    yield curves("losses", t=run.t, loss=run["loss"][:, :SHOWN], plateaus=_plateaus(modes))
+    yield from _shown(study, size, modes, [layer[:SHOWN] for layer in W], equal, laws)
 
 
 def _off(size: Drawn, modes: Modes, W: list[Array]) -> Array:
@@ -156,7 +153,20 @@ def _correlation(t: Array, laws: list[theory.JumpTime]) -> Measured:
     return measured("correlation of the times of two modes", products.mean(), within=by_chance(mean(products)))
 
 
-def _plateaus(modes: Modes) -> Array:
-    """Of the loss, when the first 0, 1, 2, ... modes are learned."""
-    squares = modes.x**2 / 2 * modes.s[0] ** 2
-    return np.append(squares[::-1].cumsum()[::-1], 0.0)
+def _shown(
+    study: Study, size: Drawn, modes: Modes, W: list[Array], t: Array, laws: list[theory.JumpTime]
+) -> Iterator[Curves]:
+    """Densities under the times of all runs; and losses of a few, by steps too short for a clock of their own."""
+    x = np.stack([np.linspace(law.ppf(1e-5), law.ppf(1 - 1e-5), 200) for law in laws])
+    density, alike = (
+        np.stack([law.pdf(row) for law, row in zip(each, x)])
+        for each in (laws, [replace(law, degrees=size.width) for law in laws])
+    )
+    yield curves(times=t, x=x, density=density, alike=alike, degrees=[law.degrees for law in laws])
+    options = {"learning_rate": size.eta / SHORTER, "every": EVERY, "horizon": float(t.max()) + 1.0}
+    (run,) = trained(study, modes, W, **options)
+    s, jumps = modes.s[0], theory.jump_times(modes.s[0], modes.x, modes.effective_start(W))
+    fine = np.linspace(0, run.t[-1], 500)
+    staircase = modes.x**2 / 2 * ((s - theory.strengths(s, modes.x, jumps, fine)) ** 2).sum(-1)
+    plateaus = modes.x**2 / 2 * np.append((s**2)[::-1].cumsum()[::-1], 0)
+    yield curves("losses", t=run.t, loss=run["loss"], fine=fine, staircase=staircase, plateaus=plateaus)

@@ -126,10 +126,11 @@ def _law(size: Saddles, modes: Modes, W: list[Array], runs: list[Trajectory]) ->
     slow = np.log1p(size.eta * x**2 * s) / (size.eta * x**2 * s) * jumps[0]
     yield replace(clock, value=slow).control("descent's clock without its lag").equals(law[None])
     yield from _paths(size, modes, runs, 2 * x**2 * s * neglected)
-    t, strength, loss = runs[-1].t, runs[-1]["strength"], runs[-1]["loss"]
-    sigmoids = theory.strengths(s, x, law, t)
-    staircase = x**2 / 2 * ((s - sigmoids) ** 2).sum(-1)
-    yield curves("path", t=t, strength=strength, loss=loss, sigmoids=sigmoids, staircase=staircase, jumps=law)
+    # The path of each mode in its own time, by the flow's clock at half its strength.
+    last = runs[-1]
+    flow = [theory.flow_time(s, x, size.eta / 2 ** (len(runs) - 1), each * np.ones(len(s))) for each in last.t]
+    since = 2 * x**2 * s * (np.array(flow)[:, None] - law)
+    yield curves("path", since=since, share=last["strength"] / s)
 
 
 def _paths(size: Saddles, modes: Modes, runs: list[Trajectory], shares: Array) -> Iterator[Check]:
@@ -204,7 +205,10 @@ def _neighbours(size: Saddles, one: Modes, unit: list[Array], runs: list[Traject
         )
         yield found.equals(q, excludes=(0.9 * q, 1.1 * q))
     yield found.control("the next mode alone sets the power").equals(2 * (1 - s[2] / s[1]))
-    yield curves("neighbours", sizes=sizes[:-1], changed=np.exp(logs), law=np.sqrt((predicted**2).sum(0)))
+    powers = theory.error_exponents(s)[:2]
+    yield curves(
+        "neighbours", sizes=sizes[:-1], changed=np.exp(logs), law=np.sqrt((predicted**2).sum(0)), powers=powers
+    )
 
 
 def _of_the_mode_before(s: Array, x: float, G: Array) -> Array:

@@ -21,5 +21,6 @@ t = step x learning rate in all of them. Every array may carry leading batch dim
     weight_decay   forgetting against bias: equilibrium, collapse, schedules, the price of accuracy
     minnorm        forgetting without bias: spectrum, critical augmentation, best tuning, orbits at depth 2
     collapse       the basin of w = 0 at depth 3 and beyond
+    escape_time    how long small chains of three and four weights wait at 0
     times          how long each flow takes to an accuracy
 """

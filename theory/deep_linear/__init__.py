@@ -15,12 +15,13 @@ Notation, used in every file here:
 Every array may carry leading batch dimensions (draws or runs). The scaling is Advani & Saxe's: rates of order 1,
 so that Marchenko & Pastur's law is that of lam_k with aspect n / d.
 
-    problem         teachers, their students' data, and what is measured of a student
-    spectrum        the law of lam_k: Marchenko & Pastur, and its first correction at finite size
-    generalisation  E_g of a shallow student at every time, at its best time, under ridge
-    frozen          what no gradient moves, and the autonomous rest, at any depth
-    weight_decay    decay of every layer: ridge regression at any depth, and its collapse
-    minnorm         forgetting at any depth, and the unique limit W^
-    modes           singular modes of balanced students: each one a chain
-    completion      matrix completion, where depth changes the answer
+    problem            teachers, their students' data, and what is measured of a student
+    spectrum           the law of lam_k: Marchenko & Pastur, and its first correction at finite size
+    generalisation     E_g of a shallow student at every time, at its best time, under ridge
+    frozen             what no gradient moves, and the autonomous rest, at any depth
+    weight_decay       decay of every layer: ridge regression at any depth, and its collapse
+    minnorm            forgetting at any depth, and the unique limit W^
+    modes              singular modes of balanced students: each one a chain
+    saddle_to_saddle   small starts of any kind: when each mode is learned, and the law of when
+    completion         matrix completion, where depth changes the answer
 """
