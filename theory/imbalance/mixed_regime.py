@@ -28,6 +28,11 @@ def solution(
 
     Raises:
         InvalidArgument: here and below, a target that is not finite, a k not above 0; a negative or NaN time.
+
+    >>> solution(np.array([2.0, 0.1]), 0.5, np.array([0, 1, np.inf])).round(4)
+    array([[0.    , 0.    ],
+           [1.8048, 0.0633],
+           [2.    , 0.1   ]])
     """
     y, k = _checked(y, k)
     return scalar_solution(y, 2 * k, 0.0, t)
