@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.imbalance.one_mode_descent import ESCAPED, UntilDecided, mode_loss, one_mode
+from experiments.imbalance.one_mode_descent import held_one_mode
 from theory.claims import OURS, Check, Curves, Measured, Study, Tolerance, claim, curves, measured, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject
@@ -82,19 +82,16 @@ def learning_rates_are_critical_where_the_ellipse_is(study: Study, size: Starts)
 
 
 def _starts(study: Study, size: Starts) -> dict[str, tuple[Array, Array]]:
-    """Starts (runs, h) of sizes spread evenly in their logarithm: Gaussian ones, and some with u . v = 0."""
-    rng, y = study.rng("starts"), size.target
-    Q = y * np.geomspace(*size.squares, size.runs)
-    u, v = rng.standard_normal((2, size.runs, size.width))
-    scale = np.sqrt(Q / (u**2 + v**2).sum(-1))[:, None]
-    gaussian = scale * u, scale * v
-    # A product above y: where sqrt(Q^2 - 16 y e) is the smaller.
-    near = np.where(np.arange(size.runs)[:, None] % 2, 0.8 * u + 0.6 * v, v)
-    scale = np.sqrt(Q / (u**2 + near**2).sum(-1))[:, None]
-    aligned = scale * u, scale * near
+    """Starts (runs, h) of sizes spread evenly in their logarithm, at three kinds of angle between u and v."""
+    u, v = study.rng("starts").standard_normal((2, size.runs, size.width))
     across = v - (u * v).sum(-1, keepdims=True) / (u**2).sum(-1, keepdims=True) * u
-    scale = np.sqrt(Q / (u**2 + across**2).sum(-1))[:, None]
-    return {"Gaussian": gaussian, "aligned": aligned, "u . v = 0": (scale * u, scale * across)}
+    Q = size.target * np.geomspace(*size.squares, size.runs)
+
+    def scaled(u: Array, v: Array) -> tuple[Array, Array]:
+        scale = np.sqrt(Q / (u**2 + v**2).sum(-1))[:, None]
+        return scale * u, scale * v
+
+    return {"Gaussian": scaled(u, v), "aligned": scaled(u, 0.8 * u + 0.6 * v), "u . v = 0": scaled(u, across)}
 
 
 def _search(study: Study, size: Starts, u: Array, v: Array) -> tuple[Array, Array]:
@@ -122,17 +119,16 @@ def _rests(study: Study, size: Starts, u: Array, v: Array, eta: Array) -> Array:
     """Whether runs from each start come to rest at y, of learning rates (RATES, runs)."""
     y, many = size.target, len(eta)
     u, v = (np.broadcast_to(each, (many, *each.shape)).reshape(-1, size.width) for each in (u, v))
-    rule = UntilDecided(mode_loss(y), low=0.0, high=0.5 * (ESCAPED / eta.ravel()) ** 2)
-    steps = [size.steps - 1, size.steps]
-    end = one_mode(study, y, u, v, rule).train(learning_rate=eta.ravel(), steps=size.steps, record=steps)
+    trainee, last = held_one_mode(study, y, u, v, eta.ravel()), [size.steps - 1, size.steps]
+    end = trainee.train(learning_rate=eta.ravel(), steps=size.steps, record=last)
     off = np.abs((end["u"] * end["v"]).sum(-1) / y - 1).max(0)
     return (off < AT_REST).reshape(eta.shape)
 
 
 def _catapult(size: Starts, Q: Array, found: Measured) -> Iterator[Check]:
-    """The limit of large starts: 4 over the sharpness, from which the law is (4 y / Q)^2 / 4 away."""
+    """The limit of large starts: 4 over the sharpness, of which the law is a share of (2 y / Q)^2 away."""
     y, largest = size.target, Q.argmax()
-    within = Tolerance(found.within.value[largest] + 4 / Q[largest] * (2 * y / Q[largest]) ** 2 * 1.1,
-                       "of the search, and (2 y / Q)^2 of the limit")  # fmt: skip
+    away = Tolerance(4 / Q[largest] * (2 * y / Q[largest]) ** 2, "(2 y / Q)^2 of the limit")
+    within = Tolerance(found.within.value[largest], found.within.reason) + away
     limit = measured("largest start: critical learning rate", found.value[largest], within=within)
     yield limit.equals(4 / Q[largest])
