@@ -35,9 +35,9 @@ class Lengths:
         "k, squared, of the rows of Z", (0.01, 0.07, 0.5, 3.0), smoke=(0.03, 2.0), low=1e-4, high=20
     )
     widths: tuple[int, ...] = varies(
-        "units of the hidden layer of Gaussian starts", (10**4, 10**5, 10**6, 10**7), low=300, high=10**9
+        "units of the hidden layer of Gaussian starts", (10**4, 10**5, 10**6, 10**7), low=10**4, high=10**9
     )
-    length: float = varies("k of the Gaussian starts", 0.2, low=0.05, high=2)
+    length: float = varies("k of the Gaussian starts", 0.2, low=0.1, high=2)
     shown: tuple[int, ...] = varies(
         "widths of the figure", (10**2, 10**3, 10**4, 10**5, 10**6), smoke=(10**3, 10**5), low=50, high=10**7
     )

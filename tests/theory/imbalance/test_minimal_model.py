@@ -101,6 +101,21 @@ def test_upstream_the_loss_is_that_of_the_angle_up_to_a_known_excess() -> None:
     assert off[0] / off[1] == pytest.approx(4, rel=0.1)  # lam = 120: rounding of the loss shows
 
 
+@few
+@given(targets, st.floats(-2, 2))
+def test_downstream_the_kernel_moves_as_one_over_the_imbalance(y: Array, w: float) -> None:
+    """a^2 I + w w^T at the end less that at the start: |lam| times it tends to p p^T + |p|^2 I of the products."""
+    moved = []
+    for lam in (-400.0, -800.0):
+        a = np.sqrt(w**2 / -lam - lam)
+        start = np.append(a, w * np.array([0.6, 0.0, -0.8]) / np.sqrt(-lam))
+        kernels = [z[0] ** 2 * np.eye(3) + np.outer(z[1:], z[1:]) for z in (start, model.solution(y, start, np.inf))]
+        moved.append(-lam * (kernels[1] - kernels[0]))
+    p, q = y, w * np.array([0.6, 0.0, -0.8])
+    law = np.outer(p, p) - np.outer(q, q) + (p @ p - q @ q) * np.eye(3)
+    assert moved[1] == pytest.approx(law, rel=1e-3, abs=1e-3 * (1 + p @ p + q @ q))
+
+
 def test_what_is_refused() -> None:
     y = np.array([1.0, 2.0])
     with pytest.raises(InvalidArgument, match=r"Z.shape = \(2,\): expected \(..., 1 \+ r = 3\): a, then w"):
