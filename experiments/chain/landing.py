@@ -42,7 +42,9 @@ class Landings:
     target: float = varies("s, of the product of the weights", TARGET, low=0.1, high=10)
     input: float = varies("x", INPUT, low=0.1, high=10)
     above: tuple[float, ...] = varies("eta phi - 2 at the start, in units of delta", (0.6, 1.2, 2.5), low=0.3, high=4)
-    delta: float = varies("2 (1 - eta sigma s), the largest of those that tend to 0", 0.04, low=0.02, high=0.08)
+    delta: float = varies(
+        "2 (1 - eta sigma s), the largest of those that tend to 0", 0.04, smoke=0.06, low=0.02, high=0.08
+    )
     levels: int = varies("how many delta, each half the one before", 4, smoke=3, low=3, high=5)
 
     def __post_init__(self) -> None:

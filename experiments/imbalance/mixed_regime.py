@@ -39,7 +39,7 @@ class Lengths:
     )
     length: float = varies("k of the Gaussian starts", 0.2, low=0.1, high=2)
     shown: tuple[int, ...] = varies(
-        "widths of the figure", (10**2, 10**3, 10**4, 10**5, 10**6), smoke=(10**3, 10**5), low=50, high=10**7
+        "widths of the figure", (10**2, 10**3, 10**4, 10**5, 10**6), smoke=(10**4, 10**6), low=50, high=10**7
     )
     runs: int = varies("Gaussian starts of each width in each of 16 groups", 8, smoke=2, paper=32, low=1, high=64)
     learning_rate: float = varies(
