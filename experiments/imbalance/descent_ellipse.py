@@ -71,7 +71,8 @@ class OneMode:
     hypotheses=(
         "u, v in R^h, loss (y - u . v)^2 / 2, y > 0, constant learning rate eta, 0 < a < 2",
         "almost every start; P(F < 1) of u, v ~ N(0, tau^2 I) by two independent chi-squared",
-        "data of one singular value S: eta S^2 in place of eta, y / S in place of y",
+        "data of one singular value S: eta S^2 in place of eta, y / S in place of y; of several, modes that start "
+        "decoupled need not stay so, as rounding couples them",
         "the mean is over theta uniform on the edge F = 1",
     ),
     theory_side="identity",
