@@ -166,7 +166,7 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
             budget,
         ),
         BEST: (alternating, 1.0, budget),
-        ACCELERATED: (accelerated_classifier(study, problem.Z, w0), 1 / longest, longer),
+        ACCELERATED: (accelerated_classifier(study, problem.Z, w0), 1 / longest, budget),
     }
     weights = {
         name: trainee.train(learning_rate=rate, steps=most, record=range(most + 1))["w"]
@@ -181,7 +181,7 @@ def _steps_of_training(study: Study, sizes: Race, problem: Separable, w0: Array)
     ratio = measured(name, counts[BEST][:, SMALL] / others[:, SMALL], within=stable, case="error 1e-2", axes=("run",))
     why = "it grows as 1 / (error x log(1 / error)), and at large errors Minnorm is not the first"
     yield ratio.within_factor(FASTER, because=why).at_most(1.0)
-    accelerated = np.minimum(counts.pop(ACCELERATED)[:, SMALLER], longer)
+    accelerated = np.minimum(counts.pop(ACCELERATED)[:, SMALLER], budget)
     ratio = measured(
         "step ratio, best Minnorm over accelerated",
         counts[BEST][:, SMALLER] / accelerated,
