@@ -38,7 +38,7 @@ TOO_FAR, RINGING = 3.5, 16  # eta mu_max of momentum that is stable near the end
 @dataclass(frozen=True)
 class Clocks:
     inputs: int = varies("of each example", 4, low=3, high=20)
-    margin: float = varies("gamma* of the examples", 0.35, low=0.2, high=0.5)
+    margin: float = varies("gamma* of the examples", 0.35, low=0.25, high=0.5)
     shares: tuple[float, ...] = varies("of the duals in their sum, up to a factor", (0.5, 0.3, 0.2), low=0.1, high=10)
     runs: int = varies("problems", 8, smoke=4, paper=32, low=2, high=100)
     steps: int = varies(
@@ -50,6 +50,7 @@ class Clocks:
     def __post_init__(self) -> None:
         if not 3 <= len(self.shares) < self.inputs:
             reject("shares", f"{len(self.shares)} of them", f"3 at least, and fewer than the {self.inputs} inputs")
+        descents.require_unequal(self.shares)
 
 
 @claim(

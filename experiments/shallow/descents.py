@@ -15,6 +15,7 @@ from theory.core.separable import Separable, planted
 from theory.core.validation import reject
 from theory.shallow import gradient_flow, transients
 
+UNEQUAL = 1.2  # the least ratio of the largest dual to the smallest
 LONGEST = 1e15  # weights that are rescaled
 
 
@@ -111,6 +112,16 @@ def conditioned(
 
 
 SETTLES = 1.2  # mu_min / margin^2: T to the minus this is left of what descent turns
+
+
+def require_unequal(shares: tuple[float, ...]) -> None:
+    """Refuse duals that are all alike: they have a constant of 0, which no share of it can be told from.
+
+    Raises:
+        InvalidArgument: a largest below 1.2 times the smallest.
+    """
+    if max(shares) < UNEQUAL * min(shares):
+        reject("shares", shares, f"a largest at least {UNEQUAL} times the smallest: equal ones have a constant of 0")
 
 
 def offsets(problem: Separable) -> Array:

@@ -79,7 +79,8 @@ def _separated_by_their_sum(rng: np.random.Generator, sizes: Frozen) -> Separabl
     fits = drawn[apply(drawn, total).min(-1) > LEAST]
     off = direction_error(Separable(fits), fits.sum(1)) if len(fits) else np.zeros(0)
     if (off > OFF).sum() < sizes.runs:
-        reject("margin", sizes.margin, f"one with which more than {(off > OFF).sum()} of {len(drawn)} sums separate")
+        found = f"{sizes.shares} ({(off > OFF).sum()} of {len(drawn)} problems fit)"
+        reject("shares", found, f"{sizes.runs} whose sum separates: fewer, unequal shares, or a larger margin")
     return Separable(fits[off > OFF][: sizes.runs])
 
 

@@ -53,6 +53,7 @@ class Scoreboard:
     def __post_init__(self) -> None:
         if len(self.shares) < 3:
             reject("shares", f"{len(self.shares)} of them", "3 at least: of two, no mode is slower than another")
+        descents.require_unequal(self.shares)
 
 
 @claim(
@@ -82,6 +83,7 @@ class Scoreboard:
 def minnorm_is_first_at_small_errors(study: Study, sizes: Scoreboard) -> Iterator[Check | Curves]:
     rng, shares = study.rng("examples"), adding_to_one(sizes.shares)
     problem = Separable(planted(rng, shares, d=len(shares), margin=sizes.margin, slack=SLACK, runs=sizes.runs))
+    pictured = _pictured(study.rng("pictured"), shares, sizes)
     errors = {name: _errors(problem, trainee, rate, sizes) for name, (trainee, rate) in _field(study, problem).items()}
     counts = {name: _counts(error) for name, error in errors.items()}
     logs = {name: np.log(np.minimum(count, sizes.budget + 1)) for name, count in counts.items()}
@@ -99,7 +101,7 @@ def minnorm_is_first_at_small_errors(study: Study, sizes: Scoreboard) -> Iterato
     for name in METHODS:
         ahead = ((counts[name] == first) & np.isfinite(first)).sum(0)
         yield curves(f"steps, {name}", median=np.quantile(counts[name], 0.5, axis=0, method="nearest"), first=ahead)
-    yield from _first_problem(study, sizes)
+    yield from _first_problem(study, sizes, pictured)
 
 
 def _field(study: Study, problem: Separable) -> dict[str, tuple[Trainee, Array | float]]:
@@ -159,9 +161,9 @@ def _median(method: str, name: str, ratio: Array, law: Array) -> Iterator[Check]
     yield found.control(f"{method} steps 5 % fewer").equals(0.95)
 
 
-def _first_problem(study: Study, sizes: Scoreboard) -> Iterator[Curves]:
+def _first_problem(study: Study, sizes: Scoreboard, pictured: tuple[Separable, Steps, Array]) -> Iterator[Curves]:
     """The picture: support vectors alone, the error of each method over steps, and its law."""
-    problem, best, path = _pictured(study.rng("pictured"), adding_to_one(sizes.shares), sizes)
+    problem, best, path = pictured
     start, (low, high) = np.zeros_like(problem.w), transients.support_curvature(problem)
     constant = gradient_flow.direction_constant(problem, descents.offsets(problem))
     eta, rho = rescaling.best_step(low, high)
@@ -218,6 +220,8 @@ def _pictured(rng: np.random.Generator, shares: Array, sizes: Scoreboard) -> tup
     best = heavy_ball.best_alternating(*drawn.gram_range)
     w, multipliers = alternating.from_zero(drawn, best.A, best.B, np.arange(PATH))
     free = (multipliers.min((0, -1)) >= 0) & (high < 6 * low)
+    if not free.any():
+        reject("shares", shares.round(3), "more equal ones: Minnorm holds multipliers of these at 0 on the way")
     chosen = int(np.argmax(np.where(free, drawn.condition, 0)))
     one = slice(chosen, chosen + 1)
     return Separable(drawn.Z[one]), Steps(*(each[one] for each in best)), w[:, one]

@@ -133,6 +133,8 @@ def _closed_path(study: Study, sizes: Traps, rng: np.random.Generator) -> Iterat
     t = np.arange(steps + 1)
     _, multipliers = alternating.from_zero(drawn, every.A, every.B, t)
     free = (multipliers.min((0, -1)) >= 0) & (drawn.condition < WORST)
+    if not free.any():
+        reject("shares", shares.round(3), "more equal ones: steps hold multipliers of these at 0 on the way")
     problem, chosen = Separable(drawn.Z[free]), Steps(*(each[free] for each in every))
     run = _trained(study, problem.Z, chosen, (np.zeros_like(problem.w), 0.0), range(steps + 1))
     size = np.linalg.norm(problem.duals, axis=-1) * problem.condition * _squared_norm(problem.Z)

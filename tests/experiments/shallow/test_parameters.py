@@ -70,6 +70,12 @@ def test_each_claim_declares_its_parameters(claim: str) -> None:
         ("shallow.large_steps_freeze", {"learning_rate": 1.0}, "learning_rate = 1.0: expected a number in [80, 500]"),
         ("shallow.rescaling", {"shares": (1.0, 2.0)}, "shares = 2 of them: expected 3 at least"),
         ("shallow.scoreboard", {"shares": (1.0, 2.0)}, "shares = 2 of them: expected 3 at least"),
+        (
+            "shallow.scoreboard",
+            {"shares": (1.0, 1.0, 1.0)},
+            "shares = (1.0, 1.0, 1.0): expected a largest at least 1.2",
+        ),
+        ("shallow.three_clocks", {"shares": (1.0, 1.0, 1.1)}, "shares = (1.0, 1.0, 1.1): expected a largest at least"),
         ("shallow.three_clocks", {"inputs": 3}, "shares = 3 of them: expected 3 at least, and fewer than the 3 inputs"),
         ("soudry2018.direction", {"horizon": 20.0, "steps": 100}, "steps = 100: expected at least 200"),
         ("soudry2018.direction", {"inputs": 3}, "shares = 3 of them: expected 2 at least, and fewer than the 3 inputs"),
@@ -91,6 +97,22 @@ def test_what_does_not_fit_is_refused_in_a_line(claim: str, given: dict[str, Any
         ("minnorm.shallow_flow", {"learning_rate": 0.2}, "b x learning rate = 0.14: expected at most 0.0582"),
         ("minnorm.shallow_nonseparable", {"inputs": 4, "examples": 4}, "problems = 0 of 150 with 4 examples of 4"),
         ("shallow.closed_forms", {"lengths": (3.0, 3.0), "horizon": 20.0, "scale": 1.0}, "steps = "),
+        (
+            "shallow.large_steps_freeze",
+            {"shares": (10.0, 0.1)},
+            "shares = (10.0, 0.1) (0 of 240 problems fit): expected 4 whose",
+        ),
+        (
+            "shallow.rescaling",
+            {"shares": (10.0, 0.1, 0.1)},
+            "shares = [0.98 0.01 0.01] (0 of 160 problems fit): expected",
+        ),
+        (
+            "shallow.scoreboard",
+            {"margin": 0.4, "shares": (5.0, 0.2, 0.2)},
+            "shares = [0.926 0.037 0.037]: expected more",
+        ),
+        ("shallow.three_clocks", {"shares": (10.0, 0.1, 0.1)}, "shares = [0.98 0.01 0.01] (0 of 160 problems fit)"),
         ("soudry2018.margin", {"shares": (0.9, 0.05, 0.05)}, "shares = (0.9, 0.05, 0.05) (0 of 60 problems settle)"),
     ],
 )
@@ -113,6 +135,7 @@ def test_what_is_drawn_and_does_not_fit_is_refused_before_training(
         ("minnorm.shallow_heavy_ball", {"condition": 40.0, "shares": (1.0, 1.0), "grid": 50}),
         ("minnorm.shallow_nonseparable", {"examples": 6, "b": 2.0, "runs": 1, "learning_rate": 0.1}),
         ("shallow.closed_forms", {"inputs": 9, "lengths": (0.5, 2.0), "horizon": 2.0}),
+        ("shallow.large_steps_freeze", {"inputs": 3, "shares": (2.0, 1.0), "runs": 2, "learning_rate": 200.0}),
         ("soudry2018.direction", {"inputs": 4, "shares": (3.0, 2.0), "steps": 80, "slack": (2.0,), "runs": 1}),
         ("soudry2018.margin", {"inputs": 12, "margin": 0.6, "shares": (1.0, 2.0), "runs": 1}),
     ],
