@@ -252,7 +252,7 @@ def _shown(study: Study, sizes: Starts, problem: Regression) -> Iterator[Curves]
     towards = np.sign(Z[0, 1:] @ y) * Z[0, 1:] / np.linalg.norm(Z[0, 1:])
     Z = np.concatenate([np.abs(Z[:, :1]), np.linalg.norm(Z[:, 1:], axis=1, keepdims=True) * towards], axis=1)
     network = _network(problem, Z)
-    eta = sizes.learning_rate / largest_curvature(problem, network)
+    eta = sizes.learning_rate / 2 / largest_curvature(problem, network)
     steps = int(max(4 * lam.max() / SIZE**2, 6.0) / eta)
     record = sorted({0, *np.geomspace(1, steps, 60).astype(int).tolist()})
     run = by_autograd(study, problem, network).train(learning_rate=eta, steps=steps, record=record)
