@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import special
 
 from experiments.deep_linear.aligned import INPUT, Whitened
 from experiments.deep_linear.small_starts import normal_layers, trained
@@ -33,6 +32,7 @@ from theory.deep_linear import saddle_to_saddle as theory
 from theory.deep_linear.modes import Modes, whitened
 from theory.deep_linear.problem import TeacherStudent
 
+NONE = 1e-3  # of a change: what is as small, or of another sign, is not what is predicted
 DEVIATIONS = (0.8, 1.3)  # of the layers' entries, in units of a start's size
 EVERY = 0.05  # time between records
 PASSED = (0.02, 0.1, 0.3, 0.8, 0.97)  # shares of a strength
@@ -142,17 +142,16 @@ def _paths(size: Saddles, modes: Modes, runs: list[Trajectory], shares: Array) -
     rate = 2 * x**2 * s
     passing = [_flow_times(size, modes, runs, share) for share in (0.5, *PASSED)]
     levels = [np.stack([each[k] for each in passing]) for k in range(len(runs))]
-    limit, error = richardson([each[1:] - each[0] for each in levels])
+    since, error = richardson([each[1:] - each[0] for each in levels])
     at = np.array(PASSED)[:, None, None]
     # The next mode grows on, at most as fast; before half, what the one before leaves was larger by its own growth.
     odds = at / (1 - at)
     grown = np.maximum(odds, odds ** -np.append(1, s[:-1] / s[1:]))
-    because = "last Richardson correction, largest of a mode; what neighbours change by then"
-    within = Tolerance(error.max((0, 1)) + 2 * shares * grown / rate, because)
-    found = measured("time from half to a share", limit, within=within, axes=("share", "run", "mode"))
-    since = special.logit(at) / rate
-    yield found.equals(lambda k: k * since)
-    yield found.control("sigmoids 5 % faster").equals(since / 1.05)
+    moved = (error.max((0, 1)) + 2 * shares * grown / rate) * rate * at * (1 - at) * s
+    within = Tolerance(moved, "last Richardson correction, largest of a mode; what neighbours change by then")
+    found = measured("strength so long after half", at * s, within=within, axes=("share", "run", "mode"))
+    yield found.equals(lambda k: theory.strengths(s, x, -k * since, 0.0))
+    yield found.control("sigmoids 5 % faster").equals(theory.strengths(s, x, -1.05 * since, 0.0))
     loss, u = (runs[-1][name] for name in ("loss", "strength"))
     within = Tolerance(2 * x**2 * s[0] * s[1] * shares.max(-1), "the parts that two modes share, each of that share")
     within += rounding(64, 0.5 * x**2 * (s**2).sum(), of="the loss at the start")
@@ -187,7 +186,7 @@ def _neighbours(size: Saddles, one: Modes, unit: list[Array], runs: list[Traject
         return (change * predicted).sum(0) / (predicted**2).sum(0)
 
     # What grows for so long is a power of 1 + a: its logarithm is what is nearly straight in the learning rate.
-    logs, error = richardson([np.log(along(each)) for each in changed])
+    logs, error = richardson([np.log(np.maximum(along(each), NONE)) for each in changed])
     share = np.exp(logs)
     because = "what a start ten times as large changes by the next power of it; the last Richardson correction"
     within = Tolerance(np.abs(share[-1] - share[-2]) + share[-1] * error[-1] + EPS, because)
