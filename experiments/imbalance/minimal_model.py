@@ -162,7 +162,7 @@ def _normalised(y: Array, Z: Array, t: Array, exponents: Callable[[Array], Array
     return np.squeeze(axes @ moved[..., None], -1) / np.sqrt(total)[..., None]
 
 
-def _delayed(study: Study, sizes: Starts, problem: Regression, Z: Array) -> Iterator[Check | Curves]:
+def _delayed(study: Study, sizes: Starts, problem: Regression, Z: Array) -> Iterator[Check]:
     """Upstream: while w turns, in a time lam / s^2."""
     y = problem.targets[:, 0]
     slowest = float(minimal_model.imbalance(y, Z).max())
