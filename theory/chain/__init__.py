@@ -16,11 +16,13 @@ Notation, used in every file here:
 
 t = step x learning rate in all of them. Every array may carry leading batch dimensions (runs).
 
-    problem        the chain, its minima, what is measured of a state
-    gradient_flow  conserved imbalance, closed forms, where it ends
-    weight_decay   forgetting against bias: equilibrium, collapse, schedules, the price of accuracy
-    minnorm        forgetting without bias: spectrum, critical augmentation, best tuning, orbits at depth 2
-    collapse       the basin of w = 0 at depth 3 and beyond
-    escape_time    how long small chains of three and four weights wait at 0
-    times          how long each flow takes to an accuracy
+    problem           the chain, its minima, what is measured of a state
+    gradient_flow     conserved imbalance, closed forms, where it ends
+    weight_decay      forgetting against bias: equilibrium, collapse, schedules, the price of accuracy
+    minnorm           forgetting without bias: spectrum, critical augmentation, best tuning, orbits at depth 2
+    collapse          the basin of w = 0 at depth 3 and beyond
+    beyond_the_edge   large steps: two-cycles of every depth, what they forget, chaos
+    flow_sharpness    sharpness where the flow would end, and where descent lands below the edge
+    escape_time       how long small chains of three and four weights wait at 0
+    times             how long each flow takes to an accuracy
 """

@@ -15,17 +15,21 @@ Notation of the paper, used in every file here:
 Every array may carry leading batch dimensions (runs). The paper trains on (1/n) |Y - X U V^T|^2 = (2/n) L: its
 learning rate eta is 2 eta / n here.
 
-    problem       the data, and the starts used in the paper
-    dynamics      the flow and gradient descent on (V, U1)
-    convergence   Theorem 1: the loss decays at the rate the imbalance sets
-    identities    the conservation of the imbalance, proved in symbols
-    invariant_set Proposition 1: where gradient descent finds the minimum-norm solution
-    width         Lemma 1, Theorem 2, and the exact law that sharpens them
-    wide_limit    infinite width: a closed equation for U1 V^T
-    one_mode      r = m = 1, solved at any width
-    closed_forms  where more of the dynamics can be solved
-    compression   any width trained as width m + r, exactly
-    rescaling     Appendix D: the same network in the NTK scaling
-    tighter_rate  the rate with the margin term (Min et al. 2022)
-    three_layers  the bound for three layers (Min et al. 2023)
+    problem             the data, and the starts used in the paper
+    dynamics            the flow and gradient descent on (V, U1)
+    convergence         Theorem 1: the loss decays at the rate the imbalance sets
+    identities          the conservation of the imbalance, proved in symbols
+    invariant_set       Proposition 1: where gradient descent finds the minimum-norm solution
+    width               Lemma 1, Theorem 2, and the exact law that sharpens them
+    wide_limit          infinite width: a closed equation for U1 V^T
+    one_mode            r = m = 1, solved at any width
+    closed_forms        where more of the dynamics can be solved
+    compression         any width trained as width m + r, exactly
+    rescaling           Appendix D: the same network in the NTK scaling
+    tighter_rate        the rate with the margin term (Min et al. 2022)
+    three_layers        the bound for three layers (Min et al. 2023)
+    finite_step         descent of one mode: the ellipse it converges from, its edge, the critical learning rate
+    minimal_model       m = h = 1 on whitened data: a normalised linear flow, lazy, rich or delayed
+    kernel_of_product   networks of one imbalance: their kernel is a function of their product
+    mixed_regime        white data: when each mode is learned, between lazy and rich
 """
