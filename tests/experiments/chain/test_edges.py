@@ -18,7 +18,7 @@ from theory.core.validation import InvalidArgument
         (flow_sharpness.Steps, {"runs": 10}, "runs = 10: expected a number in [500, 100000]"),
         (flow_sharpness.Steps, {"learning_rate": 0.9}, "learning_rate = 0.9: expected a number in [0.01, 0.3]"),
         (landing.Landings, {"above": (1.0, 1.0)}, "above = (1.0, 1.0): expected starts that all differ"),
-        (landing.Landings, {"delta": 0.5}, "delta = 0.5: expected a number in [0.01, 0.1]"),
+        (landing.Landings, {"delta": 0.5}, "delta = 0.5: expected a number in [0.02, 0.08]"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(kind: type, given: dict[str, Any], line: str) -> None:

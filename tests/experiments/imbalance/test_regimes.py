@@ -18,7 +18,11 @@ from theory.core.validation import InvalidArgument
         (minimal_model.Starts, {"shown": (50.0,)}, r"shown = 50.0: expected a number in \[-40, 40\]"),
         (kernel_of_product.Imbalances, {"imbalances": (0.1,)}, r"imbalances = .*one of size 0.3 at least"),
         (mixed_regime.Lengths, {"lengths": (0.5, 2.0)}, r"lengths = .*: expected different ones, from 0.1 at most"),
-        (mixed_regime.Lengths, {"widths": (1000, 2000, 3000)}, r"widths = .*the largest at least a hundred times"),
+        (
+            mixed_regime.Lengths,
+            {"widths": (10**4, 2 * 10**4, 3 * 10**4)},
+            r"widths = .*the largest at least a hundred times",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(kind: type, given: Mapping[str, Any], said: str) -> None:
