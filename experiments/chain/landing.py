@@ -7,7 +7,6 @@ import numpy as np
 
 from experiments.chain.networks import plain_descent
 from experiments.chain.parameters import INPUT, TARGET
-from experiments.training.passages import at_passage
 from theory.chain import flow_sharpness
 from theory.chain.problem import Chain, imbalance, product
 from theory.claims import (
@@ -124,13 +123,27 @@ def _swing(
     top, bottom = 2 * room + start - 2, 2 * room + landing - 2
     levels = top + SHARES[:, None] * (bottom - top)
     # The swing turns from step to step, and with it how fast D shrinks: smooth is what every second step shows.
-    even, odd = (at_passage(-middle[turn::2, None], -levels, F[turn::2, None]) for turn in (0, 1))
+    even, odd = (_at_levels(middle[turn::2, None], levels, F[turn::2, None]) for turn in (0, 1))
     values = (np.sqrt(even * odd) / room).reshape(len(SHARES), *shape).swapaxes(0, 1)
     law = (flow_sharpness.amplitude(chain, eta, start, levels) / room).reshape(len(SHARES), *shape)[:, 0]
     yield from _tends_to_the_edge("swing on the way", values, lambda k: k * law)
     found = _at_the_edge("swing on the way", values)
     yield found.control("swing 5 % larger").equals(1.05 * law)
     yield found.control("swing without its last term").equals((levels / room - 1).reshape(len(SHARES), *shape)[:, 0])
+
+
+def _at_levels(g: Array, levels: Array, F: Array) -> Array:
+    """F where g, both (T, 1, runs), has come down to each level (shares, runs); 0 where it has not.
+
+    By the polynomial in g through the six steps next to it.
+    """
+    above, F = np.broadcast_arrays(g - levels, F)
+    passed = above <= 0
+    near = np.clip(passed.argmax(0), 3, len(above) - 3) + np.arange(-3, 3)[:, None, None]
+    x, values = np.take_along_axis(above, near, 0), np.take_along_axis(F, near, 0)
+    others = [np.arange(6) != i for i in range(6)]
+    weights = np.array([(x[other] / (x[other] - x[i])).prod(0) for i, other in enumerate(others)])
+    return np.where(passed.any(0), (weights * values).sum(0), 0.0)
 
 
 def _tends_to_the_edge(name: str, values: Array, predicted: Prediction) -> Iterator[Check]:

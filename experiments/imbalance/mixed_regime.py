@@ -8,7 +8,7 @@ import torch
 
 from experiments.imbalance.networks import by_autograd
 from experiments.training import State, extrapolated, tends_to
-from experiments.training.passages import at_passage
+from experiments.training.crossings import passing_times
 from theory.claims import OURS, Check, Curves, Measured, Study, claim, curves, measured, rounding, slope, varies
 from theory.claims.estimates import loglog_slope, richardson
 from theory.core.arrays import Array
@@ -128,7 +128,8 @@ def _train(study: Study, sizes: Lengths, problem: Regression, network: Network, 
 
 def _half_times(run: Trajectory) -> Array:
     """When the output has half the target of each mode (runs, modes)."""
-    return at_passage(np.diagonal(run["modes"], axis1=-2, axis2=-1), TARGETS / 2, run.t[..., None])
+    learned = np.diagonal(run["modes"], axis1=-2, axis2=-1) / TARGETS
+    return passing_times(np.arange(len(learned), dtype=float), learned, 0.5) * run.t[1][:, None]
 
 
 def _orthogonal_rows(study: Study, sizes: Lengths) -> Iterator[Check | Curves]:
