@@ -10,8 +10,8 @@ So p moves by itself, in r m dimensions whatever the width:
 
     p' = S E (k^2 I + p^T p)^(1/2) + (k^2 I + p p^T)^(1/2) S E,        E = y~ - S p,
 
-equation 1 of Tu, Aranguri & Jacot 2024 (arXiv 2405.17580) for wide networks. U2 never moves and is independent of V, so the network ends at a distance
-from Theta_hat of about
+equation 1 of Tu, Aranguri & Jacot 2024 (arXiv 2405.17580) for wide networks. U2 never moves and is independent of V,
+so the network ends at a distance from Theta_hat of about
 
     |U V^T - Theta_hat|^2 = (D - r) h^(-2a) tr (k^2 I + Theta_hat^T Theta_hat)^(1/2).
 """
