@@ -42,7 +42,7 @@ class Drawn(Whitened):
     examples: int = varies("n", 3, low=2, high=20)
     width: int = varies("h, units of the hidden layer", 6, low=2, high=20)
     deviations: tuple[float, ...] = varies("of the entries of the two layers", (6e-6, 1.4e-5), low=1e-9, high=3e-5)
-    runs: int = varies("starts", 6000, smoke=1500, paper=20000, low=1000, high=100000)
+    runs: int = varies("starts", 10000, smoke=1500, paper=40000, low=1000, high=100000)
     learning_rate: float = varies("of descent", 0.02, paper=0.01, low=5e-3, high=0.02)
 
     def __post_init__(self) -> None:

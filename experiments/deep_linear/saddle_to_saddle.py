@@ -44,7 +44,11 @@ class Saddles(Whitened):
     strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 2.4, 1.1), low=0.8, high=4)
     start: float = varies("size of the smallest start, for the law", 1e-14, smoke=1e-12, low=1e-16, high=1e-11)
     sizes: tuple[float, ...] = varies(
-        "of starts, decreasing, for what neighbours change", (1e-3, 1e-4, 1e-5, 1e-6), low=1e-8, high=1e-2
+        "of starts, decreasing, for what neighbours change",
+        (1e-4, 1e-5, 1e-6, 1e-7),
+        smoke=(1e-3, 1e-4, 1e-5, 1e-6),
+        low=1e-8,
+        high=1e-2,
     )
     draws: int = varies("examples, labels and starts", 6, smoke=4, paper=40, low=4, high=200)
     learning_rate: float = varies("of the coarsest run", 0.02, low=5e-3, high=0.02)
