@@ -26,7 +26,10 @@ class Cycles(Chains):
         "numbers L of weights", (2, 3, 4, 5, 16), smoke=(2, 3), paper=(2, 3, 4, 5, 6, 16), low=2, high=16
     )
     ratios: tuple[float, ...] = varies(
-        "r, of the two weights of a cycle, stable or not", (1.07, 1.3, 1.6, 1.85), low=1.02, high=1.95
+        "r, of the two weights of a cycle, stable or not; at depth L > 5 its power 5 / L",
+        (1.07, 1.3, 1.6, 1.85),
+        low=1.02,
+        high=1.95,
     )
     runs: int = varies("unbalanced starts that are to find the cycle", 8, smoke=4, paper=64, low=2, high=1000)
     steps: int = varies("until they have", 1500, smoke=600, paper=3000, low=600, high=10**5)
@@ -36,6 +39,10 @@ class Cycles(Chains):
         super().__post_init__()
         if len(set(self.ratios)) < len(self.ratios):
             reject("ratios", self.ratios, "ratios that all differ")
+
+    def ratios_at(self, L: int) -> Array:
+        """Those of a chain of L weights: what rounds in a step grows like r^L, which stays what it is at depth 5."""
+        return np.array(self.ratios) ** min(1.0, DEEPEST_FOUND / L)
 
 
 @claim(
@@ -87,7 +94,7 @@ def _cycle(chain: Chain, r: Array) -> Array:
 
 def _returns(study: Study, chain: Chain, size: Cycles) -> Iterator[Check]:
     """Balanced starts on the cycle, and the two steps after."""
-    r, L = np.array(size.ratios), chain.L
+    r, L = size.ratios_at(chain.L), chain.L
     eta, case = beyond.cycle_learning_rate(chain, r), f"depth {L}"
     found = _two_steps(study, chain, np.repeat(_cycle(chain, r)[0][:, None], L, axis=1), eta)[:, :, 0]
     # A weight, its powers and eta round a few L times; a step multiplies what is lost by 2 L r^L at most.
@@ -115,7 +122,7 @@ def _two_steps(study: Study, chain: Chain, w: Array, eta: Array) -> Array:
 
 
 def _multipliers(study: Study, chain: Chain, size: Cycles) -> Iterator[Check]:
-    r, case = np.array(size.ratios), f"depth {chain.L}"
+    r, case = size.ratios_at(chain.L), f"depth {chain.L}"
     across, along = _beside(study, chain, r)
     multiplier, law = beyond.imbalance_multiplier(r), beyond.cycle_multiplier(chain, r)
     yield _named("imbalance after two steps", across, case).equals(lambda k: k * multiplier)
