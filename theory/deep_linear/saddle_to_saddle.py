@@ -51,8 +51,8 @@ def correction(s: Float[Array, " r"], x: float, G: Float[Array, "*runs h r"]) ->
         2 x^2 s_k (t_k's change) = R_{k,k+1}^2 e^(2 x^2 s_{k+1} t_k) / s_{k+1}
                                    - (R_{k-1,k} / R_kk)^2 e^(-2 x^2 s_{k-1} (t_k - t_{k-1})).
 
-    What is left out is smaller by a power of G again, or of the order |G|^2 log |G|. Of a G that is far from small it is
-    no correction, and may be beyond all numbers.
+    What is left out is smaller by a power of G again, or of the order |G|^2 log |G|. Of a G that is far from small it
+    is no correction, and may be beyond all numbers.
 
     Raises:
         InvalidArgument: as in `jump_times`.
