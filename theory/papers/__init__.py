@@ -16,6 +16,7 @@ PAPERS = (
     "advani2017",
     "saxe2014",
     "soudry2018",
+    "frontier",
     "banburski2019",
     "liu2021",
     "ozay2019",
