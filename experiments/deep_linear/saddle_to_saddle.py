@@ -42,17 +42,13 @@ SETTLED = 5.0  # of 2 x^2 s t after the last jump: what is left of the loss is s
 @dataclass(frozen=True)
 class Saddles(Whitened):
     strengths: tuple[float, ...] = varies("of the modes, decreasing", (3.0, 2.4, 1.1), low=0.8, high=4)
-    start: float = varies("size of the smallest start, for the law", 1e-14, smoke=1e-12, low=1e-16, high=1e-11)
+    start: float = varies("size of the smallest start, for the law", 1e-14, low=1e-16, high=1e-11)
     sizes: tuple[float, ...] = varies(
-        "of starts, decreasing, for what neighbours change",
-        (1e-4, 1e-5, 1e-6, 1e-7),
-        smoke=(1e-3, 1e-4, 1e-5, 1e-6),
-        low=1e-8,
-        high=1e-2,
+        "of starts, decreasing, for what neighbours change", (1e-4, 1e-5, 1e-6, 1e-7), low=1e-8, high=1e-2
     )
     draws: int = varies("examples, labels and starts", 6, smoke=4, paper=40, low=4, high=200)
     learning_rate: float = varies("of the coarsest run", 0.02, low=5e-3, high=0.02)
-    refinements: int = varies("learning rates, each half the one before", 4, smoke=3, paper=5, low=3, high=6)
+    refinements: int = varies("learning rates, each half the one before", 4, paper=5, low=3, high=6)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -192,20 +188,20 @@ def _neighbours(size: Saddles, one: Modes, unit: list[Array], runs: list[Traject
     # What grows for so long is a power of 1 + a: its logarithm is what is nearly straight in the learning rate.
     logs, error = richardson([np.log(np.maximum(along(each), NONE)) for each in changed])
     share = np.exp(logs)
+    # What a start ten times as large has more; a quarter of what came before, in case two powers of it cancel here.
+    before_last, last = np.abs(np.diff(share[-3:], axis=0))
     because = "what a start ten times as large changes by the next power of it; the last Richardson correction"
-    within = Tolerance(np.abs(share[-1] - share[-2]) + share[-1] * error[-1] + EPS, because)
+    within = Tolerance(np.maximum(last, before_last / 4) + share[-1] * error[-1] + EPS, because)
     found = measured("change by the neighbours over its law", share[-1], within=within, axes=("mode",))
     yield found.equals(1.0)
     yield found.control("the mode before changes nothing").equals(along(predicted - before)[-1])
     yield found.control("the next mode changes nothing").equals(along(before)[-1])
     logs, error = richardson([np.log((each**2).sum(0)) / 2 for each in changed])
     for k, q in enumerate(theory.error_exponents(s)[:2]):
-        # Of a start that is smaller by so much, the change that is taken off is small beside it.
-        found = slope(
-            "power of the start",
-            limit_slope_without_noise(np.log(sizes[:-1]), logs[:, k], error[:, k]),
-            case=f"mode {k + 1}",
-        )
+        # The change of the smallest start, which is taken off, is this share of another's.
+        taken_off = (sizes[-1] / sizes[:-1]) ** q
+        settled = limit_slope_without_noise(np.log(sizes[:-1]), logs[:, k], error[:, k] + taken_off)
+        found = slope("power of the start", settled, case=f"mode {k + 1}")
         yield found.equals(q, excludes=(0.9 * q, 1.1 * q))
     yield found.control("the next mode alone sets the power").equals(2 * (1 - s[2] / s[1]))
     powers = theory.error_exponents(s)[:2]
