@@ -129,7 +129,7 @@ def _draw_chaotic_exponents(axes: Axes, evidence: Evidence) -> None:
     curves = evidence.group("exponents")
     axes.plot(curves["a"], curves["law"], **markers(0, markersize=6))
     axes.plot(2, 0, **markers(0, markersize=6, markerfacecolor=COLOURS[0]), clip_on=False)
-    axes.annotate("exactly 0", (2, 0), (2, -0.56), ha="right", fontsize=8, color=COLOURS[0])
+    axes.annotate("exactly 0", (1.97, 0.02), ha="right", fontsize=8, color=COLOURS[0])
 
 
 def _draw_arcsine(axes: Axes, beside: Axes, evidence: Evidence) -> None:

@@ -74,7 +74,7 @@ def _draw_plane(axes: Axes, curves: Curves) -> None:
         axes.loglog(kappa_G[shown], kappa_M[shown], **markers(i, markersize=5), label=label)
     ends = np.array([kappa_G[arrived].min() / 1.5, kappa_G[arrived].max() * 1.5])
     axes.loglog(ends, np.sqrt(ends), color="black", linewidth=1.8)
-    axes.text(0.98, 0.7, r"$\kappa_M = \sqrt{\kappa_G}$", transform=axes.transAxes, fontsize=12, ha="right")
+    axes.text(ends[1] / 1.1, 1.25 * np.sqrt(ends[1]), r"$\kappa_M = \sqrt{\kappa_G}$", fontsize=12, ha="right")
     axes.set(xlim=ends, xlabel=r"$\kappa_G$, with the direction $\hat w$", ylabel=r"$\kappa_M$, across it")
     axes.legend(loc="upper left", fontsize=9)
     letter(axes, "B", "who is first at an error of $10^{-10}$, and the border")
@@ -119,7 +119,7 @@ def _draw_board(axes: Axes, board: Evidence) -> None:
     axes.set_xticks(places, [f"{error:g}" for error in errors], rotation=45)
     axes.set(ylim=(0, 1), xlabel="direction error", ylabel="share of the problems")
     axes.grid(False)
-    axes.text(len(errors) - 1.4, 0.5, "Minnorm", color="black", fontsize=9, rotation=90, va="center", ha="center")
+    axes.text(len(errors) - 2, 0.5, "Minnorm", color="black", fontsize=9, rotation=90, va="center", ha="center")
     letter(axes, "E", f"first at an error, {runs} problems")
 
 

@@ -18,6 +18,7 @@ import argparse
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ LINKS = re.compile(r"(?P<begin><!-- figures -->\n).*?(?P<end><!-- end -->)", re.
 SEEDS = re.compile(r"(?P<begin><!-- seeds -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 ACCELERATOR = re.compile(r"(?P<begin><!-- accelerator -->\n).*?(?P<end><!-- end -->)", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+WIDTH = 120  # of a line of prose
 MANY = 100  # seeds that every claim is to be judged on
 HEADINGS = ("theorem", "claim", "verdict", "figure")
 
@@ -111,9 +113,10 @@ def abstract(paper: str) -> str:
 
 
 def told(paper: str) -> str:
-    """All that a paper's file says under its heading, a level down, without the comments."""
-    text = COMMENT.sub("", paper.partition("\n")[2])
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"^(#+ )", r"#\1", text, flags=re.MULTILINE)).strip() + "\n"
+    """All that a paper's file says in prose under its heading, a level down, without the comments."""
+    text = re.sub(r"^(#+ )", r"#\1", COMMENT.sub("", paper.partition("\n")[2]), flags=re.MULTILINE)
+    paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    return "\n\n".join(textwrap.fill(each, WIDTH, break_on_hyphens=False) for each in paragraphs if each) + "\n"
 
 
 def _claims(root: Path, stem: str) -> list[Mapping[str, Any]]:

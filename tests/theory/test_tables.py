@@ -72,8 +72,8 @@ def test_seeds_count_for_the_code_that_was_judged() -> None:
 
 
 def test_what_a_file_tells_stands_a_level_down() -> None:
-    paper = "# Title\n\n## One\n\nIt is <!-- number: a -->3<!-- / -->.\n\n<!-- claims: x -->\n\n## Two\n\nToo.\n"
-    assert tables.told(paper) == "### One\n\nIt is 3.\n\n### Two\n\nToo.\n"
+    paper = "# Title\n\n## One\n\nIt is\n<!-- number: a -->3<!-- / -->\nnow.\n\n<!-- claims: x -->\n\n## Two\n\nToo.\n"
+    assert tables.told(paper) == "### One\n\nIt is 3 now.\n\n### Two\n\nToo.\n"
 
 
 def test_what_was_timed_on_an_accelerator() -> None:
