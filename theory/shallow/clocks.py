@@ -15,14 +15,14 @@ Plain momentum, w <- w + t / (t + 1) (w - w_before) - eta u, has the same clock,
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from theory.core.arrays import Array
 from theory.core.separable import Separable
 from theory.core.validation import entries_inside
 from theory.shallow.gradient_flow import margin_constant, settled_duals
 
-Numbers = float | int | Float[Array, "*#batch"]
+Numbers = float | int | Real[Array, "*#batch"]
 
 
 def descent_clock(problem: Separable, learning_rate: Numbers, steps: Numbers) -> Float[Array, "*batch"]:
