@@ -115,8 +115,8 @@ def best_alternating(g_min: Float[Array, "*runs"], g_max: Float[Array, "*runs"])
     both ends of the spectrum: kappa <= ((1 + rho) / (1 - rho))^2 (Polyak 1964).
 
     That is near the solution. From elsewhere take |Z|^2 of all examples for g_max: with the support's own, steps are
-    trapped for ever on one problem in seven, where other examples are active on the way; with |Z|^2 on one in a
-    thousand. Steps that are trapped nowhere, and slower, are `alternating.best_safe`.
+    trapped for ever where other examples are active on the way, which is not rare; with |Z|^2 hardly ever. Steps that
+    are trapped nowhere, and slower, are `alternating.best_safe`.
 
     Raises:
         InvalidArgument: eigenvalues not above 0, or g_min above g_max.
