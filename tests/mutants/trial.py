@@ -16,7 +16,7 @@ from theory.harness.discovery import stated_claims
 from theory.harness.fingerprint import dependencies
 
 UNIT, CLAIMS = "unit tests", "claims"
-SECONDS = {UNIT: 120, CLAIMS: 300}  # of one core, after which a mutant counts as caught: it made a loop endless
+SECONDS = {UNIT: 300, CLAIMS: 300}  # of one core, after which a mutant counts as caught: it made a loop endless
 SMOKE = Path("figures/rendered/smoke.json")
 
 
