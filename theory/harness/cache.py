@@ -9,7 +9,6 @@ import shutil
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +18,7 @@ from theory.core.files import write_atomically
 from theory.harness import archive
 from theory.harness.discovery import Stated
 from theory.harness.fingerprint import fingerprint
-from theory.harness.provenance import digest, provenance
+from theory.harness.provenance import digest, provenance, version
 
 # What reading a file of another form, or of none, may raise.
 DAMAGED = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error)

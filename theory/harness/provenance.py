@@ -4,7 +4,8 @@ import hashlib
 import json
 import platform
 import subprocess
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def provenance(study: Study, seconds: float) -> dict[str, Any]:
     """The provenance of results computed under the conditions of `study` in `seconds` of computing time."""
     return {
         "version": theory.__version__,
-        "commit": commit(ROOT),
+        "commit": _own_commit(),
         "python": platform.python_version(),
         **{library: version(library) for library in LIBRARIES},
         "device": study.device,
@@ -31,6 +32,22 @@ def provenance(study: Study, seconds: float) -> dict[str, Any]:
         "data": None if study.data is None else {"name": study.data.name, "digest": digest(study.data)},
         "seconds": seconds,
     }
+
+
+@cache
+def version(library: str) -> str:
+    """The installed version of a library: the one this process has imported, if it has.
+
+    Raises:
+        PackageNotFoundError: it is not installed.
+    """
+    return metadata.version(library)
+
+
+@cache
+def _own_commit() -> str | None:
+    """Of the code that this process has loaded: what changes afterwards is not what it runs."""
+    return commit(ROOT)
 
 
 def digest(data: Path) -> str:

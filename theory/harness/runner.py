@@ -117,7 +117,7 @@ def _outcomes(
     tasks: Mapping[str, Task], kept: Cache, keys: Mapping[str, str], jobs: int, training: Callable[[float], None]
 ) -> Iterator[tuple[str, Evidence | Stopped]]:
     left = {
-        name: Task(task.claim, replace(task.study, claim=task.claim.id, scratch=kept.scratch(keys[name])))
+        name: Task(task.claim, replace(task.study, claim=task.claim.id, scratch=_scratch(task.study, kept, keys[name])))
         for name, task in tasks.items()
     }
     if min(jobs, len(left)) <= 1:
@@ -133,6 +133,11 @@ def _outcomes(
             alone = {name: left.pop(name)}
             yield from _until_one_is_killed(alone, 1)
             yield from ((lost, Stopped(task.claim.id, KILLED, False, "")) for lost, task in alone.items())
+
+
+def _scratch(study: Study, kept: Cache, key: str) -> Path | None:
+    """Where unfinished training is kept. Smoke trains for seconds: keeping it would take longer than to train again."""
+    return None if study.profile == "smoke" and not study.given else kept.scratch(key)
 
 
 def _until_one_is_killed(left: dict[str, Task], jobs: int) -> Iterator[tuple[str, Evidence | Stopped]]:
