@@ -8,6 +8,7 @@ import numpy as np
 from experiments.chain.networks import plain_descent, random_weights
 from experiments.chain.parameters import Chains, Units
 from experiments.training import extrapolated, tends_to
+from experiments.training.together import refine_together
 from theory.chain import gradient_flow
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
 from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measured, rounding, varies
@@ -184,4 +185,6 @@ def _refined(
     # At most half the step that takes the largest balanced product to the target at once, and then past it.
     fastest = chain.sigma * chain.L * float(product(w).max()) ** (2 - 2 / chain.L)
     eta = min(learning_rate * Units(chain).time, 0.5 / fastest)
-    return plain_descent(study, chain, w).refine(learning_rate=eta, horizon=horizon, records=records, levels=levels)
+    return refine_together(
+        plain_descent(study, chain, w), learning_rate=eta, horizon=horizon, records=records, levels=levels
+    )

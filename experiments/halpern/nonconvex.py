@@ -9,6 +9,7 @@ from experiments.chain.networks import random_weights, squared_loss
 from experiments.halpern.networks import anchored
 from experiments.methods.halpern import RegularisedDescent, vanishing_weight
 from experiments.training import GradientDescent, Trainee, extrapolated, extrapolated_ratio, tends_to
+from experiments.training.together import refine_together
 from theory.chain.problem import Chain, distance, imbalance, imbalance_after_step, product
 from theory.chain.weight_decay import small_bias
 from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, exactly, measured, rounding, varies
@@ -100,7 +101,7 @@ def _each_step(study: Study, chain: Chain, w: Array, sizes: Sizes) -> Iterator[C
 def _flow(study: Study, chain: Chain, w: Array, sizes: Sizes) -> Iterator[Check]:
     eta = 0.4 * sizes.learning_rate
     for c in (0.5, 1.0):
-        runs = _regularised(study, chain, w, c).refine(learning_rate=eta, horizon=2.0, records=17, levels=4)
+        runs = refine_together(_regularised(study, chain, w, c), learning_rate=eta, horizon=2.0, records=17, levels=4)
         values, case = [imbalance(run["w"]) for run in runs], f"depth {chain.L}, c = {c}"
         left = (1 + runs[0].t[:, None, None]) ** (-2 * c)
         yield from tends_to("imbalance", values, lambda k: left**k * imbalance(w), case=case)  # noqa: B023
@@ -135,7 +136,7 @@ def _collapse(study: Study) -> Iterator[Check]:
     """Depth 4: below the threshold the weights go to 0, the fixed point of least norm and no minimum; above it not."""
     w = nonconvex.collapse_threshold(STEEP, 1.0) * np.array([0.5, 0.8, 0.95, 1.05])
     trainee = _regularised(study, STEEP, np.repeat(w[:, None], STEEP.L, axis=1), 1.0)
-    runs = trainee.refine(learning_rate=0.02, horizon=16.0, records=17)
+    runs = refine_together(trainee, learning_rate=0.02, horizon=16.0, records=17)
     t, values = runs[0].t[:, None], [run["w"][..., 0] for run in runs]
     below = [value[:, :3] for value in values]
     bound = nonconvex.collapse_bound(STEEP, 1.0, w[:3], t)

@@ -15,6 +15,7 @@ from experiments.homogeneous.problems import unit_examples
 from experiments.homogeneous.rules import LayerwiseDescent, with_gradients
 from experiments.training import GradientDescent, Trainee, extrapolated, tends_to
 from experiments.training.batches import layers_of
+from experiments.training.together import refine_together
 from experiments.updates import Adam, Momentum
 from theory.claims import (
     RECONSTRUCTED,
@@ -183,7 +184,7 @@ def _along_the_flow(study: Study, sizes: Sizes) -> Iterator[Check]:
     loss, start = problem(study, sizes, Case("flow"), sizes.refined_runs)
     rate = HORIZON / sizes.refined_steps
     own, decaying = (
-        Trainee(study, loss, start, rule).refine(learning_rate=rate, horizon=HORIZON, records=9)
+        refine_together(Trainee(study, loss, start, rule), learning_rate=rate, horizon=HORIZON, records=9)
         for rule in (LayerwiseDescent(loss, UNEQUAL), LayerwiseDescent(loss, ONES, sizes.decay))
     )
     drifts, plain = [_drift(run, UNEQUAL) for run in own], _drift(own[-1])
@@ -211,7 +212,7 @@ def _drift_in_the_step_size(study: Study, sizes: Sizes) -> Iterator[Check | Curv
     paths, drifts = {}, {}
     for name, rule in rules.items():
         trainee = Trainee(study, loss, start, rule)
-        paths[name] = trainee.refine(learning_rate=HORIZON / base, horizon=HORIZON, records=17, levels=4)
+        paths[name] = refine_together(trainee, learning_rate=HORIZON / base, horizon=HORIZON, records=17, levels=4)
         drifts[name] = [_drift(run) for run in paths[name]]
         size = np.array([np.linalg.norm(D[-1, 0]) for D in drifts[name]])
         yield curves(name, drift=size, halved=size[-1] * 2.0 ** np.arange(len(size))[::-1])

@@ -12,6 +12,7 @@ from experiments.homogeneous.predictions import Predicted
 from experiments.homogeneous.short_steps import ShortSteps
 from experiments.training import Trainee, extrapolated, tends_to
 from experiments.training.batches import state_of
+from experiments.training.together import refine_together
 from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves, varies
 from theory.claims.estimates import richardson
 from theory.core.arrays import Array
@@ -175,7 +176,7 @@ def _at_margins(paths: list[Path], sizes: Sizes) -> list[Array]:
 
 def _paths(trainee: Trainee, sizes: Sizes, depth: int, examples: Examples) -> list[Path]:
     """Margins and errors at three steps, each half the one before."""
-    runs = trainee.refine(learning_rate=sizes.step, horizon=_horizon(sizes, depth), records=RECORDS)
+    runs = refine_together(trainee, learning_rate=sizes.step, horizon=_horizon(sizes, depth), records=RECORDS)
     return [_margins_and_errors(run, examples) for run in runs]
 
 

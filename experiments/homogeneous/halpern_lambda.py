@@ -23,6 +23,7 @@ from experiments.homogeneous.rules import LayerwiseDescent, gradients_at
 from experiments.homogeneous.short_steps import CountedSteps
 from experiments.homogeneous.six_networks import Network
 from experiments.training import GradientDescent, Loss, State, Trainee, extrapolated, tends_to
+from experiments.training.together import refine_together
 from experiments.updates import Momentum
 from theory.claims import (
     AS_THE_ABSTRACT_SAYS,
@@ -121,7 +122,7 @@ def _weight_normalisation(study: Study, sizes: Sizes) -> Iterator[Check | Curves
     vectors = {f"v{k}": V for k, V in enumerate(start.V, start=1)}
     loss = loss_of(weight_normalised_margins(examples, sizes.runs, widths, study.device))
     trainee = Trainee(study, loss, gains("g", start.rho) | vectors, CountedSteps(loss))
-    levels = trainee.refine(learning_rate=sizes.step, horizon=sizes.way, records=RECORDS)
+    levels = refine_together(trainee, learning_rate=sizes.step, horizon=sizes.way, records=RECORDS)
     yield from _one_lambda(study, examples, widths, levels[-1], loss)
     yield from _its_sum(levels, unseen)
     yield from _its_limit(examples, levels[-1])
@@ -276,7 +277,7 @@ def _its_finite_sum(study: Study, sizes: Sizes, loss: Loss, w: Array) -> Iterato
     # The curvature along the sphere grows like the square of the gain.
     rate = sizes.learning_rate / 16 * min(1, (2 / sizes.gain) ** 2)
     # Of three learning rates the last correction is too small where its two leading terms cancel.
-    runs = trainee.refine(learning_rate=rate, horizon=2 * rate * min(sizes.steps, 200), records=5, levels=4)
+    runs = refine_together(trainee, learning_rate=rate, horizon=2 * rate * min(sizes.steps, 200), records=5, levels=4)
     ratios = []
     for level, run in enumerate(runs):
         fall, start = run["loss"][:1] - run["loss"][1:], run["norm"][:1]

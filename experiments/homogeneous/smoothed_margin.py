@@ -14,6 +14,7 @@ from experiments.homogeneous.predictions import nothing, scaled
 from experiments.homogeneous.rules import LogTimeDescent, TangentDescent, squared
 from experiments.training import GradientDescent, Observe, Trainee, recording_steps
 from experiments.training.batches import layers_of, stack, state_of
+from experiments.training.together import refine_together
 from theory.claims import (
     RECONSTRUCTED,
     Check,
@@ -178,7 +179,7 @@ def _one_example(study: Study) -> Check:
 
 def _crowd(study: Study) -> Iterator[Check | Curves]:
     """Loss below 1 from the start: the smoothed margin rises throughout, the hard one falls at first."""
-    runs = _with_margins(study, CROWD, [START[:, None]]).refine(learning_rate=0.4, horizon=80.0, records=41)
+    runs = refine_together(_with_margins(study, CROWD, [START[:, None]]), learning_rate=0.4, horizon=80.0, records=41)
     smooth, hard = (_each(margin, runs) for margin in (theory.smoothed_margin, theory.normalised_margin))
     falls = _fall("hard", hard)
     yield _fall("crowd: fall of the smoothed margin", smooth).at_most(nothing, against=float(falls.value.max()))
@@ -190,9 +191,9 @@ def _crowd(study: Study) -> Iterator[Check | Curves]:
 def _above_one(study: Study) -> Iterator[Check]:
     """From a start that misclassifies: on the sphere log(1 / Loss) rises all the same, off it gamma~ falls."""
     W = [np.array([[[-0.6, 0.1]]])]
-    free = _with_margins(study, ALONG, W).refine(learning_rate=0.02, horizon=0.5, records=41)
+    free = refine_together(_with_margins(study, ALONG, W), learning_rate=0.02, horizon=0.5, records=41)
     yield _fall("free", _each(theory.smoothed_margin, free)).control("a loss above 1").at_most(0.0)
-    held = _with_margins(study, ALONG, W, TangentDescent).refine(learning_rate=0.1, horizon=8.0, records=41)
+    held = refine_together(_with_margins(study, ALONG, W, TangentDescent), learning_rate=0.1, horizon=8.0, records=41)
     fall = _fall("on the sphere, loss above 1: fall of log(1 / Loss)", [-theory.log_loss(run["q"]) for run in held])
     yield fall.supporting().at_most(0.0, against=float(-fall.value.sum()))
 
@@ -200,7 +201,7 @@ def _above_one(study: Study) -> Iterator[Check]:
 def _mean_loss(study: Study) -> Iterator[Check]:
     """Along the best direction the smoothed margin rises, and log N / |theta| falls faster: the mean's margin falls."""
     start = [np.array([[[3.0, 0.0]]])]
-    runs = _with_margins(study, ALONG, start).refine(learning_rate=0.1, horizon=10.0, records=41)
+    runs = refine_together(_with_margins(study, ALONG, start), learning_rate=0.1, horizon=10.0, records=41)
     sums = _each(theory.smoothed_margin, runs)
     means = [value + np.log(len(ALONG)) / np.sqrt(run["squared_norm"]) for value, run in zip(sums, runs)]
     falls = _fall("mean", means)

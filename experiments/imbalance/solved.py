@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments.imbalance.networks import by_autograd, largest_curvature
 from experiments.training import Observe
+from experiments.training.together import refine_together
 from theory.claims import Study, varies
 from theory.core.regression import Regression, random_regression
 from theory.core.trajectory import Trajectory
@@ -60,8 +61,12 @@ def refined(
 ) -> list[Trajectory]:
     """Training by torch's gradient at learning rates eta, eta/2, eta/4, ..., its weights recorded unless told other."""
     eta = first_order(sizes.learning_rate, problem, network)
-    return by_autograd(study, problem, network, observe=observe).refine(
-        learning_rate=eta, horizon=sizes.time, records=RECORDS, levels=levels or sizes.levels
+    return refine_together(
+        by_autograd(study, problem, network, observe=observe),
+        learning_rate=eta,
+        horizon=sizes.time,
+        records=RECORDS,
+        levels=levels or sizes.levels,
     )
 
 

@@ -17,6 +17,7 @@ from experiments.manifolds.rates import (
 )
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Stiefel
 from experiments.training import Loss, tends_to
+from experiments.training.together import refine_together
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
@@ -92,7 +93,7 @@ def _flow(study: Study, problem: Brockett, loss: Loss) -> Iterator[Check]:
     start = Stiefel().project(tensor(study, normal))
     for move in MOVES:
         trainee = on_manifolds(study, loss, {"Q": RiemannianStep(Stiefel(), move)}, {"Q": start})
-        runs = trainee.refine(learning_rate=0.02, horizon=1.6, records=9)
+        runs = refine_together(trainee, learning_rate=0.02, horizon=1.6, records=9)
         t, at_start = runs[0].t, start.cpu().numpy()
         exact = _integrated(problem, at_start, t)
         # Two flows part at a rate of at most 2 |A| |N|, and A may be shifted by a multiple of I.

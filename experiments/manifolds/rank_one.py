@@ -17,6 +17,7 @@ from experiments.manifolds.rates import (
 )
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
 from experiments.training import Loss, extrapolated, tends_to
+from experiments.training.together import refine_together
 from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.manifolds import rank_one
@@ -83,7 +84,7 @@ def _flow(study: Study, problem: RankOne, loss: Loss, sizes: Sizes) -> Iterator[
     u, v = (z / np.linalg.norm(z, axis=-1, keepdims=True) for z in normal)
     both = {"u": RiemannianStep(Sphere()), "v": RiemannianStep(Sphere())}
     trainee = on_manifolds(study, loss, both, {"u": u[..., None], "v": v[..., None]})
-    levels = trainee.refine(learning_rate=0.02, horizon=2.4, records=9)
+    levels = refine_together(trainee, learning_rate=0.02, horizon=2.4, records=9)
     found = [np.concatenate([run["u"], run["v"]], axis=-2)[..., 0] for run in levels]
     flow = lambda speed: np.concatenate(rank_one.solution(problem, u, v, speed * levels[0].t), axis=-1)  # noqa: E731
     yield from tends_to("(u, v)(t)", found, flow)

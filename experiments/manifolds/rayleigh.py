@@ -17,6 +17,7 @@ from experiments.manifolds.rates import (
 )
 from experiments.methods.manifolds import FineGrainedStep, RiemannianStep, Sphere
 from experiments.training import Loss, extrapolated, tends_to
+from experiments.training.together import refine_together
 from theory.claims import OURS, Check, Curves, Study, claim, measured, rounding, varies
 from theory.manifolds import rayleigh
 from theory.manifolds.rayleigh import Rayleigh
@@ -73,7 +74,7 @@ def _flow(study: Study, problem: Rayleigh, loss: Loss, runs: int) -> Iterator[Ch
     x = x / np.linalg.norm(x, axis=-1, keepdims=True)
     for move in ("exponential", "retraction"):
         trainee = on_manifolds(study, loss, {"x": RiemannianStep(Sphere(), move)}, {"x": x[..., None]})
-        levels = trainee.refine(learning_rate=0.02, horizon=3.2, records=9)
+        levels = refine_together(trainee, learning_rate=0.02, horizon=3.2, records=9)
         found, t = [run["x"][..., 0] for run in levels], levels[0].t
         solution = lambda speed: rayleigh.solution(problem, x, speed * t)  # noqa: B023, E731
         yield from tends_to("x(t)", found, solution, case=move)

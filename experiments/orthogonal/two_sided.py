@@ -10,6 +10,7 @@ from torch import Tensor
 
 from experiments.orthogonal.linear import curvatures, descent, require_decreasing
 from experiments.training import Loss, State, extrapolated, tends_to
+from experiments.training.together import refine_together
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.validation import reject
@@ -94,7 +95,7 @@ def _planes(study: Study, side: str, problem: TwoSided, aligned: Alignment) -> I
     pairs = list(combinations(range(len(aligned.s)), 2))
     start = np.concatenate([_in_plane(aligned, pair, alpha, beta) for pair in pairs])
     trainee = descent(study, loss_of(problem, study.device), start)
-    runs = trainee.refine(learning_rate=0.02, horizon=1.6, records=17)
+    runs = refine_together(trainee, learning_rate=0.02, horizon=1.6, records=17)
     values, t = [run["R"] for run in runs], runs[0].t
 
     def flow(rates: Array) -> Array:

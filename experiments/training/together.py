@@ -1,8 +1,10 @@
 """Training at eta, eta / 2, eta / 4, ... as one batch: small networks take the time of the finest alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 
 from experiments.training.trainee import Trainee
 from theory.core.arrays import Array
@@ -41,7 +43,20 @@ def refined_together(
     rows = np.searchsorted(run.facts["recorded"], steps)
     return [
         Trajectory(
-            steps[k] * rates[k], {name: array[rows[k], k * runs : (k + 1) * runs] for name, array in run.arrays.items()}
+            steps[k] * rates[k],
+            {name: array[rows[k], k * runs : (k + 1) * runs] for name, array in run.arrays.items()},
+            {"recorded": steps[k]},
         )
         for k in range(levels)
     ]
+
+
+def refine_together(
+    trainee: Trainee, *, learning_rate: float, horizon: float, records: int, levels: int = 3
+) -> list[Trajectory]:
+    """`Trainee.refine` as one batch, for a loss and a rule that serve any number of runs; see `refined_together`."""
+    between = max(round(horizon / learning_rate / (records - 1)), 1)
+    steps = between * (records - 1)
+    start = {name: torch.cat([torch.as_tensor(runs)] * levels) for name, runs in trainee.start.items()}
+    several, record = replace(trainee, start=start), range(0, steps + 1, between)
+    return refined_together(several, learning_rate=horizon / steps, record=record, levels=levels)

@@ -13,6 +13,7 @@ from experiments.imbalance.loss_bounds import Bounded, above_the_floor
 from experiments.imbalance.networks import linear_network
 from experiments.training import State
 from experiments.training.batches import layers_of
+from experiments.training.together import refine_together
 from theory.claims import Study, Tolerance, varies
 from theory.core.arrays import EPS, Array
 from theory.core.linear_networks import Layers, end_to_end, gaussian_stack, imbalances, squared_norm
@@ -202,7 +203,9 @@ def smallest_kernel(study: Study, W: Layers) -> tuple[Array, Array]:
 def trained_at_its_rate(study: Study, problem: FullRankRegression, W: Layers, rate: Array) -> list[Trajectory]:
     """Training of one run until the bound exp(-rate t) has fallen by exp(-20)."""
     trainee = deep_network(study, problem, W)
-    return trainee.refine(learning_rate=0.1 / float(rate[0]), horizon=20 / float(rate[0]), records=21, levels=4)
+    return refine_together(
+        trainee, learning_rate=0.1 / float(rate[0]), horizon=20 / float(rate[0]), records=21, levels=4
+    )
 
 
 def bounded(problem: FullRankRegression, rate: Array, trained: Sequence[Trajectory]) -> Bounded:

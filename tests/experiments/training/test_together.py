@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
 from experiments.training import State, Trainee
-from experiments.training.together import copies, refined_together
+from experiments.training.together import copies, refine_together, refined_together
 from theory.claims import Study
 from theory.core.validation import InvalidArgument
 
@@ -50,3 +51,22 @@ def test_every_copy_is_a_run_of_its_own() -> None:
 def test_runs_that_are_not_so_many_copies_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="levels"):
         refined_together(trainee(START), learning_rate=0.05, record=[1], levels=3)
+
+
+@pytest.mark.parametrize("learning_rate", [0.05, 0.06])
+def test_a_trainee_is_copied_for_its_learning_rates(learning_rate: float) -> None:
+    """One that does not divide the horizon is made to, as `Trainee.refine` does; starts may be tensors."""
+    schedule = {"learning_rate": learning_rate, "horizon": 1.0, "records": 5, "levels": 4}
+    apart = trainee(START).refine(**schedule)
+    for start in (START, torch.tensor(START)):
+        together = refine_together(trainee(start), **schedule)
+        for one, other in zip(apart, together, strict=True):
+            assert other.t == pytest.approx(one.t)
+            assert other.facts["recorded"].tolist() == one.facts["recorded"].tolist()
+            assert np.allclose(other["w"], one["w"], rtol=1e-13)
+
+
+def test_a_loss_that_holds_data_of_each_run_is_not_copied() -> None:
+    of_each = Trainee(Study("a.b"), lambda state: (state["w"] - torch.tensor(START)).square().sum(-1), {"w": START})
+    with pytest.raises(RuntimeError, match="size of tensor"):
+        refine_together(of_each, learning_rate=0.05, horizon=1.0, records=5)
