@@ -203,7 +203,7 @@ def _who_diverges(study: Study, size: OneMode) -> Iterator[Check]:
     wider = finite_step.ellipse(u, v, y, 1.05 * eta)
     yield found.control("the edge of a learning rate 5 % larger").equals((wider > 1).astype(float))
     converges = np.mean(loss[(a < 1) & (F < 1)] < 1e-4 * y**2)
-    few = Tolerance(0.02, "of minima few are so sharp that descent is slow beside them")
+    few = Tolerance(0.02, "empirical: of minima few are so sharp that descent is slow beside them")
     yield measured("share inside that converges, a < 1", converges, within=few).supporting().equals(1.0)
     each = [(eta, float(_tau(size, eta))) for eta in np.array(size.rates) / y]
     shares = np.array([finite_step.chance_inside(size.width, tau, y, eta) for eta, tau in each])

@@ -40,7 +40,7 @@ LARGE, BEFORE, MIDDLE, SMALL = 0, 1, 2, 4  # 0.1, 0.03, 0.01, 1e-3
 LOOKS = len(OTHERS) + 1
 FACTOR, SPARE = 2.0, 0.4  # of rescaling: c, and c rho^S at most
 SLACK = np.array([0.3, 0.6, 1.0])
-CLOSE = 0.015  # of steps over their law in the median problem
+CLOSE = 0.015  # empirical: of steps over their law in the median problem
 PAST = 100.0  # times the law: steps past the budget, of which it is known that they are many
 LATE = 0.5  # the clock from which laws are drawn: that of descent starts below 0
 PATH, LONG, DRAWN = 120, 0.02, 40  # steps of Minnorm in the picture; c rho^S there, and cycles
@@ -152,7 +152,7 @@ def _laws(problem: Separable, k: int, counts: dict[str, Array]) -> Iterator[Chec
     ratio = (counts[ACCELERATED][:, SMALL] / accelerated)[settled]
     yield from _median(ACCELERATED, "steps to an error of 0.001", ratio, accelerated)
     unrooted = measured(
-        "steps over their law", np.median(ratio / accelerated[settled]), within=Tolerance(CLOSE, "as above")
+        "steps over their law", np.median(ratio / accelerated[settled]), within=Tolerance(CLOSE, "empirical: as above")
     )
     yield unrooted.control("accelerated steps without their root").equals(1.0)
 
@@ -160,7 +160,7 @@ def _laws(problem: Separable, k: int, counts: dict[str, Array]) -> Iterator[Chec
 def _median(method: str, name: str, ratio: Array, law: Array) -> Iterator[Check]:
     estimate = median(np.minimum(ratio, PAST), SIGNIFICANCE)
     within = by_chance(estimate)
-    within += Tolerance(CLOSE + 1 / np.median(law), "a step, and what transients and further examples leave of it")
+    within += Tolerance(CLOSE + 1 / np.median(law), "a step; empirical: what transients and further examples leave of it")
     found = measured(f"{name}, over their law", estimate.value, within=within, case=method)
     yield found.resolving(0.15, because="problems differ by what is left of their transients").equals(1.0)
     yield found.control(f"{method} steps 20 % fewer").equals(0.8)
