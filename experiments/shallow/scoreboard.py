@@ -160,7 +160,7 @@ def _laws(problem: Separable, k: int, counts: dict[str, Array]) -> Iterator[Chec
 def _median(method: str, name: str, ratio: Array, law: Array) -> Iterator[Check]:
     estimate = median(np.minimum(ratio, PAST), SIGNIFICANCE)
     within = by_chance(estimate)
-    within += Tolerance(CLOSE + 1 / np.median(law), "a step; empirical: what transients and further examples leave of it")
+    within += Tolerance(CLOSE + 1 / np.median(law), "a step; empirical: what transients and further examples leave")
     found = measured(f"{name}, over their law", estimate.value, within=within, case=method)
     yield found.resolving(0.15, because="problems differ by what is left of their transients").equals(1.0)
     yield found.control(f"{method} steps 20 % fewer").equals(0.8)

@@ -48,9 +48,7 @@ def movement(start: Float[Array, "*#runs r m"], p: Float[Array, "*#runs r m"]) -
     return kernel(p @ p.mT - start @ start.mT, p.mT @ p - start.mT @ start)
 
 
-def squared_norm(
-    hidden: Float[Array, "*runs r r"], output: Float[Array, "*runs m m"]
-) -> Float[Array, "*runs"] | float:
+def squared_norm(hidden: Float[Array, "*runs r r"], output: Float[Array, "*runs m m"]) -> Float[Array, "*runs"] | float:
     """|hidden (x) I_m + I_r (x) output|^2 = m |hidden|^2 + r |output|^2 + 2 tr hidden tr output."""
     hidden, output = (
         entries_inside(name, x, -SQUARABLE, SQUARABLE, "[]") for name, x in (("hidden", hidden), ("output", output))

@@ -67,9 +67,7 @@ def passage_time(
     return np.where(p == 0, 0.0, np.where(p == y, np.inf, T))
 
 
-def half_time(
-    y: Float[Array, "*#modes"] | float, k: Float[Array, "*#modes"] | float
-) -> Float[Array, "*modes"] | float:
+def half_time(y: Float[Array, "*#modes"] | float, k: Float[Array, "*#modes"] | float) -> Float[Array, "*modes"] | float:
     """When p = y/2; times 2 y it is one curve of y / k, from lazy, (y/k) log 2, to rich, log(2 y / k).
 
     Raises:
