@@ -13,9 +13,17 @@ EQUIVALENT = {
         "near = slice(max(above[-1] - 4, 0), above[-1] + 5)",
     ): "one more point in the spline between which points the crossing lies",
     (
+        "roots = CubicSpline(t[near], height).roots(extrapolate=False)",
+        "roots = CubicSpline(t[near], height).roots(extrapolate=True)",
+    ): "roots beyond the points are none of those between the two that the next line looks for",
+    (
         "if starts[-1] + event > until:",
         "if starts[-1] + event == until:",
     ): "an event beyond the end, found and kept, moves nothing before the end",
+    (
+        "column = finite_matrix(name, np.reshape(squares, (-1, 1)), rows, 1)",
+        "column = finite_matrix(name, np.reshape(squares, (- 2, 1)), rows, 1)",
+    ): "numpy takes any negative length for the one it is to find",
     (
         "v = 1 - cone @ nnls(cone, np.ones(n), maxiter=30 * (n + 2 * d))[0]",
         "v = 1 - cone @ nnls(cone, np.ones(n), maxiter=30 * (n + 2 - d))[0]",

@@ -123,15 +123,17 @@ def least_norm(K: Float[Array, "n n"], y: Float[Array, " n"], slack: float) -> t
     values, vectors = np.linalg.eigh(K)
     if not np.allclose(K, K.T, rtol=1e-9, atol=0) or values[0] < -1e-9 * abs(values[-1]) or values[-1] <= 0:
         reject("K", f"a matrix with eigenvalues from {values[0]:.3g}", "a kernel: symmetric, none below 0")
-    kept = values > 1e-13 * values[-1]
-    features = vectors[:, kept] * np.sqrt(values[kept])
-    G, h = np.vstack([features, -features]), np.concatenate([y - slack, -y - slack])
+    # In units of the largest eigenvalue and label: what nnls and the refusal below take for 0 is no matter of scale.
+    unit, height = values[-1], max(np.abs(y).max(), slack)
+    kept = values > 1e-13 * unit
+    features = vectors[:, kept] * np.sqrt(values[kept] / unit)
+    G, h = np.vstack([features, -features]), np.concatenate([y - slack, -y - slack]) / height
     E = np.vstack([G.T, h])
     weights, _ = nnls(E, np.append(np.zeros(kept.sum()), 1.0), maxiter=100 * len(h))
     rest = np.append(np.zeros(kept.sum()), 1.0) - E @ weights
     if not rest[-1] > 1e-12:
         reject("slack", slack, "one that some f of this kernel has")
-    alpha = (weights[: len(y)] - weights[len(y) :]) / rest[-1]
+    alpha = (weights[: len(y)] - weights[len(y) :]) / rest[-1] * height / unit
     return alpha, float(alpha @ K @ alpha)
 
 

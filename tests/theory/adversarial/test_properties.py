@@ -124,6 +124,18 @@ def test_the_smallest_function_keeps_its_slack(seed: int, slack: float) -> None:
     assert kernel.least_norm(K, y, 2.0)[1] == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1.0, 1e9, 1e20])
+def test_the_smallest_function_of_a_kernel_of_low_rank(scale: float) -> None:
+    """Examples that repeat: the rounding in the place of their eigenvalues counts for nothing, whatever the scale."""
+    rng = np.random.default_rng(0)
+    X, y = unit(rng, 4, 3), np.array([1.0, -1.0, 1.0, 1.0])
+    twice = np.concatenate([X, X])
+    alpha, square = kernel.least_norm(scale * kernel.gram(twice, twice), np.concatenate([y, y]), 0.1)
+    once, least = kernel.least_norm(kernel.gram(X, X), y, 0.1)
+    assert square * scale == pytest.approx(least, rel=1e-9)
+    assert (alpha[:4] + alpha[4:]) * scale == pytest.approx(once, rel=1e-7)
+
+
 @given(st.floats(1, 1e12), biases)
 def test_outputs_at_the_start(m: float, bias: float) -> None:
     assert float(kernel.start_variance(m, bias)) == pytest.approx((1 + bias) / 2 * m ** (-2 / 3))

@@ -110,3 +110,8 @@ def test_injectivity_radii() -> None:
     sizes = {("sphere", 3, 3): 1, ("oblique", 3, 3): 1, ("Stiefel", 4, 3): 1, ("Stiefel", 3, 3): 2**0.5}
     for (manifold, A, B), share in sizes.items():
         assert curvature.injectivity_radius(manifold, A, B) == pytest.approx(share * np.pi)
+
+
+def test_one_row_more_is_so_at_any_size() -> None:
+    assert curvature.curvature_range("Stiefel", 701, 700) == (-1 / 2, 1 / 2)
+    assert curvature.curvature_range("Stiefel", 702, 700) == (-1 / 2, 1.0)

@@ -71,3 +71,14 @@ def test_angles_and_rates_are_of_columns() -> None:
     lengths = np.linalg.norm(T, axis=0)
     assert oblique.rates(T) == pytest.approx(lengths)
     assert oblique.angles(T, W) == pytest.approx(np.arccos((W * T).sum(-2) / lengths))
+
+
+@pytest.mark.parametrize("end", [1.0, -1.0])
+def test_the_plane_of_a_column_that_nearly_aligns_keeps_its_digits(end: float) -> None:
+    """A right angle from the target: what the column has beside it, to rounding."""
+    target, missing = np.array([[1.0], [0.0], [0.0]]), 0.3e-9
+    cosine = 1 - missing
+    sine = np.sqrt((1 - cosine) * (1 + cosine))
+    W = np.array([[end * cosine], [0.6 * sine], [0.8 * sine]])
+    across = oblique.turned(target, W, np.array([np.pi / 2]))
+    assert across[:, 0] == pytest.approx([0, 0.6, 0.8], abs=4e-16)

@@ -112,3 +112,18 @@ def test_leaving_a_saddle_step_by_step() -> None:
         path = rayleigh.circle_angles(np.pi / 2 - start, strength, np.ones(int(count)))
         assert (path[:-1] > np.pi / 4).all() and path[-1] <= np.pi / 4
     assert taken[-1] == 0
+
+
+def test_a_gap_of_a_long_spectrum_is_no_rounding() -> None:
+    spectrum = np.linspace(0, 1, 60)
+    rayleigh.require_gap("gap", 1e-12, spectrum)
+    with pytest.raises(InvalidArgument, match="gap = 1e-14: expected more than .*, which is rounding"):
+        rayleigh.require_gap("gap", 1e-14, spectrum)
+
+
+def test_small_parts_count_in_many_dimensions() -> None:
+    rng = np.random.default_rng(1)
+    V = np.linalg.qr(rng.standard_normal((60, 60)))[0]
+    values, z = np.linspace(0, 1, 60), np.append(np.ones(59), 1e-6)
+    found = rayleigh.solution(Rayleigh((V * values) @ V.T), V @ z, 40.0)
+    assert found @ V == pytest.approx(rayleigh.unit(np.exp(40 * (values - 1)) * z), abs=1e-8)

@@ -130,3 +130,10 @@ def test_what_is_refused() -> None:
         solution(np.array([0.5, 2.0]))
     with pytest.raises(InvalidArgument, match="t = -1.0"):
         solution(np.array(-1.0))
+
+
+def test_a_root_at_an_end_is_that_end() -> None:
+    assert event_driven._root(lambda t: 1 - t, 0.0, 1.0, 1e-12) == 1.0
+    assert event_driven._root(lambda t: t, 0.0, 1.0, 1e-12) == 0.0
+    assert event_driven._root(lambda t: 2 + t, 0.0, 1.0, 1e-12) == 0.0
+    assert event_driven._root(lambda t: t**2 - 0.3, 0.0, 1.0, 1e-15) == pytest.approx(0.3**0.5, rel=1e-14)

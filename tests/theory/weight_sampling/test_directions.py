@@ -58,3 +58,13 @@ def test_what_is_outside_the_domain_is_named() -> None:
         directions.averaging_limit(np.diag([1.0, 0.0]), np.eye(2))
     with pytest.raises(InvalidArgument, match="beta = 1"):
         directions.recursion(np.eye(2), np.eye(2), np.eye(2), 0.1, 1.0)
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-3, 1.0, 1e3, 1e12])
+def test_noise_of_any_size_in_one_direction_is_a_covariance(size: float) -> None:
+    """Its other eigenvalues are rounding, of either sign; one below 0 by more is refused."""
+    along = np.linspace(0.3, 1.7, 7)
+    noise = size * np.outer(along, along)
+    assert directions.averaging_limit(2 * np.eye(7), noise) == pytest.approx(noise / 4, rel=1e-12)
+    with pytest.raises(InvalidArgument, match="noise = a matrix that is no covariance"):
+        directions.averaging_limit(2 * np.eye(7), noise - 1e-6 * size * np.eye(7))
