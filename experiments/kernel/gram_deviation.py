@@ -10,6 +10,7 @@ from experiments.kernel.problems import Sizes, draw_inputs
 from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, rate, slope, varies
 from theory.claims.estimates import loglog_slope, mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.kernel import width
 from theory.kernel.inputs import Inputs
 
@@ -23,6 +24,13 @@ class Draws(Sizes):
     widths: tuple[int, ...] = varies("m", (1, 6, 40, 256), smoke=(1, 16), low=1, high=4096)
     slope_draws: int = varies("networks that the slope is read from", 1600, smoke=200, low=10, high=10**5)
     slope_widths: tuple[int, ...] = varies("m of these", (16, 64, 256, 1024), smoke=(16, 128), low=1, high=10**4)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.widths)) < len(self.widths):
+            reject("widths", self.widths, "different ones")
+        if len(set(self.slope_widths)) < max(len(self.slope_widths), 2):
+            reject("slope_widths", self.slope_widths, "different ones, two at least")
 
 
 @claim(

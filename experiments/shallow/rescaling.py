@@ -56,6 +56,8 @@ class Rescaled:
     def __post_init__(self) -> None:
         if len(self.shares) < 3:
             reject("shares", f"{len(self.shares)} of them", "3 at least: of two, no mode is slower than another")
+        if max(self.shares) < 1.25 * min(self.shares):
+            reject("shares", self.shares, "the largest a quarter larger than the least: equal duals leave P w~ = 0")
 
     @property
     def distribution(self) -> Array:

@@ -269,6 +269,8 @@ def test_two_examples_go_round() -> None:
         (lambda p: transients.support_curvature(Separable(np.ones((1, 2)))), "problem.Z = support vectors of one"),
         (lambda p: rescaling.best_step(2.0, 1.0), "mu_min = 2.0: expected at most mu_max = 1.0"),
         (lambda p: rescaling.direction_constant(p, np.zeros(3), 1e-9, 1, 2.0), "factor = 2.0: expected below 1"),
+        (lambda p: rescaling.steps_between(2.0, 0.5, 0.0), "spare = 0.0: expected a number in (0, 1)"),
+        (lambda p: rescaling.steps_between(2.0, 0.5, -0.5), "spare = -0.5: expected a number in (0, 1)"),
         (lambda p: alternating.from_zero(p, 0.9, 1e-9, np.arange(3)), "(A, B) = "),
         (lambda p: alternating.safe_limit(np.zeros((2, 2))), "Z = the zero matrix"),
         (lambda p: freezing.farthest(np.ones(2), np.inf, 1.0, 1), "margin = inf"),
@@ -291,3 +293,6 @@ def test_limits() -> None:
     assert rescaling.steps_for_one_of_minnorm(1.0, 5.0) == 0
     assert rescaling.steps_for_one_of_minnorm(5.0, 1.0) == np.inf
     assert rescaling.steps_between(50.0, 0.0, 0.5) == 1
+    # By the norm of the matrix, neither the sum nor the root of the squares of its entries.
+    assert alternating.safe_limit(np.array([[3.0, 4.0], [-0.8, 0.6]])) == pytest.approx(2 / 25)
+    assert alternating.safe_limit(np.array([[1.0, 1.0], [1.0, 1.0]])) == pytest.approx(2 / 4)
