@@ -61,6 +61,8 @@ class Saddles(Whitened):
             reject("width", self.width, f"at least two more than the modes, {len(s) + 2}: no mode has little left")
         if len(sizes) < 4 or (sizes[:-1] < 9.9 * sizes[1:]).any():
             reject("sizes", self.sizes, "four or more, each ten times the next at least")
+        if self.start > 1e-6 * sizes[-1]:
+            reject("start", self.start, f"at most a millionth of the least of the sizes, {1e-6 * sizes[-1]:g}")
 
     @property
     def eta(self) -> float:
@@ -267,9 +269,20 @@ def _flow_times(size: Saddles, modes: Modes, runs: list[Trajectory], share: floa
 
 
 def _neglected(size: Saddles, modes: Modes, W: list[Array]) -> Array:
-    """Of times (draws, modes): twice what neighbours change to first order, and the start squared."""
+    """Of times (draws, modes): twice what neighbours change to first order, the start squared, and rounding."""
     changed = theory.correction(modes.s[0], modes.x, modes.effective_start(W))
-    return 2 * np.abs(changed) + size.start**2 + EPS
+    return 2 * np.abs(changed) + size.start**2 + EPS + _rounded(size, modes, W)
+
+
+def _rounded(size: Saddles, modes: Modes, W: list[Array]) -> Array:
+    """Of times (draws, modes): once the first mode is learned, each step rounds weights of its size, sqrt(s_1), beside
+    which a later one has only grown to R_kk e^(x^2 s_k t_1): such a share of itself, a 1 / (eta x^2 s_k) times over."""
+    s, x, G = modes.s[0], modes.x, modes.effective_start(W)
+    rate, eta = x**2 * s, size.eta / 2 ** (size.refinements - 1)
+    grown = np.abs(np.diagonal(np.linalg.qr(G, mode="r"), axis1=-2, axis2=-1))
+    grown = grown * np.exp(rate * theory.jump_times(s, x, G)[:, :1])
+    later = np.arange(len(s)) > 0
+    return later * EPS * np.sqrt(s[0]) / grown / (eta * rate) / rate
 
 
 def _each(run: Trajectory, first: int, apart: int) -> Trajectory:
