@@ -36,7 +36,7 @@ class Escaping:
     target: float = varies("s, of the product of the weights; other numbers are in its units", TARGET, low=0.1, high=10)
     input: float = varies("x; other numbers are in its units", INPUT, low=0.1, high=10)
     learning_rate: float = varies("of the coarsest run", 0.02, smoke=0.03, low=1e-3, high=0.03)
-    refinements: int = varies("learning rates, each half the one before", 4, paper=5, low=4, high=6)
+    refinements: int = varies("learning rates, each half the one before", 4, paper=5, low=4, high=5)
 
 
 @claim(

@@ -167,12 +167,19 @@ def _effective_learning_rate(study: Study, sizes: Sizes) -> Iterator[Check]:
     rng = study.rng("effective")
     examples, w = _start(rng, sizes)
     loss = _normalised_loss(study, examples)
-    first, scaled, other = (
-        Trainee(study, loss, {"w": scale * w}).train(learning_rate=rate, steps=steps, record=range(steps + 1))["w"]
-        for scale, rate in ((1, eta), (3, 9 * eta), (3, eta))
+    first, scaled, other, jolted = (
+        Trainee(study, loss, {"w": scale * w}, rule(loss)).train(
+            learning_rate=rate, steps=steps, record=range(steps + 1)
+        )["w"]
+        for scale, rate, rule in (
+            (1, eta, GradientDescent),
+            (3, 9 * eta, GradientDescent),
+            (3, eta, GradientDescent),
+            (1, eta, norms.Jolted),
+        )
     )
     name = "(3 w, 9 eta) and (w, eta): directions"
-    same, unchanged = (norms.turned(name, path, first) for path in (scaled, other))
+    same, unchanged = (norms.turned(name, path, first, jolted, sizes.examples) for path in (scaled, other))
     yield same.equals(departing(unchanged.value))
     yield unchanged.control("three times the weights at the same learning rate").equals(0.0)
     rate = eta / sizes.refined_steps

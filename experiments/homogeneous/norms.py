@@ -1,12 +1,19 @@
 """How the norm of a vector grows whose size the loss does not see, and whether two paths have one direction."""
 
+from typing import Any
+
 import numpy as np
+import torch
+from torch import Tensor
 
 from experiments.homogeneous.predictions import Predicted, scaled
+from experiments.training import GradientDescent, State, along
 from theory.claims import Measured, Tolerance, measured
 from theory.core.arrays import EPS, Array
 from theory.core.trajectory import Trajectory
 from theory.homogeneous.normalisation import squared_norm_after_step
+
+JOLT = 2.0**-32  # a million roundings: far above one, and far below where paths part for good
 
 
 def growth(run: Trajectory, vector: str, eta: float, case: str) -> Measured:
@@ -26,12 +33,28 @@ def grown(run: Trajectory, vector: str, eta: float, shrinkage: float = 0.0) -> P
     return scaled(after - before)
 
 
-def turned(name: str, path: Array, other: Array) -> Measured:
-    """v / |v| of a path (T, runs, ...), less that of another one."""
-    # Descent on a bounded loss at a moderate step parts two paths by a constant factor at most over so short a run.
-    tolerance = 1e3 * EPS * (len(path) - 1)
-    because = "a rounding a step; a thousand for how paths that are a rounding apart part, the end being stable"
-    return measured(name, units(path) - units(other), within=Tolerance(tolerance, because), axes=("t", "run"))
+class Jolted(GradientDescent):
+    """Descent that is put off by shares of `JOLT` after every step: what rounding does, a million times larger."""
+
+    def begin(self, state: State) -> None:
+        super().begin(state)
+        first = state[self.names[0]]
+        state["jolts"] = torch.zeros(len(first), dtype=first.dtype, device=first.device)
+
+    def apply(self, state: State, work: Any, learning_rate: Tensor) -> None:
+        super().apply(state, work, learning_rate)
+        state["jolts"] += 1
+        for v in (state[name] for name in self.names):
+            entries = torch.arange(v.numel(), dtype=v.dtype, device=v.device).reshape(v.shape)
+            v.mul_(1 + JOLT * torch.cos(entries + along(state["jolts"], v) ** 2))
+
+
+def turned(name: str, path: Array, other: Array, jolted: Array, examples: int) -> Measured:
+    """v / |v| of a path (T, runs, ...), less that of another one, which `Jolted` descent takes as `jolted`."""
+    parted = np.abs(units(jolted) - units(other)).reshape(*other.shape[:2], -1).max((0, 2)) / JOLT
+    because = "64 roundings a step and one an example, which part paths as far as jolts of every step do"
+    within = Tolerance((64 + examples) * EPS * np.maximum(parted, 1).reshape(-1, *[1] * (path.ndim - 2)), because)
+    return measured(name, units(path) - units(other), within=within, axes=("t", "run"))
 
 
 def units(path: Array) -> Array:

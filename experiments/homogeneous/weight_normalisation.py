@@ -165,8 +165,9 @@ def _growth_of_the_vector(study: Study, sizes: Sizes) -> Iterator[Check]:
         Trainee(study, loss, scaled, LayerwiseDescent(loss, (1, 1, speed, speed))).train(**schedule)["v1"]
         for speed in (9, 1)
     )
+    jolted = Trainee(study, loss, start, norms.Jolted(loss)).train(**schedule)["v1"]
     name = "(3 v, 9 eta) and (v, eta): directions"
-    alike, unchanged = (norms.turned(name, path, descent["v1"]) for path in (faster, same))
+    alike, unchanged = (norms.turned(name, path, descent["v1"], jolted, sizes.examples) for path in (faster, same))
     yield alike.equals(departing(unchanged.value))
     yield unchanged.control("three times the vector at the same learning rate").equals(0.0)
 
