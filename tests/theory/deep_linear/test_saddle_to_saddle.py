@@ -148,3 +148,19 @@ def test_starts_of_gaussian_layers_are_chi_squared() -> None:
 def test_refusals(call: object, line: str) -> None:
     with pytest.raises(InvalidArgument, match=line):
         call()
+
+
+@pytest.mark.parametrize("modes", [1, 2, 3, 4])
+def test_each_mode_is_corrected_for_the_neighbours_it_has(modes: int) -> None:
+    """Sum by sum, of one mode to four."""
+    s, x = np.array([3.0, 2.2, 1.7, 1.0])[:modes], 0.7
+    G = 1e-4 * np.random.default_rng(modes).standard_normal((5, 6, modes))
+    R, t = np.linalg.qr(G, mode="r"), theory.jump_times(s, x, G)
+    for k, found in enumerate(theory.correction(s, x, G).T):
+        expected = np.zeros(5)
+        if k + 1 < modes:
+            expected += R[:, k, k + 1] ** 2 * np.exp(2 * x**2 * s[k + 1] * t[:, k]) / s[k + 1]
+        if k > 0:
+            taken = (R[:, k - 1, k] / R[:, k, k]) ** 2
+            expected -= taken * np.exp(-2 * x**2 * s[k - 1] * (t[:, k] - t[:, k - 1]))
+        assert found == pytest.approx(expected / (2 * x**2 * s[k]), rel=1e-9)
