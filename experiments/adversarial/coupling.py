@@ -13,6 +13,7 @@ from theory.adversarial import coupling
 from theory.claims import OURS, Check, Curves, Estimated, Study, claim, curves, rate, varies
 from theory.claims.estimates import mean
 from theory.core.arrays import Array
+from theory.core.validation import reject
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Draws:
     widths: tuple[int, ...] = varies("m", (40, 2000, 30_000), smoke=(40, 2000), low=30, high=10**6)
     neurons: int = varies("that are drawn in all, of each width", 4_000_000, smoke=300_000, low=3 * 10**5, high=10**8)
     steps: int = varies("networks that are trained by one step", 12_000, smoke=1000, low=1000, high=10**5)
+
+    def __post_init__(self) -> None:
+        if len(set(self.widths)) < len(self.widths):
+            reject("widths", self.widths, "different ones")
 
 
 @claim(

@@ -54,8 +54,9 @@ class Training:
     )
 
     def __post_init__(self) -> None:
-        if len(self.angles) < 2 or max(self.angles) < 0.6:
-            reject("angles", self.angles, "two or more, one of them at least 0.6: there small angles' formula fails")
+        if len(set(self.angles)) < max(len(self.angles), 2) or max(self.angles) < 0.6:
+            expected = "two different ones or more, one of them at least 0.6: there small angles' formula fails"
+            reject("angles", self.angles, expected)
 
 
 @claim(

@@ -24,6 +24,7 @@ from theory.claims import (
 )
 from theory.claims.random_numbers import Frequency
 from theory.core.arrays import Array
+from theory.core.validation import reject
 from theory.kernel import lazy, width
 from theory.kernel.inputs import Inputs
 
@@ -43,6 +44,11 @@ class Runs(Sizes):
     sufficient: int = varies("m of many runs, of which few may fail", 64, smoke=64, low=32, high=1000)
     many: int = varies("runs of that width", 1000, smoke=250, paper=5000, low=250, high=20_000)
     step: float = varies("learning rate, in units of 1 / lambda_max", 1.0, low=0.01, high=1.8)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.widths)) < len(self.widths):
+            reject("widths", self.widths, "different ones")
 
 
 @claim(

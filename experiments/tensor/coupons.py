@@ -47,6 +47,8 @@ class Sizes:
     widths: tuple[int, ...] = varies("m of the curves", (3, 4, 6, 8, 12, 20), smoke=(3,), low=1, high=30)
 
     def __post_init__(self) -> None:
+        if len(set(self.orders)) < len(self.orders):
+            reject("orders", self.orders, "different ones")
         if len(self.orders) != len(self.inputs):
             reject("inputs", self.inputs, f"as many as orders {self.orders}")
         for l, d in zip(self.orders, self.inputs):

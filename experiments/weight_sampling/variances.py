@@ -33,6 +33,9 @@ class Sampling:
     runs: int = varies("of random noise", 90_000, smoke=8_000, low=5000, high=10**6)
 
     def __post_init__(self) -> None:
+        for name in ("curvatures", "periods", "samples", "momentum"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                reject(name, getattr(self, name), "different ones")
         if not self.learning_rate * max(self.curvatures) < 2:
             reject("learning_rate", self.learning_rate, f"below 2 / {max(self.curvatures):g}, the largest curvature")
         if max(self.samples) < 2:

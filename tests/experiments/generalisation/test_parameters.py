@@ -26,7 +26,11 @@ from theory.core.validation import InvalidArgument
         (generalisation.Sizes, {"norms": (1.0, 2.0, 3.0)}, "norms = (1.0, 2.0, 3.0): expected two numbers"),
         (seen_features.Draws, {"examples": 21}, "examples = 21: expected an even number, at most a third of the 60"),
         (seen_features.Draws, {"features": 50}, "examples = 20: expected an even number, at most a third of the 50"),
-        (log_loss.Training, {"angles": (0.1, 0.3)}, "angles = (0.1, 0.3): expected two or more, one of them at least"),
+        (
+            log_loss.Training,
+            {"angles": (0.1, 0.3)},
+            "angles = (0.1, 0.3): expected two different ones or more, one",
+        ),
         (leave_one_out.Pairs, {"pairs": (0, 1, 3)}, "pairs = (0, 1, 3): expected two classes a pair"),
         (leave_one_out.Pairs, {"pairs": (4, 4)}, "pairs = (4, 4): expected two different classes a pair"),
         (
