@@ -136,8 +136,10 @@ def _outcomes(
 
 
 def _scratch(study: Study, kept: Cache, key: str) -> Path | None:
-    """Where unfinished training is kept. Smoke trains for seconds: keeping it would take longer than to train again."""
-    return None if study.profile == "smoke" and not study.given else kept.scratch(key)
+    """Where unfinished training is kept. Smoke trains for seconds, unless on parameters or data of the user's own:
+    keeping that would take longer than to train again."""
+    short = study.profile == "smoke" and not study.given and study.data is None
+    return None if short else kept.scratch(key)
 
 
 def _until_one_is_killed(left: dict[str, Task], jobs: int) -> Iterator[tuple[str, Evidence | Stopped]]:

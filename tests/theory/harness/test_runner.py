@@ -289,9 +289,11 @@ def test_two_runs_at_once_do_not_share_unfinished_work(tmp_path: Path) -> None:
 
 
 def test_smoke_keeps_finished_evidence_alone(tmp_path: Path) -> None:
-    """Its training takes less time than keeping it would, unless parameters are given."""
+    """Its training takes less time than keeping it would, unless parameters or data are given."""
     cache, claim = Cache(tmp_path), TOYS["toy.holds"]
     name = key(claim, STUDY)
     assert runner._scratch(STUDY, cache, name) is None
-    for study in (replace(STUDY, profile="quick"), replace(STUDY, given={"steps": 10**7})):
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    own = {"profile": "quick"}, {"given": {"steps": 10**7}}, {"data": tmp_path / "own.csv"}
+    for study in (replace(STUDY, **each) for each in own):
         assert runner._scratch(study, cache, name) == tmp_path / "unfinished" / name
