@@ -16,7 +16,7 @@ from theory.core.validation import InvalidArgument
     [
         ({"size": 0.5}, "size = 0.5: expected a number in [0.2, 0.4]"),
         ({"runs": 1}, "runs = 1: expected a number in [2, 1000]"),
-        ({"refinements": 3}, "refinements = 3: expected a number in [4, 6]"),
+        ({"refinements": 3}, "refinements = 3: expected a number in [4, 5]"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(given: dict[str, Any], line: str) -> None:
