@@ -36,7 +36,7 @@ def provenance(study: Study, seconds: float) -> dict[str, Any]:
 
 @cache
 def version(library: str) -> str:
-    """The installed version of a library: the one this process has imported, if it has.
+    """The installed version of a library, as it was when this process first asked.
 
     Raises:
         PackageNotFoundError: it is not installed.
