@@ -23,6 +23,7 @@ from theory.claims.verdicts import LIMIT
 CONTROL, MISPRINT, PROOF_STEP = "control", "misprint", "proof step"
 OVERSTATEMENT, CONDITION = "overstatement", "condition"
 HAVE_TO_FAIL = (CONTROL, MISPRINT, PROOF_STEP, OVERSTATEMENT, CONDITION)
+INTERVALS = ("order", "slope", "rate")
 BOUNDS = ("at_most", "at_least", "probability")
 
 
@@ -74,9 +75,14 @@ class Check:
 
     @property
     def is_undecided(self) -> bool:
-        """Whether it passed and resolves less than it has to; or what is wrong is not refused on a user's problem."""
+        """Whether it passed and resolves less than it has to, or did not for lack of knowledge.
+
+        So does an interval that holds the prediction and what it has to exclude; and, on a user's problem, a control
+        that does not refuse what is wrong.
+        """
         if not self.passed:
-            return self.kind == CONTROL and (self.data != "" or self.varied)
+            holds_both = self.kind in INTERVALS and abs(self.measured - self.predicted) <= self.tolerance
+            return holds_both or (self.kind == CONTROL and (self.data != "" or self.varied))
         return self.own and self.resolution is not None and self.resolution > self.resolves
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from theory.claims.check import CONDITION, CONTROL, MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
+from theory.claims.check import CONDITION, CONTROL, INTERVALS, MISPRINT, OVERSTATEMENT, PROOF_STEP, Check
 from theory.claims.verdicts import LIMIT
 from theory.core.validation import reject
 
@@ -108,7 +108,7 @@ def _miss(check: Check) -> float:
     """How far the prediction of `check` missed, as a ratio above 1 if it did."""
     if np.isnan([check.predicted, check.measured, check.tolerance]).any():
         return 0.0
-    if check.kind in ("order", "slope", "rate"):
+    if check.kind in INTERVALS:
         return abs(check.measured - check.predicted) / check.tolerance
     return inverse(check.headroom)
 

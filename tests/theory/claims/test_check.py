@@ -119,6 +119,20 @@ def test_intervals_hold_the_prediction_and_exclude_the_rest(kind: str) -> None:
     assert estimated.equals(1.25, excludes=[2.0]).headroom == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize("kind", ["order", "slope", "rate"])
+def test_an_interval_that_holds_both_refuses_nothing(kind: str) -> None:
+    """Too few draws are no counterexample: only an interval without the prediction is."""
+    make: Callable[..., Estimated] = getattr(claims, kind)
+    both = make("x", Estimate(1.0, 0.9, 1.1, WHY)).equals(1.05, excludes=[0.95])
+    assert not both.passed and both.is_undecided and not both and both.headroom == pytest.approx(0.5)
+    neither = make("x", Estimate(1.0, 0.9, 1.1, WHY)).equals(1.15, excludes=[0.95])
+    assert not neither.passed and not neither.is_undecided
+    nothing = make("x", Estimate(0.0, -np.inf, np.inf, WHY)).equals(1.0, excludes=[0.75])
+    assert nothing.is_undecided and nothing.headroom == 0
+    lost = make("x", Estimate(np.nan, np.nan, np.nan, WHY)).equals(1.0, excludes=[0.75])
+    assert not lost.passed and not lost.is_undecided
+
+
 def test_a_frequency_is_tested_exactly() -> None:
     def check(successes: int) -> Check:
         return frequency("often", successes, 100, because=WHY).at_least(0.9)
