@@ -11,11 +11,14 @@ from experiments.training import Trainee, extrapolated, tends_to
 from theory.claims import OURS, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
 from theory.core.flows import flow
+from theory.core.trajectory import Trajectory
 from theory.orthogonal import double_bracket
 from theory.orthogonal.procrustes import LinearOPT
 from theory.orthogonal.rotations import random_rotation
 
 HORIZON = 3.2
+# Neurons so small that a few steps suffice take as many at either tolerance: the change alone would say nothing.
+SOLVER = "what a hundred times the solver's tolerance changes, and that tolerance itself, at every step"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Sizes:
         high=3,
     )
     gain: float = varies("squared norm of each of the orthonormal neurons", 1.3, low=0.1, high=3)
-    learning_rate: float = varies("the largest of three", 0.04, low=0.002, high=0.04)
+    learning_rate: float = varies("the largest of three", 0.04, low=0.008, high=0.04)
     runs: int = varies("random problems", 16, smoke=4, paper=64, low=1, high=200)
 
     def __post_init__(self) -> None:
@@ -91,16 +94,17 @@ def _published(study: Study, problem: LinearOPT, eta: float) -> Array:
     return R @ problem.Omega @ R.mT
 
 
-def _integrated(problem: LinearOPT, t: Array, *, tolerance: float, speed: float = 1.0) -> Array:
+def _integrated(problem: LinearOPT, t: Array, *, tolerance: float, speed: float = 1.0) -> Trajectory:
     """H (T, runs, d, d) by the ODE of the double bracket, `speed` times as fast."""
     velocity = lambda _, state: {"H": speed * double_bracket.velocity(problem.Sigma, state["H"])}  # noqa: E731
-    return flow(velocity, {"H": problem.Omega}, t, relative_tolerance=tolerance)["H"]
+    return flow(velocity, {"H": problem.Omega}, t, relative_tolerance=tolerance)
 
 
 def _solved(problem: LinearOPT, t: Array) -> tuple[Array, float]:
-    """H (T, runs, d, d) by the ODE, and what a hundred times the solver's tolerance changes."""
+    """H (T, runs, d, d) by the ODE, and what it may be off by: `SOLVER`."""
     fine, coarse = (_integrated(problem, t, tolerance=tolerance) for tolerance in (1e-11, 1e-9))
-    return fine, float(np.abs(fine - coarse).max())
+    allowed = fine.facts["steps"] * fine.facts["local_error"]
+    return fine["H"], float(np.abs(fine["H"] - coarse["H"]).max()) + allowed
 
 
 def _orthonormal_neurons(study: Study, d: int, gain: float, eta: float, runs: int) -> Iterator[Check]:
@@ -109,7 +113,7 @@ def _orthonormal_neurons(study: Study, d: int, gain: float, eta: float, runs: in
     t, values = _trained(study, problem, eta)
     exact = double_bracket.frame_solution(problem.Sigma, problem.W0, gain, t)
     fine, error = _solved(problem, t)
-    within = Tolerance(error, "what a hundred times the solver's tolerance changes") + rounding(1e3, gain, of="H")
+    within = Tolerance(error, SOLVER) + rounding(1e3, gain, of="H")
     solver = measured("against the ODE", fine, within=within, case="orthonormal neurons", axes=("t", "run"))
     yield solver.supporting().equals(exact)
     frame = lambda k: double_bracket.frame_solution(problem.Sigma, problem.W0, gain, k * t)  # noqa: E731
@@ -125,7 +129,7 @@ def _any_neurons(study: Study, problem: LinearOPT, largest: float, eta: float) -
     # At k times the speed, to first order in k - 1.
     later = t[:, None, None, None] * double_bracket.velocity(problem.Sigma, exact)
     yield from tends_to("H(t)", values, lambda k: exact + (k - 1) * later, error, case="any neurons")
-    twice = _integrated(problem, t, tolerance=1e-9, speed=2.0)
+    twice = _integrated(problem, t, tolerance=1e-9, speed=2.0)["H"]
     yield extrapolated("H(t)", values, error).control("Brockett's own speed, twice as fast").equals(twice)
     seen, law, wrong = (_against_inputs(problem, each) for each in (values[-1], exact, twice))
     yield curves("sorting", t=t, trained=seen, law=law, twice_as_fast=wrong)

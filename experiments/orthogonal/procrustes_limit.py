@@ -22,7 +22,7 @@ class Sizes(Spectrum):
     """Of the problems, and of the training that is refined."""
 
     learning_rate: float = varies("the largest of three", 0.05, low=0.005, high=0.05)
-    decay: float = varies("-log of what the slowest mode of a rotation has left at the end", 20.8, low=5, high=24)
+    decay: float = varies("-log of what the slowest mode of a rotation has left at the end", 20.8, low=12, high=24)
     runs: int = varies("random problems, each in both components of O(d)", 8, smoke=2, paper=32, low=1, high=200)
 
     def __post_init__(self) -> None:
