@@ -1,5 +1,6 @@
 """Vanishing regularisation: the flow of norm-minimising descent, against training at halved learning rates."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Sizes(LeastSquares):
     c: tuple[float, ...] = varies("of the regularisation c / (1 + t)", (0.0, 0.5, 1.0, 2.5), low=0, high=5)
     powers: tuple[float, ...] = varies("p of 1 / (1 + t)^p; one above 1", (0.5, 1.0, 2.0), low=0.1, high=4)
     learning_rate: float = varies("the largest of four", 0.05, low=0, high=10, brackets="(]")
-    horizon: float = varies("of the training that is refined", 8.0, low=0, high=100, brackets="(]", unit="time")
+    horizon: float = varies("of the training that is refined", 8.0, low=0.01, high=100, unit="time")
     late: float = varies("1 + t at which the bias is read first", 128.0, smoke=64.0, paper=1024.0, low=1, high=1e4)
     runs: int = varies("random starts", 4, smoke=1, paper=16, low=1, high=100)
 
@@ -123,8 +124,10 @@ def _unseen(study: Study, problem: Regression, starts: Array, sizes: Sizes) -> I
 
 def _bias(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check]:
     """(1 + t) (w - w*) from one long training, read at 1 + t that double: its limit does not see the learning rate."""
-    eta, marks, c = 4 * sizes.learning_rate, sizes.late * 2 ** np.arange(4), np.array(sizes.c)
-    record = [round((mark - 1) / eta) for mark in marks]
+    c, a_unit = np.array(sizes.c), math.ceil(0.25 / sizes.learning_rate)  # steps; whole, so that 1 + t can double
+    eta, first = 1 / a_unit, math.ceil((sizes.late - 1) * a_unit)
+    record = [2**j * (first + a_unit) - a_unit for j in range(4)]
+    marks = [1 + steps * eta for steps in record]
     trainee = _regularised(study, problem, np.zeros((len(c), problem.D, problem.m)), c)
     run = trainee.train(learning_rate=eta, steps=record[-1], record=record)
     limit, error = richardson([mark * (w - problem.minimum_norm_solution) for mark, w in zip(marks, run["w"])])
