@@ -52,10 +52,10 @@ class Learned(Whitened):
                 "strengths", self.strengths, "each 1.5 times the next at least: closer ones do not wait for each other"
             )
 
-    @property
-    def eta(self) -> float:
-        """Smaller where the strongest mode is faster than at 3."""
-        return self.learning_rate * min(1.0, (3 / self.strengths[0]) ** 2)
+    def eta(self, L: int) -> float:
+        """Smaller where the strongest mode is faster than one of strength 3, or than three layers learn that one."""
+        largest, three_layers = self.strengths[0], 3 * 3 ** (2 - 2 / 3)
+        return self.learning_rate * min(1.0, (3 / largest) ** 2, three_layers / (L * largest ** (2 - 2 / L)))
 
 
 @claim(
@@ -229,7 +229,7 @@ def _integrated(modes: Modes, W: Layers, t: Array, case: str) -> Measured:
 
 
 def _refine(study: Study, problem: TeacherStudent, W: Layers, size: Learned, horizon: float = 6.0) -> list[Trajectory]:
-    levels, between = size.refinements, max(round(horizon / size.eta / (RECORDS - 1)), 1)
+    levels, between = size.refinements, max(round(horizon / size.eta(len(W)) / (RECORDS - 1)), 1)
     steps = between * (RECORDS - 1)
     many, W = copies_of(problem, levels), [copies(layer, levels) for layer in W]
     trainee = students(study, Constraint(many, W, study.device), W, ControlledDescent(many), product)
