@@ -14,7 +14,7 @@ from experiments.methods.cost_sensitive import LeastCoverage
 from experiments.training import Trainee
 from theory.claims import AS_PRINTED, Check, Curves, Study, Tolerance, claim, curves, measured, rounding, varies
 from theory.core.arrays import Array
-from theory.core.validation import InvalidArgument
+from theory.core.validation import InvalidArgument, reject
 from theory.cost_sensitive import coverage as theory
 from theory.cost_sensitive.gaussian_classes import Classes
 
@@ -45,6 +45,10 @@ class Bound:
 
     def __post_init__(self) -> None:
         value, multipliers = theory.optimum(self.classes, self.least)
+        if not (multipliers > 0).any():
+            K = self.classes.K
+            free = K * theory.coverage(self.classes, multipliers).min()
+            reject("least", K * self.least, f"more than {free:.3g}, which balanced gains cover of the even share")
         object.__setattr__(self, "value", value)
         object.__setattr__(self, "multipliers", multipliers)
 
@@ -207,9 +211,9 @@ def _random(study: Study, sizes: Rounds, i: int) -> Bound:
         priors = 0.05 + rng.dirichlet(np.full(3, 3.0))
         try:
             each = Bound(Classes(means, priors / priors.sum()), sizes.least / 3)
-        except InvalidArgument:  # an interval as good as vanishes at the optimum
+        except InvalidArgument:  # an interval as good as vanishes at the optimum, or no label is bound
             continue
         edges, _ = theory.rule(each.classes, each.multipliers)
-        if (each.multipliers > 0).any() and np.diff(edges).min(initial=9.0) > SHORTEST:
+        if np.diff(edges).min(initial=9.0) > SHORTEST:
             drawn.append(each)
     return max(drawn, key=lambda b: b.spectrum[0] / b.spectrum[-1])

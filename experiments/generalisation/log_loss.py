@@ -35,6 +35,7 @@ from theory.generalisation.interpolants import gaussian_test_error
 WORSE = 0.025  # a tenth of the error: one that grows by less counts as one that stays
 TIMES = 3.0  # by how much the loss grows at least
 LOOKS = 3
+LATE = 36.0  # a margin m from where log log (1 + e^-m) = -m in all digits; a sum of losses would underflow
 AT_ONCE = 2000  # new examples of a run
 RECORDS = 25
 FREE_RUNS, NEWTON = 64, 24  # runs and steps where the size alone is trained
@@ -44,8 +45,8 @@ FREE_RUNS, NEWTON = 64, 24  # runs and steps where the size alone is trained
 class Training:
     """Of linear networks on examples that a teacher without noise labels, and of their sizes alone."""
 
-    inputs: int = varies("entries of an example, d", 32, low=3, high=40)
-    examples: int = varies("n", 32, low=10, high=400)
+    inputs: int = varies("entries of an example, d", 32, low=8, high=40)
+    examples: int = varies("n", 32, low=10, high=60)
     runs: int = varies("teachers and sets of examples", 192, smoke=128, low=64, high=400)
     steps: int = varies("of descent on the logarithm of the loss", 1500, smoke=500, low=500, high=50000)
     new: int = varies("new examples a run", 40000, smoke=6000, paper=200000, low=1000, high=1000000)
@@ -54,6 +55,9 @@ class Training:
     )
 
     def __post_init__(self) -> None:
+        if 2 * self.examples > 3 * self.inputs:
+            expected = f"at most 1.5 an input, {3 * self.inputs // 2}: of more the loss hardly grows"
+            reject("examples", self.examples, expected)
         if len(set(self.angles)) < max(len(self.angles), 2) or max(self.angles) < 0.6:
             expected = "two different ones or more, one of them at least 0.6: there small angles' formula fails"
             reject("angles", self.angles, expected)
@@ -101,7 +105,9 @@ def _trained(study: Study, sizes: Training) -> tuple[Array, Array, Array]:
     (z,) = tensors(study.device, Z)
 
     def loss(state: State) -> Tensor:
-        return nn.functional.softplus(-(z @ state["w"][..., None])[..., 0]).sum(1).log()
+        margins = (z @ state["w"][..., None])[..., 0]
+        early = nn.functional.softplus(-margins.clamp(max=LATE)).log()  # later an example's loss is e^-margin
+        return torch.where(margins < LATE, early, -margins).logsumexp(1)
 
     record = sorted({round(step) for step in np.geomspace(1, sizes.steps, RECORDS)})
     rate = 4 / np.linalg.norm(Z, axis=-1).max(1) ** 2

@@ -43,7 +43,7 @@ class Training:
     width: int = varies("units of the hidden layer, h", 100, smoke=24, paper=1000, low=2, high=2000)
     exponents: tuple[float, ...] = varies("a of h^(-a), a training each", (0.5, 0.4, 0.3), low=0.25, high=1)
     learning_rate: float = varies(
-        "of the network; its NTK scaling takes h^(2a) of it", 2e-3, low=0, high=1, brackets="()"
+        "of the network; its NTK scaling takes h^(2a) of it", 2e-3, low=1e-4, high=1, brackets="[)"
     )
     steps: int = varies("of gradient descent", 1000, smoke=200, paper=4000, low=40, high=10_000)
 

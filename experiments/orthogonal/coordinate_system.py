@@ -10,7 +10,7 @@ from experiments.classifiers.paired import drawn, paired
 from experiments.classifiers.tasks import Task, draw, images_of
 from experiments.orthogonal.digits import Errors, errors, first, he_start
 from theory.claims import AS_THE_ABSTRACT_SAYS, Check, Curves, Study, claim, curves, varies
-from theory.core.validation import inside
+from theory.core.validation import inside, reject
 from theory.orthogonal.rotations import random_rotation
 
 LOOKS = 4  # differences that the claim looks at
@@ -31,6 +31,9 @@ class Sizes:
 
     def __post_init__(self) -> None:
         inside("few", self.few, 40, self.seeds)
+        if self.learning_rate * self.steps < 1:
+            expected = f"at least 1 / learning_rate, {1 / self.learning_rate:.4g}: fewer learn nothing"
+            reject("steps", self.steps, expected)
 
 
 @claim(

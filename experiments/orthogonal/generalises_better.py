@@ -42,7 +42,7 @@ class Sizes:
     neurons: tuple[int, ...] = varies(
         "N of the layers, one below d among them", (3, 8), smoke=(3,), paper=(3, 8, 20), low=2, high=40
     )
-    noise: float = varies("s, deviation of the labels' noise", 0.7, low=0.1, high=3)
+    noise: float = varies("s, deviation of the labels' noise", 0.7, low=0.2, high=3)
     misfit: float = varies("of the teachers that rotations do not reach: entries over N^(1/2)", 0.3, low=0.2, high=0.4)
     near: float = varies("of the teacher at whose crossing risks are compared", 0.05, low=0.03, high=0.1)
     few: int = varies("n at which least squares is judged", 120, smoke=60, low=50, high=1000)

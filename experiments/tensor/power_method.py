@@ -29,7 +29,7 @@ class Sizes:
     orders: tuple[int, ...] = varies("l", (3, 4), smoke=(3,), low=3, high=8)
     inputs: int = varies("d", 6, low=2, high=100)
     terms: int = varies("r, powers in the target", 3, low=1, high=50)
-    components: int = varies("m", 5, smoke=3, low=1, high=100)
+    components: int = varies("m", 5, smoke=3, low=2, high=100)
     runs: int = varies("starts", 6, smoke=3, paper=50, low=3, high=500)
     time: float = varies("until which they are followed", 3.0, smoke=1.0, low=0.1, high=10, unit="time")
 
