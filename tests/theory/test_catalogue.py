@@ -12,6 +12,8 @@ from latex2mathml.converter import convert
 import theory
 from theory.catalogue import CATALOGUE
 from theory.claims import OURS, REGISTRY
+from theory.claims.parameters import at
+from theory.claims.study import PROFILES
 from theory.core.validation import InvalidArgument
 from theory.harness.discovery import module_file, stated_claims
 from theory.harness.statements import readable
@@ -73,6 +75,15 @@ def test_statements_are_mathematics(name: str) -> None:
     assert statement.isprintable()
     assert "\\" not in convert(statement)
     assert "\\" not in readable(statement)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_parameters_of_every_profile_are_allowed(profile: str) -> None:
+    for name in STATED:
+        import_module(STATED[name].module)
+        kind = REGISTRY[name].parameters
+        if kind is not None:
+            at(kind, profile, {})
 
 
 def test_claims_of_a_module() -> None:
