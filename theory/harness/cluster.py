@@ -229,8 +229,11 @@ def _finished(running: "Collection[Future]") -> "list[Future]":
 
 
 def _answer(future: "Future") -> Answer:
+    """And the scheduler may forget it, which would have it judged again if its worker died before that."""
     error = future.exception()
-    return future.result() if error is None else error
+    answer = future.result() if error is None else error
+    future.release()
+    return answer
 
 
 def _is_killed(answer: Answer) -> bool:

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import pytest
+from distributed import Future
 
 from theory import verify
 from theory.claims import REGISTRY, Evidence
@@ -129,6 +131,15 @@ def test_a_killed_worker_loses_nothing_but_its_claim(tmp_path: Path, own: Path) 
     found = judged(own, out / ".cache", "fast", "slow")
     assert len(log.read_text().splitlines()) == 2  # it was not judged again
     assert_same(found, judged(own, tmp_path / "alone", "fast", "slow"))
+
+
+def test_an_answer_that_is_here_is_not_asked_for_again() -> None:
+    """As long as a future is held, its scheduler has the claim judged again when the worker that knew it dies."""
+    future = create_autospec(Future, instance=True)
+    future.exception.return_value = None
+    future.result.return_value = Stopped("a.b", "it was", False, "")
+    assert cluster._answer(future) == Stopped("a.b", "it was", False, "")
+    future.release.assert_called_once_with()
 
 
 @contextmanager
