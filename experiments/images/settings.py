@@ -83,10 +83,10 @@ def first_look(study: Study, images: Images, sizes: Sizes) -> Trainer:
 
 
 def require_long_enough(study: Study, sizes: Sizes, arrived: Array, where: str) -> None:
-    """Refuse a user's parameters with which trainings did not all arrive where the claim needs them."""
-    if study.given and not arrived.all():
+    """Refuse a user's parameters or images with which trainings did not all arrive where the claim needs them."""
+    if (study.given or study.data is not None) and not arrived.all():
         missing = f"this many {where} in {int(arrived.sum())} of {arrived.size} trainings"
-        reject("steps", sizes.steps, f"more, or other learning rates: {missing}")
+        reject("steps", _setting(study, sizes).budget.steps, f"more, or other learning rates: {missing}")
 
 
 def _setting(study: Study, sizes: Sizes) -> Setting:

@@ -9,7 +9,7 @@ from experiments.adversarial import coupling
 from experiments.chain import times
 from experiments.cost_sensitive import coverage
 from experiments.deep_linear import frozen, modes, saddle_to_saddle
-from experiments.generalisation import leave_one_out, log_loss, norm_constraint
+from experiments.generalisation import leave_one_out, log_loss, more_parameters, norm_constraint
 from experiments.halpern import flow
 from experiments.homogeneous import weight_normalisation
 from experiments.kernel import gram_deviation, theorem_4_1
@@ -86,6 +86,11 @@ def test_it_holds_there(claim: Claim, seed: int, given: dict[str, Any]) -> None:
             leave_one_out.errors_are_below_the_share_of_support_vectors,
             {"depths": (4,)},
             "steps = 100: expected enough to fit all examples, which 3 or 5, depth 4 did not",
+        ),
+        (
+            more_parameters.errors_do_not_grow_with_the_width,
+            {"learning_rate": 0.003},
+            "steps = 50: expected enough to fit 0.98 of the labels without the constraint, not 0.",
         ),
         (
             norm_constraint.the_constraint_does_what_a_good_start_does,
