@@ -118,9 +118,12 @@ def _small_bias(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
 
 
 def _collapses(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
-    """2 % above the threshold p falls at least as e^(-L (gamma - threshold) t); 2 % below it rests at equilibrium."""
+    """1 % above the threshold p falls at least as e^(-L (gamma - threshold) t); 2 % below it rests at equilibrium.
+
+    The nearer to the threshold, the longer p lingers where the bound is nearly equality.
+    """
     threshold = weight_decay.collapse_threshold(chain)
-    gamma = threshold * np.array([0.98, 1.02])
+    gamma = threshold * np.array([0.98, 1.01])
     eta = size.eta(chain)
     between = round(4 * Units(chain).time / eta)
     steps = range(0, 30 * between + 1, between)

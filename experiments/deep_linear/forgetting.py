@@ -45,14 +45,18 @@ class Forgetting:
         require_different(self.depths)
         if self.examples >= self.inputs:
             reject("examples", self.examples, f"fewer than the inputs, {self.inputs}: else all of W_1 is seen")
-        if self.learning_rate > self._stable:
-            reject("learning_rate", self.learning_rate, f"at most {self._stable:.2g} for so many examples and layers")
+        stable = self._stable(max(3, *self.depths))
+        if self.learning_rate > stable:
+            reject("learning_rate", self.learning_rate, f"at most {stable:.2g} for so many examples and layers")
 
-    @property
-    def _stable(self) -> float:
+    def _stable(self, L: int) -> float:
         """1.5 over a c L s^(2 - 2/L) |X|^2, with a c <= 0.6 and the strength s of labels about sqrt n + sqrt K."""
-        L, strength = max(3, *self.depths), self.examples**0.5 + self.outputs**0.5
+        strength = self.examples**0.5 + self.outputs**0.5
         return 1.5 / (0.6 * L * strength ** (2 - 2 / L) * (1 + (self.examples / self.inputs) ** 0.5) ** 2)
+
+    def coarsest(self, L: int) -> float:
+        """Learning rate from which a flow is refined: so far below the stable one errors shrink with their order."""
+        return min(self.learning_rate, self._stable(L) / 6)
 
     @property
     def shape(self) -> Ensemble:
@@ -229,7 +233,11 @@ def _imbalances_each_step(
 def _along_the_flow(
     study: Study, problem: TeacherStudent, W: Layers, tuning: Tuning, size: Forgetting, of: str
 ) -> Iterator[Check | Curves]:
-    runs, a, case = _refine(by_minnorm(study, problem, W, tuning), size), np.asarray(tuning.a), f"{of}depth {len(W)}"
+    runs, a, case = (
+        _refine(by_minnorm(study, problem, W, tuning), len(W), size),
+        np.asarray(tuning.a),
+        f"{of}depth {len(W)}",
+    )
     t = runs[0].t
     unseen = [_flat([run["W1"] @ problem.unseen]) for run in runs]
     imbalance = [_flat(imbalances(layers_of(run.arrays))) for run in runs]
@@ -238,7 +246,8 @@ def _along_the_flow(
     if _hides(problem):
         yield from tends_to("subspace", unseen, forgotten, case=case)
     yield from tends_to("imbalance", imbalance, decay, case=case)
-    forgets = [_flat(imbalances(layers_of(run.arrays))) for run in _refine(by_weight_decay(study, problem, W, a), size)]
+    decayed = _refine(by_weight_decay(study, problem, W, a), len(W), size)
+    forgets = [_flat(imbalances(layers_of(run.arrays))) for run in decayed]
     yield from tends_to("imbalance, weight decay", forgets, decay, case=case)
     if len(W) == 3 and not of:
         yield extrapolated("subspace", unseen).control("subspace: rate 10 % larger").equals(forgotten(1.1))
@@ -274,8 +283,8 @@ def _through_the_wrapper(study: Study, size: Forgetting) -> Iterator[Check]:
         yield (forgotten if word == "SGD" else forgotten.control("Adam forgets at that rate")).equals(predicted)
 
 
-def _refine(trainee: Trainee, size: Forgetting) -> list[Trajectory]:
-    return trainee.refine(learning_rate=size.learning_rate, horizon=size.horizon, records=5, levels=4)
+def _refine(trainee: Trainee, L: int, size: Forgetting) -> list[Trajectory]:
+    return trainee.refine(learning_rate=size.coarsest(L), horizon=size.horizon, records=5, levels=4)
 
 
 def _flat(matrices: Sequence[Array]) -> Array:

@@ -16,7 +16,7 @@ from experiments.halpern.networks import (
     squared_loss,
 )
 from experiments.methods.halpern import Halpern
-from experiments.training import Trainee, recording_steps
+from experiments.training import Trainee
 from experiments.updates import DecayedDescent
 from theory.claims import (
     RECONSTRUCTED,
@@ -88,7 +88,7 @@ def norm_minimising_descent_is_solved_at_every_step(study: Study, sizes: Sizes) 
 def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator[Check | Curves]:
     w, v = starts(study.rng("starts"), problem, sizes.runs)
     steps, eta = sizes.steps, sizes.step * least_squares.largest_step(problem)
-    record, loss = recording_steps(steps, 26), squared_loss(problem, study.device)
+    record, loss = _looks(steps), squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
     predicted = lambda k: least_squares.solution(problem, k * eta, w, v, run.facts["recorded"])  # noqa: E731
     yield _every_step(problem, run, v).equals(predicted)
@@ -110,11 +110,10 @@ def _on_our_problem(study: Study, problem: Regression, sizes: Sizes) -> Iterator
     yield scaled.equals(limit)
     yield scaled.control("constant 10 % larger").equals(1.1 * limit)
     goal = least_squares.nearest_solution(problem, v)
-    k, every = np.array(record), np.unique(np.geomspace(1, steps + 1, 60).astype(int)) - 1
+    k = np.array(record)
     yield curves("trained", k=k, error=_scaled(k, run["w"] - goal), off=_scaled(k, run["w"] - predicted(1.0)))
     yield curves("without anchor", k=k, error=_scaled(k, plain["w"] - goal))
-    law = least_squares.solution(problem, eta, w, v, every)
-    yield curves("law", k=every, error=_scaled(every, law - goal), limit=np.linalg.norm(limit, axis=(-2, -1)))
+    yield curves("law", k=k, error=_scaled(k, predicted(1.0) - goal), limit=np.linalg.norm(limit, axis=(-2, -1)))
     zero = anchored(study, loss, np.zeros((1, problem.D, problem.m)))
     from_zero = zero.train(learning_rate=eta, steps=steps, record=record)
     yield from _ridge(problem, from_zero, eta)
@@ -129,7 +128,7 @@ def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
     plan = own_data.plan(study, step=sizes.step, runs=sizes.runs, steps=sizes.steps)
     problem, data, steps = plan.problem, plan.data, plan.steps
     w, v = starts(study.rng("starts on the data"), problem, sizes.runs, size=own_data.size(problem))
-    eta, record = sizes.step * least_squares.largest_step(problem), recording_steps(steps, 26)
+    eta, record = sizes.step * least_squares.largest_step(problem), _looks(steps)
     loss = squared_loss(problem, study.device)
     run = anchored(study, loss, w, anchor=v).train(learning_rate=eta, steps=steps, record=record)
     each = _every_step(problem, run, v, case=DATA)
@@ -147,6 +146,11 @@ def _on_the_data(study: Study, sizes: Sizes) -> Iterator[Check]:
     if own_data.affords_user_code(study, data):
         w, v = starts(study.rng("starts of a layer"), data, 2, size=own_data.size(data))
         yield _user_code(study, data, w[0], v[1], eta, case=DATA)
+
+
+def _looks(steps: int) -> list[int]:
+    """Steps that are recorded: as many early as late, since descent alone has arrived after a hundred."""
+    return sorted({round(k) - 1 for k in np.geomspace(1, steps + 1, 60)})
 
 
 def starts(rng: np.random.Generator, problem: Regression, runs: int, size: float = 1.0) -> tuple[Array, Array]:

@@ -173,7 +173,9 @@ def _unsquared(study: Study, target: Target, steps: int) -> Iterator[Check]:
 def _threshold(study: Study, target: Target, eta: float) -> Iterator[Check]:
     """From it on the defect is only what a step of the learning rate makes: descent jumps across the kink."""
     weights = target.threshold * np.array([1.02, 1.5, 0.98])
-    R, _ = _trained(study, target, weights, unsquared_penalty, target.T, np.full(3, eta), round(6 / eta))
+    # The softest curvature at 0.98 is 0.9 or more, and |T - R| at most 2 thresholds: this leaves a tenth of a jump.
+    settled = np.log(40 * target.threshold / _jump(target, weights, eta / 20)[2]) / 0.9
+    R, _ = _trained(study, target, weights, unsquared_penalty, target.T, np.full(3, eta), round(settled / eta))
     jump = _jump(target, weights, eta)
     for finer in (eta / 5, eta / 20):
         # What the longer steps left goes at the rate 4 (lambda - threshold): the penalty pulls the defect down by

@@ -68,9 +68,7 @@ def trained_late(study: Study, problem: Separable, w0: Array) -> Trajectory:
 def limit(name: str, values: Array, solver_error: float = 0.0, *, case: str = "") -> Measured:
     """Limit (runs,) of values (4, runs) at times T, 2T, 4T, 8T, whose error is a series in 1 / T."""
     value, error = richardson(list(values))
-    # The last correction may be small by cancellation; an eighth of the one before it, of third order, bounds it too.
-    before = richardson(list(values[1:]))[1] / 8
     # The last of the weights w ~ w_hat log t carries a rounding of its size, and the extrapolation triples it.
-    off = error.max() + before.max() + 100 * EPS * LATE[-1] ** 2 + solver_error
-    because = "last correction of the extrapolation in 1 / log t, an eighth of the one before, and rounding"
+    off = error.max() + 100 * EPS * LATE[-1] ** 2 + solver_error
+    because = "last corrections of the extrapolation in 1 / log t, and rounding"
     return measured(name, value, within=Tolerance(off, because), case=case, axes=("run",))

@@ -152,10 +152,8 @@ class LateFlow:
 def limit(name: str, values: Array, off: Tolerance, *, case: str) -> Measured:
     """Limit (runs,) of values (4, runs) at times T, 2 T, 4 T, 8 T, whose error is a series in 1 / T."""
     value, error = richardson(list(values))
-    # The last correction may be small by cancellation; an eighth of the one before it, of third order, bounds it too.
-    before = richardson(list(values[1:]))[1] / 8
-    because = "last correction of the extrapolation in 1 / log t, and an eighth of the one before"
-    within = Tolerance(error + before + 16 * EPS * np.abs(values).max(), because) + off
+    because = "last corrections of the extrapolation in 1 / log t"
+    within = Tolerance(error + 16 * EPS * np.abs(values).max(), because) + off
     return measured(name, value, within=within, case=case, axes=("run",))
 
 

@@ -44,7 +44,7 @@ def extrapolated(
     axes = tuple(range(error.ndim)) if len(error) == 1 else (0, *range(2, error.ndim))
     # A correction that changes sign along a path vanishes there, the error it stands for does not: its largest counts.
     # A single record has no path: there the largest of all runs.
-    correction = f"last Richardson correction over {len(values)} learning rates, largest of a run"
+    correction = f"last Richardson corrections over {len(values)} learning rates, largest of a run"
     within = Tolerance(error.max(axes, keepdims=True) + solver_error, correction)
     within += rounding(2 ** len(values) * len(limit), np.abs(limit).max(), of="the largest value")
     return measured(name, limit, within=within, part=part, case=case, axes=("t", "run"))

@@ -127,18 +127,17 @@ def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int =
 
     Returns:
         (limit, error): error is the size of the last correction, elementwise. The correction removes the leading
-        error of the extrapolant before it, so it bounds what is left as long as the errors shrink with h.
+        error of the extrapolant before it, so it bounds what is left as long as the errors shrink with h. Two terms
+        may cancel in it, so that it is not taken for less than ratio^-4 of the correction before it.
     """
     if len(values) < 3:
         reject("values", f"{len(values)} step sizes", "at least 3")
-    row = [np.asarray(v, dtype=np.float64) for v in values]
-    previous = row[-1]
+    row, corrections = [np.asarray(v, dtype=np.float64) for v in values], []
     for power in range(order, order + len(values) - 1):
-        weight = ratio**power
+        weight, finest = ratio**power, row[-1]
         row = [(weight * fine - coarse) / (weight - 1) for coarse, fine in zip(row[:-1], row[1:])]
-        if len(row) > 1:
-            previous = row[-1]
-    return np.asarray(row[-1]), np.asarray(np.abs(row[-1] - previous))
+        corrections.append(np.abs(row[-1] - finest))
+    return np.asarray(row[-1]), np.asarray(np.maximum(corrections[-1], corrections[-2] / ratio**4))
 
 
 def _positive(name: str, values: Array | Sequence[float]) -> Array:

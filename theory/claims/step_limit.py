@@ -11,7 +11,6 @@ from theory.core.arrays import EPS, SQUARABLE, Array
 from theory.core.validation import entries_inside, inside, positive, reject
 
 OFF = 0.3  # of an order: what tells one from another, where the next term of the error is still at work
-LEAST = 16  # the second correction is not taken for less than this part of the first
 SAME = 1e-6  # relative difference between ratios of step sizes that are one
 
 
@@ -73,8 +72,6 @@ def step_limit(
 def of_steps(values: Array, ratio: float, order: int, significance: float) -> tuple[Array, Array]:
     """Limit and half-width of its interval, of values (S,) or (S, R, ...) with R independent runs."""
     limit, correction = richardson(list(values), ratio, order)
-    if len(values) == 3:  # the second correction may vanish by chance, and there is no third
-        correction = np.maximum(correction, np.abs(values[1] - values[2]) / (ratio**order - 1) / LEAST)
     rounding = EPS * np.abs(values).max() * 2 ** len(values)
     half = correction + rounding
     if values.ndim > 1:
