@@ -127,7 +127,7 @@ def _whole_runs(study: Study, chain: Chain, size: Steps, case: str) -> Iterator[
     """Along runs that keep p > 0 and C <= 1 at every step."""
     w = random_weights(study.rng("runs", chain.L), size.runs // 20, chain.L, 0.4 * chain.omega, 1.4 * chain.omega)
     eta = size.learning_rate / (chain.sigma * chain.omega ** (2 * chain.L - 2))
-    w = w[contraction(chain, w, eta) <= 1]
+    w = w[contraction(chain, w, eta) <= 1]  # from elsewhere descent may diverge
     run = plain_descent(study, chain, w).train(learning_rate=eta, steps=size.steps, record=range(size.steps + 1))
     p, C = product(run["w"]), contraction(chain, run["w"][:-1], eta)
     kept = (p > 0).all(0) & (C <= 1).all(0)

@@ -233,11 +233,8 @@ def _imbalances_each_step(
 def _along_the_flow(
     study: Study, problem: TeacherStudent, W: Layers, tuning: Tuning, size: Forgetting, of: str
 ) -> Iterator[Check | Curves]:
-    runs, a, case = (
-        _refine(by_minnorm(study, problem, W, tuning), len(W), size),
-        np.asarray(tuning.a),
-        f"{of}depth {len(W)}",
-    )
+    L, a, case = len(W), np.asarray(tuning.a), f"{of}depth {len(W)}"
+    runs = _refine(by_minnorm(study, problem, W, tuning), L, size)
     t = runs[0].t
     unseen = [_flat([run["W1"] @ problem.unseen]) for run in runs]
     imbalance = [_flat(imbalances(layers_of(run.arrays))) for run in runs]
@@ -246,10 +243,10 @@ def _along_the_flow(
     if _hides(problem):
         yield from tends_to("subspace", unseen, forgotten, case=case)
     yield from tends_to("imbalance", imbalance, decay, case=case)
-    decayed = _refine(by_weight_decay(study, problem, W, a), len(W), size)
+    decayed = _refine(by_weight_decay(study, problem, W, a), L, size)
     forgets = [_flat(imbalances(layers_of(run.arrays))) for run in decayed]
     yield from tends_to("imbalance, weight decay", forgets, decay, case=case)
-    if len(W) == 3 and not of:
+    if L == 3 and not of:
         yield extrapolated("subspace", unseen).control("subspace: rate 10 % larger").equals(forgotten(1.1))
         wrong = extrapolated("imbalance", imbalance).control("imbalance: at the rate of the subspace")
         yield wrong.equals(decay(0.5))

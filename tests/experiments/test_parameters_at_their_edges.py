@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from experiments.adversarial import coupling
-from experiments.chain import times
+from experiments.chain import flow_sharpness, times
 from experiments.cost_sensitive import coverage
 from experiments.deep_linear import frozen, modes, saddle_to_saddle
 from experiments.generalisation import leave_one_out, log_loss, more_parameters, norm_constraint
-from experiments.halpern import flow
+from experiments.halpern import flow, least_squares
 from experiments.homogeneous import weight_normalisation
 from experiments.kernel import gram_deviation, theorem_4_1
 from experiments.orthogonal import coordinate_system, double_bracket
@@ -59,6 +59,10 @@ def test_what_does_not_fit_is_named(kind: type, given: dict[str, Any], line: str
         (weight_normalisation.weight_normalisation_descends_on_spheres, 3, {"examples": 100}),
         # Neurons so small that the solver takes four steps at any tolerance.
         (double_bracket.without_whitening_the_neurons_are_sorted, 3, {"gain": 0.1}),
+        # Of so many starts some have a contraction above 1, from which descent diverges.
+        (flow_sharpness.steps_lower_the_sharpness_of_the_flows_end, 0, {"depths": (6,), "runs": 20_000}),
+        # So long that all of descent is over before a twentieth of the steps.
+        (least_squares.norm_minimising_descent_is_solved_at_every_step, 0, {"steps": 5000, "runs": 2}),
         # Times that double are no multiples of this step.
         (flow.vanishing_regularisation_is_solved, 3, {"learning_rate": 0.035}),
         # Four layers learn nearly twice as fast as three.
