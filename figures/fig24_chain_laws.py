@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.chain.l2 import ABOVE, BELOW
 from experiments.chain.parameters import Units
 from figures.agreement import GREY, ROUNDING, WRONG, apart, controls, depth, diagonal, named
 from figures.style import canvas, letter, line, markers
@@ -76,13 +77,14 @@ def _draw_decayed(axes: Axes, evidence: Evidence) -> None:
         if collapsed := [
             c for c in controls(evidence, "equilibrium") if c.measured < c.predicted / 2 and L == _shown(size)
         ]:
-            gamma = 1.02 * weight_decay.collapse_threshold(chain)
+            gamma = ABOVE * weight_decay.collapse_threshold(chain)
             axes.plot([gamma] * 2, [collapsed[0].predicted, collapsed[0].measured], **GREY)
             axes.plot(gamma, collapsed[0].measured, **markers(i))
-            axes.annotate("2 % above: to 0", (gamma, 0), (4, 4), textcoords="offset points", fontsize=8)
+            above = f"{100 * (ABOVE - 1):.0f} % above: to 0"
+            axes.annotate(above, (gamma, 0), (4, 4), textcoords="offset points", fontsize=8)
             gamma, u = _branch(chain)
             axes.plot(gamma / 1.1, u, **GREY)
-    axes.plot([], [], **GREY, label=f"$L = {_shown(size)}$, if 10 % or 4 % off")
+    axes.plot([], [], **GREY, label=f"$L = {_shown(size)}$, if 10 % or 3 % off")
     axes.set(xlim=(0, 1.05 * FASTEST), ylim=(-0.06, 1.04 * size["target"]))
     axes.set(xlabel=r"weight decay $\gamma$", ylabel="product $p$ at rest")
     axes.legend(loc="upper right", title="lines: rest, stable where the product is larger")
@@ -103,7 +105,7 @@ def _branch(chain: Chain) -> tuple[Array, Array]:
 
 
 def _resting(evidence: Evidence, chain: Chain) -> tuple[list[float], list[float]]:
-    """Weight decay and trained product, at the share of the threshold that is worst and 2 % below the threshold."""
+    """Weight decay and trained product, at the share of the threshold that is worst and just below the threshold."""
     case = f"depth {chain.L}"
     threshold = min(weight_decay.collapse_threshold(chain), 4.0 / Units(chain).time)
     checks = {check.name: check for check in evidence.checks if check.case == case}
@@ -111,7 +113,7 @@ def _resting(evidence: Evidence, chain: Chain) -> tuple[list[float], list[float]
     share = evidence.parameters["shares"][int(at_rest.where.removeprefix("entry "))]
     points = [(share * threshold, at_rest.measured)]
     if "rest below" in checks:
-        points.append((0.98 * threshold, checks["rest below"].measured))
+        points.append((BELOW * threshold, checks["rest below"].measured))
     gamma, u = zip(*points)
     return list(gamma), list(u)
 

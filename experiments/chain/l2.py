@@ -14,6 +14,8 @@ from theory.claims import RECONSTRUCTED, Check, Study, Tolerance, claim, measure
 from theory.claims.estimates import richardson
 from theory.core.arrays import EPS, Array
 
+BELOW, ABOVE = 0.98, 1.01  # of the threshold: the nearer, the longer p lingers where its bound is nearly equality
+
 
 @dataclass(frozen=True)
 class Decaying(Chains):
@@ -51,7 +53,7 @@ class Decaying(Chains):
         "weight decay 10 % larger: equilibrium",
         "bias 10 % larger",
         "threshold 6 % lower: collapse",
-        "threshold 4 % higher: equilibrium",
+        "threshold 3 % higher: equilibrium",
     ),
     parameters=Decaying,
 )
@@ -118,12 +120,9 @@ def _small_bias(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
 
 
 def _collapses(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
-    """1 % above the threshold p falls at least as e^(-L (gamma - threshold) t); 2 % below it rests at equilibrium.
-
-    The nearer to the threshold, the longer p lingers where the bound is nearly equality.
-    """
+    """Above the threshold p falls at least as e^(-L (gamma - threshold) t); below it rests at equilibrium."""
     threshold = weight_decay.collapse_threshold(chain)
-    gamma = threshold * np.array([0.98, 1.01])
+    gamma = threshold * np.array([BELOW, ABOVE])
     eta = size.eta(chain)
     between = round(4 * Units(chain).time / eta)
     steps = range(0, 30 * between + 1, between)
@@ -142,8 +141,8 @@ def _collapses(study: Study, chain: Chain, size: Decaying) -> Iterator[Check]:
     if chain.L == size.shown:
         yield rests.control("threshold 6 % lower: collapse").at_most(falls(gamma[0], 0.94 * threshold))
         end = measured("rest above", above, within=within, axes=("t",))
-        control = end.control("threshold 4 % higher: equilibrium")
-        yield control.at_least(weight_decay.equilibrium(chain, 0.98 * threshold))
+        control = end.control("threshold 3 % higher: equilibrium")
+        yield control.at_least(weight_decay.equilibrium(chain, ABOVE / 1.03 * threshold))
 
 
 def _from_the_minimum(study: Study, chain: Chain, gamma: Array, eta: float, record: Sequence[int]) -> Array:

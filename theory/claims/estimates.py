@@ -10,6 +10,7 @@ from theory.claims.interval import SIGNIFICANCE, Estimate
 from theory.core.arrays import EPS, Array
 from theory.core.validation import inside, reject
 
+LEAST = 16  # the last correction is not taken for less than this part of the one before
 FEW = 64  # samples, below which their skewness is noise
 NOISE = 0.01  # of an error: entries that are known no better, such as states at the rounding floor, tell no order
 FINEST = 0.05  # of an order: a quarter is what tells one from another
@@ -128,7 +129,7 @@ def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int =
     Returns:
         (limit, error): error is the size of the last correction, elementwise. The correction removes the leading
         error of the extrapolant before it, so it bounds what is left as long as the errors shrink with h. Two terms
-        may cancel in it, so that it is not taken for less than ratio^-4 of the correction before it.
+        may cancel in it, so that it is not taken for less than a sixteenth of the correction before it.
     """
     if len(values) < 3:
         reject("values", f"{len(values)} step sizes", "at least 3")
@@ -137,7 +138,7 @@ def richardson(values: Sequence[Array | float], ratio: float = 2.0, order: int =
         weight, finest = ratio**power, row[-1]
         row = [(weight * fine - coarse) / (weight - 1) for coarse, fine in zip(row[:-1], row[1:])]
         corrections.append(np.abs(row[-1] - finest))
-    return np.asarray(row[-1]), np.asarray(np.maximum(corrections[-1], corrections[-2] / ratio**4))
+    return np.asarray(row[-1]), np.asarray(np.maximum(corrections[-1], corrections[-2] / LEAST))
 
 
 def _positive(name: str, values: Array | Sequence[float]) -> Array:
